@@ -1,0 +1,89 @@
+# Everything that a developer or CI runs. `make` lists it. Needs Go, make and bash; tools come from Go modules.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# Tools have a module of their own, so that their hundreds of dependencies do not become the program's.
+tool := go tool -modfile=tools/go.mod
+
+# Stamped into the binary; empty outside a git checkout, and then main.go's own word holds.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+# The race detector wants a C compiler, which a fresh machine need not have. CI installs one.
+RACE ?= $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+FUZZTIME ?= 10s
+
+shell_scripts := entrypoint controlplane/build.sh $(wildcard .ci/* examples/*.sh testdata/entrypoint/*)
+generated := action.yml docs/inputs.md
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build ./kubemint
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w $(if $(VERSION),-X main.version=$(VERSION))' -o kubemint .
+
+.PHONY: demo
+demo: ## the main job, end to end, on a Kubernetes control plane of its own on this machine
+	./examples/demo.sh
+
+.PHONY: controlplane
+controlplane: ## build the Kubernetes control plane for tests and demo: minutes, once
+	@controlplane/build.sh
+
+.PHONY: generate
+generate: ## write what is generated from the declaration of the inputs: action.yml, docs/inputs.md
+	go generate ./...
+
+# Compared with what lay there before, not with the last commit: uncommitted work is no fault.
+.PHONY: generate-check
+generate-check: ## fail where a generated file is out of date
+	@before=$$(cksum $(generated)); \
+	go generate ./...; \
+	if [ "$$before" != "$$(cksum $(generated))" ]; then \
+	  echo 'out of date, and generated anew now: $(generated)' >&2; exit 1; \
+	fi
+
+.PHONY: lint
+lint: ## golangci-lint; actionlint on workflows and examples; the shell scripts; go.mod
+	$(tool) golangci-lint run
+	@# The form of controlplane/ too. The linters would have to compile all of Kubernetes first; its build checks it.
+	$(tool) golangci-lint fmt --diff
+	$(tool) actionlint $(wildcard .github/workflows/*.yml examples/github/*.yml)
+	@for script in $(shell_scripts); do "$$(sed -n '1s/.*[/ ]//p' "$$script")" -n "$$script"; done
+	@if command -v shellcheck >/dev/null; then shellcheck $(shell_scripts); \
+	else echo 'shellcheck is not here: the shell scripts were only parsed (CI has it)'; fi
+	go mod tidy -diff
+
+.PHONY: check
+check: lint generate-check ## what every commit passes, within a minute or two: lint, generated files, tests without a cluster
+	go test -short ./...
+
+.PHONY: test
+test: ## every test that needs no container engine; the first time it builds the control plane
+	@controlplane=$$(controlplane/build.sh); \
+	echo go test $(RACE) ./...; \
+	KUBEMINT_CONTROLPLANE=$$controlplane go test $(RACE) -timeout 30m ./...
+	@echo 'The tests of the container image are not among these: make test-container. Fuzzing: make fuzz'
+
+.PHONY: test-container
+test-container: ## build the image and test it with a container engine, which is started where none answers
+	.ci/engine .ci/test-container
+
+# go test fuzzes one target at a time.
+.PHONY: fuzz
+fuzz: ## each fuzz target for FUZZTIME (10s)
+	@targets=$$(grep -rEo --include='*_test.go' '^func Fuzz\w+' . | sed 's|/[^/]*_test.go:func | |' | sort); \
+	test -n "$$targets" || { echo 'no fuzz target found' >&2; exit 1; }; \
+	while read -r package target; do \
+	  echo "$$package $$target"; \
+	  go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"; \
+	done <<<"$$targets"
+
+.PHONY: vulncheck
+vulncheck: ## known vulnerabilities that the program reaches; asks vuln.go.dev
+	$(tool) govulncheck ./...
+
+.PHONY: clean
+clean: ## delete what was built here; the caches stay
+	rm -rf kubemint dist

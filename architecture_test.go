@@ -1,0 +1,194 @@
+package main
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/scanner"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// mayImport is which rooms a room may import; each doc.go says it in words. app knows the order of things and may use
+// every room, kubetest is for tests, and config/gen and kubetest/serve are programs of their own.
+var mayImport = map[string][]string{
+	"problem":        {},
+	"receipt":        {},
+	"rules":          {"problem"},
+	"config":         {"problem", "rules"},
+	"access":         {"config", "problem", "rules"},
+	"token":          {"access", "problem", "rules"},
+	"kubeconfig":     {"token"},
+	"source":         {"problem", "receipt", "token"},
+	"cluster":        {"access", "problem", "rules"},
+	"platform":       {"access", "problem", "token"},
+	"app":            {"access", "cluster", "config", "kubeconfig", "platform", "problem", "receipt", "rules", "source", "token"},
+	"kubetest":       {},
+	"config/gen":     {"config"},
+	"kubetest/serve": {"kubetest"},
+	"main":           {"app", "problem"},
+}
+
+// pure rooms decide, and others act: no client, no os, no network. (That they have no clock is for golangci-lint.)
+var pure = []string{"access", "config", "kubeconfig", "rules", "token"}
+
+const (
+	module   = "github.com/kubemint/kubemint/internal/"
+	mostCode = 6500 // of the program: docs/adr/0001-size-of-the-program.md
+	mostFile = 250  // of one file, as in .golangci.yml
+)
+
+// source is one Go file of the repository.
+type source struct {
+	path, room string
+	imports    []string
+	doc        string
+	code       int // lines that are neither blank nor comment
+}
+
+func (s source) test() bool { return strings.HasSuffix(s.path, "_test.go") }
+
+// sources reads every Go file of this module.
+func sources(t *testing.T) []source {
+	t.Helper()
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = filepath.WalkDir("internal", func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() && filepath.Ext(path) == ".go" {
+			files = append(files, filepath.ToSlash(path))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []source
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, text, parser.ImportsOnly|parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		room := strings.TrimPrefix(path.Dir(name), "internal/")
+		if room == "." {
+			room = "main"
+		}
+		all = append(all, source{path: name, room: room, imports: imported(t, file), doc: file.Doc.Text(), code: codeLines(text)})
+	}
+	return all
+}
+
+func imported(t *testing.T, file *ast.File) (paths []string) {
+	t.Helper()
+	for _, spec := range file.Imports {
+		name, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, name)
+	}
+	return paths
+}
+
+func codeLines(text []byte) int {
+	files := token.NewFileSet()
+	file := files.AddFile("", -1, len(text))
+	var s scanner.Scanner
+	s.Init(file, text, nil, 0)
+	lines := map[int]bool{}
+	for {
+		at, kind, literal := s.Scan()
+		if kind == token.EOF {
+			return len(lines)
+		}
+		if kind == token.SEMICOLON && literal == "\n" {
+			continue // the scanner's own
+		}
+		for i := range strings.Count(literal, "\n") + 1 {
+			lines[files.Position(at).Line+i] = true
+		}
+	}
+}
+
+func TestRoomsImportWhatTheyMay(t *testing.T) {
+	t.Parallel()
+	rooms := map[string]bool{}
+	for _, file := range sources(t) {
+		rooms[file.room] = true
+		allowed, known := mayImport[file.room]
+		if !known {
+			t.Errorf("%s: the room %s is not in the table of this test", file.path, file.room)
+		}
+		for _, name := range file.imports {
+			if strings.HasPrefix(name, "k8s.io/client-go/kubernetes") || path.Base(name) == "fake" {
+				t.Errorf("%s imports %s: the full clientset doubles the binary, and a fake can neither mint nor knows RBAC", file.path, name)
+			}
+			if file.test() {
+				continue
+			}
+			if room, ours := strings.CutPrefix(name, module); ours && !slices.Contains(allowed, room) {
+				t.Errorf("%s imports the room %s: %s may import %q", file.path, room, file.room, allowed)
+			}
+			if slices.Contains(pure, file.room) && acts(name) {
+				t.Errorf("%s imports %s: the room %s is pure", file.path, name, file.room)
+			}
+		}
+	}
+	for room := range mayImport {
+		if !rooms[room] {
+			t.Errorf("the room %s of this test's table is gone", room)
+		}
+	}
+}
+
+// acts says whether a package reaches out of the process.
+func acts(name string) bool {
+	if strings.HasPrefix(name, "k8s.io/client-go/") {
+		return !strings.HasPrefix(name, "k8s.io/client-go/tools/clientcmd/api") // types of the kubeconfig
+	}
+	first, _, _ := strings.Cut(name, "/")
+	return first == "os" || first == "net" || first == "syscall"
+}
+
+func TestEveryRoomSaysWhatItIsFor(t *testing.T) {
+	t.Parallel()
+	said := map[string]bool{}
+	for _, file := range sources(t) {
+		if path.Base(file.path) == "doc.go" && strings.HasPrefix(file.doc, "Package "+path.Base(file.room)+" ") && strings.Contains(file.doc, "import") {
+			said[file.room] = true
+		}
+	}
+	for room := range mayImport {
+		if program := room == "main" || strings.Contains(room, "/"); !program && !said[room] {
+			t.Errorf("internal/%s/doc.go does not say what the room is for and what it may import", room)
+		}
+	}
+}
+
+func TestTheProgramCanBeReadInAnHourOrTwo(t *testing.T) {
+	t.Parallel()
+	total := 0
+	for _, file := range sources(t) {
+		if file.test() || strings.HasPrefix(file.room, "kubetest") || file.room == "config/gen" {
+			continue
+		}
+		total += file.code
+		if file.code > mostFile {
+			t.Errorf("%s has %d lines of code, %d at most: it is about more than one thing", file.path, file.code, mostFile)
+		}
+	}
+	if total > mostCode {
+		t.Errorf("the program has %d lines of code, %d at most", total, mostCode)
+	}
+}

@@ -1,0 +1,107 @@
+package access
+
+import (
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubemint/kubemint/internal/config"
+)
+
+// Desired is what has to be on the cluster.
+type Desired struct {
+	Access config.Access
+	Marks  Marks
+	// Objects are the wanted ones: namespaces (only with create_namespace), the ServiceAccount, roles, bindings.
+	Objects []Object
+	// Named are the existing roles that the bindings refer to; they are read and never written.
+	Named []Ref
+}
+
+// Desire builds the wanted objects from the declared access, which has to be complete ([config.Access.In]).
+func Desire(declared config.Access, marks Marks) Desired {
+	d := Desired{Access: declared, Marks: marks}
+	if declared.CreateNamespace {
+		for _, name := range namespaces(declared) {
+			d.add(&corev1.Namespace{}, corev1.SchemeGroupVersion, "Namespace", "", name)
+		}
+	}
+	account := declared.ServiceAccount
+	d.add(&corev1.ServiceAccount{}, corev1.SchemeGroupVersion, "ServiceAccount", account.Namespace, account.Name)
+
+	scopes, roleKind := declared.Namespaces, "Role"
+	if declared.ClusterScope {
+		scopes, roleKind = []string{""}, "ClusterRole"
+	}
+	for _, scope := range scopes {
+		if len(declared.Rules) > 0 {
+			name := Name(account)
+			d.role(scope, roleKind, name)
+			d.bind(scope, name, roleKind, name)
+		}
+		for _, role := range declared.Roles {
+			d.bind(scope, Name(account)+":"+strings.ToLower(role.Kind)+":"+role.Name, role.Kind, role.Name)
+			d.name(role, scope)
+		}
+	}
+	return d
+}
+
+// Name is that of the objects which carry our own rules. Colons are allowed in RBAC names alone, so that nothing else
+// that a user makes is called so by accident.
+func Name(account types.NamespacedName) string {
+	return "kubemint:" + account.Namespace + ":" + account.Name
+}
+
+// namespaces are all that the run touches, the ServiceAccount's among them.
+func namespaces(declared config.Access) []string {
+	if slices.Contains(declared.Namespaces, declared.ServiceAccount.Namespace) {
+		return declared.Namespaces
+	}
+	return append([]string{declared.ServiceAccount.Namespace}, declared.Namespaces...)
+}
+
+func (d *Desired) add(o Object, version schema.GroupVersion, kind, namespace, name string) {
+	o.GetObjectKind().SetGroupVersionKind(version.WithKind(kind))
+	o.SetNamespace(namespace)
+	o.SetName(name)
+	o.SetLabels(Labels(d.Access.ServiceAccount))
+	o.SetAnnotations(d.Marks.Annotations())
+	d.Objects = append(d.Objects, o)
+}
+
+func (d *Desired) role(namespace, kind, name string) {
+	if kind == "ClusterRole" {
+		d.add(&rbacv1.ClusterRole{Rules: d.Access.Rules}, rbacv1.SchemeGroupVersion, kind, "", name)
+		return
+	}
+	d.add(&rbacv1.Role{Rules: d.Access.Rules}, rbacv1.SchemeGroupVersion, kind, namespace, name)
+}
+
+func (d *Desired) bind(namespace, name, roleKind, role string) {
+	ref := rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: roleKind, Name: role}
+	subjects := []rbacv1.Subject{{
+		Kind: rbacv1.ServiceAccountKind, Namespace: d.Access.ServiceAccount.Namespace, Name: d.Access.ServiceAccount.Name,
+	}}
+	if namespace == "" {
+		d.add(&rbacv1.ClusterRoleBinding{Subjects: subjects, RoleRef: ref}, rbacv1.SchemeGroupVersion, "ClusterRoleBinding", "", name)
+		return
+	}
+	d.add(&rbacv1.RoleBinding{Subjects: subjects, RoleRef: ref}, rbacv1.SchemeGroupVersion, "RoleBinding", namespace, name)
+}
+
+// name records an existing role to be read: a Role in each namespace, a ClusterRole once.
+func (d *Desired) name(role config.Role, namespace string) {
+	ref := Ref{Kind: role.Kind, Name: role.Name}
+	if role.Kind == "Role" {
+		ref.Namespace = namespace
+	}
+	if slices.Contains(d.Named, ref) {
+		return
+	}
+	d.Named = append(d.Named, ref)
+}

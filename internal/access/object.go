@@ -1,0 +1,123 @@
+package access
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// FieldManager is the name under which the API server records what we apply.
+const FieldManager = "kubemint"
+
+// The marks on everything that we make. The label prefix is deliberately no domain name: nobody can take it away.
+const (
+	LabelManagedBy      = "app.kubernetes.io/managed-by"
+	LabelServiceAccount = "kubemint/service-account"
+	AnnotationOwner     = "kubemint/owner"
+	AnnotationJob       = "kubemint/job"
+	AnnotationRun       = "kubemint/run"
+	AnnotationCommit    = "kubemint/commit"
+	AnnotationExpiresAt = "kubemint/expires-at" // RFC 3339
+	ManagedBy           = "kubemint"
+)
+
+// Object is an API object of a kind that we handle.
+type Object interface {
+	metav1.Object
+	runtime.Object
+}
+
+// Ref names one object. Namespace is empty for a cluster-scoped one.
+type Ref struct{ Kind, Namespace, Name string }
+
+// RefOf names an object. Its TypeMeta has to be filled in.
+func RefOf(o Object) Ref {
+	return Ref{Kind: o.GetObjectKind().GroupVersionKind().Kind, Namespace: o.GetNamespace(), Name: o.GetName()}
+}
+
+// String is the form of the change set: "Role shop/deployer", "ClusterRole edit".
+func (r Ref) String() string {
+	if r.Namespace == "" {
+		return r.Kind + " " + r.Name
+	}
+	return r.Kind + " " + r.Namespace + "/" + r.Name
+}
+
+// Marks say on whose behalf an object was made. The run that last changed an object leaves its own.
+type Marks struct {
+	Owner  string // github:acme/shop, gitlab:group/project, jenkins:job; "" where the platform names none
+	Job    string
+	Run    string
+	Commit string
+}
+
+// Labels are those of everything made for a ServiceAccount, a lease included.
+func Labels(serviceAccount types.NamespacedName) map[string]string {
+	return map[string]string{LabelManagedBy: ManagedBy, LabelServiceAccount: labelValue(serviceAccount)}
+}
+
+// labelValue is unambiguous, since a namespace's name has no dot. A longer one than a label may hold is hashed.
+func labelValue(serviceAccount types.NamespacedName) string {
+	value := serviceAccount.Namespace + "." + serviceAccount.Name
+	if len(value) <= validation.LabelValueMaxLength {
+		return value
+	}
+	sum := sha256.Sum256([]byte(value))
+	return "sha256-" + hex.EncodeToString(sum[:])[:validation.LabelValueMaxLength-len("sha256-")]
+}
+
+// Annotations are the marks as annotations; an empty one is left out.
+func (m Marks) Annotations() map[string]string {
+	annotations := map[string]string{}
+	for key, value := range map[string]string{
+		AnnotationOwner: m.Owner, AnnotationJob: m.Job, AnnotationRun: m.Run, AnnotationCommit: m.Commit,
+	} {
+		if value != "" {
+			annotations[key] = value
+		}
+	}
+	return annotations
+}
+
+// Managed says whether an object bears our marks for this ServiceAccount.
+func Managed(o Object, serviceAccount types.NamespacedName) bool {
+	for key, value := range Labels(serviceAccount) {
+		if o.GetLabels()[key] != value {
+			return false
+		}
+	}
+	return true
+}
+
+// Rules returns the rules of a Role or ClusterRole, nil for another kind.
+func Rules(o Object) []rbacv1.PolicyRule {
+	switch role := o.(type) {
+	case *rbacv1.Role:
+		return role.Rules
+	case *rbacv1.ClusterRole:
+		return role.Rules
+	}
+	return nil
+}
+
+// IsBinding says whether an object is a RoleBinding or ClusterRoleBinding, which needs its role to be there before it.
+func IsBinding(o Object) bool {
+	_, _, ok := binding(o)
+	return ok
+}
+
+// binding returns what a RoleBinding or ClusterRoleBinding binds; false for another kind.
+func binding(o Object) ([]rbacv1.Subject, rbacv1.RoleRef, bool) {
+	switch b := o.(type) {
+	case *rbacv1.RoleBinding:
+		return b.Subjects, b.RoleRef, true
+	case *rbacv1.ClusterRoleBinding:
+		return b.Subjects, b.RoleRef, true
+	}
+	return nil, rbacv1.RoleRef{}, false
+}

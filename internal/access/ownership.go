@@ -1,0 +1,89 @@
+package access
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/kubemint/kubemint/internal/problem"
+)
+
+// ours finds the fields that we declare in the JSON of managedFields (FieldsV1: "f:" and the field's name).
+var ours = regexp.MustCompile(`"f:(rules|subjects|roleRef)"`)
+
+// refuse returns an error where the object is not this owner's to change. removes says whether the change would take
+// rights away, which another job of the same owner may have declared.
+func (d Desired) refuse(have Object, verb string, removes bool) error {
+	if d.Access.TakeOwnership {
+		return nil
+	}
+	op := verb + " " + RefOf(have).String()
+	owner, job := have.GetAnnotations()[AnnotationOwner], have.GetAnnotations()[AnnotationJob]
+	var cause string
+	switch {
+	case !Managed(have, d.Access.ServiceAccount):
+		cause = "it exists and was not made by kubemint"
+	case owner != d.Marks.Owner:
+		cause = fmt.Sprintf("it belongs to %s, and this run to %s", nameless(owner), nameless(d.Marks.Owner))
+	case removes && job != d.Marks.Job:
+		cause = fmt.Sprintf("it holds rules that job %s declared and job %s does not", nameless(job), nameless(d.Marks.Job))
+	default:
+		return nil
+	}
+	return problem.Newf(problem.Rights, op, "%s", cause).
+		Hint("name another `service_account` for this pipeline: usually the better way out").
+		Hint("or set `take_ownership: true` to take the object over")
+}
+
+func nameless(name string) string {
+	if name == "" {
+		return "nobody in particular"
+	}
+	return name
+}
+
+// refuseDefault refuses grants to the ServiceAccount that every pod of its namespace runs as unless told otherwise.
+func (d Desired) refuseDefault() error {
+	account := d.Access.ServiceAccount
+	if account.Name != "default" || !d.Access.Grants() || d.Access.TakeOwnership {
+		return nil
+	}
+	return problem.Newf(problem.Rights, "grant to ServiceAccount "+account.String(),
+		"every pod of namespace %s that names no other ServiceAccount would gain the access", account.Namespace).
+		Hint("name another `service_account`: usually the better way out").
+		Hint("or set `take_ownership: true`")
+}
+
+// warnings tell of consequences that a reviewer would ask about.
+func (d Desired) warnings(observed Observed) []string {
+	account, access := d.Access.ServiceAccount, d.Access
+	if !access.Grants() {
+		return nil
+	}
+	var warnings []string
+	have := observed.Objects[Ref{Kind: "ServiceAccount", Namespace: account.Namespace, Name: account.Name}]
+	if have != nil && !Managed(have, account) {
+		warnings = append(warnings, fmt.Sprintf(
+			"ServiceAccount %s was not made by kubemint: whatever else runs as it gains the declared access too", account))
+	}
+	var beyond []string
+	for _, namespace := range access.Namespaces {
+		if namespace != account.Namespace {
+			beyond = append(beyond, namespace)
+		}
+	}
+	var reach string
+	switch {
+	case access.ClusterScope:
+		reach = "the whole cluster"
+	case len(beyond) > 3:
+		reach = fmt.Sprintf("%d other namespaces", len(beyond))
+	case len(beyond) > 0:
+		reach = strings.Join(beyond, ", ")
+	default:
+		return warnings
+	}
+	return append(warnings, fmt.Sprintf(
+		"whoever may create pods in namespace %s can be ServiceAccount %s, whose rights reach %s: keep other workloads out of that namespace",
+		account.Namespace, account, reach))
+}

@@ -1,0 +1,199 @@
+package access
+
+import (
+	"errors"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/rules"
+)
+
+// Verb says what becomes of an object.
+type Verb string
+
+// The verbs of the change set, as the output `changes` has them.
+const (
+	Created    Verb = "created"
+	Configured Verb = "configured"
+	Unchanged  Verb = "unchanged"
+	Deleted    Verb = "deleted"
+)
+
+// Observed is what was found on the cluster.
+type Observed struct {
+	Objects   map[Ref]Object // by name, of the wanted ones; what is missing there is missing on the cluster
+	Named     map[Ref]Object // the existing roles to bind, where they could be read
+	Leftovers []Object       // Roles and bindings that bear our marks for this ServiceAccount, wanted or not
+}
+
+// Change is one line of the change set, and the step that makes it so.
+type Change struct {
+	Verb Verb
+	Ref  Ref
+	// Apply is the object to apply; nil where nothing is written. Where it heals an observed object it has that one's
+	// resourceVersion, and Force is set. A creation is never forced: the resourceVersion would not stop it.
+	Apply Object
+	Force bool
+	// Delete is the observed object to delete first or only, by UID.
+	Delete         Object
+	Added, Removed []rbacv1.PolicyRule // of a Role's or ClusterRole's rules
+	TakenFrom      []string            // field managers whose changes are taken back
+	Held           bool                // it differs, and is left so at its owner's wish
+}
+
+// Plan is what has to happen, in the order of [Desired.Objects], deletions last.
+type Plan struct {
+	Changes  []Change
+	Warnings []string
+}
+
+// Diff compares what is wanted with what was observed. Everything that must not be touched is reported together, joined,
+// with code [problem.Rights].
+func Diff(desired Desired, observed Observed) (Plan, error) {
+	var plan Plan
+	var refusals []error
+	wanted := map[Ref]bool{}
+	for _, object := range desired.Objects {
+		wanted[RefOf(object)] = true
+		change, warning, err := diff(desired, object, observed.Objects[RefOf(object)])
+		if err != nil {
+			refusals = append(refusals, err)
+			continue
+		}
+		plan.Changes = append(plan.Changes, change)
+		if warning != "" {
+			plan.Warnings = append(plan.Warnings, warning)
+		}
+	}
+	for _, object := range observed.Leftovers {
+		ref := RefOf(object)
+		if wanted[ref] {
+			continue
+		}
+		if untouchable(object) {
+			plan.Warnings = append(plan.Warnings,
+				ref.String()+" is declared no longer and is left: its annotation "+rbacv1.AutoUpdateAnnotationKey+" is false")
+			continue
+		}
+		if err := desired.refuse(object, "delete", true); err != nil {
+			refusals = append(refusals, err)
+			continue
+		}
+		plan.Changes = append(plan.Changes, Change{Verb: Deleted, Ref: ref, Delete: object, Removed: Rules(object)})
+	}
+	if err := desired.refuseDefault(); err != nil {
+		refusals = append(refusals, err)
+	}
+	plan.Warnings = append(plan.Warnings, desired.warnings(observed)...)
+	return plan, errors.Join(refusals...)
+}
+
+// diff decides on one wanted object. have is nil where there is none.
+func diff(desired Desired, want, have Object) (change Change, warning string, err error) {
+	ref := RefOf(want)
+	switch ref.Kind {
+	case "Namespace": // someone else's as often as not: we only make it
+		if have != nil {
+			return Change{Verb: Unchanged, Ref: ref}, "", nil
+		}
+	case "ServiceAccount":
+		if change, done, err := desired.serviceAccount(ref, have); done {
+			return change, "", err
+		}
+	}
+	if have == nil {
+		return Change{Verb: Created, Ref: ref, Apply: want, Added: Rules(want)}, "", nil
+	}
+	added, removed := rules.Diff(Rules(have), Rules(want))
+	if err := desired.refuse(have, "apply", len(removed) > 0); err != nil {
+		return Change{}, "", err
+	}
+	same, recreate := equal(want, have)
+	if same && marked(have, desired) {
+		return Change{Verb: Unchanged, Ref: ref}, "", nil
+	}
+	if untouchable(have) {
+		return Change{Verb: Unchanged, Ref: ref, Held: true},
+			ref.String() + " differs from what is declared and is left so: its annotation " + rbacv1.AutoUpdateAnnotationKey + " is false", nil
+	}
+	change = Change{Verb: Configured, Ref: ref, Apply: want, Added: added, Removed: removed, TakenFrom: others(have)}
+	if recreate {
+		// roleRef is immutable (rbac/v1 RoleBinding.roleRef): only a new binding can have another.
+		change.Delete = have
+		return change, "", nil
+	}
+	healed := want.DeepCopyObject().(Object) //nolint:errcheck,forcetypeassert // a copy has the same type
+	healed.SetResourceVersion(have.GetResourceVersion())
+	change.Apply, change.Force = healed, true
+	return change, "", nil
+}
+
+// untouchable says whether an administrator has asked for the object to be left as it is.
+func untouchable(o Object) bool { return o.GetAnnotations()[rbacv1.AutoUpdateAnnotationKey] == "false" }
+
+// serviceAccount decides the cases in which a ServiceAccount is not ours to write. done is false where it is.
+func (d Desired) serviceAccount(ref Ref, have Object) (change Change, done bool, err error) {
+	switch {
+	case have == nil && !d.Access.CreateServiceAccount:
+		return Change{}, true, problem.Newf(problem.Rights, "use "+ref.String(), "it does not exist").
+			Hint("make it first, name another `service_account`, or leave `create_service_account` out")
+	case have == nil:
+		return Change{}, false, nil
+	case !d.Access.CreateServiceAccount, !Managed(have, d.Access.ServiceAccount) && !d.Access.TakeOwnership:
+		return Change{Verb: Unchanged, Ref: ref}, true, nil
+	}
+	return Change{}, false, nil
+}
+
+// equal compares the parts of an object that we declare. Rules are compared by what they grant, not by how they are
+// written: what grants the same is not written again.
+func equal(want, have Object) (same, recreate bool) {
+	wantSubjects, wantRef, isBinding := binding(want)
+	if isBinding {
+		haveSubjects, haveRef, _ := binding(have)
+		return wantRef == haveRef && slices.Equal(normal(wantSubjects), normal(haveSubjects)), wantRef != haveRef
+	}
+	if _, isAccount := want.(*corev1.ServiceAccount); isAccount {
+		return true, false
+	}
+	return rules.Equal(Rules(want), Rules(have)) && !aggregated(have), false
+}
+
+// aggregated roles get their rules from others: the controller would overwrite ours.
+func aggregated(o Object) bool {
+	role, ok := o.(*rbacv1.ClusterRole)
+	return ok && role.AggregationRule != nil
+}
+
+// normal fills in what the API server may leave out.
+func normal(subjects []rbacv1.Subject) []rbacv1.Subject {
+	subjects = slices.Clone(subjects)
+	for i := range subjects {
+		if subjects[i].Kind == rbacv1.ServiceAccountKind {
+			subjects[i].APIGroup = ""
+		}
+	}
+	return subjects
+}
+
+// marked says whether an object bears our labels and owner. Job, run and commit are of the run that last changed an
+// object, and never a difference by themselves.
+func marked(o Object, d Desired) bool {
+	return Managed(o, d.Access.ServiceAccount) && o.GetAnnotations()[AnnotationOwner] == d.Marks.Owner
+}
+
+// others are the field managers beside ours that own what we declare.
+func others(o Object) []string {
+	var names []string
+	for _, entry := range o.GetManagedFields() {
+		foreign := entry.Manager != FieldManager && entry.FieldsV1 != nil && ours.MatchString(entry.FieldsV1.GetRawString())
+		if foreign && !slices.Contains(names, entry.Manager) {
+			names = append(names, entry.Manager)
+		}
+	}
+	slices.Sort(names)
+	return names
+}

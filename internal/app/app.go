@@ -1,0 +1,134 @@
+package app
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/platform"
+	"github.com/kubemint/kubemint/internal/problem"
+)
+
+// Process is what main hands over: nothing below reads the environment by itself.
+type Process struct {
+	Args           []string
+	Environ        []string
+	Dir            string // working directory
+	Stdout, Stderr io.Writer
+	Version        string
+}
+
+const usage = `kubemint gives a pipeline a cluster credential that is scoped, short-lived and revocable.
+
+usage: kubemint [mint]    mint the credential that the inputs declare
+       kubemint plan      print what mint would change; change nothing
+       kubemint revoke    kill what an earlier mint made, by its receipt
+       kubemint version
+       kubemint help
+
+Inputs are environment variables: KUBEMINT_NAMESPACE, KUBEMINT_RULES, KUBEMINT_DURATION and so on;
+docs/inputs.md lists them all.
+`
+
+// Main runs the command that the arguments name, reports what failed, and returns the exit code.
+func Main(ctx context.Context, p Process) int {
+	r := newRun(p)
+	err := r.command(ctx)
+	r.report(err)
+	return problem.ExitCode(err)
+}
+
+func (r *run) command(ctx context.Context) error {
+	name, rest := "mint", []string(nil)
+	if len(r.process.Args) > 1 {
+		name, rest = r.process.Args[1], r.process.Args[2:]
+	}
+	if strings.TrimSuffix(filepath.Base(r.process.Args[0]), ".exe") == "kubemint-revoke" {
+		name, rest = "revoke", nil // a post-entrypoint: the runner passes the main step's arguments to it
+	}
+	if len(rest) > 0 {
+		return problem.Newf(problem.Config, "run "+name, "it takes no arguments, but got %q", rest[0]).
+			Hint("every input is an environment variable: see kubemint help")
+	}
+	switch name {
+	case "mint":
+		return r.mint(ctx, false)
+	case "plan":
+		return r.mint(ctx, true)
+	case "revoke":
+		return r.revoke(ctx)
+	case "version", "--version":
+		return r.print("kubemint " + r.process.Version + "\n")
+	case "help", "-h", "--help":
+		return r.print(usage)
+	}
+	commands := []string{"mint", "plan", "revoke", "version", "help"}
+	p := problem.Newf(problem.Config, "run "+name, "there is no such command").Hint("the commands are %s", strings.Join(commands, ", "))
+	if near := problem.Nearest(name, commands); near != "" {
+		p.Hint("did you mean %s?", near)
+	}
+	return p
+}
+
+func (r *run) print(text string) error {
+	if _, err := io.WriteString(r.process.Stdout, text); err != nil {
+		return problem.New(problem.Publish, "write to stdout", err)
+	}
+	return nil
+}
+
+// run is one command in progress.
+type run struct {
+	process  Process
+	env      map[string]string
+	cfg      *config.Config
+	platform platform.Platform
+	log      *log
+}
+
+func newRun(p Process) *run {
+	r := &run{process: p, env: map[string]string{}, cfg: &config.Config{}, log: &log{w: p.Stderr}}
+	for _, entry := range p.Environ {
+		if name, value, ok := strings.Cut(entry, "="); ok {
+			r.env[name] = value
+		}
+	}
+	r.detect()
+	return r
+}
+
+func (r *run) getenv(name string) string { return r.env[name] }
+
+func (r *run) detect() {
+	r.platform = platform.Detect(platform.Environment{
+		Getenv: r.getenv, Stdout: r.process.Stdout, WorkDir: r.process.Dir,
+		Exists:        func(path string) bool { _, err := os.Stat(path); return err == nil },
+		HostWorkspace: r.cfg.Result.HostWorkspace, HostTemp: r.cfg.Result.HostTemp,
+	})
+}
+
+// load reads the inputs. The platform is detected again, since two inputs tell it the host's paths.
+func (r *run) load(ctx context.Context) error {
+	var names []string
+	for name := range r.env {
+		names = append(names, name)
+	}
+	cfg, err := config.Load(ctx, config.Environment{Get: r.getenv, Names: names, ReadFile: r.readRules})
+	r.cfg = cfg
+	r.detect()
+	r.log.debug = r.platform.Debug()
+	if cfg.Result.Debug != nil {
+		r.log.debug = *cfg.Result.Debug
+	}
+	for _, warning := range cfg.Warnings {
+		r.log.warnf("%s", warning)
+	}
+	return err
+}
+
+func (r *run) readRules(path string) ([]byte, error) {
+	return readBounded(r.platform.Absolute(r.platform.Inside(path)))
+}

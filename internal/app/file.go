@@ -1,0 +1,93 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/google/renameio/v2"
+
+	"github.com/kubemint/kubemint/internal/problem"
+)
+
+// makeDirs makes the missing parents of a file with mode 0700 and returns those it made, outermost first. As root in a
+// container they are given to the owner of the directory that was there before, who has to reach the file later.
+func makeDirs(file string) (made []string, err error) {
+	dir := filepath.Dir(file)
+	var missing []string
+	for {
+		info, err := os.Stat(dir)
+		if err == nil && !info.IsDir() {
+			return nil, unwritable(dir, errors.New("it is not a directory"))
+		}
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, fs.ErrNotExist) || dir == filepath.Dir(dir) {
+			return nil, unwritable(dir, cause(err))
+		}
+		missing = append([]string{dir}, missing...)
+		dir = filepath.Dir(dir)
+	}
+	for _, path := range missing {
+		if err := os.Mkdir(path, 0o700); err != nil {
+			return made, unwritable(path, cause(err))
+		}
+		made = append(made, path)
+		if err := os.Chmod(path, 0o700); err != nil { //nolint:gosec // a directory; the umask may have taken bits away
+			return made, unwritable(path, cause(err))
+		}
+		giveAway(path, dir)
+	}
+	return made, nil
+}
+
+// writeFile replaces a file atomically and durably: a temporary file of mode 0600 beside it, fsync, rename. A reader
+// sees the old content or the new, and nobody but the owner sees either.
+func writeFile(path string, data []byte) error {
+	dir := filepath.Dir(path)
+	file, err := renameio.NewPendingFile(path, renameio.WithTempDir(dir), renameio.WithStaticPermissions(0o600))
+	if err != nil {
+		return unwritable(path, cause(err))
+	}
+	defer file.Cleanup() //nolint:errcheck // nothing is left after the rename, and nothing to do where it fails
+	giveAway(file.Name(), dir)
+	if _, err := file.Write(data); err != nil {
+		return unwritable(path, cause(err))
+	}
+	if err := file.CloseAtomicallyReplace(); err != nil {
+		return unwritable(path, cause(err))
+	}
+	return nil
+}
+
+// fileLimit is more than any file of ours has.
+const fileLimit = 4 << 20
+
+func readBounded(path string) ([]byte, error) {
+	file, err := os.Open(path) //nolint:gosec // the user's own path
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() //nolint:errcheck // opened for reading
+	data, err := io.ReadAll(io.LimitReader(file, fileLimit+1))
+	if err == nil && len(data) > fileLimit {
+		err = fmt.Errorf("longer than %d bytes", fileLimit)
+	}
+	return data, err
+}
+
+func unwritable(path string, err error) error {
+	return problem.New(problem.Config, "write "+path, err, "choose an `output` in a directory that this step may write")
+}
+
+// cause is a file error without the path, which the message has already.
+func cause(err error) error {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		return path.Err
+	}
+	return err
+}

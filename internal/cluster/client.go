@@ -1,0 +1,174 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+
+	"github.com/kubemint/kubemint/internal/access"
+)
+
+// Client is a connection to one API server as one identity. It is safe for concurrent use.
+type Client struct {
+	http   *http.Client
+	server string
+	groups map[schema.GroupVersion]*rest.RESTClient
+	params runtime.ParameterCodec
+	heard  atomic.Bool // the API server has answered, whatever it said
+}
+
+// resource is where a kind is served: k8s.io/kubernetes/pkg/controlplane names them, and they do not change within v1.
+type resource struct {
+	group  schema.GroupVersion
+	plural string
+}
+
+var resources = map[string]resource{
+	"Namespace":               {corev1.SchemeGroupVersion, "namespaces"},
+	"ServiceAccount":          {corev1.SchemeGroupVersion, "serviceaccounts"},
+	"Secret":                  {corev1.SchemeGroupVersion, "secrets"},
+	"Role":                    {rbacv1.SchemeGroupVersion, "roles"},
+	"RoleBinding":             {rbacv1.SchemeGroupVersion, "rolebindings"},
+	"ClusterRole":             {rbacv1.SchemeGroupVersion, "clusterroles"},
+	"ClusterRoleBinding":      {rbacv1.SchemeGroupVersion, "clusterrolebindings"},
+	"Lease":                   {coordinationv1.SchemeGroupVersion, "leases"},
+	"SelfSubjectReview":       {authenticationv1.SchemeGroupVersion, "selfsubjectreviews"},
+	"SelfSubjectRulesReview":  {authorizationv1.SchemeGroupVersion, "selfsubjectrulesreviews"},
+	"SelfSubjectAccessReview": {authorizationv1.SchemeGroupVersion, "selfsubjectaccessreviews"},
+}
+
+// New makes a client. No request is sent. The client throttles nothing: the API server says when it has enough (429).
+func New(config *rest.Config) (*Client, error) {
+	config = rest.CopyConfig(config)
+	config.QPS = -1
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{
+		corev1.AddToScheme, rbacv1.AddToScheme, coordinationv1.AddToScheme, authenticationv1.AddToScheme, authorizationv1.AddToScheme,
+	} {
+		if err := add(scheme); err != nil {
+			return nil, fmt.Errorf("register API types: %w", err)
+		}
+	}
+	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
+	httpClient, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, fmt.Errorf("prepare connection: %w", err)
+	}
+	c := &Client{
+		http: httpClient, server: config.Host,
+		groups: map[schema.GroupVersion]*rest.RESTClient{}, params: runtime.NewParameterCodec(scheme),
+	}
+	for _, r := range resources {
+		if c.groups[r.group] != nil {
+			continue
+		}
+		group := rest.CopyConfig(config)
+		group.GroupVersion, group.APIPath = &r.group, "/apis"
+		if r.group.Group == "" {
+			group.APIPath = "/api"
+		}
+		if c.groups[r.group], err = rest.RESTClientForConfigAndClient(group, httpClient); err != nil {
+			return nil, fmt.Errorf("prepare connection: %w", err)
+		}
+	}
+	return c, nil
+}
+
+// Server is the URL of the API server, for messages.
+func (c *Client) Server() string { return c.server }
+
+// Close ends idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Warm opens the connection while there is nothing to ask yet, so that the first request finds it ready. What is
+// answered does not matter, and neither does a failure: the request that needs the connection will tell.
+func (c *Client) Warm(ctx context.Context) {
+	_ = c.groups[corev1.SchemeGroupVersion].Get().AbsPath("/version").MaxRetries(0).Do(ctx).Error()
+}
+
+// Get reads the object that o names into o.
+func (c *Client) Get(ctx context.Context, o access.Object) error {
+	ref := access.RefOf(o)
+	return c.object(ctx, o, func() *rest.Request { return c.at(ref, http.MethodGet).Name(ref.Name) })
+}
+
+// List reads the objects of a kind with these labels into list; namespace "" is all. With cached the API server answers
+// from memory, maybe a moment old (resourceVersion=0): a consistent list waits for etcd's next progress notice.
+func (c *Client) List(ctx context.Context, kind, namespace string, labels map[string]string, cached bool, list runtime.Object) error {
+	options := &metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: labels})}
+	if cached {
+		options.ResourceVersion = "0"
+	}
+	return c.do(ctx, list, func() *rest.Request {
+		return c.at(access.Ref{Kind: kind, Namespace: namespace}, http.MethodGet).VersionedParams(options, c.params)
+	})
+}
+
+// Create makes o, or asks the review that o is, and reads the answer into o.
+func (c *Client) Create(ctx context.Context, o access.Object) error {
+	ref, sent := access.RefOf(o), o.DeepCopyObject()
+	return c.object(ctx, o, func() *rest.Request { return c.at(ref, http.MethodPost).Body(sent) })
+}
+
+// Apply makes o as it is given by server-side apply, and reads o's UID. Force takes fields over from other field managers;
+// o's resourceVersion, where set, is compared. The rest of the answer is not read into o, which may share its rules with
+// other objects that are applied at the same time.
+func (c *Client) Apply(ctx context.Context, o access.Object, force bool) error {
+	ref := access.RefOf(o)
+	body, err := json.Marshal(o)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", ref, err)
+	}
+	options := &metav1.PatchOptions{FieldManager: access.FieldManager, Force: &force}
+	applied := Empty(ref)
+	err = c.do(ctx, applied, func() *rest.Request {
+		return c.at(ref, http.MethodPatch).Name(ref.Name).VersionedParams(options, c.params).
+			SetHeader("Content-Type", string(types.ApplyYAMLPatchType)).Body(body)
+	})
+	o.SetUID(applied.GetUID())
+	return err
+}
+
+// Delete deletes the object that o names, if it still has o's UID (where o has one).
+func (c *Client) Delete(ctx context.Context, o access.Object) error {
+	ref, options := access.RefOf(o), &metav1.DeleteOptions{}
+	if uid := o.GetUID(); uid != "" {
+		options.Preconditions = &metav1.Preconditions{UID: &uid}
+	}
+	return c.do(ctx, nil, func() *rest.Request { return c.at(ref, http.MethodDelete).Name(ref.Name).Body(options) })
+}
+
+// RequestToken asks for a token of the ServiceAccount and reads the answer into request.
+func (c *Client) RequestToken(ctx context.Context, account types.NamespacedName, request *authenticationv1.TokenRequest) error {
+	sent := request.DeepCopy()
+	ref := access.Ref{Kind: "ServiceAccount", Namespace: account.Namespace}
+	return c.do(ctx, request, func() *rest.Request {
+		return c.at(ref, http.MethodPost).Name(account.Name).SubResource("token").Body(sent)
+	})
+}
+
+// object is do for an object, which keeps its kind: client-go's decoder empties it.
+func (c *Client) object(ctx context.Context, o access.Object, request func() *rest.Request) error {
+	kind := access.RefOf(o).Kind
+	defer setKind(o, kind)
+	return c.do(ctx, o, request)
+}
+
+func (c *Client) at(ref access.Ref, verb string) *rest.Request {
+	r := resources[ref.Kind]
+	return c.groups[r.group].Verb(verb).NamespaceIfScoped(ref.Namespace, ref.Namespace != "").Resource(r.plural).MaxRetries(0)
+}

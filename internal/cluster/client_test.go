@@ -1,0 +1,185 @@
+package cluster_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/cluster"
+)
+
+// What goes over the wire, byte for byte, and the same again after a fault.
+func TestRequests(t *testing.T) {
+	t.Parallel()
+	const (
+		rbac = "/apis/rbac.authorization.k8s.io/v1"
+		role = `{"kind":"Role","apiVersion":"rbac.authorization.k8s.io/v1","metadata":{"name":"kubemint:bots:ci","namespace":"shop"},"rules":null}`
+	)
+	ctx := t.Context()
+	with := func(o access.Object, change func(o access.Object)) access.Object { change(o); return o }
+	for name, tt := range map[string]struct {
+		call func(c *cluster.Client) error
+		want string
+	}{
+		"get": {
+			func(c *cluster.Client) error { return c.Get(ctx, object("Role", "shop", "kubemint:bots:ci")) },
+			"GET " + rbac + "/namespaces/shop/roles/kubemint:bots:ci",
+		},
+		"get at the cluster scope": {
+			func(c *cluster.Client) error { return c.Get(ctx, object("ClusterRole", "", "edit")) }, "GET " + rbac + "/clusterroles/edit",
+		},
+		"get a namespace": {
+			func(c *cluster.Client) error { return c.Get(ctx, object("Namespace", "", "shop")) }, "GET /api/v1/namespaces/shop",
+		},
+		"list, as of now": {
+			func(c *cluster.Client) error {
+				return c.List(ctx, "Role", "", map[string]string{"a": "b", "c": "d"}, false, &rbacv1.RoleList{})
+			}, "GET " + rbac + "/roles?labelSelector=a%3Db%2Cc%3Dd",
+		},
+		"list from the cache": {
+			func(c *cluster.Client) error {
+				return c.List(ctx, "RoleBinding", "shop", map[string]string{"a": "b"}, true, &rbacv1.RoleBindingList{})
+			}, "GET " + rbac + "/namespaces/shop/rolebindings?labelSelector=a%3Db&resourceVersion=0",
+		},
+		"create": {
+			func(c *cluster.Client) error {
+				return c.Create(ctx, &coordinationv1.Lease{
+					TypeMeta:   metav1.TypeMeta{APIVersion: "coordination.k8s.io/v1", Kind: "Lease"},
+					ObjectMeta: metav1.ObjectMeta{Namespace: "bots", Name: "kubemint-ci-x"},
+				})
+			},
+			"POST /apis/coordination.k8s.io/v1/namespaces/bots/leases application/json " +
+				`{"kind":"Lease","apiVersion":"coordination.k8s.io/v1","metadata":{"name":"kubemint-ci-x","namespace":"bots"},"spec":{}}`,
+		},
+		"ask a review": {
+			func(c *cluster.Client) error {
+				return c.Create(ctx, &authenticationv1.SelfSubjectReview{TypeMeta: metav1.TypeMeta{APIVersion: "authentication.k8s.io/v1", Kind: "SelfSubjectReview"}})
+			},
+			`POST /apis/authentication.k8s.io/v1/selfsubjectreviews application/json {"kind":"SelfSubjectReview","apiVersion":"authentication.k8s.io/v1","metadata":{},"status":{"userInfo":{}}}`,
+		},
+		"apply what is new": {
+			func(c *cluster.Client) error { return c.Apply(ctx, object("Role", "shop", "kubemint:bots:ci"), false) },
+			"PATCH " + rbac + "/namespaces/shop/roles/kubemint:bots:ci?fieldManager=kubemint&force=false application/apply-patch+yaml " + role,
+		},
+		"apply by force what has a resourceVersion": {
+			func(c *cluster.Client) error {
+				return c.Apply(ctx, with(object("ServiceAccount", "bots", "ci"), func(o access.Object) { o.SetResourceVersion("7") }), true)
+			},
+			"PATCH /api/v1/namespaces/bots/serviceaccounts/ci?fieldManager=kubemint&force=true application/apply-patch+yaml " +
+				`{"kind":"ServiceAccount","apiVersion":"v1","metadata":{"name":"ci","namespace":"bots","resourceVersion":"7"}}`,
+		},
+		"delete": {
+			func(c *cluster.Client) error { return c.Delete(ctx, object("ClusterRoleBinding", "", "x")) },
+			"DELETE " + rbac + `/clusterrolebindings/x application/json {"kind":"DeleteOptions","apiVersion":"rbac.authorization.k8s.io/v1"}`,
+		},
+		"delete that very object": {
+			func(c *cluster.Client) error {
+				return c.Delete(ctx, with(object("Role", "shop", "x"), func(o access.Object) { o.SetUID("u1") }))
+			},
+			"DELETE " + rbac + `/namespaces/shop/roles/x application/json {"kind":"DeleteOptions","apiVersion":"rbac.authorization.k8s.io/v1","preconditions":{"uid":"u1"}}`,
+		},
+		"request a token": {
+			func(c *cluster.Client) error {
+				return c.RequestToken(ctx, types.NamespacedName{Namespace: "bots", Name: "ci"}, &authenticationv1.TokenRequest{
+					Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: new(int64(600))},
+				})
+			},
+			"POST /api/v1/namespaces/bots/serviceaccounts/ci/token application/json " +
+				`{"kind":"TokenRequest","apiVersion":"authentication.k8s.io/v1","metadata":{},"spec":{"audiences":null,"expirationSeconds":600,"boundObjectRef":null},"status":{"token":"","expirationTimestamp":null}}`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, func(w http.ResponseWriter, _ *http.Request, n int) {
+				if n == 1 {
+					http.Error(w, "not yet", http.StatusServiceUnavailable)
+					return
+				}
+				give(w, http.StatusOK, map[string]any{"metadata": map[string]any{"resourceVersion": "8"}})
+			})
+			if err := tt.call(connect(t, s.config())); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff([]string{tt.want, tt.want}, s.asked()); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// client-go's decoder empties the kind, by which all else here goes.
+func TestAnswersAreReadIntoTheObjectWhichKeepsItsKind(t *testing.T) {
+	t.Parallel()
+	for name, call := range map[string]func(c *cluster.Client, o access.Object) error{
+		"get":    func(c *cluster.Client, o access.Object) error { return c.Get(t.Context(), o) },
+		"create": func(c *cluster.Client, o access.Object) error { return c.Create(t.Context(), o) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, func(w http.ResponseWriter, _ *http.Request, _ int) {
+				give(w, http.StatusOK, corev1.ServiceAccount{
+					TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceAccount"}, ObjectMeta: metav1.ObjectMeta{Namespace: "bots", Name: "ci", UID: "u1", ResourceVersion: "8"},
+				})
+			})
+			got := object("ServiceAccount", "bots", "ci")
+			if err := call(connect(t, s.config()), got); err != nil {
+				t.Fatal(err)
+			}
+			want := object("ServiceAccount", "bots", "ci")
+			want.SetUID("u1")
+			want.SetResourceVersion("8")
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// Roles of several namespaces share their rules, and are applied at the same time: reading answers into them would race.
+func TestApplyReadsTheUIDAlone(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request, _ int) {
+		give(w, http.StatusOK, rbacv1.Role{
+			TypeMeta: metav1.TypeMeta{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "Role"}, ObjectMeta: metav1.ObjectMeta{Name: "x", UID: "u1", ResourceVersion: "8"},
+			Rules: []rbacv1.PolicyRule{{Verbs: []string{"list"}}},
+		})
+	})
+	shared := []rbacv1.PolicyRule{{Verbs: []string{"get"}}}
+	roles := make([]*rbacv1.Role, 8)
+	client := connect(t, s.config())
+	if err := cluster.Each(len(roles), func(i int) error {
+		roles[i] = object("Role", "shop", "x").(*rbacv1.Role)
+		roles[i].Rules = shared
+		return client.Apply(t.Context(), roles[i], false)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	want := object("Role", "shop", "x").(*rbacv1.Role)
+	want.UID, want.Rules = "u1", []rbacv1.PolicyRule{{Verbs: []string{"get"}}}
+	for _, role := range roles {
+		if diff := cmp.Diff(want, role); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+func TestWarmTellsNothingAndTriesOnce(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request, _ int) { cut(w) })
+	client := connect(t, s.config())
+	client.Warm(t.Context())
+	if got := s.asked(); len(got) > 2 || got[0] != "GET /version" { // net/http itself may repeat a GET
+		t.Errorf("asked %q", got)
+	}
+	if client.Server() != s.URL {
+		t.Errorf("the server is %s", client.Server())
+	}
+}

@@ -1,0 +1,241 @@
+package cluster_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/problem"
+)
+
+func TestEachJoinsEveryErrorInOrder(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var running, most, ran atomic.Int32
+		err := cluster.Each(200, func(i int) error {
+			most.Store(max(most.Load(), running.Add(1)))
+			defer running.Add(-1)
+			ran.Add(1)
+			time.Sleep(time.Duration(200-i) * time.Millisecond) // the last ends first
+			if i%50 == 7 {
+				return fmt.Errorf("error %d", i)
+			}
+			return nil
+		})
+		if got, want := fmt.Sprint(err), "error 7\nerror 57\nerror 107\nerror 157"; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		if ran.Load() != 200 || most.Load() != 64 {
+			t.Errorf("ran %d, %d at a time", ran.Load(), most.Load())
+		}
+	})
+	if err := cluster.Each(0, func(int) error { return errors.New("never") }); err != nil {
+		t.Error(err)
+	}
+}
+
+const rbac = "/apis/rbac.authorization.k8s.io/v1/"
+
+// desire is access of bots/ci in n namespaces, and to a ClusterRole.
+func desire(n int) access.Desired {
+	declared := config.Access{
+		ServiceAccount: types.NamespacedName{Namespace: "bots", Name: "ci"}, CreateServiceAccount: true,
+		Rules: []rbacv1.PolicyRule{{Verbs: []string{"get"}, APIGroups: []string{""}, Resources: []string{"pods"}}}, Roles: []config.Role{{Kind: "ClusterRole", Name: "edit"}},
+	}
+	for i := range n {
+		declared.Namespaces = append(declared.Namespaces, fmt.Sprintf("n%02d", i))
+	}
+	return access.Desire(declared, access.Marks{})
+}
+
+// holding answers each path by the object there, or the code; lists have a Role left over; all else is not found.
+func holding(t *testing.T, paths map[string]any) *server {
+	t.Helper()
+	return serve(t, func(w http.ResponseWriter, r *http.Request, _ int) {
+		switch answer := paths[r.URL.Path].(type) {
+		case int:
+			refuse(w, metav1.Status{Code: int32(answer), Reason: map[int]metav1.StatusReason{403: "Forbidden", 401: "Unauthorized"}[answer], Message: "as it is"})
+		case nil:
+			if r.URL.Query().Has("labelSelector") {
+				give(w, http.StatusOK, map[string]any{"items": []any{}})
+				return
+			}
+			refuse(w, metav1.Status{Code: 404, Reason: metav1.StatusReasonNotFound, Message: "not found"})
+		default:
+			give(w, http.StatusOK, answer)
+		}
+	})
+}
+
+func named(namespace, name string) map[string]any {
+	return map[string]any{"metadata": map[string]any{"namespace": namespace, "name": name}}
+}
+
+func list(items ...any) map[string]any { return map[string]any{"items": items} }
+
+func refs[O access.Object](objects []O) (names []string) {
+	for _, o := range objects {
+		names = append(names, access.RefOf(o).String())
+	}
+	return names
+}
+
+func found(objects map[access.Ref]access.Object) (names []string) {
+	for ref, o := range objects {
+		if ref != access.RefOf(o) {
+			names = append(names, ref.String()+" is "+access.RefOf(o).String())
+		}
+		names = append(names, ref.String())
+	}
+	slices.Sort(names)
+	return names
+}
+
+func TestObserve(t *testing.T) {
+	t.Parallel()
+	s := holding(t, map[string]any{
+		"/api/v1/namespaces/bots/serviceaccounts/ci": named("bots", "ci"),
+		rbac + "namespaces/n00/roles":                list(named("n00", "kubemint:bots:ci"), named("n00", "kubemint:bots:old")),
+		rbac + "namespaces/n00/rolebindings":         http.StatusForbidden,
+		rbac + "clusterrolebindings":                 http.StatusForbidden,
+		rbac + "clusterroles/edit":                   named("", "edit"),
+	})
+	observed, notes, err := connect(t, s.config()).Observe(t.Context(), desire(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"ServiceAccount bots/ci"}, found(observed.Objects)); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"ClusterRole edit"}, found(observed.Named)); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"Role n00/kubemint:bots:ci", "Role n00/kubemint:bots:old"}, refs(observed.Leftovers)); diff != "" {
+		t.Error(diff)
+	}
+	want := []string{
+		"leftovers not looked for: ClusterRoleBindings at the cluster scope may not be listed by the runner's identity",
+		"leftovers not looked for: RoleBindings in namespace n00 may not be listed by the runner's identity",
+	}
+	if diff := cmp.Diff(want, notes); diff != "" {
+		t.Error(diff)
+	}
+	for _, request := range s.asked() {
+		if strings.Contains(request, "labelSelector") && !strings.HasSuffix(request, "resourceVersion=0") {
+			t.Errorf("a leftover is not worth a consistent list: %s", request)
+		}
+	}
+}
+
+func TestObserveARoleToBind(t *testing.T) {
+	t.Parallel()
+	s := holding(t, nil)
+	_, _, err := connect(t, s.config()).Observe(t.Context(), desire(1))
+	want := "exit 4: bind ClusterRole edit: there is no such role; see whether `role` is spelt right; a bare name is a ClusterRole, `role/edit` a Role of the namespace"
+	if diff := cmp.Diff(want, explained(t, err)); diff != "" {
+		t.Error(diff)
+	}
+
+	s = holding(t, map[string]any{rbac + "clusterroles/edit": http.StatusForbidden})
+	observed, notes, err := connect(t, s.config()).Observe(t.Context(), desire(1))
+	if diff := cmp.Diff([]string{"ClusterRole edit cannot be read by the runner's identity: that its rights are in effect stays unproven"}, notes); diff != "" || err != nil || len(observed.Named) > 0 {
+		t.Errorf("%v, %v, %s", err, observed.Named, diff)
+	}
+}
+
+// Without a grant no RBAC object is looked at.
+func TestObserveWithoutGrants(t *testing.T) {
+	t.Parallel()
+	s := holding(t, nil)
+	desired := access.Desire(config.Access{ServiceAccount: types.NamespacedName{Namespace: "bots", Name: "ci"}, Namespaces: make([]string, 99)}, access.Marks{})
+	if _, _, err := connect(t, s.config()).Observe(t.Context(), desired); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff([]string{"GET /api/v1/namespaces/bots/serviceaccounts/ci"}, s.asked()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// One list over all namespaces stands for thousands of reads, where the runner may.
+func TestObserveManyNamespaces(t *testing.T) {
+	t.Parallel()
+	there := map[string]any{
+		rbac + "clusterroles/edit": named("", "edit"),
+		rbac + "roles":             list(named("n03", "kubemint:bots:ci"), named("n05", "kubemint:bots:old"), named("elsewhere", "kubemint:bots:ci")),
+	}
+	s := holding(t, there)
+	observed, notes, err := connect(t, s.config()).Observe(t.Context(), desire(17))
+	if err != nil || len(notes) > 0 {
+		t.Fatal(err, notes)
+	}
+	// What is left over in namespaces that are not declared is reported by others, and never deleted.
+	want := []string{"Role n03/kubemint:bots:ci", "Role n05/kubemint:bots:old"}
+	if diff := cmp.Diff(want, found(observed.Objects)); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(want, refs(observed.Leftovers)); diff != "" {
+		t.Error(diff)
+	}
+	// Two lists as of now, the ServiceAccount, the role to bind, two lists at the cluster scope.
+	if asked := s.asked(); len(asked) != 6 || !slices.ContainsFunc(asked, func(r string) bool {
+		return strings.HasPrefix(r, "GET "+rbac+"roles?") && !strings.Contains(r, "resourceVersion")
+	}) {
+		t.Errorf("asked %q", asked)
+	}
+
+	there[rbac+"rolebindings"] = http.StatusForbidden
+	there[rbac+"namespaces/n03/roles/kubemint:bots:ci"] = named("n03", "kubemint:bots:ci")
+	s = holding(t, there)
+	observed, _, err = connect(t, s.config()).Observe(t.Context(), desire(17))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"Role n03/kubemint:bots:ci"}, found(observed.Objects)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestObserveReportsEveryFailure(t *testing.T) {
+	t.Parallel()
+	s := holding(t, map[string]any{
+		"/api/v1/namespaces/bots/serviceaccounts/ci": http.StatusUnauthorized,
+		rbac + "clusterroles/edit":                   http.StatusUnauthorized,
+		rbac + "clusterroles":                        http.StatusUnauthorized,
+	})
+	_, _, err := connect(t, s.config()).Observe(t.Context(), desire(1))
+	var ops []string
+	for _, failure := range problem.All(err) {
+		op, _, _ := strings.Cut(failure.Error(), ":")
+		ops = append(ops, op)
+	}
+	if diff := cmp.Diff([]string{"read ServiceAccount bots/ci", "read ClusterRole edit", "list ClusterRoles"}, ops); diff != "" || problem.ExitCode(err) != int(problem.Source) {
+		t.Errorf("exit code %d\n%s", problem.ExitCode(err), diff)
+	}
+}
+
+func TestEmptyKnowsTheKindsThatAreRead(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"Namespace", "ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"} {
+		ref := access.Ref{Kind: kind, Namespace: "n", Name: "x"}
+		if got := access.RefOf(cluster.Empty(ref)); got != ref {
+			t.Errorf("got %s", got)
+		}
+	}
+	if got := cluster.Empty(access.Ref{Kind: "Secret"}); got != nil {
+		t.Errorf("a Secret is never read, and there is %v", got)
+	}
+}

@@ -1,0 +1,100 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"syscall"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
+	"k8s.io/client-go/rest"
+)
+
+const (
+	firstWait     = 50 * time.Millisecond
+	longestWait   = 5 * time.Second
+	longestAnswer = 30 * time.Second // an answer that takes longer is a stalled connection
+	fewTries      = 6                // some 3 s: a restarting API server is back, a mistyped address is not worth the user's minutes
+)
+
+// do sends a request until it is answered, or refused for good, or the context ends. A transient fault is tried again
+// with jitter: the API server's own delay where it names one, else twice the last one's.
+func (c *Client) do(ctx context.Context, into runtime.Object, request func() *rest.Request) error {
+	wait := firstWait
+	for try := 1; ; try++ {
+		err := send(ctx, into, request())
+		var status apierrors.APIStatus
+		if err == nil || errors.As(err, &status) {
+			c.heard.Store(true)
+		}
+		if err == nil || ctx.Err() != nil || !transient(err, try) {
+			return ended(ctx, err)
+		}
+		pause := wait/2 + rand.N(wait) //nolint:gosec // jitter, not a secret
+		if seconds, ok := apierrors.SuggestsClientDelay(err); ok && seconds > 0 {
+			pause = time.Duration(seconds)*time.Second + rand.N(wait) //nolint:gosec // jitter, not a secret
+		}
+		wait = min(2*wait, longestWait)
+		select {
+		case <-ctx.Done():
+			return ended(ctx, err)
+		case <-time.After(pause):
+		}
+	}
+}
+
+func send(ctx context.Context, into runtime.Object, request *rest.Request) error {
+	ctx, cancel := context.WithTimeout(ctx, longestAnswer)
+	defer cancel()
+	result := request.Do(ctx)
+	if into == nil {
+		return result.Error()
+	}
+	return result.Into(into)
+}
+
+// ended keeps the last fault beside the reason that the context ended for: a timeout alone says nothing.
+func ended(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil || errors.Is(err, context.Cause(ctx)) {
+		return err
+	}
+	if errors.Is(err, context.Canceled) { // no fault of its own
+		return context.Cause(ctx)
+	}
+	return &endedError{cause: context.Cause(ctx), last: err}
+}
+
+type endedError struct{ cause, last error }
+
+func (e *endedError) Error() string {
+	return e.cause.Error() + "; the last answer was: " + e.last.Error()
+}
+func (e *endedError) Unwrap() []error { return []error{e.cause, e.last} }
+
+// transient says whether the same request may succeed a moment later.
+func transient(err error, try int) bool {
+	var status apierrors.APIStatus
+	var dns *net.DNSError
+	switch {
+	case errors.As(err, &status):
+		code := status.Status().Code
+		return code == 429 || code >= 500 && code != 501 && code != 505
+	case utilnet.IsConnectionRefused(err), errors.As(err, &dns):
+		return try < fewTries
+	}
+	return utilnet.IsConnectionReset(err) || utilnet.IsProbableEOF(err) || streamLost(err) || utilnet.IsTimeout(err) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// streamLost says whether HTTP/2 gave up the request. net/http keeps these types to itself: their text is all there is.
+func streamLost(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "stream error: stream ID ") || strings.Contains(text, "http2: server sent GOAWAY ") ||
+		utilnet.IsHTTP2ConnectionLost(err)
+}

@@ -1,0 +1,259 @@
+package cluster_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+
+	"github.com/kubemint/kubemint/internal/problem"
+)
+
+// plain is an error that the API server's filters write before there is a Status.
+func plain(code int, header ...string) func(http.ResponseWriter) {
+	return func(w http.ResponseWriter) {
+		for i := 0; i < len(header); i += 2 {
+			w.Header().Set(header[i], header[i+1])
+		}
+		http.Error(w, http.StatusText(code), code)
+	}
+}
+
+func status(code int32, reason metav1.StatusReason) func(http.ResponseWriter) {
+	return func(w http.ResponseWriter) {
+		refuse(w, metav1.Status{Code: code, Reason: reason, Message: "as it is"})
+	}
+}
+
+func TestTransientFaultsAreTriedAgain(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		fault func(http.ResponseWriter)
+		times int
+		least time.Duration
+	}{
+		"429 that names its delay": {plain(429, "Retry-After", "1"), 1, time.Second},
+		"429 with a Status that does": {func(w http.ResponseWriter) {
+			refuse(w, metav1.Status{Code: 429, Reason: "TooManyRequests", Details: &metav1.StatusDetails{RetryAfterSeconds: 1}})
+		}, 1, time.Second},
+		"429":                    {status(429, "TooManyRequests"), 3, 0},
+		"500":                    {status(500, "InternalError"), 3, 0},
+		"500 ServerTimeout":      {status(500, "ServerTimeout"), 3, 0},
+		"502 of a load balancer": {plain(502), 3, 0},
+		"503":                    {status(503, "ServiceUnavailable"), 3, 0},
+		"504":                    {status(504, "Timeout"), 3, 0},
+		"a request that is cut":  {cut, 3, 0},
+		"an answer that is cut": {func(w http.ResponseWriter) {
+			_, _ = w.Write([]byte("{"))
+			_ = http.NewResponseController(w).Flush()
+			cut(w)
+		}, 3, 0},
+	} {
+		for _, http2 := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s/http2=%t", name, http2), func(t *testing.T) {
+				t.Parallel()
+				s := serveOver(t, http2, func(w http.ResponseWriter, _ *http.Request, n int) {
+					if n <= tt.times {
+						tt.fault(w)
+						return
+					}
+					give(w, http.StatusOK, object("ServiceAccount", "bots", "ci"))
+				})
+				start := time.Now()
+				// A POST, since net/http itself repeats what is safe to repeat.
+				if err := connect(t, s.config()).Create(t.Context(), object("ServiceAccount", "bots", "ci")); err != nil {
+					t.Fatal(err)
+				}
+				if n := len(s.asked()); n != tt.times+1 {
+					t.Errorf("asked %d times, want %d", n, tt.times+1)
+				}
+				if took := time.Since(start); took < tt.least || took > 10*time.Second {
+					t.Errorf("took %s", took)
+				}
+			})
+		}
+	}
+}
+
+func TestAnAnswerIsFinal(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		code   int32
+		reason metav1.StatusReason
+	}{
+		"bad request": {400, metav1.StatusReasonBadRequest}, "unauthorized": {401, metav1.StatusReasonUnauthorized},
+		"forbidden": {403, metav1.StatusReasonForbidden}, "not found": {404, metav1.StatusReasonNotFound},
+		"conflict": {409, metav1.StatusReasonConflict}, "already exists": {409, metav1.StatusReasonAlreadyExists},
+		"gone": {410, metav1.StatusReasonGone}, "invalid": {422, metav1.StatusReasonInvalid},
+		"not implemented": {501, metav1.StatusReasonUnknown}, "HTTP version": {505, metav1.StatusReasonUnknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, func(w http.ResponseWriter, _ *http.Request, _ int) { status(tt.code, tt.reason)(w) })
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			err := connect(t, s.config()).Apply(ctx, object("Role", "shop", "x"), false)
+			var got apierrors.APIStatus
+			if !errors.As(err, &got) || got.Status().Code != tt.code || got.Status().Reason != tt.reason {
+				t.Errorf("got %v", err)
+			}
+			if n := len(s.asked()); n != 1 {
+				t.Errorf("asked %d times", n)
+			}
+		})
+	}
+}
+
+// nowhere is a server that cannot be reached, for reason err; calls counts the tries.
+func nowhere(err error, calls *atomic.Int32) *rest.Config {
+	return &rest.Config{Host: "https://10.0.0.1:6443", Dial: func(context.Context, string, string) (net.Conn, error) {
+		calls.Add(1)
+		return nil, err
+	}}
+}
+
+// A restarting API server is back within a few seconds; a mistyped address is not worth the user's minutes.
+func TestRefusedConnectionsAreGivenUpSoon(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]error{
+		"refused":    &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)},
+		"no address": &net.DNSError{Err: "no such host", Name: "prod.example", IsNotFound: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				var calls atomic.Int32
+				start := time.Now()
+				err := connect(t, nowhere(fault, &calls)).Get(ctx, object("Namespace", "", "shop"))
+				if !errors.Is(err, fault) {
+					t.Errorf("got %v", err)
+				}
+				if took := time.Since(start); calls.Load() != 6 || took < 500*time.Millisecond || took > 5*time.Second {
+					t.Errorf("%d tries in %s", calls.Load(), took)
+				}
+			})
+		})
+	}
+}
+
+// A stalled connection is given up after 30 s and tried anew.
+func TestAStalledAnswerIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int32
+		config := &rest.Config{Host: "http://10.0.0.1", Dial: func(context.Context, string, string) (net.Conn, error) {
+			calls.Add(1)
+			ours, theirs := net.Pipe()
+			go func() { // reads and never answers
+				buffer := make([]byte, 1024)
+				for {
+					if _, err := theirs.Read(buffer); err != nil {
+						return
+					}
+				}
+			}()
+			return ours, nil
+		}}
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+		defer cancel()
+		start := time.Now()
+		err := connect(t, config).Get(ctx, object("Namespace", "", "shop"))
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+		if took := time.Since(start); took != 2*time.Minute || calls.Load() != 4 {
+			t.Errorf("%d tries in %s", calls.Load(), took)
+		}
+	})
+}
+
+func TestTheEndOfTheContextKeepsBothCauses(t *testing.T) {
+	t.Parallel()
+	const last = "as it is"
+	for name, tt := range map[string]struct {
+		end  func(context.Context) (context.Context, context.CancelFunc)
+		code int
+		says []string
+	}{
+		"timeout": {
+			func(ctx context.Context) (context.Context, context.CancelFunc) {
+				return context.WithTimeout(ctx, 300*time.Millisecond)
+			},
+			int(problem.Mint),
+			[]string{"apply Role shop/x: no answer in time: context deadline exceeded", last},
+		},
+		"signal": {
+			func(ctx context.Context) (context.Context, context.CancelFunc) {
+				ctx, cancel := context.WithCancelCause(ctx)
+				timer := time.AfterFunc(300*time.Millisecond, func() { cancel(problem.Interrupted{Signal: syscall.SIGINT, Number: 2}) })
+				return ctx, func() { timer.Stop(); cancel(nil) }
+			}, 130, []string{"apply Role shop/x: interrupted by interrupt", last},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, func(w http.ResponseWriter, _ *http.Request, _ int) { status(503, "ServiceUnavailable")(w) })
+			client := connect(t, s.config())
+			ctx, cancel := tt.end(t.Context())
+			defer cancel()
+			err := client.Apply(ctx, object("Role", "shop", "x"), false)
+			if !errors.Is(err, context.Cause(ctx)) || !apierrors.IsServiceUnavailable(err) {
+				t.Errorf("one of two causes is lost: %v", err)
+			}
+			err = client.Explain(problem.Mint, "apply Role shop/x", err)
+			if got := problem.ExitCode(err); got != tt.code {
+				t.Errorf("exit code %d, want %d", got, tt.code)
+			}
+			for _, part := range tt.says {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("%q does not say %q", err, part)
+				}
+			}
+			if n := len(s.asked()); n < 2 {
+				t.Errorf("asked %d times", n)
+			}
+		})
+	}
+}
+
+// A delay that the server names does not outlive the context.
+func TestALongRetryAfterEndsWithTheContext(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request, _ int) { plain(429, "Retry-After", "3600")(w) })
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	err := connect(t, s.config()).Get(ctx, object("Namespace", "", "shop"))
+	if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 5*time.Second || len(s.asked()) != 1 {
+		t.Errorf("got %v after %s and %d requests", err, time.Since(start), len(s.asked()))
+	}
+}
+
+func TestTimesOutBeforeAnythingIsAnswered(t *testing.T) {
+	t.Parallel()
+	released := make(chan struct{})
+	s := serve(t, func(http.ResponseWriter, *http.Request, int) { <-released })
+	t.Cleanup(func() { close(released) })
+	client := connect(t, s.config())
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	err := client.Explain(problem.Mint, "read Namespace shop", client.Get(ctx, object("Namespace", "", "shop")))
+	// What never answers is out of reach; a timeout of what has answered before has the code of its phase.
+	if got := problem.ExitCode(err); got != int(problem.Source) || !strings.Contains(fmt.Sprint(err), "no answer in time") {
+		t.Errorf("exit code %d: %v", got, err)
+	}
+}

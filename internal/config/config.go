@@ -1,0 +1,89 @@
+package config
+
+import (
+	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Config is one run as the user declared it, validated.
+type Config struct {
+	Source   Source
+	Access   Access
+	Token    Token
+	Result   Result
+	Warnings []string // for the log: nothing that stops the run
+}
+
+// Source is the runner's own credential as declared; the source room reads it.
+type Source struct {
+	Kubeconfig           string // may be content, and then is a secret: never print it
+	Context              string
+	CertificateAuthority string // PEM, base64 of PEM, or a path
+	AllowInsecure        bool
+}
+
+// Access is what the pipeline may do. Before [Access.In] was called, Namespaces may be empty and the ServiceAccount's
+// namespace "".
+type Access struct {
+	Namespaces           []string
+	ServiceAccount       types.NamespacedName
+	CreateServiceAccount bool
+	CreateNamespace      bool
+	Roles                []Role
+	Rules                []rbacv1.PolicyRule
+	ClusterScope         bool
+	TakeOwnership        bool
+}
+
+// Role names an existing role to bind.
+type Role struct {
+	Kind string // ClusterRole or Role
+	Name string
+}
+
+// In completes the access with the namespace of the source's context, for what was left open.
+func (a Access) In(contextNamespace string) Access {
+	if len(a.Namespaces) == 0 {
+		if contextNamespace == "" {
+			contextNamespace = "default"
+		}
+		a.Namespaces = []string{contextNamespace}
+	}
+	if a.ServiceAccount.Namespace == "" {
+		a.ServiceAccount.Namespace = a.Namespaces[0]
+	}
+	return a
+}
+
+// Grants says whether any RBAC object is declared. Without role and rules the token carries what the ServiceAccount has.
+func (a Access) Grants() bool { return len(a.Roles) > 0 || len(a.Rules) > 0 }
+
+// Token is the token as asked for.
+type Token struct {
+	Duration  time.Duration // between MinDuration and MaxDuration
+	Asked     string        // the duration as the user wrote it, for people
+	Audiences []string      // empty: the API server's own
+	Revoke    bool
+}
+
+// The API server's own limits of a token's lifetime; see validation.ValidateTokenRequest in k8s.io/kubernetes
+// pkg/apis/authentication/validation.
+const (
+	MinDuration = 10 * time.Minute
+	MaxDuration = (1 << 32) * time.Second
+)
+
+// Result is what becomes of the credential.
+type Result struct {
+	Output        string // empty: the platform's default
+	ContextName   string // empty: SERVICE_ACCOUNT@CLUSTER
+	ExportEnv     bool
+	SecretOutputs *bool // nil: the platform's default
+	DryRun        bool
+	Timeout       time.Duration
+	Debug         *bool // nil: the platform's own flag
+	HostWorkspace string
+	HostTemp      string
+}

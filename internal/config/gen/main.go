@@ -1,0 +1,152 @@
+// Command gen writes docs/inputs.md and action.yml from the declaration of inputs and outputs in internal/config.
+// `make generate` runs it; a test beside it fails where the files differ.
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/kubemint/kubemint/internal/config"
+)
+
+func main() {
+	root := "."
+	if len(os.Args) > 1 {
+		root = os.Args[1]
+	}
+	for name, render := range files {
+		if err := os.WriteFile(filepath.Join(root, name), render(), 0o644); err != nil { //nolint:gosec // public documentation
+			fmt.Fprintln(os.Stderr, "gen:", err)
+			os.Exit(1)
+		}
+	}
+}
+
+// files are what is generated, by their path in the repository.
+var files = map[string]func() []byte{"action.yml": action, filepath.Join("docs", "inputs.md"): page}
+
+// action renders the GitHub Docker action. Defaults are in Go: an empty input means the default, so that they cannot
+// differ between platforms. The two host paths are expressions that only the runner can fill in.
+func action() []byte {
+	var b bytes.Buffer
+	b.WriteString(`# Generated from internal/config by "make generate": edit the declaration there.
+name: kubemint
+description: A Kubernetes credential for this job that is scoped, short-lived, proven to work, and dead when the job ends.
+author: kubemint
+branding:
+  icon: key
+  color: blue
+inputs:
+`)
+	for _, input := range config.Inputs() {
+		fmt.Fprintf(&b, "  %s:\n    description: %s\n    required: false\n", input.Name, scalar(help(input)))
+		if input.ActionDefault != "" {
+			fmt.Fprintf(&b, "    default: %s\n", scalar(input.ActionDefault))
+		}
+	}
+	b.WriteString("outputs:\n")
+	for _, output := range config.Outputs() {
+		fmt.Fprintf(&b, "  %s:\n    description: %s\n", output.Name, scalar(output.Help))
+	}
+	b.WriteString(`runs:
+  using: docker
+  image: Dockerfile
+  entrypoint: /usr/local/bin/entrypoint
+  post-entrypoint: /usr/local/bin/kubemint-revoke
+`)
+	return b.Bytes()
+}
+
+// help is an input's description with its default, and with a word where it is not built yet.
+func help(input config.Input) string {
+	text := input.Help
+	if input.Default != "" {
+		text += " Default: " + input.Default + "."
+	}
+	if input.Later {
+		text = "Not supported yet: a value is refused. " + text
+	}
+	return text
+}
+
+// scalar quotes a YAML scalar.
+func scalar(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
+
+func page() []byte {
+	var b bytes.Buffer
+	b.WriteString(`<!-- Generated from internal/config by "make generate": edit the declaration there. -->
+# Inputs and outputs
+
+On GitHub these are the step's ` + "`with:`" + ` inputs. Everywhere, each is an environment variable: ` + "`KUBEMINT_`" + ` and the name in capitals,
+so ` + "`namespace`" + ` is ` + "`KUBEMINT_NAMESPACE`" + `. Under GitHub Actions an input of the step wins over the variable. An empty value is an unset one.
+`)
+	section := ""
+	for _, input := range config.Inputs() {
+		if input.Section != section {
+			section = input.Section
+			fmt.Fprintf(&b, "\n## %s\n\n| input | meaning | default |\n|---|---|---|\n", titles[section])
+		}
+		def := input.Default
+		if def != "" {
+			def = "`" + def + "`"
+		}
+		plain := input
+		plain.Default = ""
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", input.Name, cell(help(plain)), def)
+	}
+	b.WriteString(rulesHelp)
+	b.WriteString("\n## Outputs\n\nA secret output is published only where the platform masks values at run time (GitHub), and `secret_outputs` is not false.\n\n| output | meaning | secret |\n|---|---|---|\n")
+	for _, output := range config.Outputs() {
+		secret := ""
+		if output.Secret {
+			secret = "yes"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", output.Name, cell(output.Help), secret)
+	}
+	b.WriteString(elsewhere)
+	return b.Bytes()
+}
+
+func cell(text string) string { return strings.ReplaceAll(text, "|", `\|`) }
+
+var titles = map[string]string{
+	"Source": "Source: the runner's own credential",
+	"Access": "Access: what the pipeline may do",
+	"Token":  "Token",
+	"Result": "Result",
+}
+
+const rulesHelp = `
+## The shorthand for rules
+
+One rule a line: ` + "`VERBS RESOURCES [NAMES]`" + `, each a list with commas. ` + "`#`" + ` begins a comment.
+
+` + "```" + `
+get,list,watch          pods,pods/log,services
+get,create,patch        deployments.apps,deployments.apps/scale
+get,update              configmaps             app-config,feature-flags
+get                     /healthz,/metrics      # a non-resource URL needs scope: cluster
+*                       *.batch
+` + "```" + `
+
+A resource outside the core group is written as kubectl does, resource.group; a well-known built-in one may leave its group out
+(` + "`deployments`" + `). ` + "`*`" + ` is every resource of the core group, ` + "`*.batch`" + ` of that group, ` + "`*.*`" + ` of all groups.
+`
+
+const elsewhere = `
+Outside GitHub the outputs are lines of the file beside the kubeconfig (its path and ` + "`.env`" + `), as ` + "`KUBEMINT_OUT_<NAME>`" + `, with
+` + "`KUBECONFIG`" + ` and ` + "`KUBE_CONFIG_PATH`" + `; a secret is never in it. A shell can source it.
+
+## Default of ` + "`output`" + `
+
+| platform | path |
+|---|---|
+| GitHub, Docker action | ` + "`$HOME/kubemint-<random>/kubeconfig`" + ` in the container, which the runner keeps for the job; published as its path on the host |
+| GitHub, on the host | ` + "`$RUNNER_TEMP/kubemint-<random>/kubeconfig`" + ` |
+| GitLab | ` + "`$CI_PROJECT_DIR.tmp/kubemint/kubeconfig`" + ` |
+| Jenkins | ` + "`$WORKSPACE_TMP/kubemint/kubeconfig`, else `$WORKSPACE/.kubemint/kubeconfig`" + ` |
+| elsewhere | ` + "`./kubemint.kubeconfig`" + ` |
+`

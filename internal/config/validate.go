@@ -1,0 +1,218 @@
+package config
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"unicode"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/validate/content"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/rules"
+)
+
+func (c *checker) config(raw *inputs) *Config {
+	cfg := &Config{
+		Source: Source{
+			Kubeconfig:           raw.Source.Kubeconfig,
+			Context:              strings.TrimSpace(raw.Source.Context),
+			CertificateAuthority: strings.TrimSpace(raw.Source.CertificateAuthority),
+			AllowInsecure:        c.boolean("allow_insecure", raw.Source.AllowInsecure),
+		},
+		Access: c.access(&raw.Access),
+		Token: Token{
+			Duration:  c.duration(raw.Token.Duration),
+			Asked:     strings.TrimSpace(raw.Token.Duration),
+			Audiences: c.audiences(raw.Token.Audiences),
+			Revoke:    c.boolean("revoke", raw.Token.Revoke),
+		},
+		Result: Result{
+			Output:        c.line("output", raw.Result.Output),
+			ContextName:   c.line("context_name", raw.Result.ContextName),
+			ExportEnv:     c.boolean("export_env", raw.Result.ExportEnv),
+			SecretOutputs: c.optional("secret_outputs", raw.Result.SecretOutputs),
+			DryRun:        c.boolean("dry_run", raw.Result.DryRun),
+			Timeout:       c.timeout(raw.Result.Timeout),
+			Debug:         c.optional("debug", raw.Result.Debug),
+			HostWorkspace: strings.TrimPrefix(c.line("host_workspace", raw.Result.HostWorkspace), "host:"),
+			HostTemp:      strings.TrimPrefix(c.line("host_temp", raw.Result.HostTemp), "host:"),
+		},
+	}
+	switch value := strings.TrimSpace(raw.Token.OnShortened); value {
+	case "warn":
+	case "fail":
+		c.fault("on_shortened", value, "is not supported by this version of kubemint", "leave it out: a shortened token is warned about")
+	default:
+		c.fault("on_shortened", value, "is not known", "write warn")
+	}
+	return cfg
+}
+
+func (c *checker) access(raw *accessInputs) Access {
+	access := Access{
+		Namespaces:           c.namespaces(raw.Namespace),
+		ServiceAccount:       c.serviceAccount(raw.ServiceAccount),
+		CreateServiceAccount: c.boolean("create_service_account", raw.CreateServiceAccount),
+		CreateNamespace:      c.boolean("create_namespace", raw.CreateNamespace),
+		ClusterScope:         c.scope(raw.Scope),
+		Rules:                c.rules(raw.Rules),
+		TakeOwnership:        c.boolean("take_ownership", raw.TakeOwnership),
+	}
+	access.Roles = c.roles(raw.Role, access.ClusterScope)
+	if !access.ClusterScope && rules.NonResource(access.Rules) {
+		c.fault("rules", "", "a non-resource URL cannot be granted in a namespace",
+			"set `scope: cluster`, or take the lines out whose resource begins with /")
+	}
+	return access
+}
+
+// boolean accepts what GitHub's own toolkit does (getBooleanInput: YAML 1.2 core schema).
+func (c *checker) boolean(input, value string) bool {
+	switch strings.TrimSpace(value) {
+	case "true", "True", "TRUE":
+		return true
+	case "false", "False", "FALSE":
+		return false
+	}
+	c.fault(input, value, "is neither true nor false", "write true or false")
+	return false
+}
+
+func (c *checker) optional(input, value string) *bool {
+	if strings.TrimSpace(value) == "" {
+		return nil
+	}
+	b := c.boolean(input, value)
+	return &b
+}
+
+// line returns a value that has to fit on one line, since it goes into paths, outputs and logs.
+func (c *checker) line(input, value string) string {
+	value = strings.TrimSpace(value)
+	if strings.ContainsFunc(value, unicode.IsControl) {
+		c.fault(input, value, "holds a line break or another control character", "write it on one line")
+	}
+	return value
+}
+
+// words splits at commas and white space and drops what stands twice.
+func words(value string) []string {
+	var list []string
+	for _, word := range strings.FieldsFunc(value, func(r rune) bool { return r == ',' || unicode.IsSpace(r) }) {
+		if !slices.Contains(list, word) {
+			list = append(list, word)
+		}
+	}
+	return list
+}
+
+func (c *checker) namespaces(value string) []string {
+	list := words(value)
+	for _, name := range list {
+		if faults := validation.IsDNS1123Label(name); len(faults) > 0 {
+			c.fault("namespace", name, "is not a namespace's name", "a namespace has lower-case letters, digits and dashes, at most 63")
+		}
+	}
+	return list
+}
+
+func (c *checker) serviceAccount(value string) types.NamespacedName {
+	value = strings.TrimSpace(value)
+	namespace, name, qualified := strings.Cut(value, "/")
+	if !qualified {
+		namespace, name = "", value
+	} else if len(validation.IsDNS1123Label(namespace)) > 0 {
+		c.fault("service_account", value, "does not begin with a namespace's name", "write `name`, or `namespace/name`")
+	}
+	if len(validation.IsDNS1123Subdomain(name)) > 0 {
+		c.fault("service_account", value, "is not a ServiceAccount's name",
+			"a ServiceAccount has lower-case letters, digits, dashes and dots; write `name`, or `namespace/name`")
+	}
+	return types.NamespacedName{Namespace: namespace, Name: name}
+}
+
+func (c *checker) scope(value string) (cluster bool) {
+	switch strings.TrimSpace(value) {
+	case "namespace":
+		return false
+	case "cluster":
+		return true
+	}
+	c.fault("scope", value, "is not known", "write namespace or cluster")
+	return false
+}
+
+func (c *checker) roles(value string, clusterScope bool) []Role {
+	var roles []Role
+	for _, word := range words(value) {
+		kind, name, qualified := strings.Cut(word, "/")
+		role := Role{Kind: "ClusterRole", Name: name}
+		switch {
+		case !qualified:
+			role.Name = kind
+		case strings.EqualFold(kind, "role"):
+			role.Kind = "Role"
+		case !strings.EqualFold(kind, "clusterrole"):
+			c.fault("role", word, "is not a role", "write `edit`, `clusterrole/NAME` or `role/NAME`")
+			continue
+		}
+		if role.Name == "" || len(content.IsPathSegmentName(role.Name)) > 0 {
+			c.fault("role", word, "is not a role's name", "write `edit`, `clusterrole/NAME` or `role/NAME`")
+			continue
+		}
+		if role.Kind == "Role" && clusterScope {
+			c.fault("role", word, "lies in a namespace and cannot be bound with scope cluster", "name a ClusterRole, or leave `scope` out")
+			continue
+		}
+		if !slices.Contains(roles, role) {
+			roles = append(roles, role)
+		}
+	}
+	return roles
+}
+
+func (c *checker) rules(value string) []rbacv1.PolicyRule {
+	value = strings.TrimSpace(value)
+	if value == "" {
+		return nil
+	}
+	if file, ok := strings.CutPrefix(value, "@"); ok {
+		data, err := c.env.ReadFile(strings.TrimSpace(file))
+		if err != nil {
+			c.fault("rules", value, "cannot be read: "+reason(err),
+				"a relative path counts from the workspace; is the repository checked out before this step?")
+			return nil
+		}
+		value = string(data)
+	}
+	parsed, err := rules.Parse(value)
+	for _, fault := range problem.All(err) {
+		c.fault("rules", "", fault.Error())
+	}
+	return parsed
+}
+
+// reason is the last cause of a file error, without the path that the message has already.
+func reason(err error) string {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err.Error()
+		}
+		err = inner
+	}
+}
+
+func (c *checker) audiences(value string) []string {
+	list := words(value)
+	for _, audience := range list {
+		if strings.ContainsFunc(audience, unicode.IsControl) {
+			c.fault("audiences", audience, "holds a control character")
+		}
+	}
+	return list
+}

@@ -1,0 +1,233 @@
+package platform
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/sethvargo/go-githubactions"
+
+	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/token"
+)
+
+// github is a GitHub Actions step, in the runner's Docker container or on the host.
+type github struct {
+	plain
+	action *githubactions.Action
+	mounts []mount // empty on the host
+}
+
+// mount is a directory that the runner mounts into a Docker action: actions/runner, ContainerActionHandler.cs.
+type mount struct{ inside, outside string }
+
+// stateName is what the post step finds as STATE_receipt.
+const stateName = "receipt"
+
+func newGitHub(env Environment) github {
+	g := github{
+		plain:  plain{env},
+		action: githubactions.New(githubactions.WithWriter(env.Stdout), githubactions.WithGetenv(env.Getenv)),
+	}
+	if env.Getenv("GITHUB_WORKSPACE") == "/github/workspace" {
+		g.mounts = g.containerMounts()
+	}
+	return g
+}
+
+// containerMounts pairs the paths by the inputs host_workspace and host_temp, else by RUNNER_WORKSPACE, which the
+// runner never translates: WORK/REPOSITORY on the host, beside WORK/_temp.
+func (g github) containerMounts() []mount {
+	workspace, temp := g.env.HostWorkspace, g.env.HostTemp
+	if runner := g.env.Getenv("RUNNER_WORKSPACE"); runner != "" {
+		if workspace == "" {
+			workspace = filepath.Join(runner, filepath.Base(g.env.Getenv("GITHUB_REPOSITORY")))
+		}
+		if temp == "" {
+			temp = filepath.Join(filepath.Dir(runner), "_temp")
+		}
+	}
+	var mounts []mount
+	for _, m := range []mount{
+		{"/github/workspace", workspace},
+		{"/github/home", filepath.Join(temp, "_github_home")},
+		{"/github/workflow", filepath.Join(temp, "_github_workflow")},
+		{"/github/file_commands", filepath.Join(temp, "_runner_file_commands")},
+		{"/github/runner_temp", temp}, // last: it holds the others; runners before 2.331 do not mount it
+	} {
+		if filepath.IsAbs(m.outside) && g.env.Exists(m.inside) {
+			mounts = append(mounts, m)
+		}
+	}
+	return mounts
+}
+
+func (github) Name() string  { return "GitHub" }
+func (g github) Debug() bool { return g.env.Getenv("RUNNER_DEBUG") == "1" }
+func (github) Masks() bool   { return true }
+
+func (g github) Marks() access.Marks {
+	get := g.env.Getenv
+	return access.Marks{
+		Owner:  "github:" + get("GITHUB_REPOSITORY"),
+		Job:    get("GITHUB_WORKFLOW") + "/" + get("GITHUB_JOB"),
+		Run:    get("GITHUB_SERVER_URL") + "/" + get("GITHUB_REPOSITORY") + "/actions/runs/" + get("GITHUB_RUN_ID"),
+		Commit: get("GITHUB_SHA"),
+	}
+}
+
+func (g github) DefaultOutput() string {
+	dir := g.env.Getenv("RUNNER_TEMP")
+	if g.container() {
+		dir = g.env.Getenv("HOME") // mounted on every runner, which RUNNER_TEMP is not
+	}
+	return filepath.Join(dir, "kubemint-"+random(), "kubeconfig")
+}
+
+func (g github) container() bool { return g.env.Getenv("GITHUB_WORKSPACE") == "/github/workspace" }
+
+func (g github) Absolute(path string) string { return under(g.env.Getenv("GITHUB_WORKSPACE"), path) }
+
+func (g github) Inside(path string) string {
+	for _, m := range g.mounts {
+		if rest, ok := below(path, m.outside); ok {
+			return m.inside + rest
+		}
+	}
+	return path
+}
+
+func (g github) Outside(path string) string {
+	for _, m := range g.mounts {
+		if rest, ok := below(path, m.inside); ok {
+			return m.outside + rest
+		}
+	}
+	return path
+}
+
+// below says whether path is dir or lies in it, and what follows dir.
+func below(path, dir string) (rest string, ok bool) {
+	rest, ok = strings.CutPrefix(path, dir)
+	return rest, ok && (rest == "" || strings.HasPrefix(rest, "/"))
+}
+
+func (g github) Visible(path string) error {
+	if !g.container() {
+		return nil
+	}
+	for _, m := range g.mounts {
+		if _, ok := below(path, m.inside); ok {
+			return nil
+		}
+	}
+	return problem.Newf(problem.Config, "input output",
+		"%q is not in a directory that the runner mounts into this container, so the file would vanish with the step", path).
+		Hint("leave `output` out, or write a path relative to the workspace")
+}
+
+// Mask covers exactly this value, which must be one line: the runner would mask each line of several by itself.
+func (g github) Mask(secret token.Token) error {
+	return guard("mask secret", func() { g.action.AddMask(secret.Reveal()) })
+}
+
+// Ready opens the files of the runner's commands as the commands will.
+func (g github) Ready() error {
+	for _, command := range []string{"state", "output", "env"} {
+		if err := g.appendable(command); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g github) SaveState(receipt string) error {
+	return g.file("state", stateName, receipt)
+}
+
+func (g github) SavedState() string { return g.env.Getenv("STATE_" + stateName) }
+
+func (g github) Publish(result Result) error {
+	for _, output := range result.Outputs {
+		if err := g.file("output", output.Name, output.Value); err != nil {
+			return err
+		}
+	}
+	for _, variable := range result.Env {
+		if err := g.file("env", variable.Name, variable.Value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (github) EnvFile(Result) []byte { return nil }
+
+// summaryLimit is what the runner takes of one step: 1 MiB, beyond which it drops the whole summary.
+const summaryLimit = 1 << 20
+
+func (g github) Summarize(markdown string) error {
+	if len(markdown) > summaryLimit {
+		return problem.Newf(problem.Publish, "write summary", "it is longer than the runner takes")
+	}
+	if g.env.Getenv("GITHUB_STEP_SUMMARY") == "" {
+		return nil
+	}
+	return guard("write summary", func() { g.action.AddStepSummary(markdown) })
+}
+
+func (g github) Annotate(message string) {
+	_ = guard("annotate", func() { g.action.Errorf("%s", message) })
+}
+
+func (github) RevokeAdvice(string) string { return "the post step revokes it when the job ends" }
+
+// file issues a file command with a delimiter of its own. go-githubactions has a fixed one, which a value could hold
+// and so forge further commands (CVE-2022-35954).
+func (g github) file(command, name, value string) error {
+	if err := g.appendable(command); err != nil {
+		return err
+	}
+	delimiter := "kubemint_" + rand.Text()
+	if strings.Contains(value, delimiter) {
+		return problem.Newf(problem.Publish, "publish "+name, "the value holds the random delimiter")
+	}
+	return guard("publish "+name, func() {
+		message := fmt.Sprintf("%s<<%s\n%s\n%s", name, delimiter, value, delimiter)
+		g.action.IssueFileCommand(&githubactions.Command{Name: command, Message: message})
+	})
+}
+
+// appendable is an error where a command's file cannot be written: go-githubactions would panic.
+func (g github) appendable(command string) error {
+	name := "GITHUB_" + strings.ToUpper(command)
+	const remedy = "kubemint takes itself for a GitHub Actions step, since GITHUB_ACTIONS is true: run it as one, or unset that variable"
+	path := g.env.Getenv(name)
+	if path == "" {
+		return problem.Newf(problem.Publish, "open $"+name, "it is not set").Hint(remedy)
+	}
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0) //nolint:gosec // the runner's own file
+	if err != nil {
+		return problem.New(problem.Publish, "open $"+name, err, remedy)
+	}
+	return file.Close()
+}
+
+// guard turns a panic of go-githubactions, its answer to a file that cannot be written, into an error.
+func guard(op string, f func()) (err error) {
+	defer func() {
+		switch cause := recover().(type) {
+		case nil:
+		case error:
+			err = problem.New(problem.Publish, op, cause)
+		default:
+			err = problem.New(problem.Publish, op, errors.New("go-githubactions panicked"))
+		}
+	}()
+	f()
+	return nil
+}

@@ -1,0 +1,87 @@
+package platform
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/problem"
+)
+
+// gitLab is a GitLab CI/CD job. The runner masks only what is a masked variable beforehand, so no secret is printed; the
+// file goes where GitLab keeps file variables, beside the checkout and gone with the job.
+type gitLab struct{ plain }
+
+func (gitLab) Name() string { return "GitLab" }
+
+func (g gitLab) Marks() access.Marks {
+	get := g.env.Getenv
+	return access.Marks{
+		Owner: "gitlab:" + get("CI_PROJECT_PATH"), Job: get("CI_JOB_NAME"), Run: get("CI_JOB_URL"), Commit: get("CI_COMMIT_SHA"),
+	}
+}
+
+func (g gitLab) Debug() bool { return g.env.Getenv("CI_DEBUG_TRACE") == "true" }
+
+func (g gitLab) DefaultOutput() string {
+	return g.env.Getenv("CI_PROJECT_DIR") + ".tmp/kubemint/kubeconfig"
+}
+
+func (g gitLab) Absolute(path string) string { return under(g.env.Getenv("CI_PROJECT_DIR"), path) }
+
+func (gitLab) RevokeAdvice(string) string { return "revoke it in after_script with: kubemint revoke" }
+
+// jobEnv names the file whose lines the runner exports to the stages of this job that are still to come, after_script
+// among them. It does so since runner 16.4 by `while read -r line; do export "$line"; done` (gitlab-runner
+// shells/bash.go, SourceEnv): a value stands there as it is, without quotes and on one line.
+const jobEnv = "GITLAB_ENV"
+
+// jobEnvLimit is somewhat less than what Linux takes as one variable (MAX_ARG_STRLEN, 128 KiB). After a longer one the
+// shell could start no program any more, so that one is left to the file beside the kubeconfig.
+const jobEnvLimit = 100 << 10
+
+func (g gitLab) Ready() error {
+	file, err := g.jobEnv()
+	if file == nil {
+		return err
+	}
+	return file.Close()
+}
+
+func (g gitLab) Publish(result Result) error {
+	file, err := g.jobEnv()
+	if file == nil {
+		return err
+	}
+	var lines strings.Builder
+	for _, variable := range result.variables() {
+		switch {
+		case strings.ContainsAny(variable.Value, "\r\n\x00"):
+			err = fmt.Errorf("the value of %s is more than a line", variable.Name)
+		case len(variable.Value) <= jobEnvLimit:
+			fmt.Fprintf(&lines, "%s=%s\n", variable.Name, variable.Value)
+		}
+	}
+	if err == nil {
+		_, err = file.WriteString(lines.String())
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		return problem.New(problem.Publish, "write $"+jobEnv, err)
+	}
+	return nil
+}
+
+// jobEnv opens the file, which is none where the runner offers none.
+func (g gitLab) jobEnv() (*os.File, error) {
+	path := g.env.Getenv(jobEnv)
+	if path == "" {
+		return nil, nil //nolint:nilnil // none is a good answer
+	}
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600) //nolint:gosec // the runner's own file
+	if err != nil {
+		return nil, problem.New(problem.Publish, "open $"+jobEnv, err, "the runner gives this variable: leave it alone, or unset it")
+	}
+	return file, nil
+}

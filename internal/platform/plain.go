@@ -1,0 +1,69 @@
+package platform
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/token"
+)
+
+// plain is any place without conventions of its own: a shell, a container step, Tekton. Results go to an env file.
+type plain struct{ env Environment }
+
+func (plain) Name() string          { return "plain" }
+func (plain) Marks() access.Marks   { return access.Marks{} }
+func (plain) Debug() bool           { return false }
+func (plain) DefaultOutput() string { return "kubemint.kubeconfig" }
+
+func (p plain) Absolute(path string) string { return under(p.env.WorkDir, path) }
+
+func under(dir, path string) string {
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
+	}
+	return filepath.Join(dir, path)
+}
+
+func (plain) Inside(path string) string  { return path }
+func (plain) Outside(path string) string { return path }
+func (plain) Visible(string) error       { return nil }
+func (plain) Masks() bool                { return false }
+
+// Mask does nothing: printing a mask command where nobody understands it would print the secret.
+func (plain) Mask(token.Token) error { return nil }
+
+func (plain) Ready() error           { return nil }
+func (plain) SaveState(string) error { return nil }
+func (plain) SavedState() string     { return "" }
+func (plain) Publish(Result) error   { return nil }
+
+// EnvFile gives KEY=value lines that a shell can source and dotenv readers take. Secrets are never in it: the file ends
+// up in artifacts.
+func (plain) EnvFile(result Result) []byte {
+	content := []byte{}
+	for _, variable := range result.variables() {
+		content = fmt.Appendf(content, "%s=%s\n", variable.Name, quote(variable.Value))
+	}
+	return content
+}
+
+// bare are the characters that mean themselves everywhere.
+const bare = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:@%+=,-"
+
+// quote leaves a value bare where it means the same to a shell and to a dotenv reader that knows no quotes (GitLab's).
+// Another one is put in single quotes, so that a shell never executes any of it.
+func quote(value string) string {
+	if !strings.ContainsFunc(value, func(r rune) bool { return !strings.ContainsRune(bare, r) }) {
+		return value
+	}
+	return "'" + strings.ReplaceAll(value, "'", `'\''`) + "'"
+}
+
+func (plain) Summarize(string) error { return nil }
+func (plain) Annotate(string)        {}
+
+func (plain) RevokeAdvice(output string) string {
+	return "revoke it with: KUBEMINT_OUTPUT=" + quote(output) + " kubemint revoke"
+}

@@ -1,0 +1,99 @@
+package platform
+
+import (
+	"crypto/rand"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/token"
+)
+
+// Platform is what the rest of the program asks of a CI system.
+type Platform interface {
+	// Name is for the log.
+	Name() string
+	// Marks say on whose behalf this run acts.
+	Marks() access.Marks
+	// Debug is the platform's own debug flag.
+	Debug() bool
+	// DefaultOutput is where the kubeconfig goes unless the user says otherwise.
+	DefaultOutput() string
+	// Absolute completes a relative output path: under the workspace.
+	Absolute(path string) string
+	// Inside translates a path of the host to where this process sees it, Outside the other way round.
+	Inside(path string) string
+	Outside(path string) string
+	// Visible is an error where a file at this path would vanish with the container.
+	Visible(path string) error
+	// Masks says whether a secret can be hidden from the log at run time. Without it no secret is ever printed.
+	Masks() bool
+	// Mask hides a secret from all that is logged after it.
+	Mask(secret token.Token) error
+	// Ready is an error where results could not be handed over later: found out before anything is made.
+	Ready() error
+	// SaveState keeps the receipt for the post step; SavedState returns it there, "" where there is none.
+	SaveState(receipt string) error
+	SavedState() string
+	// Publish hands the outputs and the environment to later steps.
+	Publish(result Result) error
+	// EnvFile is the content of the file beside the kubeconfig that carries the outputs; nil, whatever the result, where
+	// the platform has a mechanism of its own.
+	EnvFile(result Result) []byte
+	// Summarize shows Markdown to whoever looks at the job, where the platform has a place for it.
+	Summarize(markdown string) error
+	// Annotate shows an error beside the job's log, where the platform has a place for it.
+	Annotate(message string)
+	// RevokeAdvice says how the credential of this run will be or should be revoked.
+	RevokeAdvice(output string) string
+}
+
+// Result is what a run hands over.
+type Result struct {
+	Outputs []Output
+	Env     []Output // variables for later steps, by their own names
+}
+
+// variables are the environment and the outputs that are no secret, as an env file names them.
+func (r Result) variables() []Output {
+	all := slices.Clone(r.Env)
+	for _, output := range r.Outputs {
+		if !output.Secret {
+			all = append(all, Output{Name: "KUBEMINT_OUT_" + strings.ToUpper(output.Name), Value: output.Value})
+		}
+	}
+	return all
+}
+
+// Output is one named value.
+type Output struct {
+	Name, Value string
+	Secret      bool // published only where the platform masks and the user wants it; the caller decides
+}
+
+// Environment is what a platform is recognised and read by.
+type Environment struct {
+	Getenv        func(string) string
+	Stdout        io.Writer
+	Exists        func(path string) bool
+	WorkDir       string
+	HostWorkspace string // inputs host_workspace and host_temp
+	HostTemp      string
+}
+
+// Detect returns the platform that this process runs on.
+func Detect(env Environment) Platform {
+	switch {
+	case env.Getenv("GITHUB_ACTIONS") == "true":
+		return newGitHub(env)
+	case env.Getenv("GITLAB_CI") != "":
+		return gitLab{plain{env}}
+	case env.Getenv("JENKINS_URL") != "":
+		return jenkins{plain{env}}
+	}
+	return plain{env}
+}
+
+// random is a directory's suffix that no other step of the job has.
+func random() string { return strings.ToLower(rand.Text()[:10]) }

@@ -1,0 +1,185 @@
+package platform_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/platform"
+)
+
+// variables is an environment of its own: no test reads that of the machine.
+type variables map[string]string
+
+// detect returns the platform that has these variables, and what it prints. Every path exists.
+func detect(env variables) (platform.Platform, *bytes.Buffer) {
+	stdout := new(bytes.Buffer)
+	return platform.Detect(platform.Environment{
+		Getenv: func(name string) string { return env[name] }, Stdout: stdout, WorkDir: "/here",
+		Exists: func(string) bool { return true },
+	}), stdout
+}
+
+func TestPlatformIsKnownByItsOwnVariable(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		env  variables
+		want string
+	}{
+		"nothing is set":             {variables{"CI": "true"}, "plain"},
+		"GitHub":                     {variables{"GITHUB_ACTIONS": "true"}, "GitHub"},
+		"GitLab":                     {variables{"GITLAB_CI": "true"}, "GitLab"},
+		"Jenkins":                    {variables{"JENKINS_URL": "https://ci.example.com/"}, "Jenkins"},
+		"GitHub's is not true":       {variables{"GITHUB_ACTIONS": "1"}, "plain"},
+		"GitHub runs on Jenkins' VM": {variables{"GITHUB_ACTIONS": "true", "JENKINS_URL": "x"}, "GitHub"},
+		"GitLab's is empty":          {variables{"GITLAB_CI": "", "JENKINS_URL": "x"}, "Jenkins"},
+	} {
+		if p, _ := detect(c.env); p.Name() != c.want {
+			t.Errorf("%s: taken for %s, not for %s", name, p.Name(), c.want)
+		}
+	}
+}
+
+func TestMarksNameTheJob(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		env  variables
+		want access.Marks
+	}{
+		"plain": {variables{}, access.Marks{}},
+		"GitHub": {
+			variables{
+				"GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "acme/shop", "GITHUB_WORKFLOW": "deploy", "GITHUB_JOB": "release",
+				"GITHUB_SERVER_URL": "https://github.com", "GITHUB_RUN_ID": "4711", "GITHUB_SHA": "f00d",
+			},
+			access.Marks{Owner: "github:acme/shop", Job: "deploy/release", Run: "https://github.com/acme/shop/actions/runs/4711", Commit: "f00d"},
+		},
+		"GitLab": {
+			variables{
+				"GITLAB_CI": "true", "CI_PROJECT_PATH": "group/sub/shop", "CI_JOB_NAME": "deploy",
+				"CI_JOB_URL": "https://gitlab.example.com/group/sub/shop/-/jobs/1", "CI_COMMIT_SHA": "f00d",
+			},
+			access.Marks{Owner: "gitlab:group/sub/shop", Job: "deploy", Run: "https://gitlab.example.com/group/sub/shop/-/jobs/1", Commit: "f00d"},
+		},
+		"Jenkins, a plain job in a folder": {
+			variables{"JENKINS_URL": "x", "JOB_NAME": "team/shop", "BUILD_URL": "https://ci/7/", "GIT_COMMIT": "f00d"},
+			access.Marks{Owner: "jenkins:team/shop", Job: "team/shop", Run: "https://ci/7/", Commit: "f00d"},
+		},
+		"Jenkins, a branch of a multibranch job": {
+			variables{"JENKINS_URL": "x", "JOB_NAME": "team/shop/feature%2Fone", "BRANCH_NAME": "feature/one"},
+			access.Marks{Owner: "jenkins:team/shop", Job: "team/shop"},
+		},
+		"Jenkins, BRANCH_NAME set by hand in a job without a folder": {
+			variables{"JENKINS_URL": "x", "JOB_NAME": "shop", "BRANCH_NAME": "main"},
+			access.Marks{Owner: "jenkins:shop", Job: "shop"},
+		},
+	} {
+		p, _ := detect(c.env)
+		if diff := cmp.Diff(c.want, p.Marks()); diff != "" {
+			t.Errorf("%s (-want +have):\n%s", name, diff)
+		}
+	}
+}
+
+func TestDefaultOutputSurvivesTheStepAndStaysOutOfTheCheckout(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		env  variables
+		want string // * stands for a name that no other step has
+	}{
+		"plain":                           {variables{}, "kubemint.kubeconfig"},
+		"GitHub, on the host":             {variables{"GITHUB_ACTIONS": "true", "RUNNER_TEMP": "/work/_temp", "HOME": "/home/runner"}, "/work/_temp/kubemint-*/kubeconfig"},
+		"GitHub, in a container":          {variables{"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": "/github/workspace", "HOME": "/github/home", "RUNNER_TEMP": "/x"}, "/github/home/kubemint-*/kubeconfig"},
+		"GitLab":                          {variables{"GITLAB_CI": "true", "CI_PROJECT_DIR": "/builds/group/shop"}, "/builds/group/shop.tmp/kubemint/kubeconfig"},
+		"Jenkins":                         {variables{"JENKINS_URL": "x", "WORKSPACE": "/ws/shop", "WORKSPACE_TMP": "/ws/shop@tmp"}, "/ws/shop@tmp/kubemint/kubeconfig"},
+		"Jenkins without a WORKSPACE_TMP": {variables{"JENKINS_URL": "x", "WORKSPACE": "/ws/shop"}, "/ws/shop/.kubemint/kubeconfig"},
+	} {
+		p, _ := detect(c.env)
+		first, second := p.DefaultOutput(), p.DefaultOutput()
+		if ok, err := filepath.Match(c.want, first); !ok || err != nil {
+			t.Errorf("%s: %s, not %s", name, first, c.want)
+		}
+		if random := strings.Contains(c.want, "*"); random == (first == second) {
+			t.Errorf("%s: asked twice, it says %s and %s", name, first, second)
+		}
+	}
+}
+
+func TestRelativeOutputIsUnderTheWorkspace(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		env         variables
+		given, want string
+	}{
+		"plain":                       {variables{}, "a/kubeconfig", "/here/a/kubeconfig"},
+		"an absolute one stays":       {variables{}, "/a/./b/../kubeconfig", "/a/kubeconfig"},
+		"GitHub":                      {variables{"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": "/work/shop"}, "kubeconfig", "/work/shop/kubeconfig"},
+		"GitLab":                      {variables{"GITLAB_CI": "true", "CI_PROJECT_DIR": "/builds/shop"}, "kubeconfig", "/builds/shop/kubeconfig"},
+		"Jenkins":                     {variables{"JENKINS_URL": "x", "WORKSPACE": "/ws/shop"}, "kubeconfig", "/ws/shop/kubeconfig"},
+		"Jenkins without a workspace": {variables{"JENKINS_URL": "x"}, "kubeconfig", "/here/kubeconfig"},
+	} {
+		if p, _ := detect(c.env); p.Absolute(c.given) != c.want {
+			t.Errorf("%s: %s is taken for %s, not for %s", name, c.given, p.Absolute(c.given), c.want)
+		}
+	}
+}
+
+func TestDebugFollowsThePlatformsOwnFlag(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		env  variables
+		want bool
+	}{
+		"plain":           {variables{"RUNNER_DEBUG": "1", "CI_DEBUG_TRACE": "true"}, false},
+		"GitHub, quiet":   {variables{"GITHUB_ACTIONS": "true"}, false},
+		"GitHub, debug":   {variables{"GITHUB_ACTIONS": "true", "RUNNER_DEBUG": "1"}, true},
+		"GitLab, quiet":   {variables{"GITLAB_CI": "true", "CI_DEBUG_TRACE": "false"}, false},
+		"GitLab, tracing": {variables{"GITLAB_CI": "true", "CI_DEBUG_TRACE": "true"}, true},
+		"Jenkins":         {variables{"JENKINS_URL": "x"}, false},
+	} {
+		if p, _ := detect(c.env); p.Debug() != c.want {
+			t.Errorf("%s: debug is %v", name, p.Debug())
+		}
+	}
+}
+
+// Only GitHub's runner understands a mask command. Printed anywhere else, the command itself would leak the secret.
+func TestOnlyGitHubIsToldASecret(t *testing.T) {
+	t.Parallel()
+	for name, env := range map[string]variables{
+		"plain": {}, "GitLab": {"GITLAB_CI": "true"}, "Jenkins": {"JENKINS_URL": "x"},
+	} {
+		p, stdout := detect(env)
+		if p.Masks() {
+			t.Errorf("%s claims to mask", name)
+		}
+		if err := p.Mask(secret); err != nil || stdout.Len() > 0 {
+			t.Errorf("%s: asked to mask, it printed %q (%v)", name, stdout, err)
+		}
+		if content := string(p.EnvFile(secretResult())); !strings.Contains(content, "KUBEMINT_OUT_SERVER=") || strings.Contains(content, secret.Reveal()) {
+			t.Errorf("%s: the env file lacks the server or has the secret:\n%s", name, content)
+		}
+	}
+}
+
+func write(t testing.TB, path, content string) string {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}

@@ -1,0 +1,48 @@
+// Package rules is RBAC rules as a value: shorthand or YAML in, shorthand out, and whether one set of rules covers another.
+//
+// # Shorthand
+//
+// One rule a line, lists with commas and without spaces, # before a comment:
+//
+//	VERBS            RESOURCES                                 [NAMES]
+//	get,list,watch   pods,pods/log,deployments
+//	get,patch        deployments.apps,deployments.apps/scale
+//	get,update       configmaps                                app-config,feature-flags
+//	get              /healthz,/metrics,/api/*
+//	*                *.batch
+//
+// A resource is NAME[.GROUP][/SUBRESOURCE]:
+//
+//	pods, deployments    a built-in resource, of the group that it belongs to (events is that of the core group;
+//	                     the other one is events.events.k8s.io)
+//	widgets.example.com  a resource of another group, taken as written
+//	*, *.batch, *.*      every resource, subresources included, of the core group, of batch, of every group
+//	*/scale, *.apps/scale  this subresource of every resource of the core group, of apps
+//	pods.*               resources of this name in every group
+//
+// Resources of different groups in one line become one PolicyRule a group, so that nothing is granted that was not
+// written. A line with URLs has no resources and no names.
+//
+// What is no verb, built-in resource or group is an error that names the nearest one. A word in double quotes, with the
+// escapes of Go, is taken as it stands: for names with a space or comma ("Domain Admins"), for verbs and resources that
+// this package does not know. A resource in quotes without a group is the core group's.
+//
+// # YAML
+//
+// A list of PolicyRules, an object with rules, or manifests of Roles and ClusterRoles, of which only the rules count; in
+// several documents or in Lists, and in JSON. Text is YAML if its first line that is neither blank nor a comment begins
+// with -, {, [ or %, or if the first word of that line ends with a colon; else it is shorthand. Fields are decoded
+// strictly. A rule is held to what the API server asks (a verb; a URL, or a group and a resource) and to the checks of
+// the shorthand, with two differences: a verb for resources outside the built-in groups may be any, and of several groups
+// times several resources only what exists is kept, so that apiGroups ["", "apps"] with resources [pods, deployments] is
+// pods and deployments.apps, and a runner needs to hold no more than that to grant it.
+//
+// # Shorthand out
+//
+// [Format] prints rules merged and in one order, whatever the order they came in. For every rule that Parse returns,
+// Parse(Format(x)) grants what x grants. (A rule read from a server can name what nothing can match, such as a resource
+// with a dot in it; that prints, and does not read back.)
+//
+// The room is pure. It imports the API types of RBAC, component-helpers for what covers what, a YAML decoder, and the
+// problem room for the nearest word.
+package rules

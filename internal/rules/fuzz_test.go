@@ -1,0 +1,84 @@
+package rules_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/rules"
+)
+
+// FuzzParse: Parse never panics, and what it returns prints as shorthand that grants the same and prints the same.
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{
+		"get,list pods,deployments.apps/scale,*.batch,*/log a,b # c\n* *.*\nget /healthz,/api/*",
+		`impersonate groups,"x.y/z" "Domain Admins","\u202e",""`,
+		"impersonate:user-info users.*\naccept \"deployments\"",
+		"- {verbs: [get], apiGroups: ['', apps, a.b], resources: [pods, deployments/scale], resourceNames: [a]}\n- verbs: [get]\n  nonResourceURLs: ['*', /x]",
+		"kind: List\nitems:\n- kind: Role\n  metadata: {name: x}\n  rules: &r\n  - {verbs: ['*'], apiGroups: ['*'], resources: ['*/x']}\n- rules: *r\n---\n{\"rules\": []}",
+		"- {verbs: ['a:', '-', '{', '%', '\"', ' '], apiGroups: [a.b], resources: [c, 'd e/f g']}",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		parsed, err := rules.Parse(text)
+		if err != nil {
+			for _, fault := range problem.All(err) {
+				if strings.ContainsAny(fault.Error(), "\x00\x1b\r") {
+					t.Errorf("a fault carries control characters: %q", fault)
+				}
+			}
+			return
+		}
+		lines := rules.Format(parsed)
+		again, err := rules.Parse(strings.Join(lines, "\n"))
+		if err != nil {
+			t.Fatalf("%q does not read back: %v", lines, err)
+		}
+		if !rules.Equal(parsed, again) {
+			t.Fatalf("%q reads back as something else: %+v, was %+v", lines, again, parsed)
+		}
+		if fmt.Sprint(lines) != fmt.Sprint(rules.Format(again)) {
+			t.Fatalf("%q prints differently when read back: %q", lines, rules.Format(again))
+		}
+		rules.NewMatrix(parsed)
+	})
+}
+
+func TestBounds(t *testing.T) {
+	many := func(n int, item, separator string) string {
+		return strings.TrimSuffix(strings.Repeat(item+separator, n), separator)
+	}
+	bomb := "metadata:\n  a: &a [" + many(100, "get", ",") + "]\n"
+	for c := 'b'; c < 'i'; c++ {
+		bomb += fmt.Sprintf("  %c: &%c [%s]\n", c, c, many(100, "*"+string(c-1), ","))
+	}
+	for name, test := range map[string]struct{ text, want string }{
+		"size":                     {many(600_000, "#", "\n"), "the rules have 1199999 bytes, the limit is 1048576"},
+		"rules":                    {many(1001, "get pods", "\n"), "line 1001: too much"},
+		"one line":                 {"get pods " + many(20_001, "a", ","), "line 1: too much"},
+		"combinations":             {many(30, many(10, "get", ",")+" "+many(10, "pods", ",")+" "+many(10, "a", ","), "\n"), "line 21: too much"},
+		"faults":                   {many(900, "lst pods", "\n"), "line 51: there are more faults from here on"},
+		"faults of a line":         {many(900, "lst", ",") + " pods", "line 1: there are more faults from here on"},
+		"faults of resources":      {"get " + many(15_000, "zqpodsxx", ","), "line 1: there are more faults from here on"},
+		"faults of YAML resources": {"- {verbs: [get], apiGroups: [''], resources: [" + many(15_000, "zqpodsxx", ",") + "]}", "rules[0]: there are more faults from here on"},
+		"a long word":              {"get " + many(1_000_000, "p", ""), "line 1: unknown resource"},
+		"YAML combinations":        {"- {verbs: &a [" + many(300, "get", ",") + "], apiGroups: *a, resources: *a, resourceNames: *a}", "rules[0]: too much"},
+		"alias bomb":               {bomb, "excessive aliasing"},
+		"depth":                    {many(500_000, "[", ""), "YAML: "},
+		"nested items":             {many(100_000, "{items: [", ""), "YAML: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			start := time.Now()
+			_, err := rules.Parse(test.text)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %.300v, want %s", err, test.want)
+			}
+			if took := time.Since(start); took > 3*time.Second { // each takes milliseconds
+				t.Error("took", took)
+			}
+		})
+	}
+}

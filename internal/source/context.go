@@ -1,0 +1,226 @@
+package source
+
+import (
+	"crypto/tls"
+	"maps"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/clientcmd/api"
+	"k8s.io/client-go/util/cert"
+
+	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/token"
+)
+
+// choose makes a Source of one context. clientcmd gets to see its cluster and its user alone, with every file already
+// read and no plugin left.
+func (l *loader) choose(at *place) (*Source, error) {
+	chosen := l.Context
+	if chosen == "" {
+		chosen = at.config.CurrentContext
+	}
+	context := at.config.Contexts[chosen]
+	if context == nil {
+		return nil, noContext(at, chosen)
+	}
+	op := "use context " + named(chosen)
+	cluster, user := at.config.Clusters[context.Cluster], at.config.AuthInfos[context.AuthInfo]
+	switch {
+	case cluster == nil:
+		return nil, fail(op, "its cluster %s is not in the kubeconfig", named(context.Cluster))
+	case user == nil:
+		return nil, fail(op, "its user %s is not in the kubeconfig", named(context.AuthInfo))
+	case context.Namespace != "" && validation.IsDNS1123Label(context.Namespace) != nil:
+		return nil, fail(op, "its namespace %s is not a valid name", named(context.Namespace))
+	}
+	if err := l.cluster(named(context.Cluster), cluster); err != nil {
+		return nil, err
+	}
+	if err := l.user(named(context.AuthInfo), user); err != nil {
+		return nil, err
+	}
+	const it = "it" // clientcmd would repeat the names in its errors as they are, line breaks and all
+	config, err := clientcmd.NewNonInteractiveClientConfig(api.Config{
+		Clusters:  map[string]*api.Cluster{it: cluster},
+		AuthInfos: map[string]*api.AuthInfo{it: user},
+		Contexts:  map[string]*api.Context{it: {Cluster: it, AuthInfo: it}},
+	}, it, nil, nil).ClientConfig()
+	if err != nil {
+		return nil, problem.New(problem.Source, op, err)
+	}
+	config.QPS = -1
+	origin := at.Source
+	origin.Context = chosen
+	return &Source{
+		REST:   config,
+		Server: config.Host, TLSServerName: cluster.TLSServerName, ProxyURL: cluster.ProxyURL,
+		CAData: cluster.CertificateAuthorityData, Insecure: cluster.InsecureSkipTLSVerify,
+		Namespace: context.Namespace, Cluster: context.Cluster, Context: chosen, User: context.AuthInfo,
+		Origin: origin, Files: l.files, Warnings: l.warnings,
+	}, nil
+}
+
+func noContext(at *place, chosen string) error {
+	there := slices.Sorted(maps.Keys(at.config.Contexts))
+	if len(there) == 0 {
+		if at.blank() {
+			return fail("read kubeconfig", "there is nothing in it")
+		}
+		return fail("read kubeconfig", "there is no context in it")
+	}
+	var quoted []string
+	for _, name := range there[:min(len(there), 10)] {
+		quoted = append(quoted, named(name))
+	}
+	if more := len(there) - len(quoted); more > 0 {
+		quoted = append(quoted, "and "+strconv.Itoa(more)+" more")
+	}
+	if chosen == "" {
+		return fail("choose a context", "the kubeconfig has no current-context, but %s", strings.Join(quoted, ", ")).
+			Hint("name one in the input `context`")
+	}
+	err := fail("use context "+named(chosen), "the kubeconfig has only %s", strings.Join(quoted, ", "))
+	if near := problem.Nearest(chosen, there); near != "" {
+		return err.Hint("did you mean %s?", named(near))
+	}
+	return err.Hint("name one of them in the input `context`")
+}
+
+// cluster refuses what would send the credential to a stranger, and embeds the CA.
+func (l *loader) cluster(name string, c *api.Cluster) error {
+	op := "use cluster " + name
+	err := checkServer(op, c.Server)
+	if err != nil {
+		return err
+	}
+	if c.ProxyURL != "" {
+		proxy, err := url.Parse(c.ProxyURL)
+		if err != nil || !slices.Contains([]string{"http", "https", "socks5"}, proxy.Scheme) || proxy.Host == "" {
+			return fail(op, "its proxy-url is not an http, https or socks5 address")
+		}
+		l.warn("cluster %s goes through the proxy %s://%s, as the kubeconfig says", name, proxy.Scheme, proxy.Host)
+	}
+	_, err = l.embed(op, "certificate-authority", &c.CertificateAuthority, &c.CertificateAuthorityData, c.LocationOfOrigin)
+	switch {
+	case err != nil:
+		return err
+	case c.InsecureSkipTLSVerify && !l.AllowInsecure:
+		return fail(op, "it has insecure-skip-tls-verify, so that whoever answers would be sent the credential").
+			Hint("give it certificate-authority-data instead, or accept this for source and result: `allow_insecure: true`")
+	case c.InsecureSkipTLSVerify && len(c.CertificateAuthorityData) > 0:
+		return fail(op, "it has both a certificate authority and insecure-skip-tls-verify")
+	case c.InsecureSkipTLSVerify:
+		l.warn("cluster %s: its certificate is not verified (`allow_insecure`)", name)
+	case len(c.CertificateAuthorityData) > 0:
+		if c.CertificateAuthorityData, err = certificates(c.CertificateAuthorityData); err != nil {
+			return fail(op, "its certificate authority is not a PEM certificate")
+		}
+	}
+	return nil
+}
+
+// checkServer does not allow plain http even with allow_insecure: kubectl and client-go send no credential over it
+// (clientcmd's ClientConfig), so that both the source and the result would be anonymous.
+func checkServer(op, address string) error {
+	server, err := url.Parse(address)
+	switch {
+	case err == nil && server.Scheme == "http":
+		return fail(op, "its server is plain http, over which kubectl and client-go send no credential").Hint("name an https address")
+	case err != nil || server.Scheme != "https" || server.Host == "":
+		return fail(op, "its server is not an address that begins with https://")
+	case server.User != nil || server.RawQuery != "" || server.Fragment != "":
+		return fail(op, "its server has a user, a query or a fragment in the address")
+	}
+	return nil
+}
+
+// certificates leaves out all but the certificates: the CA is published, and a PEM file may hold a private key as well.
+func certificates(pem []byte) ([]byte, error) {
+	parsed, err := cert.ParseCertsPEM(pem)
+	if err != nil {
+		return nil, err
+	}
+	return cert.EncodeCertificates(parsed...)
+}
+
+// user embeds what files hold, and drops the plugins.
+func (l *loader) user(name string, u *api.AuthInfo) (err error) {
+	op, bearer := "use user "+name, []byte(u.Token)
+	if u.TokenFile != "" { // it goes before the token and, as with client-go, is read again when it rotates
+		bearer = nil
+		if u.TokenFile, err = l.embed(op, "tokenFile", &u.TokenFile, &bearer, u.LocationOfOrigin); err != nil {
+			return err
+		}
+	}
+	u.Token = strings.TrimSpace(string(bearer))
+	if (len(bearer) > 0 || u.TokenFile != "") && !oneLine(u.Token) {
+		return fail(op, "its token is not one line of ASCII")
+	}
+	if _, err = l.embed(op, "client-certificate", &u.ClientCertificate, &u.ClientCertificateData, u.LocationOfOrigin); err != nil {
+		return err
+	}
+	if _, err = l.embed(op, "client-key", &u.ClientKey, &u.ClientKeyData, u.LocationOfOrigin); err != nil {
+		return err
+	}
+	if len(u.ClientCertificateData) > 0 {
+		pair, err := tls.X509KeyPair(u.ClientCertificateData, u.ClientKeyData)
+		if err != nil { // which can name what it found instead, so it is not repeated
+			return fail(op, "its client-certificate and client-key are not a PEM pair")
+		}
+		l.warnExpired("the client certificate of user "+name, pair.Leaf.NotAfter)
+	} else if u.Token == "" && u.Username == "" {
+		return noCredential(op, u)
+	}
+	if claims, err := token.New(u.Token).Claims(); err == nil {
+		l.warnExpired("the token of user "+name, claims.ExpiresAt)
+	}
+	if u.Impersonate != "" {
+		l.warn("user %s acts as %s, and so does kubemint, but not the result", name, named(u.Impersonate))
+	}
+	u.Exec, u.AuthProvider = nil, nil
+	return nil
+}
+
+// embed moves what the file holds that a field names into the field's -data twin, unless that says something already.
+// A relative path is seen from the kubeconfig's own directory (clientcmd.ResolveLocalPaths). It returns where the file is.
+func (l *loader) embed(op, field string, path *string, data *[]byte, kubeconfig string) (file string, err error) {
+	file, *path = *path, ""
+	if len(*data) > 0 || file == "" {
+		return "", nil
+	}
+	if !filepath.IsAbs(file) {
+		if kubeconfig == "" {
+			return "", fail(op, "its %s is a relative path, and a kubeconfig that is given as content has no directory", field).
+				Hint("embed the file: `kubectl config view --raw --flatten`")
+		}
+		file = filepath.Join(filepath.Dir(kubeconfig), file)
+	}
+	file = l.Inside(file)
+	if *data, err = readFile(file); err != nil {
+		return "", l.missing(fail(op, "read its %s: %w", field, err).Hint("embed the file: `kubectl config view --raw --flatten`"))
+	}
+	l.files = append(l.files, file)
+	return file, nil
+}
+
+// named is a name as an error shows it: quoted, since a line break could forge a workflow command.
+func named(name string) string { return strconv.Quote(name[:min(len(name), 128)]) }
+
+// oneLine says whether a token can go into an HTTP header.
+func oneLine(bearer string) bool {
+	return bearer != "" && !strings.ContainsFunc(bearer, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// warnExpired explains the 401 that is about to come. It does not refuse: this machine's clock can be the wrong one.
+func (l *loader) warnExpired(what string, end time.Time) {
+	if !end.IsZero() && time.Now().After(end) {
+		l.warn("%s expired at %s", what, end.UTC().Format(time.RFC3339))
+	}
+}

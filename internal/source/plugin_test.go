@@ -1,0 +1,134 @@
+package source
+
+import (
+	"encoding/base64"
+	"encoding/pem"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/client-go/rest"
+)
+
+func b64(data []byte) string { return base64.StdEncoding.EncodeToString(data) }
+
+// jwt is a token with these claims, signed by nobody.
+func jwt(claims string) string {
+	return "eyJhbGciOiJub25lIn0." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".x"
+}
+
+func TestPluginsAreRefusedWithAWayOut(t *testing.T) {
+	const more = "\na token in the kubeconfig goes before the program: `kubectl config set-credentials USER --token=…`"
+	for file, want := range map[string]string{
+		"aws":                               "arn:aws:eks:eu-west-1:123456789012:cluster/shop aws EKS: `aws eks get-token",
+		"aws-role":                          "arn:aws:eks:eu-west-1:123456789012:cluster/shop aws EKS: `aws eks get-token",
+		"eksctl":                            "ci@shop.eu-west-1.eksctl.io aws-iam-authenticator EKS: `aws-iam-authenticator token",
+		"gcloud":                            "gke_made-up-project_europe-west1_shop gke-gcloud-auth-plugin GKE: google-github-actions/get-gke-credentials",
+		"get-gke-credentials-auth-provider": "shop gcp GKE: google-github-actions/get-gke-credentials without `use_auth_provider`",
+		"aks-kubelogin":                     "clusterUser_shop-rg_shop kubelogin AKS: `kubelogin get-token`",
+		"aks-azure-auth-provider":           "clusterUser_shop-rg_shop azure AKS: `az aks get-credentials --admin`",
+		"rancher-cli":                       "shop rancher Rancher: with the setting kubeconfig-generate-token",
+		"doctl":                             "do-fra1-shop-admin doctl DigitalOcean: `doctl kubernetes cluster kubeconfig show NAME`",
+	} {
+		t.Run(file, func(t *testing.T) {
+			_, err := Load(Input{Kubeconfig: kubeconfigs + file + ".yaml", Getenv: env()})
+			got := failure(t, err)
+			user, rest, _ := strings.Cut(want, " ")
+			program, way, _ := strings.Cut(rest, " ")
+			start := "use user \"" + user + "\": its credential comes from " + program + ", and kubemint never runs what a kubeconfig names\n" + way
+			if !strings.HasPrefix(got, start) || !strings.HasSuffix(got, more) {
+				t.Errorf("got  %s\nwant %s…%s", got, start, more)
+			}
+			if strings.Contains(got, "made-up-client-secret") || strings.Contains(got, "made-up-refresh-token") {
+				t.Error("a secret is in the error")
+			}
+		})
+	}
+}
+
+func TestNamesOfPrograms(t *testing.T) {
+	for command, want := range map[string]string{
+		"/usr/local/bin/kubelogin":        "kubelogin",
+		`C:\Program Files\Amazon\aws.exe`: "aws",
+		"../own-plugin":                   "own-plugin",
+		"curl -H 'Authorization: sesame'": "a program",
+		"":                                "a program",
+		"/bin/" + strings.Repeat("x", 65): "a program",
+		"kubelogin\n::add-mask::x":        "a program",
+	} {
+		_, err := Load(Input{Kubeconfig: kubeconfig("", "exec: {apiVersion: v1, command: "+strconv.Quote(command)+"}"), Getenv: env()})
+		got, _, _ := strings.Cut(failure(t, err), "\n")
+		if diff := cmp.Diff("use user \"x\": its credential comes from "+want+", and kubemint never runs what a kubeconfig names", got); diff != "" {
+			t.Errorf("%q: %s", command, diff)
+		}
+	}
+}
+
+// The canary is a program that leaves a trace. With a credential beside it the source works, and still it is not run.
+func TestNothingIsExecuted(t *testing.T) {
+	dir := t.TempDir()
+	trace, canary := dir+"/trace", write(t, dir+"/canary", "#!/bin/sh\ntouch "+dir+"/trace\necho '{}'\n")
+	if err := os.Chmod(canary, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var seen []string
+	server := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		seen = append(seen, r.Header.Get("Authorization")+r.Header.Get("Impersonate-User"))
+	}))
+	defer server.Close()
+	ca := b64(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
+	cluster := "server: '" + server.URL + "', certificate-authority-data: " + ca
+	tokenFile := write(t, dir+"/token", "from-file\n")
+	for name, c := range map[string]struct{ user, want string }{
+		"alone":             {"", ""},
+		"beside a token":    {"token: sesame, ", "Bearer sesame"},
+		"beside tokenFile":  {"tokenFile: " + tokenFile + ", ", "Bearer from-file"},
+		"token, tokenFile":  {"token: sesame, tokenFile: " + tokenFile + ", ", "Bearer from-file"},
+		"beside a password": {"username: u, password: sesame, ", "Basic " + b64([]byte("u:sesame"))},
+		"impersonation":     {"token: sesame, as: root, ", "Bearer sesameroot"},
+	} {
+		for _, plugin := range []string{"exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: " + canary + "}", "auth-provider: {name: gcp, config: {cmd-path: " + canary + "}}"} {
+			t.Run(name+" "+plugin[:4], func(t *testing.T) {
+				seen = nil
+				s, err := Load(Input{Kubeconfig: kubeconfig(cluster, c.user+plugin), Getenv: env()})
+				if c.want == "" {
+					if got := failure(t, err); !strings.Contains(got, "never runs") {
+						t.Error(got)
+					}
+				} else {
+					if err != nil {
+						t.Fatal(err)
+					}
+					ask(t, s)
+					if diff := cmp.Diff([]string{c.want}, seen); diff != "" {
+						t.Error(diff)
+					}
+				}
+				if _, err := os.Stat(trace); err == nil {
+					t.Fatal("the program was run")
+				}
+			})
+		}
+	}
+}
+
+// ask sends one request with the credential of s.
+func ask(t *testing.T, s *Source) {
+	t.Helper()
+	if s.REST.ExecProvider != nil || s.REST.AuthProvider != nil {
+		t.Error("client-go got the plugin")
+	}
+	client, err := rest.HTTPClientFor(s.REST)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := client.Get(s.Server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+}

@@ -1,0 +1,162 @@
+package source
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"unicode/utf8"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/receipt"
+)
+
+// Input is what the caller knows of the source. Getenv is required, everything else may be left zero.
+type Input struct {
+	Kubeconfig    string              // path, content (YAML or JSON), or base64 of content; empty: not given
+	Context       string              // empty: the current-context
+	AllowInsecure bool                // accept insecure-skip-tls-verify
+	Getenv        func(string) string // KUBECONFIG, HOME, KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT
+	Inside        func(string) string // from a path of the host to the same file in this container; nil: identity
+	InClusterDir  string              // where a pod's ServiceAccount is mounted; empty: Kubernetes' own place
+	Hint          string              // printed where a file was not found: what this platform hides from the process
+}
+
+// Source is the credential, and what the written kubeconfig takes over from it.
+type Source struct {
+	REST *rest.Config // no exec, no auth-provider, no client-side throttling
+
+	Server, TLSServerName, ProxyURL string // ProxyURL can hold a password: never print it
+	CAData                          []byte // PEM, certificates alone; empty where the system's roots serve
+	Insecure                        bool
+
+	Namespace, Cluster, Context, User string // of the chosen context; empty where it says nothing
+
+	Origin   receipt.Source
+	Files    []string // absolute paths of the files that the source was read from: the output may be none of them
+	Warnings []string
+}
+
+const (
+	maxBytes       = 1 << 20 // of a kubeconfig, or of a file that one names
+	mountedAccount = "/var/run/secrets/kubernetes.io/serviceaccount"
+	byteOrderMark  = "\ufeff"
+)
+
+// loader is one call of Load: its input, and what it has to tell besides the credential.
+type loader struct {
+	Input
+	files    []string
+	warnings []string
+}
+
+// place is where the credential is.
+type place struct {
+	receipt.Source
+	config *api.Config // nil in-cluster, and where only a receipt tells of the source
+	lead   string      // how an in-cluster source was arrived at, for the error when there is none
+}
+
+// blank says that no file was there, or that none had anything in it.
+func (p *place) blank() bool {
+	return p.config != nil && len(p.config.Contexts)+len(p.config.Clusters)+len(p.config.AuthInfos) == 0
+}
+
+// Load takes the first that is there of the input `kubeconfig`, the files of $KUBECONFIG, ~/.kube/config and the pod's
+// own account. The order is kubectl's.
+func Load(in Input) (*Source, error) {
+	if in.Inside == nil {
+		in.Inside = func(path string) string { return path }
+	}
+	if in.InClusterDir == "" {
+		in.InClusterDir = mountedAccount
+	}
+	l := &loader{Input: in}
+	at, err := l.find()
+	switch {
+	case err != nil:
+		return nil, err
+	case at.Kind == receipt.KindInCluster:
+		return l.inCluster(at.lead)
+	case at.config == nil:
+		return nil, fail("read kubeconfig", "kubemint wrote it, with a source given as content, which no receipt holds").
+			Hint("give this step the input `kubeconfig` as well")
+	}
+	return l.choose(at)
+}
+
+func (l *loader) find() (*place, error) {
+	if given := strings.Trim(l.Kubeconfig, byteOrderMark+" \t\r\n"); given != "" {
+		if text, ok := content(given); ok {
+			config, err := decode(text, "")
+			if err != nil {
+				return nil, problem.New(problem.Source, "read the content of `kubeconfig`", err)
+			}
+			return &place{Source: receipt.Source{Kind: receipt.KindContent}, config: config}, nil
+		}
+		path := given
+		if rest, ok := strings.CutPrefix(given, "~/"); ok {
+			path = filepath.Join(l.home(), rest)
+		}
+		return l.mustRead("the input `kubeconfig`", given, path)
+	}
+	if value := l.Getenv("KUBECONFIG"); value != "" {
+		return l.mustRead("$KUBECONFIG", value, filepath.SplitList(value)...)
+	}
+	looked := "no input `kubeconfig`, no $KUBECONFIG"
+	if home := l.home(); home != "" {
+		path := filepath.Join(home, ".kube", "config")
+		at, err := l.read(true, path)
+		if err != nil || !at.blank() { // kubectl, too, goes on to the pod's account when the file says nothing
+			return at, err
+		}
+		looked += fmt.Sprintf(", nothing in %q", path)
+	}
+	return &place{Source: receipt.Source{Kind: receipt.KindInCluster}, lead: looked + ", and "}, nil
+}
+
+// content returns the kubeconfig that value itself is. Base64 is tried first, since it may be wrapped into lines. A
+// single line of YAML counts too, although it never is a whole kubeconfig: what is no path must not be shown as one.
+func content(value string) (text []byte, ok bool) {
+	code := strings.NewReplacer("-", "+", "_", "/").Replace(strings.Join(strings.Fields(value), ""))
+	text, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(code, "="))
+	if err == nil && bytes.ContainsAny(text, "\n{") && bytes.ContainsAny(text, ":-") && !bytes.ContainsFunc(text, binary) {
+		return text, true
+	}
+	return []byte(value), strings.ContainsAny(value, "\n{") || strings.Contains(value, ": ")
+}
+
+// binary is what no text has in it: a path, too, can happen to be base64, of whatever bytes.
+func binary(r rune) bool {
+	return r == utf8.RuneError || r < ' ' && !strings.ContainsRune("\t\r\n", r)
+}
+
+// home is where client-go looks: $HOME everywhere, and on Windows also the profile.
+func (l *loader) home() string {
+	if home := l.Getenv("HOME"); home != "" || runtime.GOOS != "windows" {
+		return home
+	}
+	return l.Getenv("USERPROFILE")
+}
+
+// fail is an error of exit code 3.
+func fail(op, format string, args ...any) *problem.Error {
+	return problem.Newf(problem.Source, op, format, args...)
+}
+
+func (l *loader) warn(format string, args ...any) {
+	l.warnings = append(l.warnings, fmt.Sprintf(format, args...))
+}
+
+// missing adds what the platform hides from this process, which is why a file that the user sees is not there.
+func (l *loader) missing(err *problem.Error) *problem.Error {
+	if l.Hint != "" {
+		return err.Hint("%s", l.Hint)
+	}
+	return err
+}

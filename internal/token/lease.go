@@ -1,0 +1,123 @@
+package token
+
+import (
+	"context"
+	"crypto/rand"
+	"math"
+	"strings"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubemint/kubemint/internal/access"
+)
+
+// API is what this room asks of the API server.
+type API interface {
+	Create(ctx context.Context, o access.Object) error
+	Delete(ctx context.Context, o access.Object) error
+	RequestToken(ctx context.Context, account types.NamespacedName, request *authenticationv1.TokenRequest) error
+}
+
+// LeasePrefix begins the name of every lease. Revoke deletes no Lease of another name, whatever a receipt says.
+const LeasePrefix = "kubemint-"
+
+// NewLease describes the lease of one run: `kubectl get leases` lists it with its holder for as long as the credential
+// may live.
+func NewLease(account types.NamespacedName, marks access.Marks, now time.Time, lifetime time.Duration) *coordinationv1.Lease {
+	holder := marks.Run
+	if holder == "" {
+		holder = account.String()
+	}
+	seconds := int32(min(lifetime/time.Second, math.MaxInt32)) //nolint:gosec // bounded by min
+	renewed := metav1.NewMicroTime(now)
+	lease := &coordinationv1.Lease{
+		TypeMeta:   metav1.TypeMeta{APIVersion: coordinationv1.SchemeGroupVersion.String(), Kind: "Lease"},
+		ObjectMeta: meta(account, marks, now.Add(lifetime)),
+		Spec: coordinationv1.LeaseSpec{
+			HolderIdentity: &holder, LeaseDurationSeconds: &seconds, AcquireTime: &renewed, RenewTime: &renewed,
+		},
+	}
+	lease.Name = leaseName(account.Name)
+	return lease
+}
+
+// leaseName has 50 random bits, and is cut so that it fits a name (253 characters) for every ServiceAccount.
+func leaseName(account string) string {
+	const most = 253 - len(LeasePrefix) - 11
+	account = strings.TrimRight(account[:min(len(account), most)], "-.")
+	return LeasePrefix + account + "-" + strings.ToLower(rand.Text()[:10])
+}
+
+// CreateLease creates the lease and reads its UID. That it exists already is the answer to a request whose first answer
+// was lost, since the name is random: then it is made anew, as the runner's identity may not be able to read its UID.
+func CreateLease(ctx context.Context, api API, lease *coordinationv1.Lease) error {
+	wanted := lease.DeepCopy()
+	err := api.Create(ctx, lease)
+	if !apierrors.IsAlreadyExists(err) {
+		return err
+	}
+	if err := api.Delete(ctx, wanted); err != nil && !apierrors.IsNotFound(err) {
+		return err
+	}
+	*lease = *wanted
+	return api.Create(ctx, lease)
+}
+
+// bond is the empty Secret that the token is bound to and the lease owns.
+func bond(lease *coordinationv1.Lease) *corev1.Secret {
+	secret := &corev1.Secret{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: lease.Namespace, Name: lease.Name, Labels: lease.Labels, Annotations: lease.Annotations,
+			OwnerReferences: []metav1.OwnerReference{{
+				APIVersion: coordinationv1.SchemeGroupVersion.String(), Kind: "Lease", Name: lease.Name, UID: lease.UID,
+			}},
+		},
+		Type: corev1.SecretTypeOpaque,
+	}
+	return secret
+}
+
+// Bond creates the Secret for a created lease. That it exists already is the answer to a request whose first answer was
+// lost: the name is random.
+func Bond(ctx context.Context, api API, lease *coordinationv1.Lease) error {
+	if err := api.Create(ctx, bond(lease)); !apierrors.IsAlreadyExists(err) {
+		return err
+	}
+	return nil
+}
+
+func meta(account types.NamespacedName, marks access.Marks, expires time.Time) metav1.ObjectMeta {
+	annotations := marks.Annotations()
+	annotations[access.AnnotationExpiresAt] = expires.UTC().Format(time.RFC3339)
+	return metav1.ObjectMeta{Namespace: account.Namespace, Labels: access.Labels(account), Annotations: annotations}
+}
+
+// Revoke deletes the lease by name and UID; the garbage collector then deletes the Secret. The Secret is deleted here
+// as well, where the runner's identity may. What is gone already is success; a Secret whose lease is not there is left
+// to the collector, since nothing shows that it is ours.
+func Revoke(ctx context.Context, api API, namespace, name string, uid types.UID) error {
+	lease := &coordinationv1.Lease{
+		TypeMeta:   metav1.TypeMeta{APIVersion: coordinationv1.SchemeGroupVersion.String(), Kind: "Lease"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, UID: uid},
+	}
+	if err := api.Delete(ctx, lease); apierrors.IsNotFound(err) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	secret := &corev1.Secret{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+	}
+	if err := api.Delete(ctx, secret); err != nil && !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err) {
+		return err
+	}
+	return nil
+}

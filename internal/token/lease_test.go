@@ -1,0 +1,287 @@
+package token_test
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/token"
+)
+
+var (
+	now      = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	marks    = access.Marks{Owner: "github:acme/shop", Job: "deploy", Run: "17", Commit: "c0ffee"}
+	notFound = apierrors.NewNotFound(schema.GroupResource{Resource: "leases"}, "x")
+	exists   = apierrors.NewAlreadyExists(schema.GroupResource{Resource: "leases"}, "x")
+)
+
+// api writes down what it is asked, and answers the n-th request by the n-th error. A created object gets a UID.
+type api struct {
+	errs     []error
+	requests []string
+	objects  []access.Object
+	token    string
+	request  *authenticationv1.TokenRequest
+}
+
+func (a *api) answer(request string) error {
+	a.requests = append(a.requests, request)
+	if n := len(a.requests); n <= len(a.errs) {
+		return a.errs[n-1]
+	}
+	return nil
+}
+
+func (a *api) send(verb string, o access.Object) error {
+	a.objects = append(a.objects, o.DeepCopyObject().(access.Object))
+	request := verb + " " + access.RefOf(o).String()
+	if uid := o.GetUID(); uid != "" {
+		request += " " + string(uid)
+	}
+	return a.answer(request)
+}
+
+func (a *api) Create(_ context.Context, o access.Object) error {
+	err := a.send("create", o)
+	if err == nil {
+		o.SetUID("new")
+		o.SetResourceVersion("1")
+	}
+	return err
+}
+
+func (a *api) Delete(_ context.Context, o access.Object) error { return a.send("delete", o) }
+
+func (a *api) RequestToken(_ context.Context, account types.NamespacedName, request *authenticationv1.TokenRequest) error {
+	a.request = request.DeepCopy()
+	request.Status.Token = a.token
+	request.Status.ExpirationTimestamp = metav1.NewTime(now.Add(time.Hour).Local())
+	return a.answer("token " + account.String())
+}
+
+func TestNewLease(t *testing.T) {
+	t.Parallel()
+	lease := token.NewLease(account, marks, now, 90*time.Minute)
+	if !regexp.MustCompile(`^kubemint-ci-[a-z2-7]{10}$`).MatchString(lease.Name) {
+		t.Errorf("it is called %s", lease.Name)
+	}
+	renewed := metav1.NewMicroTime(now)
+	want := &coordinationv1.Lease{
+		TypeMeta: metav1.TypeMeta{APIVersion: "coordination.k8s.io/v1", Kind: "Lease"},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: "bots", Name: lease.Name,
+			Labels: map[string]string{"app.kubernetes.io/managed-by": "kubemint", "kubemint/service-account": "bots.ci"},
+			Annotations: map[string]string{
+				"kubemint/owner": "github:acme/shop", "kubemint/job": "deploy", "kubemint/run": "17", "kubemint/commit": "c0ffee",
+				"kubemint/expires-at": "2026-01-02T04:34:05Z",
+			},
+		},
+		Spec: coordinationv1.LeaseSpec{HolderIdentity: new("17"), LeaseDurationSeconds: new(int32(5400)), AcquireTime: &renewed, RenewTime: &renewed},
+	}
+	if diff := cmp.Diff(want, lease); diff != "" {
+		t.Error(diff)
+	}
+	if other := token.NewLease(account, marks, now, time.Hour); other.Name == lease.Name {
+		t.Errorf("two leases are called %s", other.Name)
+	}
+}
+
+func TestNewLeaseAtTheLimits(t *testing.T) {
+	t.Parallel()
+	here := time.FixedZone("east", 3600)
+	lease := token.NewLease(account, access.Marks{}, now.In(here), (1<<32)*time.Second)
+	if got := *lease.Spec.HolderIdentity; got != "bots/ci" {
+		t.Errorf("without a run it is held by %q", got)
+	}
+	if got := *lease.Spec.LeaseDurationSeconds; got != 1<<31-1 {
+		t.Errorf("136 years are %d seconds", got)
+	}
+	if got, want := lease.Annotations["kubemint/expires-at"], "2162-02-08T09:32:21Z"; got != want {
+		t.Errorf("expires at %s, want %s", got, want)
+	}
+}
+
+func TestALeasesNameIsValidForEveryServiceAccount(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{
+		"a", "a.b", strings.Repeat("a", 232), strings.Repeat("a", 233), strings.Repeat("a", 234), strings.Repeat("a", 253),
+		strings.Repeat("a", 232) + "." + strings.Repeat("b", 20), strings.Repeat("a", 232) + "-b", strings.Repeat("a.", 126) + "a",
+	} {
+		if len(validation.IsDNS1123Subdomain(name)) > 0 {
+			t.Fatalf("%s is no ServiceAccount's name", name)
+		}
+		got := token.NewLease(types.NamespacedName{Namespace: "n", Name: name}, marks, now, time.Hour).Name
+		if faults := validation.IsDNS1123Subdomain(got); len(faults) > 0 || !strings.HasPrefix(got, token.LeasePrefix) {
+			t.Errorf("%s (%d characters): %q", got, len(got), faults)
+		}
+	}
+}
+
+func TestCreateLease(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		errs []error
+		want []string
+		err  error
+	}{
+		"at once":                          {nil, []string{"create"}, nil},
+		"refused":                          {[]error{forbidden}, []string{"create"}, forbidden},
+		"the first answer was lost":        {[]error{exists}, []string{"create", "delete", "create"}, nil},
+		"somebody was faster to delete it": {[]error{exists, notFound}, []string{"create", "delete", "create"}, nil},
+		"it may not be deleted":            {[]error{exists, forbidden}, []string{"create", "delete"}, forbidden},
+		"there again":                      {[]error{exists, nil, exists}, []string{"create", "delete", "create"}, exists},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			lease := token.NewLease(account, marks, now, time.Hour)
+			a := &api{errs: tt.errs}
+			err := token.CreateLease(t.Context(), a, lease)
+			if !errors.Is(err, tt.err) {
+				t.Errorf("got %v, want %v", err, tt.err)
+			}
+			var want []string
+			for _, verb := range tt.want {
+				want = append(want, verb+" Lease bots/"+lease.Name)
+			}
+			if diff := cmp.Diff(want, a.requests); diff != "" {
+				t.Error(diff)
+			}
+			if made := err == nil; made != (lease.UID == "new") {
+				t.Errorf("error %v, UID %q", err, lease.UID)
+			}
+			// The second try sends the very lease of the first.
+			if diff := cmp.Diff(a.objects[0], a.objects[len(a.objects)-1]); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestBondIsAnEmptySecretThatTheLeaseOwns(t *testing.T) {
+	t.Parallel()
+	lease := token.NewLease(account, marks, now, time.Hour)
+	lease.UID = "u1"
+	for _, tt := range []struct{ answer, want error }{{nil, nil}, {exists, nil}, {forbidden, forbidden}} {
+		a := &api{errs: []error{tt.answer}}
+		if err := token.Bond(t.Context(), a, lease); !errors.Is(err, tt.want) {
+			t.Errorf("%v: got %v", tt.answer, err)
+		}
+		want := &corev1.Secret{
+			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
+			ObjectMeta: metav1.ObjectMeta{
+				Namespace: "bots", Name: lease.Name, Labels: lease.Labels, Annotations: lease.Annotations,
+				// blockOwnerDeletion unset: setting it takes a right to update the Lease's finalizers.
+				OwnerReferences: []metav1.OwnerReference{{APIVersion: "coordination.k8s.io/v1", Kind: "Lease", Name: lease.Name, UID: "u1"}},
+			},
+			Type: "Opaque",
+		}
+		if diff := cmp.Diff([]access.Object{want}, a.objects); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+func TestRevoke(t *testing.T) {
+	t.Parallel()
+	const lease, secret = "delete Lease bots/kubemint-ci-x u1", "delete Secret bots/kubemint-ci-x"
+	broken := errors.New("connection cut")
+	for name, tt := range map[string]struct {
+		errs []error
+		want []string
+		err  error
+	}{
+		"both":                            {nil, []string{lease, secret}, nil},
+		"the Secret is collected already": {[]error{nil, notFound}, []string{lease, secret}, nil},
+		// Nothing shows then that a Secret of that name is ours.
+		"the lease is gone: its Secret is left": {[]error{notFound}, []string{lease}, nil},
+		"without a right to delete Secrets":     {[]error{nil, forbidden}, []string{lease, secret}, nil},
+		"the lease is not ours to delete":       {[]error{forbidden}, []string{lease}, forbidden},
+		"the lease could not be reached":        {[]error{broken}, []string{lease}, broken},
+		"the Secret could not be reached":       {[]error{nil, broken}, []string{lease, secret}, broken},
+		"another lease has the name by now":     {[]error{apierrors.NewConflict(schema.GroupResource{}, "x", errors.New("UID"))}, []string{lease}, errConflict},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := &api{errs: tt.errs}
+			err := token.Revoke(t.Context(), a, "bots", "kubemint-ci-x", "u1")
+			if errors.Is(tt.err, errConflict) {
+				if !apierrors.IsConflict(err) {
+					t.Errorf("got %v, want a conflict", err)
+				}
+			} else if !errors.Is(err, tt.err) {
+				t.Errorf("got %v, want %v", err, tt.err)
+			}
+			if diff := cmp.Diff(tt.want, a.requests); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+var errConflict = errors.New("conflict")
+
+func TestMint(t *testing.T) {
+	t.Parallel()
+	secret := jwt(`{"jti":"0f1e2d3c","iat":1700000000}`)
+	for name, tt := range map[string]struct {
+		audiences []string
+		boundTo   string
+		want      authenticationv1.TokenRequestSpec
+	}{
+		"bound": {nil, "kubemint-ci-x", authenticationv1.TokenRequestSpec{
+			ExpirationSeconds: new(int64(5400)), BoundObjectRef: &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Secret", Name: "kubemint-ci-x"},
+		}},
+		"unbound, for audiences": {[]string{"a", "b"}, "", authenticationv1.TokenRequestSpec{Audiences: []string{"a", "b"}, ExpirationSeconds: new(int64(5400))}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := &api{token: secret}
+			minted, err := token.Mint(t.Context(), a, account, 90*time.Minute, tt.audiences, tt.boundTo)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, a.request.Spec); diff != "" {
+				t.Error(diff)
+			}
+			if diff := cmp.Diff([]string{"token bots/ci"}, a.requests); diff != "" {
+				t.Error(diff)
+			}
+			if minted.Token.Reveal() != secret || minted.Claims.ID != "0f1e2d3c" || minted.ExpiresAt != now.Add(time.Hour) {
+				t.Errorf("minted %+v", minted)
+			}
+		})
+	}
+}
+
+func TestMintRefusesWhatIsNoToken(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		api  *api
+		want string
+	}{
+		"refused":         {&api{errs: []error{forbidden}, token: "canary"}, forbidden.Error()},
+		"without a token": {&api{}, "the API server answered without a token"},
+		"opaque":          {&api{token: "canary"}, "decode token: not a JSON Web Token"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if _, err := token.Mint(t.Context(), tt.api, account, time.Hour, nil, ""); err == nil || err.Error() != tt.want {
+				t.Errorf("got %v, want %s", err, tt.want)
+			}
+		})
+	}
+}

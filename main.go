@@ -1,0 +1,34 @@
+// Command kubemint gives a pipeline a cluster credential that is scoped, short-lived, proven to work, and dead when the
+// job ends. README.md says how to use it, docs/architecture.md how it is built.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/kubemint/kubemint/internal/app"
+	"github.com/kubemint/kubemint/internal/problem"
+)
+
+// version is set by the linker at release.
+var version = "devel"
+
+func main() {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		// A second signal changes nothing: taking back what was made is bounded, and must not be cut short.
+		s := (<-signals).(syscall.Signal) //nolint:errcheck,forcetypeassert // os/signal sends nothing else
+		cancel(problem.Interrupted{Signal: s, Number: int(s)})
+	}()
+	dir, err := os.Getwd()
+	if err != nil {
+		dir = "."
+	}
+	os.Exit(app.Main(ctx, app.Process{
+		Args: os.Args, Environ: os.Environ(), Dir: dir, Stdout: os.Stdout, Stderr: os.Stderr, Version: version,
+	}))
+}
