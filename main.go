@@ -29,6 +29,6 @@ func main() {
 		dir = "."
 	}
 	os.Exit(app.Main(ctx, app.Process{
-		Args: os.Args, Environ: os.Environ(), Dir: dir, Stdout: os.Stdout, Stderr: os.Stderr, Version: version,
+		Args: os.Args, Environ: os.Environ(), Dir: dir, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Version: version,
 	}))
 }

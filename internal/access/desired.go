@@ -3,9 +3,11 @@ package access
 import (
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -20,6 +22,19 @@ type Desired struct {
 	Objects []Object
 	// Named are the existing roles that the bindings refer to; they are read and never written.
 	Named []Ref
+}
+
+// Ephemeral says whether the objects are of this run alone.
+func (d *Desired) Ephemeral() bool { return !d.Marks.ExpiresAt.IsZero() }
+
+// Own hands the ephemeral objects of the owner's namespace to the garbage collector, which deletes them after the
+// owner. An owner in another namespace would have it delete them at once.
+func (d *Desired) Own(owner metav1.OwnerReference, namespace string) {
+	for _, o := range d.Objects {
+		if o.GetNamespace() == namespace {
+			o.SetOwnerReferences([]metav1.OwnerReference{owner})
+		}
+	}
 }
 
 // Desire builds the wanted objects from the declared access, which has to be complete ([config.Access.In]).
@@ -70,7 +85,11 @@ func (d *Desired) add(o Object, version schema.GroupVersion, kind, namespace, na
 	o.SetNamespace(namespace)
 	o.SetName(name)
 	o.SetLabels(Labels(d.Access.ServiceAccount))
-	o.SetAnnotations(d.Marks.Annotations())
+	marks := d.Marks
+	if kind == "Namespace" { // it stays, whatever else was made in it
+		marks.ExpiresAt = time.Time{}
+	}
+	o.SetAnnotations(marks.Annotations())
 	d.Objects = append(d.Objects, o)
 }
 

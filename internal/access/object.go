@@ -3,6 +3,7 @@ package access
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -54,6 +55,8 @@ type Marks struct {
 	Job    string
 	Run    string
 	Commit string
+	// ExpiresAt is set for what is of this run alone: a lease, an ephemeral identity.
+	ExpiresAt time.Time
 }
 
 // Labels are those of everything made for a ServiceAccount, a lease included.
@@ -80,6 +83,9 @@ func (m Marks) Annotations() map[string]string {
 		if value != "" {
 			annotations[key] = value
 		}
+	}
+	if !m.ExpiresAt.IsZero() {
+		annotations[AnnotationExpiresAt] = m.ExpiresAt.UTC().Format(time.RFC3339)
 	}
 	return annotations
 }

@@ -34,7 +34,7 @@ type Change struct {
 	Verb Verb
 	Ref  Ref
 	// Apply is the object to apply; nil where nothing is written. Where it heals an observed object it has that one's
-	// resourceVersion, and Force is set. A creation is never forced: the resourceVersion would not stop it.
+	// resourceVersion, and Force is set. A creation is never forced, and fails where there is an object after all.
 	Apply Object
 	Force bool
 	// Delete is the observed object to delete first or only, by UID.

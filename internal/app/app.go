@@ -2,10 +2,13 @@ package app
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/platform"
@@ -17,15 +20,23 @@ type Process struct {
 	Args           []string
 	Environ        []string
 	Dir            string // working directory
+	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	Version        string
+
+	RenewAfter time.Duration // instead of 80 % of a token's lifetime: for tests, as no token lives under 10 minutes
 }
 
 const usage = `kubemint gives a pipeline a cluster credential that is scoped, short-lived and revocable.
 
 usage: kubemint [mint]    mint the credential that the inputs declare
        kubemint plan      print what mint would change; change nothing
-       kubemint revoke    kill what an earlier mint made, by its receipt
+       kubemint exec -- COMMAND [ARG…]
+                          mint, run the command with the credential, renew it meanwhile, revoke it
+       kubemint revoke [--wait] [--permanent]
+                          kill what an earlier mint made, by its receipt
+       kubemint sweep [--dry-run] [--all-namespaces]
+                          delete what killed jobs have left: expired leases, ephemeral identities
        kubemint version
        kubemint help
 
@@ -37,6 +48,10 @@ docs/inputs.md lists them all.
 func Main(ctx context.Context, p Process) int {
 	r := newRun(p)
 	err := r.command(ctx)
+	if exit, ok := errors.AsType[*exitError](err); ok {
+		r.report(exit.err)
+		return exit.code
+	}
 	r.report(err)
 	return problem.ExitCode(err)
 }
@@ -49,8 +64,25 @@ func (r *run) command(ctx context.Context) error {
 	if strings.TrimSuffix(filepath.Base(r.process.Args[0]), ".exe") == "kubemint-revoke" {
 		name, rest = "revoke", nil // a post-entrypoint: the runner passes the main step's arguments to it
 	}
-	if len(rest) > 0 {
-		return problem.Newf(problem.Config, "run "+name, "it takes no arguments, but got %q", rest[0]).
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	var revoke revokeOptions
+	var sweep sweepOptions
+	switch name {
+	case "exec":
+		return r.exec(ctx, rest)
+	case "revoke":
+		flags.BoolVar(&revoke.wait, "wait", false, "")
+		flags.BoolVar(&revoke.permanent, "permanent", false, "")
+	case "sweep":
+		flags.BoolVar(&sweep.dryRun, "dry-run", false, "")
+		flags.BoolVar(&sweep.allNamespaces, "all-namespaces", false, "")
+	}
+	if err := flags.Parse(rest); err != nil && !errors.Is(err, flag.ErrHelp) {
+		return problem.New(problem.Config, "run "+name, err, "see kubemint help")
+	}
+	if flags.NArg() > 0 {
+		return problem.Newf(problem.Config, "run "+name, "it takes no arguments, but got %q", flags.Arg(0)).
 			Hint("every input is an environment variable: see kubemint help")
 	}
 	switch name {
@@ -59,13 +91,15 @@ func (r *run) command(ctx context.Context) error {
 	case "plan":
 		return r.mint(ctx, true)
 	case "revoke":
-		return r.revoke(ctx)
+		return r.revoke(ctx, revoke)
+	case "sweep":
+		return r.sweep(ctx, sweep)
 	case "version", "--version":
 		return r.print("kubemint " + r.process.Version + "\n")
 	case "help", "-h", "--help":
 		return r.print(usage)
 	}
-	commands := []string{"mint", "plan", "revoke", "version", "help"}
+	commands := []string{"mint", "plan", "exec", "revoke", "sweep", "version", "help"}
 	p := problem.Newf(problem.Config, "run "+name, "there is no such command").Hint("the commands are %s", strings.Join(commands, ", "))
 	if near := problem.Nearest(name, commands); near != "" {
 		p.Hint("did you mean %s?", near)
@@ -87,6 +121,8 @@ type run struct {
 	cfg      *config.Config
 	platform platform.Platform
 	log      *log
+
+	childStdout io.Writer // the process's standard output, while the platform's commands go elsewhere
 }
 
 func newRun(p Process) *run {

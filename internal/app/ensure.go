@@ -30,10 +30,17 @@ func (m *minting) ensure(ctx context.Context) error {
 	if err := m.createLease(ctx, false); err != nil {
 		return err
 	}
+	if m.desired.Ephemeral() {
+		m.desired.Own(token.OwnedBy(m.lease), m.lease.Namespace)
+	}
 	if err := m.apply(ctx, first, m.bond); err != nil {
 		return err
 	}
-	return m.apply(ctx, bindings, m.mintToken)
+	if err := m.apply(ctx, bindings, m.credential); err != nil {
+		return err
+	}
+	m.written.Token = m.minted.Token
+	return m.recordObjects()
 }
 
 // apply makes changes, and does what may be done beside them, all at once.
@@ -46,41 +53,53 @@ func (m *minting) apply(ctx context.Context, changes []access.Change, beside ...
 	})
 }
 
+// changeTries bounds how often an object is planned anew: once for another run beside this one, once to be sure.
+const changeTries = 3
+
+// change makes one change. Where somebody else has made or changed the object since it was read, it is read and planned
+// anew: mostly another job of the same pipeline has done the same, and if not, it has to be asked whose object it is.
 func (m *minting) change(ctx context.Context, change access.Change) error {
+	for try := 1; ; try++ {
+		op, err := m.carryOut(ctx, change)
+		switch {
+		case !cluster.Conflict(err) || try == changeTries:
+			return m.client.Explain(problem.Mint, op+" "+change.Ref.String(), err)
+		case change.Apply == nil: // a leftover that is another object by now: the next run looks at that one
+			return nil
+		}
+		if change, err = m.planAnew(ctx, change); err != nil {
+			return err
+		}
+	}
+}
+
+func (m *minting) carryOut(ctx context.Context, change access.Change) (op string, err error) {
 	if change.Delete != nil {
-		err := m.client.Delete(ctx, change.Delete)
-		if err != nil && !cluster.Missing(err) {
-			return m.client.Explain(problem.Mint, "delete "+change.Ref.String(), err)
+		if err := m.client.Delete(ctx, change.Delete); err != nil && !cluster.Missing(err) {
+			return "delete", err
 		}
 	}
 	if change.Apply == nil {
-		return nil
+		return "", nil
 	}
-	err := m.client.Apply(ctx, change.Apply, change.Force)
-	return m.client.Explain(problem.Mint, "apply "+change.Ref.String(), err)
+	return "apply", m.client.Apply(ctx, change.Apply, change.Force)
 }
 
-// bond creates the lease's Secret.
-func (m *minting) bond(ctx context.Context) error {
-	if m.lease == nil {
-		return nil
+func (m *minting) planAnew(ctx context.Context, change access.Change) (access.Change, error) {
+	have, observed := cluster.Empty(change.Ref), access.Observed{Objects: map[access.Ref]access.Object{}}
+	err := m.client.Get(ctx, have)
+	switch {
+	case err == nil:
+		observed.Objects[change.Ref] = have
+	case !cluster.Missing(err):
+		return change, m.client.Explain(problem.Mint, "read "+change.Ref.String(), err)
 	}
-	err := m.client.Explain(problem.Mint, "create Secret "+m.lease.Namespace+"/"+m.lease.Name, token.Bond(ctx, m.client, m.lease))
-	return hint(err, problem.Rights, "or set `revoke: false`, and the token lives to its expiry without a lease")
-}
-
-func (m *minting) mintToken(ctx context.Context) error {
-	bound := ""
-	if m.lease != nil {
-		bound = m.lease.Name
-	}
-	account := m.desired.Access.ServiceAccount
-	minted, err := token.Mint(ctx, m.client, account, m.cfg.Token.Duration, m.cfg.Token.Audiences, bound)
+	desired := m.desired
+	desired.Objects = []access.Object{change.Apply}
+	plan, err := access.Diff(desired, observed)
 	if err != nil {
-		return m.client.Explain(problem.Mint, "mint token for "+account.String(), err)
+		return change, err
 	}
-	m.minted = minted
-	m.written.Token = minted.Token
-	m.granted()
-	return nil
+	m.log.printf("note: %s was changed by somebody else meanwhile", change.Ref)
+	return plan.Changes[0], nil
 }

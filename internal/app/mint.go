@@ -4,14 +4,18 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kubeconfig"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/source"
@@ -21,18 +25,22 @@ import (
 // minting is a run of mint: what is known so far.
 type minting struct {
 	*run
-	source   *source.Source
-	client   *cluster.Client // as the runner
-	prover   *prover         // as the new credential
-	desired  access.Desired
-	observed access.Observed
-	plan     access.Plan
-	output   *output
-	lease    *coordinationv1.Lease // nil with revoke: false
-	leased   bool                  // the lease is on the server
-	maybe    bool                  // it may be there: it is, or nobody answered
-	minted   token.Minted
-	written  kubeconfig.Config
+	private   bool // for exec: nothing is published, and the token stands in a file of its own
+	source    *source.Source
+	client    *cluster.Client // as the runner
+	prover    *prover         // as the new credential
+	desired   access.Desired
+	observed  access.Observed
+	plan      access.Plan
+	output    *output
+	lease     *coordinationv1.Lease // nil with revoke: false, and for a permanent token
+	leased    bool                  // the lease is on the server
+	maybe     bool                  // it may be there: it is, or nobody answered
+	permanent *corev1.Secret        // the token Secret, found or made
+	made      bool                  // this run made the token Secret
+	minted    token.Minted
+	written   kubeconfig.Config
+	extending sync.Once // that the lease may not be extended is said once
 }
 
 // mint is the main job; docs/architecture.md has its picture. With planOnly it ends before anything is written.
@@ -65,7 +73,12 @@ func (m *minting) prepare() (err error) {
 	for _, warning := range m.source.Warnings {
 		m.log.warnf("%s", warning)
 	}
-	m.desired = access.Desire(m.cfg.Access.In(m.source.Namespace), m.platform.Marks())
+	declared, marks := m.cfg.Access.In(m.source.Namespace), m.platform.Marks()
+	if declared.Ephemeral {
+		declared.ServiceAccount.Name = token.EphemeralName(declared.ServiceAccount.Name)
+		marks.ExpiresAt = time.Now().Add(m.cfg.Token.Duration)
+	}
+	m.desired = access.Desire(declared, marks)
 	if m.written, err = m.target(); err != nil {
 		return err
 	}
@@ -74,8 +87,10 @@ func (m *minting) prepare() (err error) {
 			"%s cannot mask a value at run time: a secret output would be readable in logs and artifacts", m.platform.Name()).
 			Hint("leave `secret_outputs` out, and use the written kubeconfig")
 	}
-	if m.output, err = m.chooseOutput(m.source.Files); err != nil {
-		return err
+	if m.output == nil {
+		if m.output, err = m.chooseOutput(m.source.Files); err != nil {
+			return err
+		}
 	}
 	if m.client, err = m.connect(m.source.REST); err != nil {
 		return err
@@ -99,7 +114,8 @@ func (r *run) loadSource(given, contextName string, getenv func(string) string) 
 
 // steps are the run itself. Each phase sends what it can at once and waits for nothing that it does not need.
 func (m *minting) steps(ctx context.Context) (err error) {
-	if m.cfg.Token.Revoke {
+	m.advise()
+	if m.cfg.Token.Revoke && m.cfg.Token.Duration != config.Permanent {
 		account := m.desired.Access.ServiceAccount
 		m.lease = token.NewLease(account, m.desired.Marks, time.Now(), m.cfg.Token.Duration)
 	}
@@ -113,6 +129,9 @@ func (m *minting) steps(ctx context.Context) (err error) {
 	m.showPlan()
 	if err := m.ensure(ctx); err != nil {
 		return err
+	}
+	if m.private {
+		m.written.TokenFile = filepath.Join(m.output.private, "token")
 	}
 	data, err := kubeconfig.Render(m.written)
 	if err != nil {
@@ -133,6 +152,9 @@ func (m *minting) steps(ctx context.Context) (err error) {
 	if err := m.write(data); err != nil {
 		return err
 	}
+	if m.private {
+		return nil
+	}
 	if err := m.publish(encoded); err != nil {
 		return err
 	}
@@ -142,19 +164,10 @@ func (m *minting) steps(ctx context.Context) (err error) {
 
 // observe reads the cluster, makes the lease at the same time, and plans.
 func (m *minting) observe(ctx context.Context) error {
-	var observeErr, leaseErr error
-	_ = cluster.Each(2, func(i int) error {
-		if i == 0 {
-			observeErr = m.read(ctx)
-		} else {
-			leaseErr = m.createLease(ctx, true)
-		}
-		return nil
-	})
-	if err := errors.Join(observeErr, leaseErr); err != nil {
+	err := m.apply(ctx, nil, m.read, m.createLeaseEarly, m.findPermanent)
+	if err != nil {
 		return err
 	}
-	var err error
 	m.plan, err = access.Diff(m.desired, m.observed)
 	return err
 }
@@ -162,28 +175,14 @@ func (m *minting) observe(ctx context.Context) error {
 func (m *minting) read(ctx context.Context) error {
 	observed, notes, err := m.client.Observe(ctx, m.desired)
 	m.observed = observed
-	for _, note := range notes {
+	for i, note := range notes {
+		if i == reportedAtMost {
+			m.log.printf("note: and %d more like these", len(notes)-i)
+			break
+		}
 		m.log.printf("note: %s", note)
 	}
 	return err
-}
-
-// createLease makes the lease. At the first try a missing namespace may be one that this run is about to create.
-func (m *minting) createLease(ctx context.Context, first bool) error {
-	if m.lease == nil || m.leased {
-		return nil
-	}
-	err := token.CreateLease(ctx, m.client, m.lease)
-	m.maybe = !cluster.Untouched(err)
-	if first && m.desired.Access.CreateNamespace && cluster.NamespaceMissing(err) {
-		return nil
-	}
-	if err != nil {
-		err := m.client.Explain(problem.Mint, "create Lease "+m.lease.Namespace+"/"+m.lease.Name, err)
-		return hint(err, problem.Rights, "or set `revoke: false`, and the token lives to its expiry without a lease")
-	}
-	m.leased = true
-	return m.recordLease()
 }
 
 // hint adds a remedy to an error of this kind.
@@ -221,15 +220,4 @@ func clusterName(s *source.Source) string {
 		return s.Cluster
 	}
 	return hostOf(s.Server)
-}
-
-// granted says what the API server gave, beside what was asked for.
-func (m *minting) granted() {
-	asked := m.cfg.Token
-	if m.minted.Shortened(asked.Duration) {
-		m.log.warnf("the API server shortened the token: %s asked, %s granted", asked.Asked,
-			short(m.minted.ExpiresAt.Sub(m.minted.Claims.IssuedAt).Round(time.Second)))
-	}
-	m.log.printf("minted a token for %s (asked %s, expires %s, id %s)",
-		m.desired.Access.ServiceAccount, asked.Asked, m.minted.ExpiresAt.Format(time.RFC3339), m.minted.Claims.ID)
 }

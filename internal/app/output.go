@@ -1,23 +1,20 @@
 package app
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"io/fs"
 	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
+	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/kubeconfig"
 	"github.com/kubemint/kubemint/internal/platform"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/receipt"
-	"github.com/kubemint/kubemint/internal/token"
 )
 
 // output is the written kubeconfig's place, and what lay there before.
@@ -27,8 +24,9 @@ type output struct {
 	envBefore []byte // the same of the file of outputs beside it
 	earlier   *receipt.Receipt
 	receipt   *receipt.Receipt
-	elsewhere bool // the earlier run was on another API server
-	written   bool // the new file lies at path
+	elsewhere bool   // the earlier run was on another API server
+	written   bool   // the new file lies at path
+	private   string // the directory of exec; "" for a mint
 }
 
 // chooseOutput finds the path and refuses one that must not be written: outside every mount, a file of the source, or
@@ -70,7 +68,7 @@ func (r *run) chooseOutput(sourceFiles []string) (*output, error) {
 	if o.before, err = readBounded(o.path); err != nil {
 		return nil, unwritable(o.path, cause(err))
 	}
-	if id, err := kubeconfig.TokenID(o.before); err != nil || id != earlier.TokenID {
+	if t, err := kubeconfig.Token(o.before); err != nil || t.ID() != earlier.TokenID {
 		return refuse("it exists and is not what its receipt says")
 	}
 	o.earlier = earlier
@@ -100,8 +98,10 @@ func envFile(output string) string { return output + ".env" }
 
 // openReceipt records what this run is about to make, before it makes it.
 func (m *minting) openReceipt() error {
-	if err := m.platform.Ready(); err != nil {
-		return err
+	if !m.private {
+		if err := m.platform.Ready(); err != nil {
+			return err
+		}
 	}
 	record := &receipt.Receipt{
 		Server: m.source.Server, Fingerprint: fingerprint(m.source.CAData), Source: m.source.Origin,
@@ -111,7 +111,14 @@ func (m *minting) openReceipt() error {
 		record.TokenID, record.Dirs, record.EnvFile = earlier.TokenID, earlier.Dirs, earlier.EnvFile
 		m.output.elsewhere = earlier.Server != record.Server || earlier.Fingerprint != record.Fingerprint
 		if !m.output.elsewhere {
-			record.Leases = slices.Clone(earlier.Leases)
+			record.Leases, record.Objects = slices.Clone(earlier.Leases), slices.Clone(earlier.Objects)
+		}
+	}
+	if m.desired.Ephemeral() {
+		for _, o := range m.desired.Objects {
+			if ref := access.RefOf(o); ref.Kind != "Namespace" {
+				record.Objects = append(record.Objects, object(o, ref.Kind))
+			}
 		}
 	}
 	if m.lease != nil {
@@ -133,6 +140,30 @@ func (m *minting) recordLease() error {
 	return m.saveReceipt()
 }
 
+// recordObjects adds the UIDs of what this run made for itself alone, and a permanent token's Secret that is ours.
+func (m *minting) recordObjects() error {
+	made := map[receipt.Object]access.Object{}
+	for _, o := range m.desired.Objects {
+		made[receipt.Object{Kind: access.RefOf(o).Kind, Namespace: o.GetNamespace(), Name: o.GetName()}] = o
+	}
+	objects := m.output.receipt.Objects
+	for i, recorded := range objects {
+		if o := made[recorded]; o != nil {
+			objects[i].UID = o.GetUID()
+		}
+	}
+	if m.permanent != nil && access.Managed(m.permanent, m.desired.Access.ServiceAccount) {
+		if secret := object(m.permanent, "Secret"); !slices.Contains(objects, secret) {
+			objects = append(objects, secret)
+		}
+	}
+	if len(objects) == 0 {
+		return nil
+	}
+	m.output.receipt.Objects = objects
+	return m.saveReceipt()
+}
+
 func (m *minting) saveReceipt() error {
 	data, err := m.output.receipt.Encode()
 	if err != nil {
@@ -141,122 +172,34 @@ func (m *minting) saveReceipt() error {
 	if err := writeFile(receipt.Path(m.output.path), append(data, '\n')); err != nil {
 		return err
 	}
+	if m.private {
+		return nil // exec revokes by itself, and there is no post step
+	}
 	return m.platform.SaveState(string(data))
 }
 
 // write puts the kubeconfig in place. The receipt names the token first, so that revoke knows the file.
 func (m *minting) write(data []byte) error {
 	m.output.receipt.TokenID = m.minted.Claims.ID
-	m.output.receipt.ExpiresAt = m.minted.ExpiresAt.Format(time.RFC3339)
+	m.output.receipt.ExpiresAt = m.expiry()
 	if err := m.saveReceipt(); err != nil {
 		return err
 	}
 	m.output.written = true
+	if m.private {
+		if err := writeFile(m.written.TokenFile, []byte(m.minted.Token.Reveal())); err != nil {
+			return err
+		}
+	}
 	return writeFile(m.output.path, data)
 }
 
-// rollBackWithin keeps a cancelled run inside what a CI runner waits before it kills (GitHub: 7.5 s).
-const rollBackWithin = 4 * time.Second
-
-// rollBack takes back what this run made: first the lease, with which the token dies, then the files. What was there
-// before is there again. What the cluster shares between runs (ServiceAccount, roles, bindings) stays.
-func (m *minting) rollBack(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollBackWithin)
-	defer cancel()
-	o := m.output
-	if o == nil || o.receipt == nil {
-		return nil
+// expiry is the output expires_at: RFC 3339 in UTC, "" for a permanent token.
+func (m *minting) expiry() string {
+	if m.minted.Permanent() {
+		return ""
 	}
-	var errs []error
-	alive := false
-	if m.maybe {
-		if err := token.Revoke(ctx, m.client, m.lease.Namespace, m.lease.Name, m.lease.UID); err != nil {
-			alive = true
-			lease := receipt.Object{Namespace: m.lease.Namespace, Name: m.lease.Name}
-			err = m.client.Explain(problem.Revoke, "delete Lease "+lease.Namespace+"/"+lease.Name, err)
-			errs = append(errs, hint(err, problem.Revoke, "a credential may live on: remove it with  "+deleteCommand(lease)))
-		}
-	}
-	if o.written {
-		errs = append(errs, restore(o.path, o.before))
-	}
-	if o.receipt.EnvFile != "" {
-		errs = append(errs, restore(o.receipt.EnvFile, o.envBefore))
-	}
-	switch {
-	case alive && !o.elsewhere: // the receipt stays for `kubemint revoke`, with the token that is in the file again
-		if o.earlier != nil {
-			o.receipt.TokenID = o.earlier.TokenID
-		}
-		return errors.Join(append(errs, m.saveReceipt())...)
-	case o.earlier != nil:
-		if data, err := o.earlier.Encode(); err == nil {
-			errs = append(errs, restore(receipt.Path(o.path), append(data, '\n')))
-		}
-	default:
-		errs = append(errs, restore(receipt.Path(o.path), nil))
-		removeDirs(o.receipt)
-	}
-	if alive {
-		return errors.Join(errs...)
-	}
-	o.receipt.Leases, o.receipt.TokenID = nil, ""
-	if data, err := o.receipt.Encode(); err == nil {
-		_ = m.platform.SaveState(string(data)) // so that the post step finds nothing to do; else it looks, in vain
-	}
-	return errors.Join(errs...)
-}
-
-// restore puts a file's former content back, or removes the file where there was none.
-func restore(path string, before []byte) error {
-	if before != nil {
-		return writeFile(path, before)
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return problem.New(problem.Revoke, "delete "+path, cause(err))
-	}
-	return nil
-}
-
-// removeDirs removes the output's directories that we made, innermost first, for as long as nothing else is in them.
-func removeDirs(record *receipt.Receipt) {
-	for _, dir := range slices.Backward(record.Dirs) {
-		if !strings.HasPrefix(record.Output, dir+string(filepath.Separator)) || os.Remove(dir) != nil {
-			return
-		}
-	}
-}
-
-// deleteEarlier ends the credential that an earlier run left at the same output, now that the new one is in place. That
-// it cannot be ended does not spoil the new one: the receipt keeps it for revoke.
-func (m *minting) deleteEarlier(ctx context.Context) {
-	record := m.output.receipt
-	if m.output.elsewhere {
-		ctx, cancel := context.WithTimeout(ctx, rollBackWithin) // that cluster may be gone
-		defer cancel()
-		if err := m.revokeLeases(ctx, m.output.earlier); err != nil {
-			m.log.warnf("the credential that was here before, for %q, lives on until %s: %s", m.output.earlier.Server, until(m.output.earlier), err)
-		}
-		return
-	}
-	var kept []receipt.Object
-	for _, lease := range record.Leases {
-		if m.lease != nil && lease.Name == m.lease.Name {
-			kept = append(kept, lease)
-			continue
-		}
-		if err := m.revokeLease(ctx, m.client, record, lease); err != nil {
-			m.log.warnf("the credential that was here before lives on: %s", err)
-			kept = append(kept, lease)
-		}
-	}
-	if len(kept) == len(record.Leases) {
-		return
-	}
-	record.Leases = kept
-	if err := m.saveReceipt(); err != nil { // it then names a lease that is gone, which harms nothing
-		m.log.warnf("%s", err)
-	}
+	return m.minted.ExpiresAt.Format(time.RFC3339)
 }
 
 // fingerprint is the SHA-256 of a CA bundle, "" for none.

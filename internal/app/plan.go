@@ -3,10 +3,13 @@ package app
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/platform"
+	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
@@ -22,6 +25,9 @@ func (m *minting) dryRun(ctx context.Context) error {
 	if m.plan, err = access.Diff(m.desired, m.observed); err != nil {
 		return err
 	}
+	if err := m.namespaces(ctx); err != nil {
+		return err
+	}
 	m.showPlan()
 	m.log.printf("dry run: nothing was changed and nothing minted")
 	changes, err := changesJSON(m.plan)
@@ -30,6 +36,26 @@ func (m *minting) dryRun(ctx context.Context) error {
 	}
 	result := platform.Result{Outputs: []platform.Output{{Name: "changes", Value: changes}}}
 	return m.platform.Publish(result)
+}
+
+// namespaces looks whether those exist in which the plan would create something: a run learns that from the refusal.
+func (m *minting) namespaces(ctx context.Context) error {
+	if m.desired.Access.CreateNamespace {
+		return nil
+	}
+	var names []string
+	for _, change := range m.plan.Changes {
+		if name := change.Ref.Namespace; change.Verb == access.Created && name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return cluster.Each(len(names), func(i int) error {
+		ref := access.Ref{Kind: "Namespace", Name: names[i]}
+		if err := m.client.Get(ctx, cluster.Empty(ref)); cluster.Missing(err) {
+			return m.client.Explain(problem.Rights, "use "+ref.String(), err)
+		}
+		return nil // it is there, or the runner's identity may not know
+	})
 }
 
 // shownAtMost keeps the change set readable; the output `changes` has all of it.

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"strconv"
-	"time"
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/config"
@@ -52,7 +51,7 @@ func (m *minting) result(encoded token.Token) (platform.Result, error) {
 		"token":                 m.minted.Token.Reveal(),
 		"certificate_authority": base64.StdEncoding.EncodeToString(m.written.CAData),
 		"server":                m.written.Server,
-		"expires_at":            m.minted.ExpiresAt.Format(time.RFC3339),
+		"expires_at":            m.expiry(),
 		"service_account":       m.desired.Access.ServiceAccount.String(),
 		"namespace":             m.written.Namespace,
 		"context":               m.written.Name,

@@ -19,12 +19,19 @@ func (m *minting) summary() string {
 	row := func(name, value string) { fmt.Fprintf(&b, "| %s | %s |\n", name, value) }
 	row("Cluster", code(m.written.Server))
 	row("Access in", m.reach())
-	row("Expires", fmt.Sprintf("%s (in %s; asked: %s)", m.minted.ExpiresAt.Format("2006-01-02 15:04 MST"),
-		short(time.Until(m.minted.ExpiresAt).Round(time.Minute)), code(m.cfg.Token.Asked)))
-	row("Token id", code(m.minted.Claims.ID))
-	if m.lease != nil {
-		row("Lease", code(m.lease.Namespace+"/"+m.lease.Name)+": "+m.platform.RevokeAdvice(m.output.path))
+	if m.minted.Permanent() {
+		row("Expires", "**never**: whoever reads the token has the access for good")
 	} else {
+		row("Expires", fmt.Sprintf("%s (in %s; asked: %s)", m.minted.ExpiresAt.Format("2006-01-02 15:04 MST"),
+			short(time.Until(m.minted.ExpiresAt).Round(time.Minute)), code(m.cfg.Token.Asked)))
+	}
+	row("Token id", code(m.minted.Claims.ID))
+	switch {
+	case m.lease != nil:
+		row("Lease", code(m.lease.Namespace+"/"+m.lease.Name)+": "+m.platform.RevokeAdvice(m.output.path))
+	case m.permanent != nil:
+		row("Secret", code(m.permanent.Namespace+"/"+m.permanent.Name)+": deleting it revokes the token (`kubemint revoke --permanent`)")
+	default:
 		row("Lease", "none: the token lives until it expires")
 	}
 	row("Context", code(m.written.Name))

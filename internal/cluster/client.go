@@ -106,15 +106,11 @@ func (c *Client) Get(ctx context.Context, o access.Object) error {
 	return c.object(ctx, o, func() *rest.Request { return c.at(ref, http.MethodGet).Name(ref.Name) })
 }
 
-// List reads the objects of a kind with these labels into list; namespace "" is all. With cached the API server answers
-// from memory, maybe a moment old (resourceVersion=0): a consistent list waits for etcd's next progress notice.
-func (c *Client) List(ctx context.Context, kind, namespace string, labels map[string]string, cached bool, list runtime.Object) error {
-	options := &metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: labels})}
-	if cached {
-		options.ResourceVersion = "0"
-	}
+// List reads the objects of a kind into list; namespace "" is all. With resourceVersion "0" the API server answers from
+// memory, maybe a moment old: a consistent list waits for etcd's next progress notice.
+func (c *Client) List(ctx context.Context, kind, namespace string, options metav1.ListOptions, list runtime.Object) error {
 	return c.do(ctx, list, func() *rest.Request {
-		return c.at(access.Ref{Kind: kind, Namespace: namespace}, http.MethodGet).VersionedParams(options, c.params)
+		return c.at(access.Ref{Kind: kind, Namespace: namespace}, http.MethodGet).VersionedParams(&options, c.params)
 	})
 }
 
@@ -124,11 +120,20 @@ func (c *Client) Create(ctx context.Context, o access.Object) error {
 	return c.object(ctx, o, func() *rest.Request { return c.at(ref, http.MethodPost).Body(sent) })
 }
 
-// Apply makes o as it is given by server-side apply, and reads o's UID. Force takes fields over from other field managers;
+// noVersion is a resourceVersion that no object has: the API server ignores it where there is no object, and answers 409
+// where there is one, even one that says the same already.
+const noVersion = "1"
+
+// Apply makes o as it is given by server-side apply, and reads o's UID. Without force it creates, and nothing else: what
+// was there all the time may be somebody else's. With force it heals: fields are taken over from other field managers, and
 // o's resourceVersion, where set, is compared. The rest of the answer is not read into o, which may share its rules with
 // other objects that are applied at the same time.
 func (c *Client) Apply(ctx context.Context, o access.Object, force bool) error {
 	ref := access.RefOf(o)
+	if !force {
+		defer o.SetResourceVersion(o.GetResourceVersion())
+		o.SetResourceVersion(noVersion)
+	}
 	body, err := json.Marshal(o)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", ref, err)

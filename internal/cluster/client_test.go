@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -41,12 +42,12 @@ func TestRequests(t *testing.T) {
 		},
 		"list, as of now": {
 			func(c *cluster.Client) error {
-				return c.List(ctx, "Role", "", map[string]string{"a": "b", "c": "d"}, false, &rbacv1.RoleList{})
+				return c.List(ctx, "Role", "", metav1.ListOptions{LabelSelector: "a=b,c=d"}, &rbacv1.RoleList{})
 			}, "GET " + rbac + "/roles?labelSelector=a%3Db%2Cc%3Dd",
 		},
 		"list from the cache": {
 			func(c *cluster.Client) error {
-				return c.List(ctx, "RoleBinding", "shop", map[string]string{"a": "b"}, true, &rbacv1.RoleBindingList{})
+				return c.List(ctx, "RoleBinding", "shop", metav1.ListOptions{LabelSelector: "a=b", ResourceVersion: "0"}, &rbacv1.RoleBindingList{})
 			}, "GET " + rbac + "/namespaces/shop/rolebindings?labelSelector=a%3Db&resourceVersion=0",
 		},
 		"create": {
@@ -65,9 +66,10 @@ func TestRequests(t *testing.T) {
 			},
 			`POST /apis/authentication.k8s.io/v1/selfsubjectreviews application/json {"kind":"SelfSubjectReview","apiVersion":"authentication.k8s.io/v1","metadata":{},"status":{"userInfo":{}}}`,
 		},
-		"apply what is new": {
+		"apply what is new, and create it only": {
 			func(c *cluster.Client) error { return c.Apply(ctx, object("Role", "shop", "kubemint:bots:ci"), false) },
-			"PATCH " + rbac + "/namespaces/shop/roles/kubemint:bots:ci?fieldManager=kubemint&force=false application/apply-patch+yaml " + role,
+			"PATCH " + rbac + "/namespaces/shop/roles/kubemint:bots:ci?fieldManager=kubemint&force=false application/apply-patch+yaml " +
+				strings.Replace(role, `"namespace":"shop"`, `"namespace":"shop","resourceVersion":"1"`, 1),
 		},
 		"apply by force what has a resourceVersion": {
 			func(c *cluster.Client) error {

@@ -56,7 +56,7 @@ func (c *Client) explain(phase problem.Code, op string, err error) *problem.Erro
 
 // answered explains a refusal of the API server.
 func answered(phase problem.Code, op string, status metav1.Status) *problem.Error {
-	p := problem.Newf(phase, op, "%s", oneLine(status.Message))
+	p := problem.New(phase, op, said{&apierrors.StatusError{ErrStatus: status}})
 	switch status.Reason { //nolint:exhaustive // the others have no remedy of their own
 	case metav1.StatusReasonUnauthorized:
 		p.Code, p.Cause = problem.Source, errors.New("the API server does not accept the runner's credential (401 Unauthorized)")
@@ -221,6 +221,9 @@ func Untouched(err error) bool {
 	var status apierrors.APIStatus
 	var dns *net.DNSError
 	var certificate *tls.CertificateVerificationError
+	if _, unsure := errors.AsType[*unsureError](err); unsure {
+		return false
+	}
 	if errors.As(err, &status) {
 		return status.Status().Code < http.StatusInternalServerError
 	}
@@ -230,10 +233,22 @@ func Untouched(err error) bool {
 // Missing says whether the API server answered that there is no such object.
 func Missing(err error) bool { return apierrors.IsNotFound(err) }
 
+// Forbidden says whether it refused the identity.
+func Forbidden(err error) bool { return apierrors.IsForbidden(err) }
+
+// Conflict says whether it answered that the object is not as the request took it to be.
+func Conflict(err error) bool { return apierrors.IsConflict(err) }
+
 // NamespaceMissing says whether it answered that the object's namespace does not exist.
 func NamespaceMissing(err error) bool {
 	var status apierrors.APIStatus
 	return apierrors.IsNotFound(err) && errors.As(err, &status) && missingNamespace(status.Status()) != ""
 }
+
+// said is the API server's answer on one line, with its reason for errors.As.
+type said struct{ *apierrors.StatusError }
+
+func (s said) Error() string { return oneLine(s.ErrStatus.Message) }
+func (s said) Unwrap() error { return s.StatusError }
 
 func oneLine(message string) string { return strings.Join(strings.Fields(message), " ") }

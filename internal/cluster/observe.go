@@ -8,10 +8,7 @@ import (
 	"strings"
 	"sync"
 
-	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/problem"
@@ -45,19 +42,21 @@ func (c *Client) Observe(ctx context.Context, desired access.Desired) (observed 
 	o := observer{client: c, observed: access.Observed{Objects: map[access.Ref]access.Object{}, Named: map[access.Ref]access.Object{}}}
 	declared := desired.Access
 	labels := access.Labels(declared.ServiceAccount)
-	everywhere := declared.Grants() && len(declared.Namespaces) > manyNamespaces && o.everywhere(ctx, declared.Namespaces, labels)
+	lasting := !desired.Ephemeral() // nothing of an ephemeral identity can be there yet
+	everywhere := lasting && declared.Grants() && len(declared.Namespaces) > manyNamespaces && o.everywhere(ctx, declared.Namespaces, labels)
 
 	var reads []func() error
 	for _, want := range desired.Objects {
 		ref := access.RefOf(want)
-		if listed := everywhere && (ref.Kind == "Role" || ref.Kind == "RoleBinding"); !listed {
+		listed := everywhere && (ref.Kind == "Role" || ref.Kind == "RoleBinding")
+		if !listed && (lasting || ref.Kind == "Namespace") {
 			reads = append(reads, func() error { return o.object(ctx, ref) })
 		}
 	}
 	for _, ref := range desired.Named {
 		reads = append(reads, func() error { return o.named(ctx, ref) })
 	}
-	if declared.Grants() {
+	if lasting && declared.Grants() {
 		for _, kind := range []string{"ClusterRole", "ClusterRoleBinding"} {
 			reads = append(reads, func() error { return o.leftovers(ctx, kind, "", labels) })
 		}
@@ -169,73 +168,4 @@ func (o *observer) note(text string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.notes = append(o.notes, text)
-}
-
-// list reads Roles or bindings as objects that know their kind: the API server leaves it out of the items of a list.
-func (c *Client) list(
-	ctx context.Context, kind, namespace string, labels map[string]string, cached bool,
-) (items []access.Object, err error) {
-	switch kind {
-	case "Role":
-		list := &rbacv1.RoleList{}
-		err = c.List(ctx, kind, namespace, labels, cached, list)
-		items = pointers(list.Items)
-	case "RoleBinding":
-		list := &rbacv1.RoleBindingList{}
-		err = c.List(ctx, kind, namespace, labels, cached, list)
-		items = pointers(list.Items)
-	case "ClusterRole":
-		list := &rbacv1.ClusterRoleList{}
-		err = c.List(ctx, kind, namespace, labels, cached, list)
-		items = pointers(list.Items)
-	case "ClusterRoleBinding":
-		list := &rbacv1.ClusterRoleBindingList{}
-		err = c.List(ctx, kind, namespace, labels, cached, list)
-		items = pointers(list.Items)
-	}
-	for _, item := range items {
-		setKind(item, kind)
-	}
-	return items, err
-}
-
-func pointers[T any, P interface {
-	*T
-	access.Object
-}](items []T) []access.Object {
-	objects := make([]access.Object, len(items))
-	for i := range items {
-		objects[i] = P(&items[i])
-	}
-	return objects
-}
-
-// Empty returns an object of the kind and name that ref gives, to be read into.
-func Empty(ref access.Ref) access.Object {
-	var o access.Object
-	switch ref.Kind {
-	case "Namespace":
-		o = &corev1.Namespace{}
-	case "ServiceAccount":
-		o = &corev1.ServiceAccount{}
-	case "Role":
-		o = &rbacv1.Role{}
-	case "RoleBinding":
-		o = &rbacv1.RoleBinding{}
-	case "ClusterRole":
-		o = &rbacv1.ClusterRole{}
-	case "ClusterRoleBinding":
-		o = &rbacv1.ClusterRoleBinding{}
-	default:
-		return nil
-	}
-	o.SetNamespace(ref.Namespace)
-	o.SetName(ref.Name)
-	setKind(o, ref.Kind)
-	return o
-}
-
-func setKind(o access.Object, kind string) {
-	group := resources[kind].group
-	o.GetObjectKind().SetGroupVersionKind(schema.GroupVersionKind{Group: group.Group, Version: group.Version, Kind: kind})
 }

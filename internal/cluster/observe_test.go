@@ -229,13 +229,13 @@ func TestObserveReportsEveryFailure(t *testing.T) {
 
 func TestEmptyKnowsTheKindsThatAreRead(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []string{"Namespace", "ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"} {
+	for _, kind := range []string{"Namespace", "ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "Lease", "Secret"} {
 		ref := access.Ref{Kind: kind, Namespace: "n", Name: "x"}
 		if got := access.RefOf(cluster.Empty(ref)); got != ref {
 			t.Errorf("got %s", got)
 		}
 	}
-	if got := cluster.Empty(access.Ref{Kind: "Secret"}); got != nil {
-		t.Errorf("a Secret is never read, and there is %v", got)
+	if got := cluster.Empty(access.Ref{Kind: "Pod"}); got != nil {
+		t.Errorf("a Pod is none of our business, and there is %v", got)
 	}
 }

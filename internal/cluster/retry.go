@@ -10,10 +10,12 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/go-logr/logr"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 )
 
 const (
@@ -26,9 +28,15 @@ const (
 // do sends a request until it is answered, or refused for good, or the context ends. A transient fault is tried again
 // with jitter: the API server's own delay where it names one, else twice the last one's.
 func (c *Client) do(ctx context.Context, into runtime.Object, request func() *rest.Request) error {
-	wait := firstWait
+	wait, before := firstWait, error(nil)
 	for try := 1; ; try++ {
 		err := send(ctx, into, request())
+		if err != nil && before != nil {
+			err = &unsureError{last: err, before: before}
+		}
+		if err != nil && before == nil && !Untouched(err) {
+			before = err
+		}
 		var status apierrors.APIStatus
 		if err == nil || errors.As(err, &status) {
 			c.heard.Store(true)
@@ -50,7 +58,7 @@ func (c *Client) do(ctx context.Context, into runtime.Object, request func() *re
 }
 
 func send(ctx context.Context, into runtime.Object, request *rest.Request) error {
-	ctx, cancel := context.WithTimeout(ctx, longestAnswer)
+	ctx, cancel := context.WithTimeout(klog.NewContext(ctx, logr.Discard()), longestAnswer) // client-go logs cut answers to stderr
 	defer cancel()
 	result := request.Do(ctx)
 	if into == nil {
@@ -69,6 +77,12 @@ func ended(ctx context.Context, err error) error {
 	}
 	return &endedError{cause: context.Cause(ctx), last: err}
 }
+
+// unsureError is the last fault of a request of which an earlier try may have been carried out.
+type unsureError struct{ last, before error }
+
+func (e *unsureError) Error() string { return e.last.Error() }
+func (e *unsureError) Unwrap() error { return e.last }
 
 type endedError struct{ cause, last error }
 

@@ -31,6 +31,7 @@ type Access struct {
 	ServiceAccount       types.NamespacedName
 	CreateServiceAccount bool
 	CreateNamespace      bool
+	Ephemeral            bool // the ServiceAccount's name is a prefix until the run completes it
 	Roles                []Role
 	Rules                []rbacv1.PolicyRule
 	ClusterScope         bool
@@ -62,11 +63,15 @@ func (a Access) Grants() bool { return len(a.Roles) > 0 || len(a.Rules) > 0 }
 
 // Token is the token as asked for.
 type Token struct {
-	Duration  time.Duration // between MinDuration and MaxDuration
+	Duration  time.Duration // between MinDuration and MaxDuration; Permanent for a token Secret
 	Asked     string        // the duration as the user wrote it, for people
 	Audiences []string      // empty: the API server's own
 	Revoke    bool
+	Strict    bool // on_shortened: fail
 }
+
+// Permanent is the duration of a token that never expires.
+const Permanent time.Duration = 0
 
 // The API server's own limits of a token's lifetime; see validation.ValidateTokenRequest in k8s.io/kubernetes
 // pkg/apis/authentication/validation.

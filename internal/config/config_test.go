@@ -101,19 +101,21 @@ func TestLoadValid(t *testing.T) {
 		"roles of both kinds, each once": {inputs("role", "clusterrole/edit,Role/deployer\nedit role/deployer ClusterRole/edit"), func(c *config.Config) {
 			c.Access.Roles = []config.Role{{"ClusterRole", "edit"}, {"Role", "deployer"}}
 		}},
-		"a role with colons":           {inputs("role", "system:node"), func(c *config.Config) { c.Access.Roles = []config.Role{{"ClusterRole", "system:node"}} }},
-		"rules":                        {inputs("rules", "get pods"), func(c *config.Config) { c.Access.Rules = []rbacv1.PolicyRule{pods} }},
-		"rules in a file":              {inputs("rules", " @ ci/rules.txt\n"), func(c *config.Config) { c.Access.Rules = []rbacv1.PolicyRule{pods} }},
-		"rules as YAML":                {inputs("rules", "- verbs: [get]\n  apiGroups: ['']\n  resources: [pods]"), func(c *config.Config) { c.Access.Rules = []rbacv1.PolicyRule{pods} }},
-		"scope namespace":              {inputs("scope", "namespace"), func(*config.Config) {}},
-		"scope cluster":                {inputs("scope", " cluster"), func(c *config.Config) { c.Access.ClusterScope = true }},
-		"a URL with scope cluster":     {inputs("scope", "cluster", "rules", "get /healthz"), func(c *config.Config) { c.Access.ClusterScope, c.Access.Rules = true, []rbacv1.PolicyRule{healthz} }},
-		"take_ownership":               {inputs("take_ownership", "true"), func(c *config.Config) { c.Access.TakeOwnership = true }},
-		"ephemeral: false is no fault": {inputs("ephemeral", "FALSE"), func(*config.Config) {}},
+		"a role with colons":       {inputs("role", "system:node"), func(c *config.Config) { c.Access.Roles = []config.Role{{"ClusterRole", "system:node"}} }},
+		"rules":                    {inputs("rules", "get pods"), func(c *config.Config) { c.Access.Rules = []rbacv1.PolicyRule{pods} }},
+		"rules in a file":          {inputs("rules", " @ ci/rules.txt\n"), func(c *config.Config) { c.Access.Rules = []rbacv1.PolicyRule{pods} }},
+		"rules as YAML":            {inputs("rules", "- verbs: [get]\n  apiGroups: ['']\n  resources: [pods]"), func(c *config.Config) { c.Access.Rules = []rbacv1.PolicyRule{pods} }},
+		"scope namespace":          {inputs("scope", "namespace"), func(*config.Config) {}},
+		"scope cluster":            {inputs("scope", " cluster"), func(c *config.Config) { c.Access.ClusterScope = true }},
+		"a URL with scope cluster": {inputs("scope", "cluster", "rules", "get /healthz"), func(c *config.Config) { c.Access.ClusterScope, c.Access.Rules = true, []rbacv1.PolicyRule{healthz} }},
+		"take_ownership":           {inputs("take_ownership", "true"), func(c *config.Config) { c.Access.TakeOwnership = true }},
+		"ephemeral":                {inputs("ephemeral", "true"), func(c *config.Config) { c.Access.Ephemeral = true }},
+		"ephemeral: false":         {inputs("ephemeral", "FALSE"), func(*config.Config) {}},
 
-		"on_shortened": {inputs("on_shortened", "warn"), func(*config.Config) {}},
-		"audiences":    {inputs("audiences", "https://a, https://b\nhttps://a"), func(c *config.Config) { c.Token.Audiences = []string{"https://a", "https://b"} }},
-		"revoke":       {inputs("revoke", "false"), func(c *config.Config) { c.Token.Revoke = false }},
+		"on_shortened: warn": {inputs("on_shortened", "warn"), func(*config.Config) {}},
+		"on_shortened: fail": {inputs("on_shortened", "fail"), func(c *config.Config) { c.Token.Strict = true }},
+		"audiences":          {inputs("audiences", "https://a, https://b\nhttps://a"), func(c *config.Config) { c.Token.Audiences = []string{"https://a", "https://b"} }},
+		"revoke":             {inputs("revoke", "false"), func(c *config.Config) { c.Token.Revoke = false }},
 
 		"output":         {inputs("output", " out/kube config.yaml\n"), func(c *config.Config) { c.Result.Output = "out/kube config.yaml" }},
 		"context_name":   {inputs("context_name", "prod"), func(c *config.Config) { c.Result.ContextName = "prod" }},
@@ -171,12 +173,20 @@ func TestLoadFaults(t *testing.T) {
 		"bearer_token":  {inputs("bearer_token", "x"), []string{"input bearer_token: " + later}},
 		"oidc_audience": {inputs("oidc_audience", "x"), []string{"input oidc_audience: " + later}},
 		"expect":        {inputs("expect_cluster", "x"), []string{"input expect_cluster: " + later}},
-		"ephemeral":     {inputs("ephemeral", "true"), []string{"input ephemeral: " + later}},
-		"must_not":      {inputs("must_not", "get secrets"), []string{"input must_not: " + later}},
-		"on_shortened: fail": {inputs("on_shortened", "fail"), []string{
-			`input on_shortened: "fail" is not supported by this version of kubemint | leave it out: a shortened token is warned about`,
+		"ephemeral, revoke: false": {inputs("ephemeral", "true", "revoke", "false"), []string{
+			"input ephemeral: an ephemeral identity is deleted at revoke, and `revoke` is false | leave one of the two out",
 		}},
-		"on_shortened: else": {inputs("on_shortened", "Warn"), []string{`input on_shortened: "Warn" is not known | write warn`}},
+		"ephemeral, permanent": {inputs("ephemeral", "true", "duration", "permanent"), []string{
+			"input ephemeral: an ephemeral identity cannot have a permanent token | give `duration` a lifetime",
+		}},
+		"ephemeral, create_service_account: false": {inputs("ephemeral", "true", "create_service_account", "false"), []string{
+			"input ephemeral: an ephemeral identity is made by the run, and `create_service_account` is false | leave one of the two out",
+		}},
+		"permanent, audiences": {inputs("duration", "permanent", "audiences", "vault"), []string{
+			"input audiences: a permanent token has the API server's own audience and no other | leave `audiences` out, or give a lifetime",
+		}},
+		"must_not":     {inputs("must_not", "get secrets"), []string{"input must_not: " + later}},
+		"on_shortened": {inputs("on_shortened", "Warn"), []string{`input on_shortened: "Warn" is not known | write warn or fail`}},
 
 		"namespace with a capital": {inputs("namespace", "Shop"), []string{`input namespace: "Shop" ` + namespace}},
 		"namespace too long":       {inputs("namespace", long), []string{`input namespace: "` + long + `" ` + namespace}},
@@ -235,7 +245,7 @@ func TestLoadFaults(t *testing.T) {
 func TestDuration(t *testing.T) {
 	t.Parallel()
 	const (
-		garbage = "is not a duration | write for example 90m, 1h, 30d or 3600 (seconds)"
+		garbage = "is not a duration | write for example 90m, 1h, 30d, 3600 (seconds), or permanent"
 		short   = "is too short | Kubernetes gives no token under 10 minutes: write 10m or more"
 		long    = "is too long | Kubernetes gives no token over 2^32 seconds, some 136 years"
 		day     = 24 * time.Hour
@@ -244,7 +254,7 @@ func TestDuration(t *testing.T) {
 		"90m": 90 * time.Minute, "1h": time.Hour, "1h30m": 90 * time.Minute, "1.5h": 90 * time.Minute, "1000h": 1000 * time.Hour,
 		"30d": 30 * day, "1d12h": 36 * time.Hour, "0d10m": 10 * time.Minute, "3600": time.Hour, " 1h\n": time.Hour,
 		"600": 10 * time.Minute, "10m": 10 * time.Minute, "4294967296": config.MaxDuration, "4294967296s": config.MaxDuration,
-		"49710d6h28m16s": config.MaxDuration,
+		"49710d6h28m16s": config.MaxDuration, "permanent": config.Permanent, " permanent\n": config.Permanent,
 	} {
 		t.Run(value, func(t *testing.T) {
 			t.Parallel()
@@ -259,10 +269,9 @@ func TestDuration(t *testing.T) {
 		"4294967297": long, "4294967296.5s": long, "49711d": long, "49710d6h28m17s": long, "4294967295d": long, "9223372036854775807": long,
 		// The sum must not overflow into a negative one.
 		"49711d2562047h": long,
-		"600.5s":         "has a fraction of a second | write for example 90m, 1h, 30d or 3600 (seconds)",
+		"600.5s":         "has a fraction of a second | write for example 90m, 1h, 30d, 3600 (seconds), or permanent",
 		"forever":        garbage, "1h 30m": garbage, "1H": garbage, "1w": garbage, "d": garbage, "1.5d": garbage, "-1d": garbage, "1d-1h": garbage, "1d2d": garbage,
 		"1h1d": garbage, "0x258": garbage, "1e3": garbage, "3600 s": garbage, "99999999999999999999": garbage, "9999999999h": garbage, "4294967296d": garbage,
-		"permanent": "is not supported by this version of kubemint | give a lifetime, up to what the cluster grants: write for example 90m, 1h, 30d or 3600 (seconds)",
 	} {
 		t.Run(value, func(t *testing.T) {
 			t.Parallel()
@@ -398,7 +407,7 @@ func FuzzDuration(f *testing.F) {
 			return // unset
 		}
 		d, err := read(value)
-		if err != nil {
+		if err != nil || strings.TrimSpace(value) == "permanent" {
 			return
 		}
 		if d < config.MinDuration || d > config.MaxDuration || d%time.Second != 0 {

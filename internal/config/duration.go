@@ -10,10 +10,9 @@ import (
 // duration reads 90m, 1h, 30d, 1h30m or whole seconds.
 func (c *checker) duration(value string) time.Duration {
 	value = strings.TrimSpace(value)
-	const help = "write for example 90m, 1h, 30d or 3600 (seconds)"
+	const help = "write for example 90m, 1h, 30d, 3600 (seconds), or permanent"
 	if value == "permanent" {
-		c.fault("duration", value, "is not supported by this version of kubemint", "give a lifetime, up to what the cluster grants: "+help)
-		return 0
+		return Permanent
 	}
 	d, err := parseDuration(value)
 	switch {

@@ -31,7 +31,7 @@ type accessInputs struct {
 	ServiceAccount       string `env:"SERVICE_ACCOUNT, default=kubemint" help:"The identity: name, or namespace/name. Without a namespace it lies in the first declared one. A namespace of its own is the safer place, since whoever may create pods beside a ServiceAccount can be it."`
 	CreateServiceAccount string `env:"CREATE_SERVICE_ACCOUNT, default=true" help:"Ensure that the ServiceAccount exists; false means that it must exist."`
 	CreateNamespace      string `env:"CREATE_NAMESPACE, default=false" help:"Create missing namespaces; otherwise a missing one is an error."`
-	Ephemeral            string `env:"EPHEMERAL, default=false" later:"true" help:"A ServiceAccount, Roles and bindings for this run alone, deleted at revoke."`
+	Ephemeral            string `env:"EPHEMERAL, default=false" help:"A ServiceAccount, Roles and bindings for this run alone, deleted at revoke. service_account is then the beginning of the name."`
 	Role                 string `env:"ROLE" help:"Existing roles to bind, one or more: edit, clusterrole/karpor-admin, role/deployer. A bare name is a ClusterRole."`
 	Rules                string `env:"RULES" help:"Rules of our own: shorthand, or YAML (a list of PolicyRules, or Role/ClusterRole manifests), or @path to a file with either."`
 	Scope                string `env:"SCOPE, default=namespace" help:"namespace: Roles and RoleBindings in every declared namespace. cluster: ClusterRole and ClusterRoleBinding."`
@@ -40,8 +40,8 @@ type accessInputs struct {
 }
 
 type tokenInputs struct {
-	Duration    string `env:"DURATION, default=1h" help:"Lifetime of the token: 90m, 1h, 30d, 1000h, or 3600 (seconds). At least 10 minutes."`
-	OnShortened string `env:"ON_SHORTENED, default=warn" help:"What to do where the server granted less than was asked: warn."`
+	Duration    string `env:"DURATION, default=1h" help:"Lifetime of the token: 90m, 1h, 30d, 1000h, or 3600 (seconds), at least 10 minutes; or permanent, for a token Secret that never expires."`
+	OnShortened string `env:"ON_SHORTENED, default=warn" help:"What to do where the server granted less than was asked: warn, or fail, which revokes."`
 	Audiences   string `env:"AUDIENCES" help:"Audiences of the token, one or more. Default: the API server's own."`
 	Revoke      string `env:"REVOKE, default=true" help:"Bind the token to a lease of this run, and revoke it in the post step. false: no lease, and the token lives to its expiry."`
 }

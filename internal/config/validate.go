@@ -45,11 +45,31 @@ func (c *checker) config(raw *inputs) *Config {
 	switch value := strings.TrimSpace(raw.Token.OnShortened); value {
 	case "warn":
 	case "fail":
-		c.fault("on_shortened", value, "is not supported by this version of kubemint", "leave it out: a shortened token is warned about")
+		cfg.Token.Strict = true
 	default:
-		c.fault("on_shortened", value, "is not known", "write warn")
+		c.fault("on_shortened", value, "is not known", "write warn or fail")
 	}
+	c.together(cfg, strings.TrimSpace(raw.Token.Duration) == "permanent")
 	return cfg
+}
+
+// together refuses inputs that contradict each other: neither of them may be ignored.
+func (c *checker) together(cfg *Config, permanent bool) {
+	if permanent && len(cfg.Token.Audiences) > 0 {
+		c.fault("audiences", "", "a permanent token has the API server's own audience and no other", "leave `audiences` out, or give a lifetime")
+	}
+	if !cfg.Access.Ephemeral {
+		return
+	}
+	if permanent {
+		c.fault("ephemeral", "", "an ephemeral identity cannot have a permanent token", "give `duration` a lifetime")
+	}
+	if !cfg.Token.Revoke {
+		c.fault("ephemeral", "", "an ephemeral identity is deleted at revoke, and `revoke` is false", "leave one of the two out")
+	}
+	if !cfg.Access.CreateServiceAccount {
+		c.fault("ephemeral", "", "an ephemeral identity is made by the run, and `create_service_account` is false", "leave one of the two out")
+	}
 }
 
 func (c *checker) access(raw *accessInputs) Access {
@@ -58,6 +78,7 @@ func (c *checker) access(raw *accessInputs) Access {
 		ServiceAccount:       c.serviceAccount(raw.ServiceAccount),
 		CreateServiceAccount: c.boolean("create_service_account", raw.CreateServiceAccount),
 		CreateNamespace:      c.boolean("create_namespace", raw.CreateNamespace),
+		Ephemeral:            c.boolean("ephemeral", raw.Ephemeral),
 		ClusterScope:         c.scope(raw.Scope),
 		Rules:                c.rules(raw.Rules),
 		TakeOwnership:        c.boolean("take_ownership", raw.TakeOwnership),

@@ -20,6 +20,7 @@ type Config struct {
 	ProxyURL      string
 	Insecure      bool // insecure-skip-tls-verify; the CA is then left out, as client-go refuses both together
 	Token         token.Token
+	TokenFile     string // instead of Token: a path that clients read again while they run
 }
 
 // Render gives the file's content. It holds the token: write it with mode 0600.
@@ -34,6 +35,10 @@ func Render(c Config) ([]byte, error) {
 	if c.Insecure {
 		cluster.CertificateAuthorityData = nil
 	}
+	user := clientcmd.AuthInfo{Token: c.Token.Reveal()}
+	if c.TokenFile != "" {
+		user = clientcmd.AuthInfo{TokenFile: c.TokenFile}
+	}
 	data, err := yaml.Marshal(clientcmd.Config{
 		APIVersion:     "v1",
 		Kind:           "Config",
@@ -42,7 +47,7 @@ func Render(c Config) ([]byte, error) {
 		Contexts: []clientcmd.NamedContext{{Name: c.Name, Context: clientcmd.Context{
 			Cluster: c.Name, AuthInfo: c.Name, Namespace: c.Namespace,
 		}}},
-		AuthInfos: []clientcmd.NamedAuthInfo{{Name: c.Name, AuthInfo: clientcmd.AuthInfo{Token: c.Token.Reveal()}}},
+		AuthInfos: []clientcmd.NamedAuthInfo{{Name: c.Name, AuthInfo: user}},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("render kubeconfig: %w", err)
@@ -50,17 +55,14 @@ func Render(c Config) ([]byte, error) {
 	return data, nil
 }
 
-// TokenID returns the jti of the token in a kubeconfig that [Render] made. It recognises our own file: any other gives
-// an error, which holds nothing of the content.
-func TokenID(data []byte) (string, error) {
-	foreign := errors.New("not a kubeconfig that kubemint wrote")
+// Token returns the token of a kubeconfig that [Render] made. By its ID our own file is recognised: any other gives an
+// error, which holds nothing of the content.
+func Token(data []byte) (token.Token, error) {
 	var file clientcmd.Config
-	if yaml.Unmarshal(data, &file) != nil || len(file.AuthInfos) != 1 {
-		return "", foreign
+	if yaml.Unmarshal(data, &file) == nil && len(file.AuthInfos) == 1 {
+		if t := token.New(file.AuthInfos[0].AuthInfo.Token); t.ID() != "" {
+			return t, nil
+		}
 	}
-	claims, err := token.New(file.AuthInfos[0].AuthInfo.Token).Claims()
-	if err != nil || claims.ID == "" {
-		return "", foreign
-	}
-	return claims.ID, nil
+	return token.Token{}, errors.New("not a kubeconfig that kubemint wrote")
 }

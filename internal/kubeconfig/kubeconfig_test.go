@@ -59,8 +59,8 @@ func TestRender(t *testing.T) {
 			if diff := cmp.Diff(want, load(t, data), cmp.Comparer(func(a, b token.Token) bool { return a.Reveal() == b.Reveal() })); diff != "" {
 				t.Error(diff)
 			}
-			if id, err := kubeconfig.TokenID(data); err != nil || id != "0f1e2d3c" {
-				t.Errorf("not recognised as ours: %q, %v", id, err)
+			if written, err := kubeconfig.Token(data); err != nil || written.ID() != "0f1e2d3c" {
+				t.Errorf("not recognised as ours: %q, %v", written.ID(), err)
 			}
 		})
 	}
@@ -91,7 +91,7 @@ func load(t *testing.T, data []byte) kubeconfig.Config {
 	}
 }
 
-func TestTokenIDRefusesWhatIsNotOursWithoutEcho(t *testing.T) {
+func TestTokenRefusesWhatIsNotOursWithoutEcho(t *testing.T) {
 	t.Parallel()
 	user := func(fields string) string {
 		return "apiVersion: v1\nkind: Config\nusers:\n- name: canary\n  user: {" + fields + "}\n"
@@ -113,9 +113,9 @@ func TestTokenIDRefusesWhatIsNotOursWithoutEcho(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			id, err := kubeconfig.TokenID([]byte(data))
-			if err == nil || id != "" {
-				t.Fatalf("taken for ours: %q", id)
+			written, err := kubeconfig.Token([]byte(data))
+			if err == nil || !written.Empty() {
+				t.Fatalf("taken for ours: %q", written.ID())
 			}
 			if got, want := err.Error(), "not a kubeconfig that kubemint wrote"; got != want || strings.Contains(got, "canary") {
 				t.Errorf("got %q, want %q", got, want)

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/problem"
@@ -24,6 +26,15 @@ func (g gitLab) Marks() access.Marks {
 }
 
 func (g gitLab) Debug() bool { return g.env.Getenv("CI_DEBUG_TRACE") == "true" }
+
+// JobTimeout is CI_JOB_TIMEOUT, in seconds.
+func (g gitLab) JobTimeout() time.Duration {
+	seconds, err := strconv.ParseInt(g.env.Getenv("CI_JOB_TIMEOUT"), 10, 32)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(seconds) * time.Second
+}
 
 func (g gitLab) DefaultOutput() string {
 	return g.env.Getenv("CI_PROJECT_DIR") + ".tmp/kubemint/kubeconfig"

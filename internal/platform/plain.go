@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/token"
@@ -16,6 +17,8 @@ func (plain) Name() string          { return "plain" }
 func (plain) Marks() access.Marks   { return access.Marks{} }
 func (plain) Debug() bool           { return false }
 func (plain) DefaultOutput() string { return "kubemint.kubeconfig" }
+
+func (plain) JobTimeout() time.Duration { return 0 }
 
 func (p plain) Absolute(path string) string { return under(p.env.WorkDir, path) }
 

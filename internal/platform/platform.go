@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/token"
@@ -18,6 +19,8 @@ type Platform interface {
 	Marks() access.Marks
 	// Debug is the platform's own debug flag.
 	Debug() bool
+	// JobTimeout is how long the job may run; zero where the platform does not say.
+	JobTimeout() time.Duration
 	// DefaultOutput is where the kubeconfig goes unless the user says otherwise.
 	DefaultOutput() string
 	// Absolute completes a relative output path: under the workspace.

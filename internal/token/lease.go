@@ -3,6 +3,7 @@ package token
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"math"
 	"strings"
 	"time"
@@ -36,9 +37,10 @@ func NewLease(account types.NamespacedName, marks access.Marks, now time.Time, l
 	}
 	seconds := int32(min(lifetime/time.Second, math.MaxInt32)) //nolint:gosec // bounded by min
 	renewed := metav1.NewMicroTime(now)
+	marks.ExpiresAt = now.Add(lifetime)
 	lease := &coordinationv1.Lease{
 		TypeMeta:   metav1.TypeMeta{APIVersion: coordinationv1.SchemeGroupVersion.String(), Kind: "Lease"},
-		ObjectMeta: meta(account, marks, now.Add(lifetime)),
+		ObjectMeta: metav1.ObjectMeta{Namespace: account.Namespace, Labels: access.Labels(account), Annotations: marks.Annotations()},
 		Spec: coordinationv1.LeaseSpec{
 			HolderIdentity: &holder, LeaseDurationSeconds: &seconds, AcquireTime: &renewed, RenewTime: &renewed,
 		},
@@ -49,10 +51,18 @@ func NewLease(account types.NamespacedName, marks access.Marks, now time.Time, l
 
 // leaseName has 50 random bits, and is cut so that it fits a name (253 characters) for every ServiceAccount.
 func leaseName(account string) string {
-	const most = 253 - len(LeasePrefix) - 11
-	account = strings.TrimRight(account[:min(len(account), most)], "-.")
-	return LeasePrefix + account + "-" + strings.ToLower(rand.Text()[:10])
+	const suffix = 11
+	return cut(LeasePrefix+account, 253-suffix) + "-" + Random()
 }
+
+// EphemeralName completes the name of a ServiceAccount that is of one run alone.
+func EphemeralName(prefix string) string { return cut(prefix, 253-11) + "-" + Random() }
+
+// Random is a suffix that no other run has: 50 bits in lower case.
+func Random() string { return strings.ToLower(rand.Text()[:10]) }
+
+// cut shortens a name, and takes off what a name may not end in.
+func cut(name string, most int) string { return strings.TrimRight(name[:min(len(name), most)], "-.") }
 
 // CreateLease creates the lease and reads its UID. That it exists already is the answer to a request whose first answer
 // was lost, since the name is random: then it is made anew, as the runner's identity may not be able to read its UID.
@@ -62,26 +72,29 @@ func CreateLease(ctx context.Context, api API, lease *coordinationv1.Lease) erro
 	if !apierrors.IsAlreadyExists(err) {
 		return err
 	}
-	if err := api.Delete(ctx, wanted); err != nil && !apierrors.IsNotFound(err) {
-		return err
+	if deleteErr := api.Delete(ctx, wanted); deleteErr != nil && !apierrors.IsNotFound(deleteErr) {
+		return errors.Join(deleteErr, err)
 	}
-	*lease = *wanted
 	return api.Create(ctx, lease)
 }
 
 // bond is the empty Secret that the token is bound to and the lease owns.
 func bond(lease *coordinationv1.Lease) *corev1.Secret {
-	secret := &corev1.Secret{
+	return &corev1.Secret{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: lease.Namespace, Name: lease.Name, Labels: lease.Labels, Annotations: lease.Annotations,
-			OwnerReferences: []metav1.OwnerReference{{
-				APIVersion: coordinationv1.SchemeGroupVersion.String(), Kind: "Lease", Name: lease.Name, UID: lease.UID,
-			}},
+			OwnerReferences: []metav1.OwnerReference{OwnedBy(lease)},
 		},
 		Type: corev1.SecretTypeOpaque,
 	}
-	return secret
+}
+
+// OwnedBy is the reference of what the lease owns: the garbage collector deletes it after the lease.
+func OwnedBy(lease *coordinationv1.Lease) metav1.OwnerReference {
+	return metav1.OwnerReference{
+		APIVersion: coordinationv1.SchemeGroupVersion.String(), Kind: "Lease", Name: lease.Name, UID: lease.UID,
+	}
 }
 
 // Bond creates the Secret for a created lease. That it exists already is the answer to a request whose first answer was
@@ -93,10 +106,11 @@ func Bond(ctx context.Context, api API, lease *coordinationv1.Lease) error {
 	return nil
 }
 
-func meta(account types.NamespacedName, marks access.Marks, expires time.Time) metav1.ObjectMeta {
-	annotations := marks.Annotations()
-	annotations[access.AnnotationExpiresAt] = expires.UTC().Format(time.RFC3339)
-	return metav1.ObjectMeta{Namespace: account.Namespace, Labels: access.Labels(account), Annotations: annotations}
+// Expired says whether an object's own mark says that its time is over. What has no mark, as everything that is neither
+// lease nor ephemeral, never expires.
+func Expired(o access.Object, now time.Time) bool {
+	at, err := time.Parse(time.RFC3339, o.GetAnnotations()[access.AnnotationExpiresAt])
+	return err == nil && now.After(at)
 }
 
 // Revoke deletes the lease by name and UID; the garbage collector then deletes the Secret. The Secret is deleted here

@@ -250,7 +250,7 @@ func TestMint(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := &api{token: secret}
-			minted, err := token.Mint(t.Context(), a, account, 90*time.Minute, tt.audiences, tt.boundTo)
+			minted, err := token.Mint(t.Context(), a, token.Wanted{Account: account, Lifetime: 90 * time.Minute, Audiences: tt.audiences, BoundTo: tt.boundTo})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -279,7 +279,7 @@ func TestMintRefusesWhatIsNoToken(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if _, err := token.Mint(t.Context(), tt.api, account, time.Hour, nil, ""); err == nil || err.Error() != tt.want {
+			if _, err := token.Mint(t.Context(), tt.api, token.Wanted{Account: account, Lifetime: time.Hour}); err == nil || err.Error() != tt.want {
 				t.Errorf("got %v, want %s", err, tt.want)
 			}
 		})

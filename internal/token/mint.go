@@ -6,8 +6,11 @@ import (
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
+
+var errRecreated = errors.New("the ServiceAccount was deleted and made again meanwhile: run again")
 
 // Minted is a token as the API server granted it.
 type Minted struct {
@@ -18,22 +21,41 @@ type Minted struct {
 
 // Shortened says whether less was granted than asked. A minute is left for the request's way and for clocks that differ.
 func (m Minted) Shortened(asked time.Duration) bool {
-	return m.ExpiresAt.Sub(m.Claims.IssuedAt) < asked-time.Minute
+	return !m.Permanent() && m.ExpiresAt.Sub(m.Claims.IssuedAt) < asked-time.Minute
 }
 
-// Mint requests a token of the ServiceAccount. boundTo is the name of the lease's Secret; "" leaves the token unbound.
-// Over its own limit the API server shortens without an error: see [Minted.Shortened].
-func Mint(
-	ctx context.Context, api API, account types.NamespacedName, lifetime time.Duration, audiences []string, boundTo string,
-) (Minted, error) {
-	seconds := int64(lifetime / time.Second)
+// Permanent says whether the token never expires.
+func (m Minted) Permanent() bool { return m.ExpiresAt.IsZero() }
+
+func (m Minted) sameAccount(uid types.UID) error {
+	if uid != "" && m.Claims.UID != "" && string(uid) != m.Claims.UID {
+		return errRecreated
+	}
+	return nil
+}
+
+// Wanted is the token to mint.
+type Wanted struct {
+	Account   types.NamespacedName
+	UID       types.UID // of the account as it was observed or made; "" where it is not known
+	Lifetime  time.Duration
+	Audiences []string // empty: the API server's own
+	BoundTo   string   // name of the lease's Secret; "" leaves the token unbound
+}
+
+// Mint requests a token of the ServiceAccount. Over its own limit the API server shortens without an error: see
+// [Minted.Shortened]. From Kubernetes 1.34 on it compares the UID itself (a conflict); for older ones the token's claim
+// is compared here: a ServiceAccount that was deleted and made again is another identity.
+func Mint(ctx context.Context, api API, wanted Wanted) (Minted, error) {
+	seconds := int64(wanted.Lifetime / time.Second)
 	request := &authenticationv1.TokenRequest{
-		Spec: authenticationv1.TokenRequestSpec{Audiences: audiences, ExpirationSeconds: &seconds},
+		ObjectMeta: metav1.ObjectMeta{UID: wanted.UID},
+		Spec:       authenticationv1.TokenRequestSpec{Audiences: wanted.Audiences, ExpirationSeconds: &seconds},
 	}
-	if boundTo != "" {
-		request.Spec.BoundObjectRef = &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Secret", Name: boundTo}
+	if wanted.BoundTo != "" {
+		request.Spec.BoundObjectRef = &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Secret", Name: wanted.BoundTo}
 	}
-	if err := api.RequestToken(ctx, account, request); err != nil {
+	if err := api.RequestToken(ctx, wanted.Account, request); err != nil {
 		return Minted{}, err
 	}
 	minted := Minted{Token: New(request.Status.Token), ExpiresAt: request.Status.ExpirationTimestamp.UTC()}
@@ -41,6 +63,8 @@ func Mint(
 		return Minted{}, errors.New("the API server answered without a token")
 	}
 	var err error
-	minted.Claims, err = minted.Token.Claims()
-	return minted, err
+	if minted.Claims, err = minted.Token.Claims(); err != nil {
+		return Minted{}, err
+	}
+	return minted, minted.sameAccount(wanted.UID)
 }

@@ -1,7 +1,10 @@
 package token
 
 import (
+	"cmp"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -46,6 +49,20 @@ func (t Token) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, Redacted) 
 // MarshalText covers encoders, encoding/json among them.
 func (t Token) MarshalText() ([]byte, error) { return []byte(Redacted), nil }
 
+// ID names a token without giving it away: its jti, or, where it has none (a permanent token), a part of its SHA-256.
+// It is "" for what is no token of a ServiceAccount.
+func (t Token) ID() string {
+	claims, err := t.Claims()
+	if err != nil || claims.ID != "" {
+		return claims.ID
+	}
+	if claims.UID == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(t.Reveal()))
+	return "sha256:" + hex.EncodeToString(sum[:16])
+}
+
 // Claims are what a ServiceAccount token says of itself. Nobody here has verified the signature: good for reporting
 // and for recognising our own file, not for trust.
 //
@@ -78,6 +95,7 @@ func (t Token) Claims() (Claims, error) {
 				UID string `json:"uid"`
 			} `json:"serviceaccount"`
 		} `json:"kubernetes.io"`
+		PermanentUID string `json:"kubernetes.io/serviceaccount/service-account.uid"`
 	}
 	if json.Unmarshal(payload, &body) != nil {
 		return Claims{}, errors.New("decode token: payload is not a set of claims")
@@ -87,7 +105,7 @@ func (t Token) Claims() (Claims, error) {
 		Subject:   body.Subject,
 		IssuedAt:  seconds(body.IssuedAt),
 		ExpiresAt: seconds(body.ExpiresAt),
-		UID:       body.Kubernetes.ServiceAccount.UID,
+		UID:       cmp.Or(body.Kubernetes.ServiceAccount.UID, body.PermanentUID),
 	}, nil
 }
 

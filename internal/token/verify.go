@@ -68,6 +68,22 @@ func ask(ctx context.Context, api Reviewer, review access.Object) error {
 	}
 }
 
+// AwaitDeath asks with the token until the API server refuses it. It ends with the context.
+func AwaitDeath(ctx context.Context, api Reviewer) error {
+	for wait := 100 * time.Millisecond; ; {
+		review := &authenticationv1.SelfSubjectReview{
+			TypeMeta: metav1.TypeMeta{APIVersion: authenticationv1.SchemeGroupVersion.String(), Kind: "SelfSubjectReview"},
+		}
+		err := api.Create(ctx, review)
+		if apierrors.IsUnauthorized(err) {
+			return nil
+		}
+		if !sleep(ctx, &wait) {
+			return context.Cause(ctx)
+		}
+	}
+}
+
 // refused explains a 401. ended is why nothing more is tried before time, nil where it was tried long enough.
 func refused(ended error) error {
 	cause := errors.New("the API server refuses the token that it has just issued (401 Unauthorized)")

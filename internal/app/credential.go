@@ -1,0 +1,189 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/receipt"
+	"github.com/kubemint/kubemint/internal/token"
+)
+
+// advise warns of a lifetime that will not serve.
+func (m *minting) advise() {
+	asked := m.cfg.Token
+	if asked.Duration == config.Permanent {
+		m.log.warnf("a permanent token never expires, is not revoked at the end of the job, and whoever reads it has the access for good: " +
+			"a token with a duration and a step that mints a new one serves nearly everything")
+		return
+	}
+	if job := m.platform.JobTimeout(); !m.private && asked.Duration < job {
+		m.log.warnf("the job may run for %s, longer than the token lives (%s): a later step could be refused", job, asked.Asked)
+	}
+}
+
+// createLeaseEarly makes the lease while the cluster is observed. A namespace that is missing then may be one that this
+// run is about to create.
+func (m *minting) createLeaseEarly(ctx context.Context) error { return m.createLease(ctx, true) }
+
+func (m *minting) createLease(ctx context.Context, early bool) error {
+	if m.lease == nil || m.leased {
+		return nil
+	}
+	err := token.CreateLease(ctx, m.client, m.lease)
+	m.maybe = !cluster.Untouched(err)
+	if early && m.desired.Access.CreateNamespace && cluster.NamespaceMissing(err) {
+		return nil
+	}
+	if err != nil {
+		err := m.client.Explain(problem.Mint, "create Lease "+m.lease.Namespace+"/"+m.lease.Name, err)
+		return m.withoutLease(err)
+	}
+	m.leased = true
+	return m.recordLease()
+}
+
+// withoutLease adds the way out where the runner's identity may not make what a lease consists of.
+func (m *minting) withoutLease(err error) error {
+	if m.desired.Ephemeral() {
+		return err
+	}
+	return hint(err, problem.Rights, "or set `revoke: false`, and the token lives to its expiry without a lease")
+}
+
+// bond creates the lease's Secret.
+func (m *minting) bond(ctx context.Context) error {
+	if m.lease == nil {
+		return nil
+	}
+	op := "create Secret " + m.lease.Namespace + "/" + m.lease.Name
+	return m.withoutLease(m.client.Explain(problem.Mint, op, token.Bond(ctx, m.client, m.lease)))
+}
+
+// credential mints the token, or makes the Secret that holds a permanent one.
+func (m *minting) credential(ctx context.Context) error {
+	if m.cfg.Token.Duration == config.Permanent {
+		return m.permanentToken(ctx)
+	}
+	if err := m.mintToken(ctx); err != nil {
+		return err
+	}
+	asked, granted := m.cfg.Token, short(m.minted.ExpiresAt.Sub(m.minted.Claims.IssuedAt).Round(time.Second))
+	m.log.printf("minted a token for %s (asked %s, granted %s, expires %s, id %s)", m.desired.Access.ServiceAccount,
+		asked.Asked, granted, m.minted.ExpiresAt.Format(time.RFC3339), m.minted.Claims.ID)
+	if !m.minted.Shortened(asked.Duration) {
+		return nil
+	}
+	const caps = "EKS and AKS give no token over 24 h, GKE none over 48 h; elsewhere see --service-account-max-token-expiration"
+	cause := fmt.Sprintf("the API server granted %s of the %s asked for", granted, asked.Asked)
+	if asked.Strict {
+		return problem.Newf(problem.Mint, "mint token for "+m.desired.Access.ServiceAccount.String(), "%s", cause).
+			Hint("ask for a `duration` that the cluster grants: %s", caps).
+			Hint("or leave `on_shortened` out, and the shortened token is used")
+	}
+	m.log.warnf("%s (%s)", cause, caps)
+	return nil
+}
+
+func (m *minting) mintToken(ctx context.Context) error {
+	wanted := token.Wanted{
+		Account: m.desired.Access.ServiceAccount, UID: m.accountUID(),
+		Lifetime: m.cfg.Token.Duration, Audiences: m.cfg.Token.Audiences,
+	}
+	if m.lease != nil {
+		wanted.BoundTo = m.lease.Name
+	}
+	minted, err := token.Mint(ctx, m.client, wanted)
+	if err != nil {
+		return m.client.Explain(problem.Mint, "mint token for "+wanted.Account.String(), err)
+	}
+	m.minted = minted
+	return nil
+}
+
+// accountUID is the ServiceAccount's as this run made or found it.
+func (m *minting) accountUID() types.UID {
+	for _, o := range m.desired.Objects {
+		ref := access.RefOf(o)
+		if ref.Kind != "ServiceAccount" {
+			continue
+		}
+		if have := m.observed.Objects[ref]; have != nil {
+			return have.GetUID()
+		}
+		return o.GetUID()
+	}
+	return ""
+}
+
+// findPermanent looks for a token Secret of the ServiceAccount: ours by its name, and one that others made by a list,
+// where the runner's identity may. Two of them would be two credentials to watch.
+func (m *minting) findPermanent(ctx context.Context) error {
+	if m.cfg.Token.Duration != config.Permanent {
+		return nil
+	}
+	account := m.desired.Access.ServiceAccount
+	ours := token.NewPermanent(account, m.desired.Marks)
+	op := "read Secret " + ours.Namespace + "/" + ours.Name
+	err := m.client.Get(ctx, ours)
+	switch {
+	case err == nil && !token.HoldsTokenOf(ours, account):
+		return problem.Newf(problem.Rights, op, "it exists and holds no token of ServiceAccount %s", account).
+			Hint("delete it, or name another `service_account`")
+	case err == nil:
+		m.permanent = ours
+		return nil
+	case !cluster.Missing(err):
+		return m.client.Explain(problem.Mint, op, err)
+	}
+	secrets, err := m.client.TokenSecrets(ctx, account.Namespace)
+	if cluster.Forbidden(err) {
+		m.log.printf("note: Secrets may not be listed by the runner's identity: a token Secret that others made is not looked for")
+		return nil
+	}
+	if err != nil {
+		return m.client.Explain(problem.Mint, "list Secrets", err)
+	}
+	for i := range secrets {
+		if token.HoldsTokenOf(&secrets[i], account) {
+			m.permanent = &secrets[i]
+			return nil
+		}
+	}
+	return nil
+}
+
+// permanentToken makes the Secret, after its ServiceAccount (made before, it is deleted again: kubernetes#111556), and
+// waits until it is filled in.
+func (m *minting) permanentToken(ctx context.Context) error {
+	account := m.desired.Access.ServiceAccount
+	if m.permanent == nil {
+		m.permanent = token.NewPermanent(account, m.desired.Marks)
+		if err := m.client.Create(ctx, m.permanent); err != nil {
+			return m.client.Explain(problem.Mint, "create Secret "+m.permanent.Namespace+"/"+m.permanent.Name, err)
+		}
+		m.made = true
+		m.output.receipt.Objects = append(m.output.receipt.Objects, object(m.permanent, "Secret"))
+		if err := m.saveReceipt(); err != nil {
+			return err
+		}
+	}
+	minted, err := token.AwaitPermanent(ctx, m.client, m.permanent, m.accountUID())
+	if err != nil {
+		return m.client.Explain(problem.Mint, "await token in Secret "+m.permanent.Namespace+"/"+m.permanent.Name, err)
+	}
+	m.minted = minted
+	m.log.printf("the token of %s in Secret %s/%s never expires (id %s)", account, m.permanent.Namespace, m.permanent.Name, minted.Claims.ID)
+	return nil
+}
+
+// object names what is on the server in the receipt.
+func object(o access.Object, kind string) receipt.Object {
+	return receipt.Object{Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName(), UID: o.GetUID()}
+}

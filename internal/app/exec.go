@@ -1,0 +1,206 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/kubemint/kubemint/internal/problem"
+)
+
+// The exit codes of exec that are not the command's own: those of env, nice and nohup (POSIX).
+const (
+	exitOurs       = 125 // kubemint itself failed; its own code is in the message
+	exitCannotRun  = 126
+	exitNotFound   = 127
+	exitSignalBase = 128
+)
+
+// exitError carries the exit code of exec past [problem.ExitCode]. Its message may be empty: the command has spoken.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }
+
+// exec mints into a private directory, runs the command with KUBECONFIG set, renews the token while it runs, and revokes
+// afterwards whatever happened.
+func (r *run) exec(ctx context.Context, command []string) error {
+	code, err := r.execute(ctx, command)
+	if err != nil && code == 0 {
+		code = exitOurs
+		r.log.printf("kubemint exec failed (code %d)", problem.ExitCode(err))
+	}
+	if code == 0 && err == nil {
+		return nil
+	}
+	return &exitError{code: code, err: err}
+}
+
+func (r *run) execute(ctx context.Context, command []string) (code int, err error) {
+	if len(command) > 0 && command[0] == "--" {
+		command = command[1:]
+	}
+	if len(command) == 0 {
+		return 0, problem.Newf(problem.Config, "run exec", "no command is given").Hint("write kubemint exec -- COMMAND [ARG…]")
+	}
+	program, err := r.lookPath(command[0])
+	if err != nil {
+		return notRunnable(command[0], err)
+	}
+	m, err := r.mintPrivately(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, m.end(ctx)) }()
+
+	// From here on a signal is the command's affair: it decides how to end, and the token lives until it has.
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	renewed := make(chan struct{})
+	go func() { defer close(renewed); m.renew(running) }()
+	code, err = m.child(program, command)
+	stop()
+	<-renewed
+	return code, err
+}
+
+// child runs the command with our own standard streams, hands it every signal that we get, and returns its exit code.
+func (m *minting) child(program string, command []string) (int, error) {
+	cmd := &exec.Cmd{
+		Path: program, Args: command, Dir: m.process.Dir, Env: m.childEnv(),
+		Stdin: m.process.Stdin, Stdout: m.childStdout, Stderr: m.process.Stderr,
+	}
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, forwarded(m.process.Stdin)...)
+	defer signal.Stop(signals)
+	if err := cmd.Start(); err != nil {
+		return notRunnable(command[0], err)
+	}
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		for {
+			select {
+			case s := <-signals:
+				_ = cmd.Process.Signal(s)
+			case <-done:
+				return
+			}
+		}
+	}()
+	err := cmd.Wait()
+	if code, ok := signaled(cmd); ok {
+		return code, nil
+	}
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return exit.ExitCode(), nil
+	}
+	if err != nil {
+		return 0, problem.New(problem.Mint, "run "+command[0], err)
+	}
+	return 0, nil
+}
+
+func notRunnable(name string, err error) (int, error) {
+	p := problem.New(problem.Config, "run "+name, cause(err))
+	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
+		return exitNotFound, p
+	}
+	return exitCannotRun, p
+}
+
+// lookPath finds the command as a shell would, by the PATH that this process was given.
+func (r *run) lookPath(name string) (string, error) {
+	if strings.ContainsRune(name, filepath.Separator) {
+		return exec.LookPath(r.under(name))
+	}
+	for _, dir := range filepath.SplitList(r.getenv("PATH")) {
+		if path, err := exec.LookPath(filepath.Join(r.under(dir), name)); err == nil {
+			return path, nil
+		}
+	}
+	return "", exec.ErrNotFound
+}
+
+func (r *run) under(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(r.process.Dir, path)
+}
+
+// childEnv is our environment without the inputs, some of which are secret, and with the new credential instead of the
+// source.
+func (m *minting) childEnv() []string {
+	var env []string
+	for _, entry := range m.process.Environ {
+		name, _, _ := strings.Cut(entry, "=")
+		switch {
+		case strings.HasPrefix(name, "KUBEMINT_"), strings.HasPrefix(name, "INPUT_"), name == "KUBECONFIG", name == "KUBE_CONFIG_PATH":
+		default:
+			env = append(env, entry)
+		}
+	}
+	return append(env, "KUBECONFIG="+m.output.path, "KUBE_CONFIG_PATH="+m.output.path)
+}
+
+// renewAt is the part of the lifetime after which the next token is minted.
+const renewAt = 0.8
+
+// renew replaces the token file before its token expires, for as long as ctx runs. client-go reads the file again within
+// a minute (transport.NewCachedFileTokenSource). A failure is tried again, and reported, until the token expires.
+func (m *minting) renew(ctx context.Context) {
+	for {
+		lifetime := time.Until(m.minted.ExpiresAt)
+		pause := time.Duration(float64(lifetime) * renewAt)
+		if m.process.RenewAfter > 0 {
+			pause = m.process.RenewAfter
+		}
+		for wait := time.Second; !slept(ctx, pause); wait = min(2*wait, time.Minute) {
+			err := m.renewOnce(ctx)
+			if err == nil {
+				break
+			}
+			if ctx.Err() != nil {
+				return
+			}
+			m.log.warnf("the token is not renewed, and the one in use expires %s: %s", m.minted.ExpiresAt.Format(time.RFC3339), err)
+			pause = wait
+		}
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// slept waits, and says whether ctx has ended meanwhile.
+func slept(ctx context.Context, pause time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return true
+	case <-time.After(pause):
+		return false
+	}
+}
+
+func (m *minting) renewOnce(ctx context.Context) error {
+	if err := m.mintToken(ctx); err != nil {
+		return err
+	}
+	if err := m.platform.Mask(m.minted.Token); err != nil {
+		return err
+	}
+	if err := writeFile(m.written.TokenFile, []byte(m.minted.Token.Reveal())); err != nil {
+		return err
+	}
+	m.log.debugf("renewed the token: expires %s, id %s", m.expiry(), m.minted.Claims.ID)
+	return m.extendLease(ctx)
+}

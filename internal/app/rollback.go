@@ -1,0 +1,145 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/receipt"
+	"github.com/kubemint/kubemint/internal/token"
+)
+
+// rollBackWithin keeps a cancelled run inside what a CI runner waits before it kills (GitHub: 7.5 s).
+const rollBackWithin = 4 * time.Second
+
+// rollBack takes back what this run made: first the lease, with which the token dies, then the files. What was there
+// before is there again. What the cluster shares between runs (ServiceAccount, roles, bindings) stays.
+func (m *minting) rollBack(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollBackWithin)
+	defer cancel()
+	o := m.output
+	if o == nil || o.receipt == nil {
+		return nil
+	}
+	var errs []error
+	alive := false
+	if m.maybe {
+		if err := token.Revoke(ctx, m.client, m.lease.Namespace, m.lease.Name, m.lease.UID); err != nil {
+			alive = true
+			lease := receipt.Object{Namespace: m.lease.Namespace, Name: m.lease.Name}
+			err = m.client.Explain(problem.Revoke, "delete Lease "+lease.Namespace+"/"+lease.Name, err)
+			errs = append(errs, hint(err, problem.Revoke, "a credential may live on: remove it with  "+deleteCommand(lease)))
+		}
+	}
+	errs = append(errs, m.deleteMade(ctx))
+	if o.written {
+		errs = append(errs, restore(o.path, o.before))
+	}
+	if o.receipt.EnvFile != "" {
+		errs = append(errs, restore(o.receipt.EnvFile, o.envBefore))
+	}
+	switch {
+	case alive && !o.elsewhere: // the receipt stays for `kubemint revoke`, with the token that is in the file again
+		if o.earlier != nil {
+			o.receipt.TokenID = o.earlier.TokenID
+		}
+		return errors.Join(append(errs, m.saveReceipt())...)
+	case o.earlier != nil:
+		if data, err := o.earlier.Encode(); err == nil {
+			errs = append(errs, restore(receipt.Path(o.path), append(data, '\n')))
+		}
+	default:
+		errs = append(errs, restore(receipt.Path(o.path), nil))
+		removeDirs(o.receipt)
+	}
+	if alive {
+		return errors.Join(errs...)
+	}
+	o.receipt.Leases, o.receipt.TokenID = nil, ""
+	if data, err := o.receipt.Encode(); err == nil && !m.private {
+		_ = m.platform.SaveState(string(data)) // so that the post step finds nothing to do; else it looks, in vain
+	}
+	return errors.Join(errs...)
+}
+
+// deleteMade deletes what only this run has use for: an ephemeral identity, a token Secret just made.
+func (m *minting) deleteMade(ctx context.Context) error {
+	earlier := []receipt.Object(nil)
+	if m.output.earlier != nil {
+		earlier = m.output.earlier.Objects
+	}
+	var mine []receipt.Object
+	for _, o := range m.output.receipt.Objects {
+		if !slices.Contains(earlier, o) && (o.Kind != "Secret" || m.made) {
+			mine = append(mine, o)
+		}
+	}
+	return m.deleteObjects(ctx, m.client, mine)
+}
+
+// restore puts a file's former content back, or removes the file where there was none.
+func restore(path string, before []byte) error {
+	if before != nil {
+		return writeFile(path, before)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return problem.New(problem.Revoke, "delete "+path, cause(err))
+	}
+	return nil
+}
+
+// removeDirs removes the output's directories that we made, innermost first, for as long as nothing else is in them.
+func removeDirs(record *receipt.Receipt) {
+	for _, dir := range slices.Backward(record.Dirs) {
+		if !strings.HasPrefix(record.Output, dir+string(filepath.Separator)) || os.Remove(dir) != nil {
+			return
+		}
+	}
+}
+
+// deleteEarlier ends the credential that an earlier run left at the same output, now that the new one is in place. That
+// it cannot be ended does not spoil the new one: the receipt keeps it for revoke.
+func (m *minting) deleteEarlier(ctx context.Context) {
+	record := m.output.receipt
+	if m.output.elsewhere {
+		ctx, cancel := context.WithTimeout(ctx, rollBackWithin) // that cluster may be gone
+		defer cancel()
+		if err := m.kill(ctx, m.output.earlier, revokeOptions{}); err != nil {
+			m.log.warnf("the credential that was here before, for %q, lives on until %s: %s", m.output.earlier.Server, until(m.output.earlier), err)
+		}
+		return
+	}
+	var kept []receipt.Object
+	for _, lease := range record.Leases {
+		if m.lease != nil && lease.Name == m.lease.Name {
+			kept = append(kept, lease)
+			continue
+		}
+		if err := m.revokeLease(ctx, m.client, record, lease); err != nil {
+			m.log.warnf("the credential that was here before lives on: %s", err)
+			kept = append(kept, lease)
+		}
+	}
+	var objects []receipt.Object
+	for _, o := range record.Objects {
+		if m.output.earlier == nil || o.Kind == "Secret" || !slices.Contains(m.output.earlier.Objects, o) {
+			objects = append(objects, o)
+		} else if err := m.deleteObjects(ctx, m.client, []receipt.Object{o}); err != nil {
+			m.log.warnf("the identity that was here before is not all gone: %s", err)
+			objects = append(objects, o)
+		}
+	}
+	if len(kept) == len(record.Leases) && len(objects) == len(record.Objects) {
+		return
+	}
+	record.Leases, record.Objects = kept, objects
+	if err := m.saveReceipt(); err != nil { // it then names a lease that is gone, which harms nothing
+		m.log.warnf("%s", err)
+	}
+}

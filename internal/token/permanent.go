@@ -1,0 +1,70 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubemint/kubemint/internal/access"
+)
+
+// filledWithin is how long the token controller may take: seen within a second, and a loaded one within a few.
+const filledWithin = 20 * time.Second
+
+// Reader reads an object by name.
+type Reader interface {
+	Get(ctx context.Context, o access.Object) error
+}
+
+// NewPermanent describes the Secret that holds a token without expiry. Its name is fixed, so that the next run finds it
+// with a right to `get` that is restricted to that name. It is complete from the start, since an edit right after the
+// creation delays the controller, and is never linked into serviceAccount.secrets: the API server's cleaner takes linked
+// ones for generated ones, and invalidates them after a year without use.
+func NewPermanent(account types.NamespacedName, marks access.Marks) *corev1.Secret {
+	annotations := marks.Annotations()
+	annotations[corev1.ServiceAccountNameKey] = account.Name
+	return &corev1.Secret{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: account.Namespace, Name: cut("kubemint-token-"+account.Name, 253),
+			Labels: access.Labels(account), Annotations: annotations,
+		},
+		Type: corev1.SecretTypeServiceAccountToken,
+	}
+}
+
+// HoldsTokenOf says whether a Secret is a token Secret of this ServiceAccount, whoever made it.
+func HoldsTokenOf(secret *corev1.Secret, account types.NamespacedName) bool {
+	return secret.Type == corev1.SecretTypeServiceAccountToken && secret.Annotations[corev1.ServiceAccountNameKey] == account.Name
+}
+
+// AwaitPermanent reads the Secret until the token controller has filled in token and ca.crt, and returns the token.
+func AwaitPermanent(ctx context.Context, api Reader, secret *corev1.Secret, uid types.UID) (Minted, error) {
+	bounded, cancel := context.WithTimeout(ctx, filledWithin)
+	defer cancel()
+	for wait := 5 * time.Millisecond; ; {
+		value := New(string(secret.Data[corev1.ServiceAccountTokenKey]))
+		if !value.Empty() && len(secret.Data[corev1.ServiceAccountRootCAKey]) > 0 {
+			claims, err := value.Claims()
+			if err != nil {
+				return Minted{}, err
+			}
+			claims.ID = value.ID()
+			minted := Minted{Token: value, Claims: claims}
+			return minted, minted.sameAccount(uid)
+		}
+		if !sleep(bounded, &wait) {
+			if ctx.Err() != nil {
+				return Minted{}, context.Cause(ctx)
+			}
+			return Minted{}, errors.New("the cluster's token controller has not filled it in: does kube-controller-manager run?")
+		}
+		if err := api.Get(bounded, secret); err != nil && bounded.Err() == nil {
+			return Minted{}, err
+		}
+	}
+}
