@@ -78,7 +78,9 @@ func (r *run) command(ctx context.Context) error {
 		flags.BoolVar(&sweep.dryRun, "dry-run", false, "")
 		flags.BoolVar(&sweep.allNamespaces, "all-namespaces", false, "")
 	}
-	if err := flags.Parse(rest); err != nil && !errors.Is(err, flag.ErrHelp) {
+	if err := flags.Parse(rest); errors.Is(err, flag.ErrHelp) {
+		return r.print(usage)
+	} else if err != nil {
 		return problem.New(problem.Config, "run "+name, err, "see kubemint help")
 	}
 	if flags.NArg() > 0 {

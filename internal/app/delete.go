@@ -79,9 +79,12 @@ func (r *run) deleteFiles(record *receipt.Receipt, dead bool) error {
 	case err != nil:
 		errs = append(errs, problem.New(problem.Revoke, "delete "+record.Output, cause(err)))
 	default:
-		if written, err := kubeconfig.Token(data); err != nil || written.ID() != record.TokenID {
+		if written, err := tokenIn(record.Output, data); err != nil || written.ID() != record.TokenID {
 			r.log.warnf("%s is left: it is not the kubeconfig that the receipt names", record.Output)
 			break
+		}
+		if _, file, _ := kubeconfig.Token(data); file != "" {
+			errs = append(errs, restore(file, nil))
 		}
 		errs = append(errs, restore(record.Output, nil))
 	}

@@ -35,7 +35,9 @@ func (e *exitError) Unwrap() error { return e.err }
 // afterwards whatever happened.
 func (r *run) exec(ctx context.Context, command []string) error {
 	code, err := r.execute(ctx, command)
-	if err != nil && code == 0 {
+	if own := problem.ExitCode(err); own > exitSignalBase {
+		code = own // interrupted before the command ran
+	} else if err != nil && code == 0 {
 		code = exitOurs
 		r.log.printf("kubemint exec failed (code %d)", problem.ExitCode(err))
 	}
@@ -66,14 +68,14 @@ func (r *run) execute(ctx context.Context, command []string) (code int, err erro
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	renewed := make(chan struct{})
 	go func() { defer close(renewed); m.renew(running) }()
-	code, err = m.child(program, command)
+	code, err = m.child(ctx, program, command)
 	stop()
 	<-renewed
 	return code, err
 }
 
 // child runs the command with our own standard streams, hands it every signal that we get, and returns its exit code.
-func (m *minting) child(program string, command []string) (int, error) {
+func (m *minting) child(ctx context.Context, program string, command []string) (int, error) {
 	cmd := &exec.Cmd{
 		Path: program, Args: command, Dir: m.process.Dir, Env: m.childEnv(),
 		Stdin: m.process.Stdin, Stdout: m.childStdout, Stderr: m.process.Stderr,
@@ -81,6 +83,9 @@ func (m *minting) child(program string, command []string) (int, error) {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, forwarded(m.process.Stdin)...)
 	defer signal.Stop(signals)
+	if err := context.Cause(ctx); err != nil { // a signal that came before there was anybody to hand it to
+		return 0, err
+	}
 	if err := cmd.Start(); err != nil {
 		return notRunnable(command[0], err)
 	}
@@ -199,6 +204,10 @@ func (m *minting) renewOnce(ctx context.Context) error {
 		return err
 	}
 	if err := writeFile(m.written.TokenFile, []byte(m.minted.Token.Reveal())); err != nil {
+		return err
+	}
+	m.output.receipt.TokenID, m.output.receipt.ExpiresAt = m.minted.Claims.ID, m.expiry()
+	if err := m.saveReceipt(); err != nil {
 		return err
 	}
 	m.log.debugf("renewed the token: expires %s, id %s", m.expiry(), m.minted.Claims.ID)

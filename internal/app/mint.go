@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -131,7 +130,7 @@ func (m *minting) steps(ctx context.Context) (err error) {
 		return err
 	}
 	if m.private {
-		m.written.TokenFile = filepath.Join(m.output.private, "token")
+		m.written.TokenFile = tokenFile(m.output.path)
 	}
 	data, err := kubeconfig.Render(m.written)
 	if err != nil {

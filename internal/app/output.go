@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/kubemint/kubemint/internal/platform"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/receipt"
+	"github.com/kubemint/kubemint/internal/token"
 )
 
 // output is the written kubeconfig's place, and what lay there before.
@@ -68,7 +70,7 @@ func (r *run) chooseOutput(sourceFiles []string) (*output, error) {
 	if o.before, err = readBounded(o.path); err != nil {
 		return nil, unwritable(o.path, cause(err))
 	}
-	if t, err := kubeconfig.Token(o.before); err != nil || t.ID() != earlier.TokenID {
+	if t, err := tokenIn(o.path, o.before); err != nil || t.ID() != earlier.TokenID {
 		return refuse("it exists and is not what its receipt says")
 	}
 	o.earlier = earlier
@@ -93,6 +95,23 @@ func (r *run) readEnvFile(o *output) (err error) {
 	}
 	return nil
 }
+
+// tokenIn returns the token of a kubeconfig of ours. Where it names a file for it, as that of exec does, only the one that
+// we would have put beside it is read.
+func tokenIn(path string, data []byte) (token.Token, error) {
+	t, file, err := kubeconfig.Token(data)
+	if err != nil || file == "" {
+		return t, err
+	}
+	if file != tokenFile(path) {
+		return t, errors.New("not a kubeconfig that kubemint wrote")
+	}
+	content, err := readBounded(file)
+	return token.New(string(content)), err
+}
+
+// tokenFile is where exec keeps the token, beside the kubeconfig.
+func tokenFile(output string) string { return filepath.Join(filepath.Dir(output), "token") }
 
 func envFile(output string) string { return output + ".env" }
 
@@ -127,6 +146,9 @@ func (m *minting) openReceipt() error {
 	m.output.receipt = record
 	made, err := makeDirs(m.output.path)
 	record.Dirs = append(record.Dirs, made...)
+	if m.private {
+		record.Dirs = []string{m.output.private}
+	}
 	if err != nil {
 		return err
 	}

@@ -103,7 +103,7 @@ func (r *run) awaitDeath(ctx context.Context, record *receipt.Receipt, written k
 	if err != nil {
 		return problem.New(problem.Revoke, op, cause(err), "without the written kubeconfig there is no token to ask with; run without --wait")
 	}
-	dead, err := kubeconfig.Token(data)
+	dead, err := tokenIn(record.Output, data)
 	if err != nil || dead.ID() != record.TokenID {
 		return problem.Newf(problem.Revoke, op, "%s does not hold the token that the receipt names", record.Output)
 	}

@@ -55,14 +55,18 @@ func Render(c Config) ([]byte, error) {
 	return data, nil
 }
 
-// Token returns the token of a kubeconfig that [Render] made. By its ID our own file is recognised: any other gives an
-// error, which holds nothing of the content.
-func Token(data []byte) (token.Token, error) {
-	var file clientcmd.Config
-	if yaml.Unmarshal(data, &file) == nil && len(file.AuthInfos) == 1 {
-		if t := token.New(file.AuthInfos[0].AuthInfo.Token); t.ID() != "" {
-			return t, nil
+// Token returns the token of a kubeconfig that [Render] made, or the path of the file that holds it. By the token's ID our
+// own file is recognised: any other gives an error, which holds nothing of the content.
+func Token(data []byte) (t token.Token, file string, err error) {
+	var config clientcmd.Config
+	if yaml.Unmarshal(data, &config) == nil && len(config.AuthInfos) == 1 {
+		user := config.AuthInfos[0].AuthInfo
+		if user.TokenFile != "" {
+			return t, user.TokenFile, nil
+		}
+		if t = token.New(user.Token); t.ID() != "" {
+			return t, "", nil
 		}
 	}
-	return token.Token{}, errors.New("not a kubeconfig that kubemint wrote")
+	return token.Token{}, "", errors.New("not a kubeconfig that kubemint wrote")
 }

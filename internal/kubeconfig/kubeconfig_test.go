@@ -59,7 +59,7 @@ func TestRender(t *testing.T) {
 			if diff := cmp.Diff(want, load(t, data), cmp.Comparer(func(a, b token.Token) bool { return a.Reveal() == b.Reveal() })); diff != "" {
 				t.Error(diff)
 			}
-			if written, err := kubeconfig.Token(data); err != nil || written.ID() != "0f1e2d3c" {
+			if written, _, err := kubeconfig.Token(data); err != nil || written.ID() != "0f1e2d3c" {
 				t.Errorf("not recognised as ours: %q, %v", written.ID(), err)
 			}
 		})
@@ -113,7 +113,7 @@ func TestTokenRefusesWhatIsNotOursWithoutEcho(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			written, err := kubeconfig.Token([]byte(data))
+			written, _, err := kubeconfig.Token([]byte(data))
 			if err == nil || !written.Empty() {
 				t.Fatalf("taken for ours: %q", written.ID())
 			}

@@ -138,7 +138,8 @@ A resource outside the core group is written as kubectl does, resource.group; a 
 
 const elsewhere = `
 Outside GitHub the outputs are lines of the file beside the kubeconfig (its path and ` + "`.env`" + `), as ` + "`KUBEMINT_OUT_<NAME>`" + `, with
-` + "`KUBECONFIG`" + ` and ` + "`KUBE_CONFIG_PATH`" + `; a secret is never in it. A shell can source it.
+` + "`KUBECONFIG`" + ` and ` + "`KUBE_CONFIG_PATH`" + `; a secret is never in it. A shell can source it. On GitLab the same lines go to ` + "`$GITLAB_ENV`" + ` as well, where the runner
+offers one, for the later scripts of the job. The list of changes can exceed the 5 KB that GitLab takes as a dotenv report.
 
 ## Default of ` + "`output`" + `
 
