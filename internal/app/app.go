@@ -24,7 +24,9 @@ type Process struct {
 	Stdout, Stderr io.Writer
 	Version        string
 
-	RenewAfter time.Duration // instead of 80 % of a token's lifetime: for tests, as no token lives under 10 minutes
+	// For tests: no token lives under 10 minutes, and no test may write where pods have their ServiceAccount.
+	RenewAfter time.Duration // instead of 80 % of a token's lifetime
+	AccountDir string        // instead of /var/run/secrets/kubernetes.io/serviceaccount
 }
 
 const usage = `kubemint gives a pipeline a cluster credential that is scoped, short-lived and revocable.

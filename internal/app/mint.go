@@ -107,7 +107,7 @@ func (r *run) loadSource(given, contextName string, getenv func(string) string) 
 	}
 	return source.Load(source.Input{
 		Kubeconfig: given, Context: contextName, AllowInsecure: r.cfg.Source.AllowInsecure,
-		Getenv: getenv, Inside: r.platform.Inside, Hint: hint,
+		Getenv: getenv, Inside: r.platform.Inside, InClusterDir: r.process.AccountDir, Hint: hint,
 	})
 }
 
