@@ -46,7 +46,7 @@ import (
 //	[!] allowed USER VERB RESOURCE [NS]  wait until the API server allows it (RESOURCE as pods/log, roles.rbac…)
 //	until REGEXP COMMAND ARG…            repeat a command until it says so
 //
-// $ADMIN is the administrator's kubeconfig, and kubectl is that of the API server's version.
+// $ROOT is the repository, $ADMIN is the administrator's kubeconfig, and kubectl is that of the API server's version.
 
 // onCluster is the control plane that the scripts share; each works in namespaces of its own.
 var onCluster = sync.OnceValues(func() (*kubetest.ControlPlane, error) {
@@ -128,6 +128,11 @@ func setUp(env *testscript.Env, cluster *kubetest.ControlPlane) error {
 	if err := os.Mkdir(home, 0o700); err != nil {
 		return err
 	}
+	root, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	env.Setenv("ROOT", root)
 	env.Setenv("ADMIN", admin)
 	env.Setenv("HOME", home)
 	env.Setenv("SERVER", cluster.URL)
