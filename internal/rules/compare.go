@@ -2,6 +2,7 @@ package rules
 
 import (
 	"reflect"
+	"slices"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/component-helpers/auth/rbac/validation"
@@ -11,7 +12,7 @@ import (
 // as the API server's escalation check does: a verb * is covered by a verb * alone, and every object (no names) by no list
 // of names.
 func Covers(have, want []rbacv1.PolicyRule) (missing []rbacv1.PolicyRule) {
-	_, missing = validation.Covers(flatten(have), flatten(want))
+	_, missing = validation.Covers(have, flatten(want))
 	return flatten(missing)
 }
 
@@ -29,12 +30,7 @@ func Diff(have, want []rbacv1.PolicyRule) (added, removed []rbacv1.PolicyRule) {
 
 // NonResource reports whether any rule is for URLs, which only a ClusterRole can grant.
 func NonResource(rs []rbacv1.PolicyRule) bool {
-	for _, r := range rs {
-		if len(r.NonResourceURLs) > 0 {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(rs, func(r rbacv1.PolicyRule) bool { return len(r.NonResourceURLs) > 0 })
 }
 
 // flatten is the compact form as rules.

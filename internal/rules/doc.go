@@ -23,9 +23,9 @@
 // Resources of different groups in one line become one PolicyRule a group, so that nothing is granted that was not
 // written. A line with URLs has no resources and no names.
 //
-// What is no verb, built-in resource or group is an error that names the nearest one. A word in double quotes, with the
-// escapes of Go, is taken as it stands: for names with a space or comma ("Domain Admins"), for verbs and resources that
-// this package does not know. A resource in quotes without a group is the core group's.
+// What is no verb, built-in resource or group is an error that names the nearest one. Two things may be unknown: a verb
+// for resources outside the built-in groups, and a resource that is written with a built-in group (but the core group)
+// and resembles nothing that is known, since a newer cluster can have it. Names with a space or a comma need YAML.
 //
 // # YAML
 //
@@ -33,16 +33,16 @@
 // several documents or in Lists, and in JSON. Text is YAML if its first line that is neither blank nor a comment begins
 // with -, {, [ or %, or if the first word of that line ends with a colon; else it is shorthand. Fields are decoded
 // strictly. A rule is held to what the API server asks (a verb; a URL, or a group and a resource) and to the checks of
-// the shorthand, with two differences: a verb for resources outside the built-in groups may be any, and of several groups
-// times several resources only what exists is kept, so that apiGroups ["", "apps"] with resources [pods, deployments] is
-// pods and deployments.apps, and a runner needs to hold no more than that to grant it.
+// the shorthand; of several groups times several resources only what exists is kept, so that apiGroups ["", "apps"] with
+// resources [pods, deployments] is pods and deployments.apps, and a runner needs to hold no more than that to grant it.
 //
 // # Shorthand out
 //
 // [Format] prints rules merged and in one order, whatever the order they came in. For every rule that Parse returns,
-// Parse(Format(x)) grants what x grants. (A rule read from a server can name what nothing can match, such as a resource
-// with a dot in it; that prints, and does not read back.)
+// Parse(Format(x)) grants what x grants, but where a name or URL is printed in quotes, with the escapes of Go: the
+// shorthand cannot say it. (A rule read from a server can name what nothing can match, such as a resource with a dot in
+// it; that prints, and may not read back.)
 //
-// The room is pure. It imports the API types of RBAC, component-helpers for what covers what, a YAML decoder, and the
-// problem room for the nearest word.
+// The room is pure. It imports the API types of RBAC, component-helpers for what covers what, apimachinery for what a
+// domain is, a YAML decoder, and the problem room for the nearest word.
 package rules

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v2"
-	rbacv1 "k8s.io/api/rbac/v1"
 )
 
 // manifest is an object with rules, or one that contains such objects. A document that is a list has only its rules.
@@ -45,9 +44,9 @@ func (d *document) UnmarshalYAML(unmarshal func(any) error) error {
 	return unmarshal(&d.manifest)
 }
 
-// parseYAML reads all documents. The decoder is yaml.v2, on which sigs.k8s.io/yaml stands: itself it reads every document
-// and not the first alone, heeds the case of fields, and its errors name lines. It bounds what aliases may repeat.
-func parseYAML(b *builder, text string) {
+// yaml reads all documents. The decoder is yaml.v2, on which sigs.k8s.io/yaml stands: itself it reads every document and
+// not the first alone, heeds the case of fields, and its errors name lines. It bounds what aliases may repeat.
+func (b *builder) yaml(text string) {
 	decoder := yaml.NewDecoder(strings.NewReader(text))
 	decoder.SetStrict(true)
 	for number := 1; !b.full; number++ {
@@ -57,121 +56,76 @@ func parseYAML(b *builder, text string) {
 		}
 		var d document
 		err := decoder.Decode(&d)
-		var mistyped *yaml.TypeError
-		switch {
-		case errors.Is(err, io.EOF):
+		if errors.Is(err, io.EOF) {
 			return
-		case err == nil:
-			parseManifest(b, where, d.manifest)
-		case !errors.As(err, &mistyped): // no YAML, and what follows cannot be read
+		}
+		mistyped := &yaml.TypeError{}
+		if err != nil && !errors.As(err, &mistyped) { // no YAML, and what follows cannot be read
 			b.fault("YAML", errors.New(strings.TrimPrefix(err.Error(), "yaml: ")))
 			return
-		case !refused(b, where, d.manifest):
-			for _, text := range mistyped.Errors { // "line 2: field vrbs not found in type rules.policyRule"
-				text, _, _ = strings.Cut(text, " in type ")
-				text, _, _ = strings.Cut(text, " into ")
-				b.fault("YAML", errors.New(text))
-			}
 		}
+		b.manifest(where, d.manifest, mistyped.Errors)
 	}
 }
 
-// refused records that the manifest is none that can be taken. This comes before faults in its fields, which follow from it.
-func refused(b *builder, where string, m manifest) bool {
+// manifest adds the rules of one object, unless its fields were not as they should be. That follows from the kind if
+// already that is wrong, and is then not told.
+func (b *builder) manifest(where string, m manifest, mistyped []string) {
 	if !slices.Contains([]string{"", "Role", "ClusterRole", "List", "RoleList", "ClusterRoleList"}, m.Kind) {
 		b.fault(where+"kind", fmt.Errorf("%s has no rules: give a Role, a ClusterRole, or a List of those", shown(m.Kind)))
-		return true
+		return
 	}
 	if m.AggregationRule != nil {
 		b.fault(where+"aggregationRule",
 			errors.New("its rules are those of other roles and change with them: bind the role itself, or write its rules out"))
-		return true
+		return
 	}
-	return false
-}
-
-func parseManifest(b *builder, where string, m manifest) {
-	if refused(b, where, m) {
+	for _, text := range mistyped { // "line 2: field vrbs not found in type rules.policyRule"
+		text, _, _ = strings.Cut(text, " in type ")
+		text, _, _ = strings.Cut(text, " into ")
+		b.fault("YAML", errors.New(text))
+	}
+	if len(mistyped) > 0 {
 		return
 	}
 	for i, r := range m.Rules {
-		path := fmt.Sprintf("%srules[%d]", where, i)
-		if !b.fits(path, len(r.Verbs), max(len(r.APIGroups), 1)*len(r.Resources)+len(r.NonResourceURLs), len(r.ResourceNames)) {
-			return
-		}
-		parseRule(b, path, r)
+		b.rule(fmt.Sprintf("%srules[%d]", where, i), r)
 	}
 	for i, item := range m.Items {
-		parseManifest(b, fmt.Sprintf("%sitems[%d].", where, i), item)
+		b.manifest(fmt.Sprintf("%sitems[%d].", where, i), item, nil)
 	}
 }
 
-// parseRule asks of a rule what ValidatePolicyRule of Kubernetes does (pkg/apis/rbac/validation), then checks its words.
-func parseRule(b *builder, path string, r policyRule) {
-	var faults []error
-	require := func(field string, values []string) {
-		if len(values) == 0 {
-			faults = append(faults, fmt.Errorf("%s is empty or missing", field))
-		}
+// rule asks of a rule what ValidatePolicyRule of Kubernetes does (pkg/apis/rbac/validation), then checks its words. Of its
+// groups times its resources it keeps what exists.
+func (b *builder) rule(where string, r policyRule) {
+	if !b.fits(where, len(r.Verbs), max(len(r.APIGroups), 1)*len(r.Resources)+len(r.NonResourceURLs), len(r.ResourceNames)) {
+		return
 	}
-	require("verbs", r.Verbs)
-	all := targets(rbacv1.PolicyRule{NonResourceURLs: r.NonResourceURLs})
-	for _, t := range all {
-		if err := checkURL(t.url); err != nil {
-			faults = append(faults, err)
-		}
+	urls := len(r.NonResourceURLs) > 0
+	if len(r.Verbs) == 0 {
+		b.fault(where, errors.New("verbs is empty or missing"))
 	}
-	custom := len(r.NonResourceURLs) == 0
-	if custom {
-		require("apiGroups", r.APIGroups)
-		require("resources", r.Resources)
-	} else if len(r.APIGroups) > 0 {
-		faults = append(faults, errors.New("apiGroups beside nonResourceURLs: URLs have no group"))
+	if !urls && (len(r.APIGroups) == 0 || len(r.Resources) == 0) {
+		b.fault(where, errors.New("apiGroups or resources is empty or missing"))
 	}
-	for _, group := range r.APIGroups {
-		if err := checkGroup(group); err != nil {
-			faults = append(faults, err)
-		}
-		_, ours := builtin[group]
-		custom = custom && !ours && group != "*"
+	if urls && len(r.APIGroups) > 0 {
+		b.fault(where, errors.New("apiGroups beside nonResourceURLs: URLs have no group"))
+	}
+	each(b, where, r.APIGroups, checkGroup)
+	l := line{verbs: r.Verbs, names: r.ResourceNames}
+	for _, url := range r.NonResourceURLs {
+		l.targets = append(l.targets, path(url))
 	}
 	for _, resource := range r.Resources {
-		found, err := existing(r.APIGroups, resource)
-		if err != nil {
-			faults = append(faults, err)
+		head, _, _ := strings.Cut(resource, "/")
+		known := slices.DeleteFunc(slices.Clone(r.APIGroups), func(group string) bool { return !exists(group, head) })
+		if len(known) == 0 {
+			known = r.APIGroups
 		}
-		all = append(all, found...)
-		if len(faults) > maxFaults { // the nearest word has its cost
-			break
-		}
-	}
-	b.add(path, bare(r.Verbs), all, bare(r.ResourceNames), faults, custom)
-}
-
-// existing returns the resource in those of the groups that can have it. None is an error.
-func existing(groups []string, resource string) (found []target, err error) {
-	head, _, _ := strings.Cut(resource, "/")
-	if strings.Contains(head, ".") {
-		return nil, fmt.Errorf("resource %s: in YAML the group stands in apiGroups", shown(resource))
-	}
-	for _, group := range groups {
-		if exists(group, head) {
-			found = append(found, target{group: group, resource: resource})
-			if err == nil {
-				err = checkResource(group, resource)
-			}
+		for _, group := range known {
+			l.targets = append(l.targets, target{group: group, resource: resource})
 		}
 	}
-	if len(found) == 0 && len(groups) > 0 {
-		err = unknownResource(head, groups[0])
-	}
-	return found, err
-}
-
-func bare(texts []string) []word {
-	var words []word
-	for _, text := range texts {
-		words = append(words, word{text: text})
-	}
-	return words
+	b.add(where, l)
 }

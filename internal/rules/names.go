@@ -1,5 +1,10 @@
 package rules
 
+import (
+	"regexp"
+	"strings"
+)
+
 // The names that Kubernetes itself knows. What a cluster adds (custom resources, aggregated APIs) has a group with a dot.
 
 // resourceVerbs are the verbs for resources: those of requests in their customary order, then those that only authorization
@@ -10,83 +15,64 @@ var resourceVerbs = []string{
 	"bind", "escalate", "impersonate", "approve", "sign", "attest", "use",
 }
 
-// verbPrefixes begin verbs that are made of two: constrained impersonation (KEP 5284) and device status (resource.k8s.io).
-var verbPrefixes = []string{"impersonate:", "impersonate-on:", "associated-node:", "arbitrary-node:"}
+// composed verbs are made of two: constrained impersonation (KEP 5284) and device status (resource.k8s.io).
+var composed = regexp.MustCompile(`^(impersonate|impersonate-on|associated-node|arbitrary-node):[a-z:-]*[a-z]$`)
 
 // urlVerbs are the verbs for URLs: the HTTP methods, in lower case.
 var urlVerbs = []string{"get", "post", "put", "patch", "delete", "head", "options"}
 
-// legacyGroups have no dot and no resources any more; roles in use still name them, Kubernetes' own among them.
-var legacyGroups = []string{"extensions"}
-
-// builtin holds group → resource → subresources. It is the union of api/discovery of Kubernetes 1.37.1 (which knows all
-// stable ones since 1.28) and of what is only ever authorized and never served: users, groups, uids, userextras, signers,
-// the kubelet's nodes/…, and the subresources of certificatesigningrequests and resourceclaims that approvers and drivers
-// are asked for. "*" stands for any subresource.
-var builtin = map[string]map[string]string{
-	"": {
-		"bindings": "", "componentstatuses": "", "configmaps": "", "endpoints": "", "events": "", "groups": "",
-		"limitranges": "", "namespaces": "finalize status",
-		"nodes":                  "checkpoint configz healthz log metrics pods proxy spec stats status statusz",
-		"persistentvolumeclaims": "status", "persistentvolumes": "status",
-		"pods":         "attach binding ephemeralcontainers eviction exec log portforward proxy resize status",
-		"podtemplates": "", "replicationcontrollers": "scale status", "resourcequotas": "status", "secrets": "",
-		"serviceaccounts": "token", "services": "proxy status", "users": "",
-	},
-	"admissionregistration.k8s.io": {
-		"mutatingadmissionpolicies": "", "mutatingadmissionpolicybindings": "", "mutatingwebhookconfigurations": "",
-		"validatingadmissionpolicies": "status", "validatingadmissionpolicybindings": "",
-		"validatingwebhookconfigurations": "",
-	},
-	"apiextensions.k8s.io":   {"customresourcedefinitions": "status"},
-	"apiregistration.k8s.io": {"apiservices": "status"},
-	"apps": {
-		"controllerrevisions": "", "daemonsets": "status", "deployments": "scale status",
-		"replicasets": "scale status", "statefulsets": "scale status",
-	},
-	"authentication.k8s.io": {"admissionReviewAPIGroups": "", "selfsubjectreviews": "", "tokenreviews": "", "uids": "", "userextras": "*"},
-	"authorization.k8s.io": {
-		"localsubjectaccessreviews": "", "selfsubjectaccessreviews": "", "selfsubjectrulesreviews": "",
-		"subjectaccessreviews": "",
-	},
-	"autoscaling": {"horizontalpodautoscalers": "status"},
-	"batch":       {"cronjobs": "status", "jobs": "status"},
-	"certificates.k8s.io": {
-		"certificatesigningrequests": "approval nodeclient selfnodeclient selfnodeserver status",
-		"clustertrustbundles":        "", "podcertificaterequests": "status", "signers": "",
-	},
-	"coordination.k8s.io":          {"leasecandidates": "", "leases": ""},
-	"discovery.k8s.io":             {"endpointslices": ""},
-	"events.k8s.io":                {"events": ""},
-	"flowcontrol.apiserver.k8s.io": {"flowschemas": "status", "prioritylevelconfigurations": "status"},
-	"internal.apiserver.k8s.io":    {"storageversions": "status"},
-	"lifecycle.k8s.io":             {"evictionrequests": "status", "evictions": "status"},
-	"networking.k8s.io": {
-		"ingressclasses": "", "ingresses": "status", "ipaddresses": "", "networkpolicies": "",
-		"servicecidrs": "status",
-	},
-	"node.k8s.io":               {"runtimeclasses": ""},
-	"policy":                    {"poddisruptionbudgets": "status"},
-	"rbac.authorization.k8s.io": {"clusterrolebindings": "", "clusterroles": "", "rolebindings": "", "roles": ""},
-	"resource.k8s.io": {
-		"deviceclasses": "", "devicetaintrules": "status", "resourceclaims": "binding driver status",
-		"resourceclaimtemplates": "", "resourcepoolstatusrequests": "status", "resourceslices": "",
-	},
-	"scheduling.k8s.io": {"compositepodgroups": "status", "podgroups": "status", "priorityclasses": "", "workloads": ""},
-	"storage.k8s.io": {
-		"csidrivers": "", "csinodes": "status", "csistoragecapacities": "", "storageclasses": "",
-		"volumeattachments": "status", "volumeattributesclasses": "",
-	},
-	"storagemigration.k8s.io": {"storageversionmigrations": "status"},
+// builtin holds the resources of each group, subresources among them. It is the union of api/discovery of Kubernetes 1.37.1
+// (which knows all stable ones since 1.28) and of what is only ever authorized and never served: users, groups, uids,
+// userextras, signers, the kubelet's nodes/…, namespaces/finalizers, and the subresources of certificatesigningrequests and
+// resourceclaims that approvers and drivers are asked for.
+var builtin = map[string][]string{
+	"": strings.Fields(`bindings componentstatuses configmaps endpoints events groups limitranges namespaces namespaces/finalize
+		namespaces/finalizers namespaces/status nodes nodes/checkpoint nodes/configz nodes/healthz nodes/log nodes/metrics nodes/pods
+		nodes/proxy nodes/spec nodes/stats nodes/status nodes/statusz persistentvolumeclaims persistentvolumeclaims/status persistentvolumes
+		persistentvolumes/status pods pods/attach pods/binding pods/ephemeralcontainers pods/eviction pods/exec pods/log pods/portforward
+		pods/proxy pods/resize pods/status podtemplates replicationcontrollers replicationcontrollers/scale replicationcontrollers/status
+		resourcequotas resourcequotas/status secrets serviceaccounts serviceaccounts/token services services/proxy services/status users`),
+	"admissionregistration.k8s.io": strings.Fields(`mutatingadmissionpolicies mutatingadmissionpolicybindings mutatingwebhookconfigurations
+		validatingadmissionpolicies validatingadmissionpolicies/status validatingadmissionpolicybindings validatingwebhookconfigurations`),
+	"apiextensions.k8s.io":   strings.Fields(`customresourcedefinitions customresourcedefinitions/status`),
+	"apiregistration.k8s.io": strings.Fields(`apiservices apiservices/status`),
+	"apps": strings.Fields(`controllerrevisions daemonsets daemonsets/status deployments deployments/scale deployments/status replicasets
+		replicasets/scale replicasets/status statefulsets statefulsets/scale statefulsets/status`),
+	"authentication.k8s.io": strings.Fields(`admissionReviewAPIGroups selfsubjectreviews tokenreviews uids userextras`),
+	"authorization.k8s.io":  strings.Fields(`localsubjectaccessreviews selfsubjectaccessreviews selfsubjectrulesreviews subjectaccessreviews`),
+	"autoscaling":           strings.Fields(`horizontalpodautoscalers horizontalpodautoscalers/status`),
+	"batch":                 strings.Fields(`cronjobs cronjobs/status jobs jobs/status`),
+	"certificates.k8s.io": strings.Fields(`certificatesigningrequests certificatesigningrequests/approval
+		certificatesigningrequests/nodeclient certificatesigningrequests/selfnodeclient certificatesigningrequests/selfnodeserver
+		certificatesigningrequests/status clustertrustbundles podcertificaterequests podcertificaterequests/status signers`),
+	"coordination.k8s.io": strings.Fields(`leasecandidates leases`),
+	"discovery.k8s.io":    strings.Fields(`endpointslices`),
+	"events.k8s.io":       strings.Fields(`events`),
+	"flowcontrol.apiserver.k8s.io": strings.Fields(`flowschemas flowschemas/status prioritylevelconfigurations
+		prioritylevelconfigurations/status`),
+	"internal.apiserver.k8s.io": strings.Fields(`storageversions storageversions/status`),
+	"lifecycle.k8s.io":          strings.Fields(`evictionrequests evictionrequests/status evictions evictions/status`),
+	"networking.k8s.io": strings.Fields(`ingressclasses ingresses ingresses/status ipaddresses networkpolicies servicecidrs
+		servicecidrs/status`),
+	"node.k8s.io":               strings.Fields(`runtimeclasses`),
+	"policy":                    strings.Fields(`poddisruptionbudgets poddisruptionbudgets/status`),
+	"rbac.authorization.k8s.io": strings.Fields(`clusterrolebindings clusterroles rolebindings roles`),
+	"resource.k8s.io": strings.Fields(`deviceclasses devicetaintrules devicetaintrules/status resourceclaims resourceclaims/binding
+		resourceclaims/driver resourceclaims/status resourceclaimtemplates resourcepoolstatusrequests resourcepoolstatusrequests/status
+		resourceslices`),
+	"scheduling.k8s.io": strings.Fields(`compositepodgroups compositepodgroups/status podgroups podgroups/status priorityclasses workloads`),
+	"storage.k8s.io": strings.Fields(`csidrivers csinodes csinodes/status csistoragecapacities storageclasses volumeattachments
+		volumeattachments/status volumeattributesclasses`),
+	"storagemigration.k8s.io": strings.Fields(`storageversionmigrations storageversionmigrations/status`),
 }
 
-// shortNames are kubectl's, for the hint: a rule needs the plural.
+// shortNames are kubectl's, and the plural that is far from its singular, for the hint: a rule needs the plural.
 var shortNames = map[string]string{
 	"cj": "cronjobs", "cm": "configmaps", "crd": "customresourcedefinitions", "cs": "componentstatuses",
 	"csr": "certificatesigningrequests", "deploy": "deployments", "ds": "daemonsets", "ep": "endpoints", "ev": "events",
 	"hpa": "horizontalpodautoscalers", "ing": "ingresses", "ip": "ipaddresses", "limits": "limitranges", "netpol": "networkpolicies",
-	"no": "nodes", "ns": "namespaces", "pc": "priorityclasses", "pdb": "poddisruptionbudgets", "po": "pods",
-	"pv": "persistentvolumes", "pvc": "persistentvolumeclaims", "quota": "resourcequotas", "rc": "replicationcontrollers",
-	"rs": "replicasets", "sa": "serviceaccounts", "sc": "storageclasses", "sts": "statefulsets", "svc": "services",
-	"vac": "volumeattributesclasses",
+	"networkpolicy": "networkpolicies", "no": "nodes", "ns": "namespaces", "pc": "priorityclasses", "pdb": "poddisruptionbudgets",
+	"po": "pods", "pv": "persistentvolumes", "pvc": "persistentvolumeclaims", "quota": "resourcequotas",
+	"rc": "replicationcontrollers", "rs": "replicasets", "sa": "serviceaccounts", "sc": "storageclasses", "sts": "statefulsets",
+	"svc": "services", "vac": "volumeattributesclasses",
 }

@@ -3,6 +3,8 @@ package source
 import (
 	"errors"
 
+	"k8s.io/client-go/util/cert"
+
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
@@ -10,17 +12,25 @@ import (
 // whatever else the PEM holds. The error is of code [problem.Config] and holds nothing of the content.
 func Certificates(given string, inside func(string) string) ([]byte, error) {
 	text, isContent := content(given)
+	var err error
 	if !isContent {
-		var err error
-		if text, err = readFile(inside(given)); err != nil {
-			return nil, problem.New(problem.Config, "read input certificate_authority", err).
-				Hint("give a path that this step can read, or the PEM itself, or its base64")
-		}
+		text, err = readFile(inside(given))
 	}
-	bundle, err := certificates(text)
+	if err == nil {
+		text, err = certificates(text)
+	}
 	if err != nil {
-		return nil, problem.New(problem.Config, "read input certificate_authority", errors.New("there is no PEM certificate in it")).
-			Hint("give a path, or the PEM itself, or its base64")
+		return nil, problem.New(problem.Config, "read input certificate_authority", err).
+			Hint("give a path that this step can read, or the PEM itself, or its base64")
 	}
-	return bundle, nil
+	return text, nil
+}
+
+// certificates leaves out all but the certificates: the CA is published, and a PEM file may hold a private key as well.
+func certificates(pem []byte) ([]byte, error) {
+	parsed, err := cert.ParseCertsPEM(pem)
+	if err != nil {
+		return nil, errors.New("there is no PEM certificate in it")
+	}
+	return cert.EncodeCertificates(parsed...)
 }

@@ -1,7 +1,9 @@
 package source
 
 import (
+	"cmp"
 	"crypto/tls"
+	"fmt"
 	"maps"
 	"net/url"
 	"path/filepath"
@@ -13,7 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
-	"k8s.io/client-go/util/cert"
 
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/token"
@@ -22,10 +23,7 @@ import (
 // choose makes a Source of one context. clientcmd gets to see its cluster and its user alone, with every file already
 // read and no plugin left.
 func (l *loader) choose(at *place) (*Source, error) {
-	chosen := l.Context
-	if chosen == "" {
-		chosen = at.config.CurrentContext
-	}
+	chosen := cmp.Or(l.Context, at.config.CurrentContext)
 	context := at.config.Contexts[chosen]
 	if context == nil {
 		return nil, noContext(at, chosen)
@@ -33,10 +31,8 @@ func (l *loader) choose(at *place) (*Source, error) {
 	op := "use context " + named(chosen)
 	cluster, user := at.config.Clusters[context.Cluster], at.config.AuthInfos[context.AuthInfo]
 	switch {
-	case cluster == nil:
-		return nil, fail(op, "its cluster %s is not in the kubeconfig", named(context.Cluster))
-	case user == nil:
-		return nil, fail(op, "its user %s is not in the kubeconfig", named(context.AuthInfo))
+	case cluster == nil || user == nil:
+		return nil, fail(op, "its cluster %s or its user %s is not in the kubeconfig", named(context.Cluster), named(context.AuthInfo))
 	case context.Namespace != "" && validation.IsDNS1123Label(context.Namespace) != nil:
 		return nil, fail(op, "its namespace %s is not a valid name", named(context.Namespace))
 	}
@@ -70,23 +66,13 @@ func (l *loader) choose(at *place) (*Source, error) {
 func noContext(at *place, chosen string) error {
 	there := slices.Sorted(maps.Keys(at.config.Contexts))
 	if len(there) == 0 {
-		if at.blank() {
-			return fail("read kubeconfig", "there is nothing in it")
-		}
 		return fail("read kubeconfig", "there is no context in it")
 	}
-	var quoted []string
-	for _, name := range there[:min(len(there), 10)] {
-		quoted = append(quoted, named(name))
+	op, cause := "choose a context", "the kubeconfig has no current-context, but"
+	if chosen != "" {
+		op, cause = "use context "+named(chosen), "the kubeconfig has only"
 	}
-	if more := len(there) - len(quoted); more > 0 {
-		quoted = append(quoted, "and "+strconv.Itoa(more)+" more")
-	}
-	if chosen == "" {
-		return fail("choose a context", "the kubeconfig has no current-context, but %s", strings.Join(quoted, ", ")).
-			Hint("name one in the input `context`")
-	}
-	err := fail("use context "+named(chosen), "the kubeconfig has only %s", strings.Join(quoted, ", "))
+	err := fail(op, "%s %s", cause, strings.Trim(fmt.Sprintf("%q", there), "[]"))
 	if near := problem.Nearest(chosen, there); near != "" {
 		return err.Hint("did you mean %s?", named(near))
 	}
@@ -96,9 +82,10 @@ func noContext(at *place, chosen string) error {
 // cluster refuses what would send the credential to a stranger, and embeds the CA.
 func (l *loader) cluster(name string, c *api.Cluster) error {
 	op := "use cluster " + name
-	err := checkServer(op, c.Server)
-	if err != nil {
-		return err
+	server, err := url.Parse(c.Server)
+	if err != nil || server.Scheme != "https" || server.Host == "" || server.User != nil || server.RawQuery != "" || server.Fragment != "" {
+		// Over plain http clientcmd sends no credential, even with allow_insecure: source and result would be anonymous.
+		return fail(op, "its server is not an https:// address without user, query and fragment; no client sends a credential over http")
 	}
 	if c.ProxyURL != "" {
 		proxy, err := url.Parse(c.ProxyURL)
@@ -124,30 +111,6 @@ func (l *loader) cluster(name string, c *api.Cluster) error {
 		}
 	}
 	return nil
-}
-
-// checkServer does not allow plain http even with allow_insecure: kubectl and client-go send no credential over it
-// (clientcmd's ClientConfig), so that both the source and the result would be anonymous.
-func checkServer(op, address string) error {
-	server, err := url.Parse(address)
-	switch {
-	case err == nil && server.Scheme == "http":
-		return fail(op, "its server is plain http, over which kubectl and client-go send no credential").Hint("name an https address")
-	case err != nil || server.Scheme != "https" || server.Host == "":
-		return fail(op, "its server is not an address that begins with https://")
-	case server.User != nil || server.RawQuery != "" || server.Fragment != "":
-		return fail(op, "its server has a user, a query or a fragment in the address")
-	}
-	return nil
-}
-
-// certificates leaves out all but the certificates: the CA is published, and a PEM file may hold a private key as well.
-func certificates(pem []byte) ([]byte, error) {
-	parsed, err := cert.ParseCertsPEM(pem)
-	if err != nil {
-		return nil, err
-	}
-	return cert.EncodeCertificates(parsed...)
 }
 
 // user embeds what files hold, and drops the plugins.

@@ -34,11 +34,11 @@ func TestTheContext(t *testing.T) {
 	for name, c := range map[string]struct{ text, context, want string }{
 		"unknown": {
 			entries("prod", "prod=a", "staging=b"), "elsewhere",
-			"use context \"elsewhere\": the kubeconfig has only \"prod\", \"staging\"\nname one of them in the input `context`",
+			"use context \"elsewhere\": the kubeconfig has only \"prod\" \"staging\"\nname one of them in the input `context`",
 		},
 		"nearly right": {
 			entries("prod", "prod=a", "staging=b"), "stagign",
-			"use context \"stagign\": the kubeconfig has only \"prod\", \"staging\"\ndid you mean \"staging\"?",
+			"use context \"stagign\": the kubeconfig has only \"prod\" \"staging\"\ndid you mean \"staging\"?",
 		},
 		"current-context unknown": {
 			entries("gone", "prod=a"), "",
@@ -46,24 +46,24 @@ func TestTheContext(t *testing.T) {
 		},
 		"none current": {
 			entries(`""`, "prod=a", "staging=b"), "",
-			"choose a context: the kubeconfig has no current-context, but \"prod\", \"staging\"\nname one in the input `context`",
+			"choose a context: the kubeconfig has no current-context, but \"prod\" \"staging\"\nname one of them in the input `context`",
 		},
 		"none current of one": {
 			entries(`""`, "prod=a"), "",
-			"choose a context: the kubeconfig has no current-context, but \"prod\"\nname one in the input `context`",
+			"choose a context: the kubeconfig has no current-context, but \"prod\"\nname one of them in the input `context`",
 		},
 		"many": {
 			entries(`""`, many...), "",
-			"choose a context: the kubeconfig has no current-context, but \"c00\", \"c01\", \"c02\", \"c03\", \"c04\", \"c05\", \"c06\", \"c07\", " +
-				"\"c08\", \"c09\", and 3 more\nname one in the input `context`",
+			"choose a context: the kubeconfig has no current-context, but \"c00\" \"c01\" \"c02\" \"c03\" \"c04\" \"c05\" \"c06\" \"c07\" " +
+				"\"c08\" \"c09\" \"c10\" \"c11\" \"c12\"\nname one of them in the input `context`",
 		},
 		"none at all": {"users: [{name: a, user: {token: b}}]\n", "", "read kubeconfig: there is no context in it"},
 		"names that forge": {
 			`{contexts: [{name: "a\n::add-mask::b", context: {}}], current-context: "c\n::d"}`, "",
 			"use context \"c\\n::d\": the kubeconfig has only \"a\\n::add-mask::b\"\nname one of them in the input `context`",
 		},
-		"cluster missing":   {"contexts: [{name: a, context: {cluster: b}}]\n", "a", "use context \"a\": its cluster \"b\" is not in the kubeconfig"},
-		"user missing":      {"contexts: [{name: a, context: {cluster: b}}]\nclusters: [{name: b}]", "a", "use context \"a\": its user \"\" is not in the kubeconfig"},
+		"cluster missing":   {"contexts: [{name: a, context: {cluster: b}}]\n", "a", "use context \"a\": its cluster \"b\" or its user \"\" is not in the kubeconfig"},
+		"user missing":      {"contexts: [{name: a, context: {cluster: b}}]\nclusters: [{name: b}]", "a", "use context \"a\": its cluster \"b\" or its user \"\" is not in the kubeconfig"},
 		"invalid namespace": {entries("a", "a=/"), "", "use context \"a\": its namespace \"ns-of-/\" is not a valid name"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -78,17 +78,18 @@ func TestTheContext(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	const flatten = "\nembed the file: `kubectl config view --raw --flatten`"
 	kind := load(t, Input{Kubeconfig: kubeconfigs + "kind.yaml"})
+	long := write(t, t.TempDir()+"/long", strings.Repeat("x", maxBytes+1))
 	certificate := fmt.Sprintf("client-certificate-data: %q", b64(kind.REST.CertData))
 	for name, c := range map[string]struct{ cluster, user, want string }{
 		"plain http": {
 			"server: 'http://127.0.0.1:8001'", "token: t",
-			"use cluster \"x\": its server is plain http, over which kubectl and client-go send no credential\nname an https address",
+			"use cluster \"x\": its server is not an https:// address without user, query and fragment; no client sends a credential over http",
 		},
-		"no scheme":           {"server: 'a.example:6443'", "token: t", "use cluster \"x\": its server is not an address that begins with https://"},
-		"no server":           {"server: ''", "token: t", "use cluster \"x\": its server is not an address that begins with https://"},
-		"not an address":      {"server: 'https://a b'", "token: t", "use cluster \"x\": its server is not an address that begins with https://"},
-		"password in server":  {"server: 'https://u:sesame@a'", "token: t", "use cluster \"x\": its server has a user, a query or a fragment in the address"},
-		"query in the server": {"server: 'https://a?k=sesame'", "token: t", "use cluster \"x\": its server has a user, a query or a fragment in the address"},
+		"no scheme":           {"server: 'a.example:6443'", "token: t", "use cluster \"x\": its server is not an https:// address without user, query and fragment; no client sends a credential over http"},
+		"no server":           {"server: ''", "token: t", "use cluster \"x\": its server is not an https:// address without user, query and fragment; no client sends a credential over http"},
+		"not an address":      {"server: 'https://a b'", "token: t", "use cluster \"x\": its server is not an https:// address without user, query and fragment; no client sends a credential over http"},
+		"password in server":  {"server: 'https://u:sesame@a'", "token: t", "use cluster \"x\": its server is not an https:// address without user, query and fragment; no client sends a credential over http"},
+		"query in the server": {"server: 'https://a?k=sesame'", "token: t", "use cluster \"x\": its server is not an https:// address without user, query and fragment; no client sends a credential over http"},
 		"proxy of no kind":    {"proxy-url: 'sesame://a'", "token: t", "use cluster \"x\": its proxy-url is not an http, https or socks5 address"},
 		"proxy, not a URL":    {"proxy-url: 'http://u:sesame@a b'", "token: t", "use cluster \"x\": its proxy-url is not an http, https or socks5 address"},
 		"unverified": {
@@ -100,6 +101,7 @@ func TestRefusals(t *testing.T) {
 		"CA, relative":      {"certificate-authority: ca.crt", "token: t", "use cluster \"x\": its certificate-authority is a relative path, and a kubeconfig that is given as content has no directory" + flatten},
 		"CA, missing":       {"certificate-authority: /sesame", "token: t", "use cluster \"x\": read its certificate-authority: no such file or directory" + flatten + "\nsee the host"},
 		"CA, endless":       {"certificate-authority: /dev/zero", "token: t", "use cluster \"x\": read its certificate-authority: it is a directory, or another thing that is not a file" + flatten + "\nsee the host"},
+		"tokenFile, long":   {"", "tokenFile: " + long, "use user \"x\": read its tokenFile: it is longer than 1048576 bytes" + flatten + "\nsee the host"},
 		"tokenFile gone":    {"", "tokenFile: /sesame", "use user \"x\": read its tokenFile: no such file or directory" + flatten + "\nsee the host"},
 		"certificate gone":  {"", "client-certificate: /sesame", "use user \"x\": read its client-certificate: no such file or directory" + flatten + "\nsee the host"},
 		"key is a secret":   {"", certificate + ", client-key: /LS0tLS1CRUdJTiBQ", "use user \"x\": read its client-key: no such file or directory" + flatten + "\nsee the host"},

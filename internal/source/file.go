@@ -1,12 +1,13 @@
 package source
 
 import (
+	"cmp"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -36,46 +37,29 @@ func (l *loader) mustRead(where, value string, paths ...string) (*place, error) 
 // because it reads without bound and quotes content in its errors; a test holds the two against each other.
 func (l *loader) read(followReceipts bool, paths ...string) (*place, error) {
 	all := &place{config: api.NewConfig()}
-	var recorded *place // in-cluster or content, as a receipt says
 	for _, path := range paths {
 		if path == "" {
 			continue
 		}
 		one, err := l.readOne(followReceipts, path)
-		if errors.Is(err, fs.ErrNotExist) {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
 			continue
-		}
-		if err != nil {
+		case err != nil:
 			return nil, err
-		}
-		if one.config == nil {
-			if l.Context == "" && all.config.CurrentContext == "" {
-				return one, nil // kubectl would take the current-context from this file
-			}
-			recorded = one
+		case one.config == nil && all.Kind == "": // in-cluster or content, as a receipt says
+			return one, nil
+		case one.config == nil:
 			continue
 		}
 		all.Kind, all.Paths = receipt.KindFile, append(all.Paths, one.Paths...)
-		keep(all.config.Clusters, one.config.Clusters)
-		keep(all.config.AuthInfos, one.config.AuthInfos)
-		keep(all.config.Contexts, one.config.Contexts)
-		if all.config.CurrentContext == "" {
-			all.config.CurrentContext = one.config.CurrentContext
-		}
-	}
-	if all.Kind == "" && recorded != nil {
-		return recorded, nil
+		maps.Copy(one.config.Clusters, all.config.Clusters)
+		maps.Copy(one.config.AuthInfos, all.config.AuthInfos)
+		maps.Copy(one.config.Contexts, all.config.Contexts)
+		one.config.CurrentContext = cmp.Or(all.config.CurrentContext, one.config.CurrentContext)
+		all.config = one.config
 	}
 	return all, nil
-}
-
-// keep adds the entries that are new. maps.Copy would let the last one win.
-func keep[V any](all, more map[string]V) {
-	for name, entry := range more {
-		if _, there := all[name]; !there {
-			all[name] = entry
-		}
-	}
 }
 
 // readOne reads a kubeconfig, or, where kubemint itself wrote it, the source that its receipt records: a second mint
@@ -90,10 +74,10 @@ func (l *loader) readOne(followReceipts bool, path string) (*place, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	if err != nil {
-		return nil, problem.New(problem.Source, op, err)
+	var config *api.Config
+	if err == nil {
+		config, err = decode(data, path)
 	}
-	config, err := decode(data, path)
 	if err != nil {
 		return nil, problem.New(problem.Source, op, err)
 	}
@@ -122,14 +106,11 @@ func (l *loader) readOne(followReceipts bool, path string) (*place, error) {
 // receiptOf returns the receipt beside a kubeconfig that kubemint wrote, which is one with the recorded token in it.
 func (l *loader) receiptOf(path string, config *api.Config) *receipt.Receipt {
 	r, err := receipt.Read(path)
-	if err != nil {
-		if !errors.Is(err, fs.ErrNotExist) {
-			l.warn("%v; the kubeconfig beside it is used as it is", err)
-		}
-		return nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		l.warn("%v; the kubeconfig beside it is used as it is", err)
 	}
 	for _, user := range config.AuthInfos {
-		if claims, err := token.New(user.Token).Claims(); err == nil && claims.ID != "" && claims.ID == r.TokenID {
+		if claims, _ := token.New(user.Token).Claims(); r != nil && claims.ID != "" && claims.ID == r.TokenID {
 			return r
 		}
 	}
@@ -173,7 +154,6 @@ func decode(data []byte, file string) (*api.Config, error) {
 	}
 	config, err := clientcmd.Load(data) // which copes with a byte order mark
 	var notBase64 base64.CorruptInputError
-	var wrongType *json.UnmarshalTypeError
 	switch {
 	case err == nil:
 		for _, cluster := range config.Clusters {
@@ -185,14 +165,10 @@ func decode(data []byte, file string) (*api.Config, error) {
 		return config, nil
 	case errors.As(err, &notBase64):
 		return nil, errors.New("not a kubeconfig: a field whose name ends in -data is not base64")
-	case errors.As(err, &wrongType) && wrongType.Field != "":
-		return nil, fmt.Errorf("not a kubeconfig: %s is not of the right type", wrongType.Field)
 	case runtime.IsNotRegisteredError(err):
 		return nil, errors.New("not a kubeconfig: another kind or apiVersion")
-	case strings.Contains(err.Error(), "duplicate name"):
-		return nil, errors.New("not a kubeconfig: two clusters, users or contexts have the same name")
 	}
-	return nil, errors.New("not a kubeconfig: invalid YAML" + lineNumber.FindString(err.Error()))
+	return nil, errors.New("not a kubeconfig: invalid YAML, a name twice, or a field of the wrong type" + lineNumber.FindString(err.Error()))
 }
 
 // shown is a path as an error may show it. What is long, or has no slash, could be a secret pasted instead of a path.

@@ -5,19 +5,17 @@ import (
 	"path/filepath"
 	"strings"
 
-	"k8s.io/client-go/rest"
-
-	"github.com/kubemint/kubemint/internal/receipt"
+	"k8s.io/client-go/tools/clientcmd/api"
 )
 
-// inCluster is rest.InClusterConfig, over an environment and a directory that are given: the mounted token, read again
-// as it rotates, and the mounted CA, or else the system's. The error begins with lead where there is no such account.
-func (l *loader) inCluster(lead string) (*Source, error) {
+// inCluster is the pod's own account as a kubeconfig, with one context that has no name. It is rest.InClusterConfig, over
+// an environment and a directory that are given: the mounted token, read again as it rotates, and the mounted CA, or else
+// the system's. The error begins with lead where there is no such account.
+func (l *loader) inCluster(lead string) (*api.Config, error) {
 	host, port := l.Getenv("KUBERNETES_SERVICE_HOST"), l.Getenv("KUBERNETES_SERVICE_PORT")
 	tokenFile, caFile := filepath.Join(l.InClusterDir, "token"), filepath.Join(l.InClusterDir, "ca.crt")
-	bearer, err := readFile(tokenFile)
 	const op = "find the cluster's credential"
-	switch {
+	switch _, err := readFile(tokenFile); {
 	case host == "" || port == "":
 		return nil, l.missing(fail(op, "%sno KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT as in a pod", lead).
 			Hint("set `kubeconfig` to the path or to the content of a kubeconfig"))
@@ -28,25 +26,16 @@ func (l *loader) inCluster(lead string) (*Source, error) {
 		return nil, fail("use context "+named(l.Context), "the source is the pod's own account, which has no contexts").
 			Hint("leave `context` out, or set `kubeconfig` as well")
 	}
-	s := &Source{
-		Server: "https://" + net.JoinHostPort(host, port),
-		Origin: receipt.Source{Kind: receipt.KindInCluster},
-		Files:  []string{tokenFile},
-	}
-	if pem, err := readFile(caFile); err == nil {
-		s.CAData, _ = certificates(pem)
-		s.Files = append(s.Files, caFile)
-	}
-	if len(s.CAData) == 0 { // client-go, too, goes on
+	cluster := &api.Cluster{Server: "https://" + net.JoinHostPort(host, port), CertificateAuthority: caFile}
+	pem, _ := readFile(caFile)
+	if _, err := certificates(pem); err != nil { // client-go, too, goes on
+		cluster.CertificateAuthority = ""
 		l.warn("the system's certificate authorities are used: there is no certificate in %s", caFile)
 	}
-	if namespace, err := readFile(filepath.Join(l.InClusterDir, "namespace")); err == nil {
-		s.Namespace = strings.TrimSpace(string(namespace))
-	}
-	s.Warnings = l.warnings
-	s.REST = &rest.Config{
-		Host: s.Server, BearerToken: strings.TrimSpace(string(bearer)), BearerTokenFile: tokenFile,
-		TLSClientConfig: rest.TLSClientConfig{CAData: s.CAData}, QPS: -1,
-	}
-	return s, nil
+	namespace, _ := readFile(filepath.Join(l.InClusterDir, "namespace"))
+	return &api.Config{
+		Clusters:  map[string]*api.Cluster{"": cluster},
+		AuthInfos: map[string]*api.AuthInfo{"": {TokenFile: tokenFile}},
+		Contexts:  map[string]*api.Context{"": {Namespace: strings.TrimSpace(string(namespace))}},
+	}, nil
 }

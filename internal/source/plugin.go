@@ -39,12 +39,11 @@ func noCredential(op string, u *api.AuthInfo) error {
 	default:
 		return fail(op, "there is no credential in it")
 	}
-	way, shown := waysOut[plugin], plugin
 	if !programName.MatchString(plugin) {
-		shown = "a program"
+		plugin = "a program"
 	}
-	err := fail(op, "its credential comes from %s, and kubemint never runs what a kubeconfig names", shown)
-	if way != "" {
+	err := fail(op, "its credential comes from %s, and kubemint never runs what a kubeconfig names", plugin)
+	if way := waysOut[plugin]; way != "" {
 		err = err.Hint("%s", way)
 	}
 	return err.Hint("a token in the kubeconfig goes before the program: `kubectl config set-credentials USER --token=…`")

@@ -62,7 +62,6 @@ func TestOurOwnKubeconfigStandsForItsSource(t *testing.T) {
 		"in-cluster":           {list: pod, want: receipt.Source{Kind: receipt.KindInCluster}, files: []string{dir + "/account/token"}},
 		"in-cluster, first":    {list: pod + ":" + cloud, want: receipt.Source{Kind: receipt.KindInCluster}, files: []string{dir + "/account/token"}},
 		"in-cluster, last":     {list: cloud + ":" + pod, want: file("prod", cloud), files: []string{cloud}},
-		"in-cluster, context":  {list: pod + ":" + cloud, context: "staging", want: file("staging", cloud), files: []string{cloud}},
 		"content, last":        {list: cloud + ":" + content, want: file("prod", cloud), files: []string{cloud}},
 		"of another token":     {list: foreign, want: file("mine", foreign), files: []string{foreign}},
 		"token without an ID":  {list: unfinished, want: file("mine", unfinished), files: []string{unfinished}},
@@ -89,6 +88,7 @@ func TestOurOwnKubeconfigStandsForItsSource(t *testing.T) {
 	chain := mint(t, dir+"/chain", file("prod", ours))
 	gone := mint(t, dir+"/lost", file("prod", dir+"/gone"))
 	for name, c := range map[string]struct{ list, context, want string }{
+		"in-cluster, context": {pod + ":" + cloud, "staging", "find the cluster's credential: its receipt names the pod's account, but there is no KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT as in a pod\nset `kubeconfig` to the path or to the content of a kubeconfig\nsee the host"},
 		"content": {content, "", "read kubeconfig: kubemint wrote it, with a source given as content, which no receipt holds\n" +
 			"give this step the input `kubeconfig` as well"},
 		"content, context": {content, "prod", "read kubeconfig: kubemint wrote it, with a source given as content, which no receipt holds\n" +

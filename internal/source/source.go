@@ -2,10 +2,10 @@ package source
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"unicode/utf8"
 
@@ -58,13 +58,8 @@ type loader struct {
 // place is where the credential is.
 type place struct {
 	receipt.Source
-	config *api.Config // nil in-cluster, and where only a receipt tells of the source
+	config *api.Config // nil where only a receipt tells of the source
 	lead   string      // how an in-cluster source was arrived at, for the error when there is none
-}
-
-// blank says that no file was there, or that none had anything in it.
-func (p *place) blank() bool {
-	return p.config != nil && len(p.config.Contexts)+len(p.config.Clusters)+len(p.config.AuthInfos) == 0
 }
 
 // Load takes the first that is there of the input `kubeconfig`, the files of $KUBECONFIG, ~/.kube/config and the pod's
@@ -73,17 +68,16 @@ func Load(in Input) (*Source, error) {
 	if in.Inside == nil {
 		in.Inside = func(path string) string { return path }
 	}
-	if in.InClusterDir == "" {
-		in.InClusterDir = mountedAccount
-	}
+	in.InClusterDir = cmp.Or(in.InClusterDir, mountedAccount)
 	l := &loader{Input: in}
 	at, err := l.find()
-	switch {
-	case err != nil:
+	if err == nil && at.Kind == receipt.KindInCluster {
+		at.config, err = l.inCluster(at.lead)
+	}
+	if err != nil {
 		return nil, err
-	case at.Kind == receipt.KindInCluster:
-		return l.inCluster(at.lead)
-	case at.config == nil:
+	}
+	if at.config == nil {
 		return nil, fail("read kubeconfig", "kubemint wrote it, with a source given as content, which no receipt holds").
 			Hint("give this step the input `kubeconfig` as well")
 	}
@@ -112,7 +106,7 @@ func (l *loader) find() (*place, error) {
 	if home := l.home(); home != "" {
 		path := filepath.Join(home, ".kube", "config")
 		at, err := l.read(true, path)
-		if err != nil || !at.blank() { // kubectl, too, goes on to the pod's account when the file says nothing
+		if err != nil || at.config == nil || len(at.config.Contexts) > 0 { // kubectl, too, goes on when the file says nothing
 			return at, err
 		}
 		looked += fmt.Sprintf(", nothing in %q", path)
@@ -137,12 +131,7 @@ func binary(r rune) bool {
 }
 
 // home is where client-go looks: $HOME everywhere, and on Windows also the profile.
-func (l *loader) home() string {
-	if home := l.Getenv("HOME"); home != "" || runtime.GOOS != "windows" {
-		return home
-	}
-	return l.Getenv("USERPROFILE")
-}
+func (l *loader) home() string { return cmp.Or(l.Getenv("HOME"), l.Getenv("USERPROFILE")) }
 
 // fail is an error of exit code 3.
 func fail(op, format string, args ...any) *problem.Error {
