@@ -54,7 +54,7 @@ var onCluster = sync.OnceValues(func() (*kubetest.ControlPlane, error) {
 })
 
 func TestMain(m *testing.M) {
-	testscript.Main(closing{m}, map[string]func(){"kubemint": main, "kubemint-revoke": main})
+	testscript.Main(closing{m}, map[string]func(){"kubemint": main, "kubemint-revoke": main, "kubemint-test-whoami": whoAmI})
 }
 
 // closing ends the control plane after the last test.

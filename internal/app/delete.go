@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -94,11 +95,26 @@ func (r *run) deleteFiles(record *receipt.Receipt, dead bool) error {
 	if record.EnvFile == envFile(record.Output) {
 		errs = append(errs, restore(record.EnvFile, nil))
 	}
+	for _, path := range []string{record.Output, envFile(record.Output), receipt.Path(record.Output), tokenFile(record.Output)} {
+		removePending(path)
+	}
 	if dead {
 		errs = append(errs, restore(receipt.Path(record.Output), nil))
 		removeDirs(record)
 	}
 	return errors.Join(errs...)
+}
+
+// removePending removes what a run that was killed had written of a file before its rename: renameio puts a dot before
+// the name and random digits behind it. It can hold a token.
+func removePending(path string) {
+	entries, _ := os.ReadDir(filepath.Dir(path))
+	for _, entry := range entries {
+		digits, ours := strings.CutPrefix(entry.Name(), "."+filepath.Base(path))
+		if ours && digits != "" && strings.Trim(digits, "0123456789") == "" {
+			_ = os.Remove(filepath.Join(filepath.Dir(path), entry.Name()))
+		}
+	}
 }
 
 // sameRun says whether two receipts name a lease in common, whose name is random.

@@ -196,7 +196,12 @@ func slept(ctx context.Context, pause time.Duration) bool {
 	}
 }
 
+// renewWithin bounds one attempt: the client itself tries a transient fault again for as long as it may.
+const renewWithin = 20 * time.Second
+
 func (m *minting) renewOnce(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, min(renewWithin, m.cfg.Result.Timeout))
+	defer cancel()
 	if err := m.mintToken(ctx); err != nil {
 		return err
 	}

@@ -100,7 +100,7 @@ func (m *minting) extendLease(ctx context.Context) error {
 	m.lease.Spec.RenewTime = &now
 	m.lease.Annotations[access.AnnotationExpiresAt] = m.minted.ExpiresAt.UTC().Format(time.RFC3339)
 	lease := m.lease.DeepCopy()
-	lease.ManagedFields = nil
+	lease.ManagedFields, lease.ResourceVersion = nil, "" // the version of the creation: each extension changes it
 	err := m.client.Apply(ctx, lease, true)
 	if cluster.Forbidden(err) {
 		m.extending.Do(func() {

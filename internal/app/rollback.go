@@ -16,7 +16,7 @@ import (
 )
 
 // rollBackWithin keeps a cancelled run inside what a CI runner waits before it kills (GitHub: 7.5 s).
-const rollBackWithin = 4 * time.Second
+const rollBackWithin = 3 * time.Second
 
 // rollBack takes back what this run made: first the lease, with which the token dies, then the files. What was there
 // before is there again. What the cluster shares between runs (ServiceAccount, roles, bindings) stays.

@@ -117,7 +117,8 @@ func (c *Client) List(ctx context.Context, kind, namespace string, options metav
 // Create makes o, or asks the review that o is, and reads the answer into o.
 func (c *Client) Create(ctx context.Context, o access.Object) error {
 	ref, sent := access.RefOf(o), o.DeepCopyObject()
-	return c.object(ctx, o, func() *rest.Request { return c.at(ref, http.MethodPost).Body(sent) })
+	defer setKind(o, ref.Kind)
+	return c.tries(ctx, sendToTheEnd, o, func() *rest.Request { return c.at(ref, http.MethodPost).Body(sent) })
 }
 
 // noVersion is a resourceVersion that no object has: the API server ignores it where there is no object, and answers 409
@@ -140,7 +141,7 @@ func (c *Client) Apply(ctx context.Context, o access.Object, force bool) error {
 	}
 	options := &metav1.PatchOptions{FieldManager: access.FieldManager, Force: &force}
 	applied := Empty(ref)
-	err = c.do(ctx, applied, func() *rest.Request {
+	err = c.tries(ctx, sendToTheEnd, applied, func() *rest.Request {
 		return c.at(ref, http.MethodPatch).Name(ref.Name).VersionedParams(options, c.params).
 			SetHeader("Content-Type", string(types.ApplyYAMLPatchType)).Body(body)
 	})
@@ -161,7 +162,7 @@ func (c *Client) Delete(ctx context.Context, o access.Object) error {
 func (c *Client) RequestToken(ctx context.Context, account types.NamespacedName, request *authenticationv1.TokenRequest) error {
 	sent := request.DeepCopy()
 	ref := access.Ref{Kind: "ServiceAccount", Namespace: account.Namespace}
-	return c.do(ctx, request, func() *rest.Request {
+	return c.tries(ctx, sendToTheEnd, request, func() *rest.Request {
 		return c.at(ref, http.MethodPost).Name(account.Name).SubResource("token").Body(sent)
 	})
 }

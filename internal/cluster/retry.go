@@ -21,13 +21,20 @@ import (
 const (
 	firstWait     = 50 * time.Millisecond
 	longestWait   = 5 * time.Second
-	longestAnswer = 30 * time.Second // an answer that takes longer is a stalled connection
-	fewTries      = 6                // some 3 s: a restarting API server is back, a mistyped address is not worth the user's minutes
+	longestAnswer = 30 * time.Second       // an answer that takes longer is a stalled connection
+	lastMoment    = 500 * time.Millisecond // for a request under way to be answered, after its context has ended
+	fewTries      = 6                      // some 3 s: a restarting API server is back, a mistyped address is not worth the user's minutes
 )
 
 // do sends a request until it is answered, or refused for good, or the context ends. A transient fault is tried again
 // with jitter: the API server's own delay where it names one, else twice the last one's.
 func (c *Client) do(ctx context.Context, into runtime.Object, request func() *rest.Request) error {
+	return c.tries(ctx, send, into, request)
+}
+
+type sender func(ctx context.Context, into runtime.Object, request *rest.Request) error
+
+func (c *Client) tries(ctx context.Context, send sender, into runtime.Object, request func() *rest.Request) error {
 	wait, before := firstWait, error(nil)
 	for try := 1; ; try++ {
 		err := send(ctx, into, request())
@@ -55,6 +62,15 @@ func (c *Client) do(ctx context.Context, into runtime.Object, request func() *re
 		case <-time.After(pause):
 		}
 	}
+}
+
+// sendToTheEnd is send for a request that makes something: it has a moment more than ctx. What an abandoned one has made
+// a moment after somebody looked for it, in order to take it back, would stay.
+func sendToTheEnd(ctx context.Context, into runtime.Object, request *rest.Request) error {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastMoment, cancel) })()
+	return send(longer, into, request)
 }
 
 func send(ctx context.Context, into runtime.Object, request *rest.Request) error {

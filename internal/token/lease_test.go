@@ -274,7 +274,7 @@ func TestMintRefusesWhatIsNoToken(t *testing.T) {
 		want string
 	}{
 		"refused":         {&api{errs: []error{forbidden}, token: "canary"}, forbidden.Error()},
-		"without a token": {&api{}, "the API server answered without a token"},
+		"without a token": {&api{}, "mint token: the API server answered without a token"},
 		"opaque":          {&api{token: "canary"}, "decode token: not a JSON Web Token"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,15 +2,14 @@ package token
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-)
 
-var errRecreated = errors.New("the ServiceAccount was deleted and made again meanwhile: run again")
+	"github.com/kubemint/kubemint/internal/problem"
+)
 
 // Minted is a token as the API server granted it.
 type Minted struct {
@@ -29,7 +28,7 @@ func (m Minted) Permanent() bool { return m.ExpiresAt.IsZero() }
 
 func (m Minted) sameAccount(uid types.UID) error {
 	if uid != "" && m.Claims.UID != "" && string(uid) != m.Claims.UID {
-		return errRecreated
+		return problem.Newf(problem.Mint, "mint token", "the ServiceAccount was deleted and made again meanwhile: run again")
 	}
 	return nil
 }
@@ -60,7 +59,7 @@ func Mint(ctx context.Context, api API, wanted Wanted) (Minted, error) {
 	}
 	minted := Minted{Token: New(request.Status.Token), ExpiresAt: request.Status.ExpirationTimestamp.UTC()}
 	if minted.Token.Empty() {
-		return Minted{}, errors.New("the API server answered without a token")
+		return Minted{}, problem.Newf(problem.Mint, "mint token", "the API server answered without a token")
 	}
 	var err error
 	if minted.Claims, err = minted.Token.Claims(); err != nil {

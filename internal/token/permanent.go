@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/problem"
 )
 
 // filledWithin is how long the token controller may take: seen within a second, and a loaded one within a few.
@@ -58,10 +59,11 @@ func AwaitPermanent(ctx context.Context, api Reader, secret *corev1.Secret, uid 
 			return minted, minted.sameAccount(uid)
 		}
 		if !sleep(bounded, &wait) {
-			if ctx.Err() != nil {
-				return Minted{}, context.Cause(ctx)
+			if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.DeadlineExceeded) {
+				return Minted{}, cause
 			}
-			return Minted{}, errors.New("the cluster's token controller has not filled it in: does kube-controller-manager run?")
+			return Minted{}, problem.Newf(problem.Mint, "await token in Secret "+secret.Namespace+"/"+secret.Name,
+				"the cluster's token controller has not filled it in: does kube-controller-manager run?")
 		}
 		if err := api.Get(bounded, secret); err != nil && bounded.Err() == nil {
 			return Minted{}, err
