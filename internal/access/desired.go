@@ -52,7 +52,7 @@ func Desire(declared config.Access, marks Marks) Desired {
 	if declared.ClusterScope {
 		scopes, roleKind = []string{""}, "ClusterRole"
 	}
-	for _, scope := range scopes {
+	for i, scope := range scopes {
 		if len(declared.Rules) > 0 {
 			name := Name(account)
 			d.role(scope, roleKind, name)
@@ -60,7 +60,11 @@ func Desire(declared config.Access, marks Marks) Desired {
 		}
 		for _, role := range declared.Roles {
 			d.bind(scope, Name(account)+":"+strings.ToLower(role.Kind)+":"+role.Name, role.Kind, role.Name)
-			d.name(role, scope)
+			if role.Kind == "Role" {
+				d.Named = append(d.Named, Ref{Kind: role.Kind, Namespace: scope, Name: role.Name})
+			} else if i == 0 { // is the same for all namespaces
+				d.Named = append(d.Named, Ref{Kind: role.Kind, Name: role.Name})
+			}
 		}
 	}
 	return d
@@ -111,16 +115,4 @@ func (d *Desired) bind(namespace, name, roleKind, role string) {
 		return
 	}
 	d.add(&rbacv1.RoleBinding{Subjects: subjects, RoleRef: ref}, rbacv1.SchemeGroupVersion, "RoleBinding", namespace, name)
-}
-
-// name records an existing role to be read: a Role in each namespace, a ClusterRole once.
-func (d *Desired) name(role config.Role, namespace string) {
-	ref := Ref{Kind: role.Kind, Name: role.Name}
-	if role.Kind == "Role" {
-		ref.Namespace = namespace
-	}
-	if slices.Contains(d.Named, ref) {
-		return
-	}
-	d.Named = append(d.Named, ref)
 }

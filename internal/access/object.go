@@ -117,6 +117,18 @@ func IsBinding(o Object) bool {
 	return ok
 }
 
+// RoleOf names the role of a binding; it is the zero Ref for another kind.
+func RoleOf(o Object) Ref {
+	_, role, ok := binding(o)
+	switch {
+	case !ok:
+		return Ref{}
+	case role.Kind == "Role":
+		return Ref{Kind: role.Kind, Namespace: o.GetNamespace(), Name: role.Name}
+	}
+	return Ref{Kind: role.Kind, Name: role.Name}
+}
+
 // binding returns what a RoleBinding or ClusterRoleBinding binds; false for another kind.
 func binding(o Object) ([]rbacv1.Subject, rbacv1.RoleRef, bool) {
 	switch b := o.(type) {

@@ -3,9 +3,13 @@ package access
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
+	rbacv1 "k8s.io/api/rbac/v1"
+
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/rules"
 )
 
 // ours finds the fields that we declare in the JSON of managedFields (FieldsV1: "f:" and the field's name).
@@ -54,13 +58,25 @@ func (d Desired) refuseDefault() error {
 		Hint("or set `take_ownership: true`")
 }
 
+// declared are all rules that the declared access consists of, as far as the bound roles could be read.
+func (d Desired) declared(observed Observed) []rbacv1.PolicyRule {
+	all := slices.Clone(d.Access.Rules)
+	for _, role := range observed.Named {
+		all = append(all, Rules(role)...)
+	}
+	return all
+}
+
 // warnings tell of consequences that a reviewer would ask about.
 func (d Desired) warnings(observed Observed) []string {
 	account, access := d.Access.ServiceAccount, d.Access
 	if !access.Grants() {
 		return nil
 	}
-	var warnings []string
+	warnings := rules.Caveats(access.Rules, !access.ClusterScope)
+	if broken := rules.Format(rules.Overlap(d.declared(observed), access.MustNot)); len(broken) > 0 {
+		warnings = append(warnings, "`must_not` rules out what is declared, so that the run will fail: "+strings.Join(broken, "; "))
+	}
 	have := observed.Objects[Ref{Kind: "ServiceAccount", Namespace: account.Namespace, Name: account.Name}]
 	if have != nil && !Managed(have, account) {
 		warnings = append(warnings, fmt.Sprintf(

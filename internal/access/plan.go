@@ -24,9 +24,11 @@ const (
 
 // Observed is what was found on the cluster.
 type Observed struct {
-	Objects   map[Ref]Object // by name, of the wanted ones; what is missing there is missing on the cluster
-	Named     map[Ref]Object // the existing roles to bind, where they could be read
-	Leftovers []Object       // Roles and bindings that bear our marks for this ServiceAccount, wanted or not
+	Objects map[Ref]Object // by name, of the wanted ones; what is missing there is missing on the cluster
+	Named   map[Ref]Object // the existing roles to bind, where they could be read
+	// Roles and bindings that bear our marks for this ServiceAccount, wanted or not: in the declared namespaces or at the
+	// cluster scope, and in other namespaces.
+	Leftovers, Elsewhere []Object
 }
 
 // Change is one line of the change set, and the step that makes it so.
@@ -55,9 +57,7 @@ type Plan struct {
 func Diff(desired Desired, observed Observed) (Plan, error) {
 	var plan Plan
 	var refusals []error
-	wanted := map[Ref]bool{}
 	for _, object := range desired.Objects {
-		wanted[RefOf(object)] = true
 		change, warning, err := diff(desired, object, observed.Objects[RefOf(object)])
 		if err != nil {
 			refusals = append(refusals, err)
@@ -68,22 +68,13 @@ func Diff(desired Desired, observed Observed) (Plan, error) {
 			plan.Warnings = append(plan.Warnings, warning)
 		}
 	}
-	for _, object := range observed.Leftovers {
-		ref := RefOf(object)
-		if wanted[ref] {
-			continue
-		}
-		if untouchable(object) {
-			plan.Warnings = append(plan.Warnings,
-				ref.String()+" is declared no longer and is left: its annotation "+rbacv1.AutoUpdateAnnotationKey+" is false")
-			continue
-		}
-		if err := desired.refuse(object, "delete", true); err != nil {
-			refusals = append(refusals, err)
-			continue
-		}
-		plan.Changes = append(plan.Changes, Change{Verb: Deleted, Ref: ref, Delete: object, Removed: Rules(object)})
+	pruned, err := Prune(desired, observed.Leftovers)
+	if err != nil {
+		refusals = append(refusals, err)
 	}
+	plan.Changes = append(plan.Changes, pruned.Changes...)
+	plan.Warnings = append(plan.Warnings, pruned.Warnings...)
+	plan.Warnings = append(plan.Warnings, elsewhere(desired, observed.Elsewhere)...)
 	if err := desired.refuseDefault(); err != nil {
 		refusals = append(refusals, err)
 	}

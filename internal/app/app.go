@@ -39,6 +39,10 @@ usage: kubemint [mint]    mint the credential that the inputs declare
                           kill what an earlier mint made, by its receipt
        kubemint sweep [--dry-run] [--all-namespaces]
                           delete what killed jobs have left: expired leases, ephemeral identities
+       kubemint prune [--dry-run]
+                          delete access of this ServiceAccount that is declared no longer, in any namespace
+       kubemint bootstrap [--steady] [--subject KIND:NAME]
+                          print the least rights that the runner's identity needs, as manifests
        kubemint version
        kubemint help
 
@@ -70,6 +74,8 @@ func (r *run) command(ctx context.Context) error {
 	flags.SetOutput(io.Discard)
 	var revoke revokeOptions
 	var sweep sweepOptions
+	var prune pruneOptions
+	var bootstrap bootstrapOptions
 	switch name {
 	case "exec":
 		return r.exec(ctx, rest)
@@ -79,6 +85,11 @@ func (r *run) command(ctx context.Context) error {
 	case "sweep":
 		flags.BoolVar(&sweep.dryRun, "dry-run", false, "")
 		flags.BoolVar(&sweep.allNamespaces, "all-namespaces", false, "")
+	case "prune":
+		flags.BoolVar(&prune.dryRun, "dry-run", false, "")
+	case "bootstrap":
+		flags.BoolVar(&bootstrap.steady, "steady", false, "")
+		flags.Var(&bootstrap.subjects, "subject", "")
 	}
 	if err := flags.Parse(rest); errors.Is(err, flag.ErrHelp) {
 		return r.print(usage)
@@ -98,12 +109,16 @@ func (r *run) command(ctx context.Context) error {
 		return r.revoke(ctx, revoke)
 	case "sweep":
 		return r.sweep(ctx, sweep)
+	case "prune":
+		return r.prune(ctx, prune)
+	case "bootstrap":
+		return r.bootstrap(ctx, bootstrap)
 	case "version", "--version":
 		return r.print("kubemint " + r.process.Version + "\n")
 	case "help", "-h", "--help":
 		return r.print(usage)
 	}
-	commands := []string{"mint", "plan", "exec", "revoke", "sweep", "version", "help"}
+	commands := []string{"mint", "plan", "exec", "revoke", "sweep", "prune", "bootstrap", "version", "help"}
 	p := problem.Newf(problem.Config, "run "+name, "there is no such command").Hint("the commands are %s", strings.Join(commands, ", "))
 	if near := problem.Nearest(name, commands); near != "" {
 		p.Hint("did you mean %s?", near)
@@ -130,7 +145,7 @@ type run struct {
 }
 
 func newRun(p Process) *run {
-	r := &run{process: p, env: map[string]string{}, cfg: &config.Config{}, log: &log{w: p.Stderr}}
+	r := &run{process: p, env: map[string]string{}, cfg: &config.Config{}, log: &log{w: p.Stderr, said: time.Now()}}
 	for _, entry := range p.Environ {
 		if name, value, ok := strings.Cut(entry, "="); ok {
 			r.env[name] = value

@@ -10,14 +10,18 @@ import (
 )
 
 // ensure carries the plan out and mints. What depends on nothing goes out together: namespaces; then ServiceAccount,
-// roles and the lease's Secret; then bindings, which need their roles, and the token, which needs account and Secret.
+// roles and the lease's Secret; then bindings, which need their roles, and the token, which needs account and Secret. But
+// whoever makes a lasting ServiceAccount has the name: of two owners' first runs at once, one is refused before either
+// has made a role that would stand in the other's way.
 func (m *minting) ensure(ctx context.Context) error {
-	var namespaces, first, bindings []access.Change
+	var namespaces, account, first, bindings []access.Change
 	for _, change := range m.plan.Changes {
 		switch {
 		case change.Verb == access.Unchanged:
 		case change.Ref.Kind == "Namespace":
 			namespaces = append(namespaces, change)
+		case change.Ref.Kind == "ServiceAccount" && change.Verb == access.Created && !m.desired.Ephemeral():
+			account = append(account, change)
 		case change.Apply != nil && access.IsBinding(change.Apply):
 			bindings = append(bindings, change)
 		default:
@@ -33,6 +37,9 @@ func (m *minting) ensure(ctx context.Context) error {
 	if m.desired.Ephemeral() {
 		m.desired.Own(token.OwnedBy(m.lease), m.lease.Namespace)
 	}
+	if err := m.apply(ctx, account); err != nil {
+		return err
+	}
 	if err := m.apply(ctx, first, m.bond); err != nil {
 		return err
 	}
@@ -45,7 +52,7 @@ func (m *minting) ensure(ctx context.Context) error {
 
 // apply makes changes, and does what may be done beside them, all at once.
 func (m *minting) apply(ctx context.Context, changes []access.Change, beside ...func(context.Context) error) error {
-	return cluster.Each(len(changes)+len(beside), func(i int) error {
+	return m.log.each("objects applied", len(changes)+len(beside), func(i int) error {
 		if i < len(beside) {
 			return beside[i](ctx)
 		}
@@ -74,15 +81,30 @@ func (m *minting) change(ctx context.Context, change access.Change) error {
 }
 
 func (m *minting) carryOut(ctx context.Context, change access.Change) (op string, err error) {
+	if change.Delete != nil && change.Apply != nil {
+		// Whoever may not bind the new role must not lose the old binding: the API server is asked before.
+		if err := m.client.Dry().Apply(ctx, change.Apply, true); err != nil && !cluster.Immutable(err) && !m.unknown(change, err) {
+			return "apply", err
+		}
+	}
 	if change.Delete != nil {
 		if err := m.client.Delete(ctx, change.Delete); err != nil && !cluster.Missing(err) {
 			return "delete", err
 		}
 	}
-	if change.Apply == nil {
+	if change.Apply == nil || change.Delete != nil && m.client.IsDry() {
 		return "", nil
 	}
-	return "apply", m.client.Apply(ctx, change.Apply, change.Force)
+	err = m.client.Apply(ctx, change.Apply, change.Force)
+	if m.unknown(change, err) {
+		return "", nil
+	}
+	return "apply", err
+}
+
+// unknown says whether a dry run was refused a binding for the sake of its role, which the run makes or narrows before.
+func (m *minting) unknown(change access.Change, err error) bool {
+	return m.client.IsDry() && (cluster.Missing(err) || cluster.Escalation(err)) && m.planned[access.RoleOf(change.Apply)]
 }
 
 func (m *minting) planAnew(ctx context.Context, change access.Change) (access.Change, error) {

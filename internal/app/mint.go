@@ -31,6 +31,7 @@ type minting struct {
 	desired   access.Desired
 	observed  access.Observed
 	plan      access.Plan
+	planned   map[access.Ref]bool // of a dry run: what it would create
 	output    *output
 	lease     *coordinationv1.Lease // nil with revoke: false, and for a permanent token
 	leased    bool                  // the lease is on the server
@@ -55,13 +56,13 @@ func (r *run) mint(ctx context.Context, planOnly bool) error {
 	}
 	defer m.client.Close()
 	if planOnly || r.cfg.Result.DryRun {
-		return m.dryRun(ctx)
+		return m.refused(ctx, m.dryRun(ctx))
 	}
 	err := m.steps(ctx)
 	if err != nil {
 		err = errors.Join(err, m.rollBack(ctx))
 	}
-	return err
+	return m.refused(ctx, err)
 }
 
 // prepare does all that needs no API server: source, wanted objects, output path.
@@ -163,7 +164,7 @@ func (m *minting) steps(ctx context.Context) (err error) {
 
 // observe reads the cluster, makes the lease at the same time, and plans.
 func (m *minting) observe(ctx context.Context) error {
-	err := m.apply(ctx, nil, m.read, m.createLeaseEarly, m.findPermanent)
+	err := m.apply(ctx, nil, m.read, m.createLeaseEarly, m.findPermanent, m.checkServed)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync/atomic"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -43,11 +44,15 @@ type tracer struct {
 
 func (t tracer) RoundTrip(request *http.Request) (*http.Response, error) {
 	response, err := t.next.RoundTrip(request)
+	what := request.Method + " " + request.URL.Path
+	if request.URL.Query().Has("dryRun") {
+		what += " (dry run)"
+	}
 	if err != nil {
-		t.log.debugf("%s %s: no answer", request.Method, request.URL.Path)
+		t.log.debugf("%s: no answer", what)
 		return response, err
 	}
-	t.log.debugf("%s %s: %d", request.Method, request.URL.Path, response.StatusCode)
+	t.log.debugf("%s: %d", what, response.StatusCode)
 	return response, nil
 }
 
@@ -101,62 +106,69 @@ func (b *bearer) RoundTrip(request *http.Request) (*http.Response, error) {
 	return b.next.RoundTrip(request)
 }
 
-// prove shows that the credential is accepted, is the right identity, and has all the declared access in effect.
+// prove shows that the credential is accepted, is the right identity, has all the declared access in effect, and can do
+// nothing that it must not.
 func (p *prover) prove(ctx context.Context, m *minting) error {
 	p.bearer.token.Store(&m.minted.Token)
 	defer p.client.Close()
 	claims := m.claims()
-	return cluster.Each(len(claims)+1, func(i int) error {
+	return m.log.each("namespaces proved", len(claims)+1, func(i int) error {
 		if i == 0 {
 			return p.client.Explain(problem.Mint, "prove token", token.WhoAmI(ctx, p.client, m.desired.Access.ServiceAccount))
 		}
-		return p.client.Explain(problem.Mint, "prove access", token.InEffect(ctx, p.client, claims[i-1]))
+		return p.client.Explain(problem.Mint, "prove access", token.Prove(ctx, p.client, claims[i-1]))
 	})
 }
 
-// claims are what has to be in effect: the declared rules, and those of the bound roles that could be read.
-func (m *minting) claims() []token.Claim {
+// claims are what is proved in each namespace and at cluster scope.
+func (m *minting) claims() (claims []token.Claim) {
 	declared := m.desired.Access
-	scopes := declared.Namespaces
-	if declared.ClusterScope {
-		scopes = []string{token.EveryNamespace}
-	}
-	held := map[string]bool{}
-	for _, change := range m.plan.Changes {
-		if change.Held {
-			held[change.Ref.Namespace] = true
+	for _, namespace := range append([]string{""}, declared.Namespaces...) {
+		claim := token.Claim{Namespace: namespace, MustNot: declared.MustNot}
+		if (namespace == "") == declared.ClusterScope {
+			m.granted(&claim)
 		}
-	}
-	var claims []token.Claim
-	for _, scope := range scopes {
-		rules := append([]rbacv1.PolicyRule(nil), declared.Rules...)
-		for ref, role := range m.observed.Named {
-			if ref.Namespace == "" || ref.Namespace == scope {
-				rules = append(rules, access.Rules(role)...)
-			}
+		if namespace == "" {
+			claim.Namespace = token.EveryNamespace
+		} else {
+			claim.Rules, claim.MustNot = inNamespace(claim.Rules), inNamespace(slices.Clone(claim.MustNot))
 		}
-		if !declared.ClusterScope {
-			rules = inNamespace(rules)
-			if held[scope] {
-				continue
-			}
-		} else if held[""] {
-			continue
-		}
-		if len(rules) > 0 {
-			claims = append(claims, token.Claim{Namespace: scope, Rules: rules})
+		if len(claim.Rules)+len(claim.MustNot)+len(claim.Unread) > 0 {
+			claims = append(claims, claim)
 		}
 	}
 	return claims
 }
 
-// inNamespace leaves out what a RoleBinding does not grant, whatever its ClusterRole says.
-func inNamespace(rules []rbacv1.PolicyRule) []rbacv1.PolicyRule {
-	var kept []rbacv1.PolicyRule
-	for _, rule := range rules {
-		if len(rule.NonResourceURLs) == 0 {
-			kept = append(kept, rule)
+// granted adds what the declared access grants: the declared rules, and those of the bound roles that could be read. What
+// an administrator has asked to leave as it is proves nothing.
+func (m *minting) granted(claim *token.Claim) {
+	fresh := map[access.Ref]bool{} // roles of bindings that this run has written
+	for _, change := range m.plan.Changes {
+		if change.Ref.Namespace != claim.Namespace {
+			continue
+		}
+		if change.Held {
+			return
+		}
+		if change.Apply != nil {
+			fresh[access.RoleOf(change.Apply)] = true
 		}
 	}
-	return kept
+	claim.Rules = slices.Clone(m.desired.Access.Rules)
+	for _, ref := range m.desired.Named {
+		if ref.Namespace != "" && ref.Namespace != claim.Namespace {
+			continue
+		}
+		if role := m.observed.Named[ref]; role != nil {
+			claim.Rules = append(claim.Rules, access.Rules(role)...)
+			continue
+		}
+		claim.Unread, claim.Fresh = append(claim.Unread, ref.Name), claim.Fresh || fresh[ref]
+	}
+}
+
+// inNamespace leaves out what a RoleBinding does not grant, whatever its ClusterRole says.
+func inNamespace(rules []rbacv1.PolicyRule) []rbacv1.PolicyRule {
+	return slices.DeleteFunc(rules, func(rule rbacv1.PolicyRule) bool { return len(rule.NonResourceURLs) > 0 })
 }

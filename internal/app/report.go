@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/kubemint/kubemint/internal/problem"
 )
@@ -15,11 +18,16 @@ type log struct {
 	mu    sync.Mutex
 	w     io.Writer
 	debug bool
+
+	unfinished bool // the last line is a bar without an end
+	said       time.Time
 }
 
 func (l *log) printf(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.clear()
+	l.said = time.Now()
 	fmt.Fprintf(l.w, format+"\n", args...) //nolint:errcheck // there is no other place to say it
 }
 
@@ -31,43 +39,78 @@ func (l *log) debugf(format string, args ...any) {
 	}
 }
 
-// once leaves out what every request in flight met alike, all but the first: that the API server is out of reach, that
-// a login is refused, that the run was interrupted.
-func once(failures []error) []error {
-	var kept []error
-	seen := map[any]bool{}
-	for _, failure := range failures {
-		var key any = failure.Error()
-		if code := problem.ExitCode(failure); code == int(problem.Source) || code > 128 {
-			key = code
-		}
-		if !seen[key] {
-			kept = append(kept, failure)
-		}
-		seen[key] = true
-	}
-	return kept
+// failure is what the report says of one or of many alike.
+type failure struct {
+	text   string
+	hints  []string
+	others []string // namespaces in which the same happened
 }
 
-// reportedAtMost keeps the log readable where the same thing failed in a thousand namespaces.
+// placed finds the namespace of a failure: of its object, or where its text says so.
+var placed = regexp.MustCompile(`^\w+ [A-Z]\w+ ([a-z0-9-]+)/| in namespace ([a-z0-9-]+)`)
+
+// grouped makes one of what every request in flight met alike (that the API server is out of reach, a login refused, the
+// run interrupted), and of what differs in the namespace alone.
+func grouped(err error) []*failure {
+	var all []*failure
+	seen := map[string]*failure{}
+	for _, each := range problem.All(err) {
+		f, namespace := &failure{text: each.Error()}, ""
+		if p, ok := errors.AsType[*problem.Error](each); ok {
+			f.hints = p.Hints
+		}
+		key := f.text
+		if code := problem.ExitCode(each); code == int(problem.Source) || code > 128 {
+			key = strconv.Itoa(code)
+		} else if found := placed.FindStringSubmatch(f.text); found != nil {
+			namespace = found[1] + found[2]
+			key = regexp.MustCompile(`\b`+namespace+`\b`).ReplaceAllLiteralString(f.text, "*")
+		}
+		first := seen[key]
+		if first == nil {
+			seen[key] = f
+			all = append(all, f)
+		} else if namespace != "" && f.text != first.text {
+			first.others = append(first.others, namespace)
+		}
+	}
+	return all
+}
+
+// reportedAtMost keeps the log readable.
 const reportedAtMost = 20
 
-// report shows every failure once: one sentence, then what to do.
+// report shows every failure once: one sentence, then what to do. A hint that several have stands below the last of them.
 func (r *run) report(err error) {
-	failures := once(problem.All(err))
-	for i, failure := range failures {
-		if i == reportedAtMost {
-			r.log.printf("error: and %d more like these", len(failures)-i)
-			break
+	failures := grouped(err)
+	if more := len(failures) - reportedAtMost; more > 0 {
+		failures = append(failures[:reportedAtMost], &failure{text: fmt.Sprintf("and %d more like these", more)})
+	}
+	left := map[string]int{}
+	for _, f := range failures {
+		for _, hint := range f.hints {
+			left[hint]++
 		}
-		r.log.printf("error: %s", failure)
-		annotation := failure.Error()
-		if p, ok := errors.AsType[*problem.Error](failure); ok {
-			for _, hint := range p.Hints {
+	}
+	for _, f := range failures {
+		if len(f.others) > 0 {
+			f.text += fmt.Sprintf("\n    and the same in %s: %s", plural(len(f.others), "more namespace"), some(f.others))
+		}
+		r.log.printf("error: %s", f.text)
+		for _, hint := range f.hints {
+			if left[hint]--; left[hint] == 0 {
 				r.log.printf("hint: %s", hint)
 			}
-			annotation = strings.Join(append([]string{annotation}, p.Hints...), "\n")
 		}
-		r.platform.Annotate(annotation)
+		r.platform.Annotate(strings.Join(append([]string{f.text}, f.hints...), "\n"))
 	}
+}
+
+// some names at most ten.
+func some(names []string) string {
+	const most = 10
+	if len(names) > most {
+		return strings.Join(names[:most], ", ") + ", …"
+	}
+	return strings.Join(names, ", ")
 }

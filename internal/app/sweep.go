@@ -7,6 +7,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/token"
 )
@@ -26,49 +27,73 @@ func (r *run) sweep(ctx context.Context, options sweepOptions) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Result.Timeout)
 	defer cancel()
-	source, err := r.loadSource(r.cfg.Source.Kubeconfig, r.cfg.Source.Context, r.getenv)
-	if err != nil {
-		return err
-	}
-	client, err := r.connect(source.REST)
+	client, declared, err := r.runner()
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	namespace := r.cfg.Access.In(source.Namespace).ServiceAccount.Namespace
+	namespace := declared.ServiceAccount.Namespace
+	place := "in namespace " + namespace
 	if options.allNamespaces {
-		namespace = ""
+		namespace, place = "", "in all namespaces"
 	}
 	expired, err := r.expired(ctx, client, namespace)
-	deleted := make([]bool, len(expired))
-	deleteErr := cluster.Each(len(expired), func(i int) error {
-		object := expired[i]
-		if options.dryRun {
+	return errors.Join(err, r.deleteAll(ctx, client, deletion{problem.Revoke, "swept", place, options.dryRun}, expired))
+}
+
+// runner connects as the runner, and completes the declared access by what its credential says.
+func (r *run) runner() (*cluster.Client, config.Access, error) {
+	source, err := r.loadSource(r.cfg.Source.Kubeconfig, r.cfg.Source.Context, r.getenv)
+	if err != nil {
+		return nil, config.Access{}, err
+	}
+	client, err := r.connect(source.REST)
+	return client, r.cfg.Access.In(source.Namespace), err
+}
+
+// deletion is what sweep and prune differ in.
+type deletion struct {
+	phase       problem.Code
+	done, place string
+	dryRun      bool
+}
+
+// deleteAll deletes the objects, if they are still the same, and says which. Bindings go first: one without its role
+// would grant again as soon as somebody makes a role of that name.
+func (r *run) deleteAll(ctx context.Context, client *cluster.Client, d deletion, objects []access.Object) (err error) {
+	d.dryRun = d.dryRun || r.cfg.Result.DryRun
+	deleted := make([]bool, len(objects))
+	for _, bindings := range []bool{true, false} {
+		err = errors.Join(err, cluster.Each(len(objects), func(i int) error {
+			object := objects[i]
+			if d.dryRun || access.IsBinding(object) != bindings {
+				return nil
+			}
+			if err := client.Delete(ctx, object); err != nil && !cluster.Missing(err) {
+				return client.Explain(d.phase, "delete "+access.RefOf(object).String(), err)
+			}
+			deleted[i] = true
 			return nil
-		}
-		if err := client.Delete(ctx, object); err != nil && !cluster.Missing(err) {
-			return client.Explain(problem.Revoke, "delete "+access.RefOf(object).String(), err)
-		}
-		deleted[i] = true
-		return nil
-	})
+		}))
+	}
 	count := 0
-	for i, object := range expired {
-		if deleted[i] || options.dryRun {
-			count++
-			r.log.printf("%-10s %s, expired %s", access.Deleted, access.RefOf(object), object.GetAnnotations()[access.AnnotationExpiresAt])
+	for i, object := range objects {
+		if !deleted[i] && !d.dryRun {
+			continue
 		}
+		count++
+		expiry := ""
+		if at := object.GetAnnotations()[access.AnnotationExpiresAt]; at != "" {
+			expiry = ", expired " + at
+		}
+		r.log.printf("%-10s %s%s", access.Deleted, access.RefOf(object), expiry)
 	}
-	place := "in namespace " + namespace
-	if namespace == "" {
-		place = "in all namespaces"
-	}
-	if options.dryRun {
-		r.log.printf("dry run: %s %s would be deleted", plural(count, "object"), place)
+	if d.dryRun {
+		r.log.printf("dry run: %s %s would be deleted", plural(count, "object"), d.place)
 	} else {
-		r.log.printf("swept: %s deleted %s", plural(count, "object"), place)
+		r.log.printf("%s: %s deleted %s", d.done, plural(count, "object"), d.place)
 	}
-	return errors.Join(err, deleteErr)
+	return err
 }
 
 // expired lists what bears our marks and has expired. ServiceAccounts, Roles and bindings are looked for as well, since
@@ -78,9 +103,10 @@ func (r *run) expired(ctx context.Context, client *cluster.Client, namespace str
 	if namespace == "" {
 		kinds = append(kinds, "ClusterRoleBinding", "ClusterRole")
 	}
+	managed := map[string]string{access.LabelManagedBy: access.ManagedBy}
 	lists := make([][]access.Object, len(kinds))
 	err := cluster.Each(len(kinds), func(i int) (err error) {
-		lists[i], err = client.ListManaged(ctx, kinds[i], namespace)
+		lists[i], err = client.ListLabelled(ctx, kinds[i], namespace, managed)
 		if kinds[i] != "Lease" && cluster.Forbidden(err) {
 			r.log.printf("note: %ss may not be listed by the runner's identity: ephemeral ones are not looked for", kinds[i])
 			return nil

@@ -3,8 +3,10 @@ package cluster
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptrace"
 	"sync/atomic"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -28,7 +30,8 @@ type Client struct {
 	server string
 	groups map[schema.GroupVersion]*rest.RESTClient
 	params runtime.ParameterCodec
-	heard  atomic.Bool // the API server has answered, whatever it said
+	heard  *atomic.Bool // the API server has answered, whatever it said
+	dryRun []string     // of a request that writes: nil, or metav1.DryRunAll
 }
 
 // resource is where a kind is served: k8s.io/kubernetes/pkg/controlplane names them, and they do not change within v1.
@@ -70,7 +73,7 @@ func New(config *rest.Config) (*Client, error) {
 	}
 	c := &Client{
 		http: httpClient, server: config.Host,
-		groups: map[schema.GroupVersion]*rest.RESTClient{}, params: runtime.NewParameterCodec(scheme),
+		groups: map[schema.GroupVersion]*rest.RESTClient{}, params: runtime.NewParameterCodec(scheme), heard: &atomic.Bool{},
 	}
 	for _, r := range resources {
 		if c.groups[r.group] != nil {
@@ -91,12 +94,29 @@ func New(config *rest.Config) (*Client, error) {
 // Server is the URL of the API server, for messages.
 func (c *Client) Server() string { return c.server }
 
+// Dry is the same client, but that the API server carries out nothing of what it is asked to apply or delete: it answers
+// what it would, admission and escalation check included. Such a client requests no token, since what the API server
+// returns to a dry run of that is alive.
+func (c *Client) Dry() *Client {
+	dry := *c
+	dry.dryRun = []string{metav1.DryRunAll}
+	return &dry
+}
+
+// IsDry says whether this client is a dry one.
+func (c *Client) IsDry() bool { return c.dryRun != nil }
+
 // Close ends idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Warm opens the connection while there is nothing to ask yet, so that the first request finds it ready. What is
-// answered does not matter, and neither does a failure: the request that needs the connection will tell.
+// Warm opens the connection while there is nothing to ask yet, so that the first requests find it ready and share it.
+// It is a request that is given up as soon as its connection is dialled, which net/http finishes for the next one: a
+// request without a credential is answered too, but has the API server close an HTTP/2 connection (feature gate
+// UnauthenticatedHTTP2DOSMitigation, on from 1.29). A failure does not matter: who needs the connection will tell.
 func (c *Client) Warm(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{ConnectStart: func(string, string) { cancel() }})
 	_ = c.groups[corev1.SchemeGroupVersion].Get().AbsPath("/version").MaxRetries(0).Do(ctx).Error()
 }
 
@@ -139,7 +159,7 @@ func (c *Client) Apply(ctx context.Context, o access.Object, force bool) error {
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", ref, err)
 	}
-	options := &metav1.PatchOptions{FieldManager: access.FieldManager, Force: &force}
+	options := &metav1.PatchOptions{FieldManager: access.FieldManager, Force: &force, DryRun: c.dryRun}
 	applied := Empty(ref)
 	err = c.tries(ctx, sendToTheEnd, applied, func() *rest.Request {
 		return c.at(ref, http.MethodPatch).Name(ref.Name).VersionedParams(options, c.params).
@@ -151,7 +171,7 @@ func (c *Client) Apply(ctx context.Context, o access.Object, force bool) error {
 
 // Delete deletes the object that o names, if it still has o's UID (where o has one).
 func (c *Client) Delete(ctx context.Context, o access.Object) error {
-	ref, options := access.RefOf(o), &metav1.DeleteOptions{}
+	ref, options := access.RefOf(o), &metav1.DeleteOptions{DryRun: c.dryRun}
 	if uid := o.GetUID(); uid != "" {
 		options.Preconditions = &metav1.Preconditions{UID: &uid}
 	}
@@ -160,6 +180,9 @@ func (c *Client) Delete(ctx context.Context, o access.Object) error {
 
 // RequestToken asks for a token of the ServiceAccount and reads the answer into request.
 func (c *Client) RequestToken(ctx context.Context, account types.NamespacedName, request *authenticationv1.TokenRequest) error {
+	if c.IsDry() {
+		return errors.New("no token is requested in a dry run")
+	}
 	sent := request.DeepCopy()
 	ref := access.Ref{Kind: "ServiceAccount", Namespace: account.Namespace}
 	return c.tries(ctx, sendToTheEnd, request, func() *rest.Request {

@@ -8,16 +8,14 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"regexp"
+	"slices"
 	"strings"
 
-	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/rules"
 )
 
 // Explain turns the failure of a request into the error that a person reads: op is "verb object", phase the code of
@@ -49,13 +47,13 @@ func (c *Client) explain(phase problem.Code, op string, err error) *problem.Erro
 		return problem.Newf(phase, op, "no answer in time: %w", err).
 			Hint("raise `timeout`, or see whether %s is reachable from this runner", c.server)
 	case errors.As(err, &status):
-		return answered(phase, op, status.Status())
+		return c.answered(phase, op, status.Status())
 	}
 	return c.unreachable(op, err)
 }
 
 // answered explains a refusal of the API server.
-func answered(phase problem.Code, op string, status metav1.Status) *problem.Error {
+func (c *Client) answered(phase problem.Code, op string, status metav1.Status) *problem.Error {
 	p := problem.New(phase, op, said{&apierrors.StatusError{ErrStatus: status}})
 	switch status.Reason { //nolint:exhaustive // the others have no remedy of their own
 	case metav1.StatusReasonUnauthorized:
@@ -63,6 +61,9 @@ func answered(phase problem.Code, op string, status metav1.Status) *problem.Erro
 		p.Hint("log in again in an earlier step: the login has expired, or it is for another cluster")
 	case metav1.StatusReasonForbidden:
 		forbidden(p, status)
+		if advice := c.provider(); advice != "" && p.Code == problem.Rights {
+			p.Hint("%s", advice)
+		}
 	case metav1.StatusReasonNotFound:
 		p.Code = problem.Rights
 		if name := missingNamespace(status); name != "" {
@@ -88,107 +89,6 @@ func missingNamespace(status metav1.Status) string {
 	}
 	return ""
 }
-
-// forbidden explains a 403: missing rights, an escalation, or something else that the server's words explain best (a
-// quota, an admission plugin, a namespace that is being deleted).
-func forbidden(p *problem.Error, status metav1.Status) {
-	if status.Details != nil {
-		for _, cause := range status.Details.Causes {
-			if cause.Type == "NamespaceTerminating" { // corev1.NamespaceTerminatingCause
-				p.Code, p.Cause = problem.Mint, fmt.Errorf("the namespace is being deleted: %s", oneLine(status.Message))
-				p.Hint("wait until it is gone, then run again")
-				return
-			}
-		}
-	}
-	if denied := denial.FindStringSubmatch(status.Message); denied != nil {
-		p.Code = problem.Rights
-		p.Cause = fmt.Errorf("user %q may not %s %s%s", denied[1], denied[2], resourceGroup(denied[3], denied[4]), where(denied[5]))
-		p.Hint("give the runner's identity this rule:  %s", pasteable(denied[2], denied[3], denied[4]))
-		if denied[5] != "" {
-			p.Hint("or see whether namespace %s exists: to an identity without rights in it the server does not say", denied[5])
-		}
-		return
-	}
-	if held := heldRules(status.Message); len(held) > 0 {
-		p.Code = problem.Rights
-		p.Cause = errors.New("the runner's identity does not hold all the rights that it is to give away:\n    " +
-			strings.Join(rules.Format(held), "\n    "))
-		p.Hint("give the runner's identity these rules too, or the verb `escalate` (for a role) or `bind` (for a binding)")
-		return
-	}
-	p.Code = problem.Mint
-}
-
-// denial is the authorizer's message: k8s.io/apiserver pkg/endpoints/handlers/responsewriters forbiddenMessage.
-var denial = regexp.MustCompile(
-	`User "([^"]*)" cannot (\w+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?`)
-
-func where(namespace string) string {
-	if namespace == "" {
-		return " at the cluster scope"
-	}
-	return " in namespace " + namespace
-}
-
-func resourceGroup(resource, group string) string {
-	name, sub, hasSub := strings.Cut(resource, "/")
-	if group != "" {
-		name += "." + group
-	}
-	if hasSub {
-		name += "/" + sub
-	}
-	return name
-}
-
-// pasteable is the missing rule as a line of a Role. Apply needs create and patch, and the server names one at a time.
-func pasteable(verb, resource, group string) string {
-	verbs := verb
-	applied := resource != "secrets" && resource != "leases" && !strings.Contains(resource, "/")
-	if verb == "patch" || verb == "create" && applied {
-		verbs = "create, patch"
-	}
-	return fmt.Sprintf("{apiGroups: [%q], resources: [%q], verbs: [%s]}", group, resource, verbs)
-}
-
-// heldRules reads the rules out of an escalation refusal: k8s.io/kubernetes pkg/registry/rbac/validation
-// ConfirmNoEscalation prints each as {APIGroups:["a"], Resources:["b"], ResourceNames:["c"], Verbs:["d"]}.
-func heldRules(message string) []rbacv1.PolicyRule {
-	if !strings.Contains(message, "is attempting to grant RBAC permissions not currently held") {
-		return nil
-	}
-	var held []rbacv1.PolicyRule
-	for _, braces := range ruleText.FindAllStringSubmatch(message, -1) {
-		var rule rbacv1.PolicyRule
-		for _, field := range ruleField.FindAllStringSubmatch(braces[1], -1) {
-			var values []string
-			for _, value := range quoted.FindAllStringSubmatch(field[2], -1) {
-				values = append(values, value[1])
-			}
-			switch field[1] {
-			case "APIGroups":
-				rule.APIGroups = values
-			case "Resources":
-				rule.Resources = values
-			case "ResourceNames":
-				rule.ResourceNames = values
-			case "NonResourceURLs":
-				rule.NonResourceURLs = values
-			case "Verbs":
-				rule.Verbs = values
-			}
-		}
-		held = append(held, rule)
-	}
-	return held
-}
-
-var (
-	ruleText  = regexp.MustCompile(`\{([^{}]*)\}`)
-	ruleField = regexp.MustCompile(`(\w+):\[([^\]]*)\]`)
-	quoted    = regexp.MustCompile(`"([^"]*)"`)
-)
 
 // unreachable explains a request that was never answered.
 func (c *Client) unreachable(op string, err error) *problem.Error {
@@ -235,6 +135,19 @@ func Missing(err error) bool { return apierrors.IsNotFound(err) }
 
 // Forbidden says whether it refused the identity.
 func Forbidden(err error) bool { return apierrors.IsForbidden(err) }
+
+// Escalation says whether it refused to have the identity give away what it does not hold.
+func Escalation(err error) bool {
+	var status apierrors.APIStatus
+	return errors.As(err, &status) && len(heldRules(status.Status().Message)) > 0
+}
+
+// Immutable says whether it answered that a binding's role cannot be another one, which it says to whoever may bind that.
+func Immutable(err error) bool {
+	var status apierrors.APIStatus
+	return apierrors.IsInvalid(err) && errors.As(err, &status) && status.Status().Details != nil &&
+		slices.ContainsFunc(status.Status().Details.Causes, func(c metav1.StatusCause) bool { return c.Field == "roleRef" })
+}
 
 // Conflict says whether it answered that the object is not as the request took it to be.
 func Conflict(err error) bool { return apierrors.IsConflict(err) }

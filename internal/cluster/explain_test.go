@@ -92,14 +92,16 @@ func TestExplainAnswers(t *testing.T) {
 				`{APIGroups:["apps"], Resources:["deployments"], Verbs:["get" "patch"]}`,
 			details("roles", "x"), problem.Rights,
 			"the runner's identity does not hold all the rights that it is to give away: get secrets a,b get,patch deployments.apps; " +
-				"give the runner's identity these rules too, or the verb `escalate` (for a role) or `bind` (for a binding)",
+				"give the runner's identity these rules too, or the verb `escalate` (for a role) or `bind` (for a binding); " +
+				"an administrator can give it all that this configuration takes:  kubemint bootstrap --subject user:runner | kubectl apply -f -",
 		},
 		"may not give away: URLs, with what could not be resolved": {
 			403, "Forbidden", `clusterroles.rbac.authorization.k8s.io "x" is forbidden: ` + escalate + "\n" +
 				`{NonResourceURLs:["/healthz"], Verbs:["get"]}; resolution errors: [clusterroles.rbac.authorization.k8s.io "gone" not found]`,
 			details("clusterroles", "x"), problem.Rights,
 			"the runner's identity does not hold all the rights that it is to give away: get /healthz; " +
-				"give the runner's identity these rules too, or the verb `escalate` (for a role) or `bind` (for a binding)",
+				"give the runner's identity these rules too, or the verb `escalate` (for a role) or `bind` (for a binding); " +
+				"an administrator can give it all that this configuration takes:  kubemint bootstrap --subject user:runner | kubectl apply -f -",
 		},
 		"another 403: the namespace is terminating": {
 			403, "Forbidden", `leases.coordination.k8s.io "x" is forbidden: unable to create new content in namespace shop because it is being terminated`,
@@ -300,6 +302,27 @@ func TestMissing(t *testing.T) {
 	} {
 		if object, namespace := cluster.Missing(tt.err), cluster.NamespaceMissing(tt.err); object != tt.object || namespace != tt.namespace {
 			t.Errorf("%s: %t, %t", name, object, namespace)
+		}
+	}
+}
+
+func TestEscalation(t *testing.T) {
+	t.Parallel()
+	answer := func(message string) error {
+		return fmt.Errorf("around: %w", &apierrors.StatusError{ErrStatus: metav1.Status{Code: 403, Reason: "Forbidden", Message: message}})
+	}
+	for name, tt := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"of a role":          {answer(`roles.rbac.authorization.k8s.io "x" is forbidden: ` + escalate + "\n" + `{APIGroups:[""], Resources:["pods"], Verbs:["get"]}`), true},
+		"no right to do it":  {answer(`x is forbidden: ` + runner + ` cannot patch resource "roles" in API group "rbac.authorization.k8s.io" in the namespace "shop"`), false},
+		"quota":              {answer(`secrets "x" is forbidden: exceeded quota: q`), false},
+		"no answer":          {errors.New(escalate), false},
+		"nothing went wrong": {nil, false},
+	} {
+		if got := cluster.Escalation(tt.err); got != tt.want {
+			t.Errorf("%s: %t", name, got)
 		}
 	}
 }

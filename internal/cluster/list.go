@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	k8slabels "k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -16,9 +17,9 @@ import (
 // page is how many objects of a list one answer may hold.
 const page = 500
 
-// ListManaged reads all objects of a kind that bear our mark, whatever they were made for, page by page.
-func (c *Client) ListManaged(ctx context.Context, kind, namespace string) ([]access.Object, error) {
-	return c.list(ctx, kind, namespace, map[string]string{access.LabelManagedBy: access.ManagedBy}, false)
+// ListLabelled reads all objects of a kind that bear the labels, as of now and page by page. Namespace "" is all.
+func (c *Client) ListLabelled(ctx context.Context, kind, namespace string, labels map[string]string) ([]access.Object, error) {
+	return c.list(ctx, kind, namespace, labels, false)
 }
 
 // TokenSecrets reads the ServiceAccount token Secrets of a namespace.
@@ -33,7 +34,7 @@ func (c *Client) TokenSecrets(ctx context.Context, namespace string) ([]corev1.S
 func (c *Client) list(
 	ctx context.Context, kind, namespace string, labels map[string]string, cached bool,
 ) (all []access.Object, err error) {
-	options := metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: labels}), Limit: page}
+	options := metav1.ListOptions{LabelSelector: k8slabels.Set(labels).String(), Limit: page}
 	if cached {
 		options.ResourceVersion, options.Limit = "0", 0 // the API server's memory has no pages
 	}

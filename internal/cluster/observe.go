@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -39,11 +40,21 @@ func Each(n int, f func(i int) error) error {
 // Observe reads what the plan has to know, all at once: the wanted objects by name, the existing roles to bind, and
 // leftovers by label. notes are for the log: what could not be looked for.
 func (c *Client) Observe(ctx context.Context, desired access.Desired) (observed access.Observed, notes []string, err error) {
-	o := observer{client: c, observed: access.Observed{Objects: map[access.Ref]access.Object{}, Named: map[access.Ref]access.Object{}}}
 	declared := desired.Access
-	labels := access.Labels(declared.ServiceAccount)
+	o := observer{
+		client: c, labels: access.Labels(declared.ServiceAccount), unseen: map[string]bool{},
+		namespaces: slices.Sorted(slices.Values(declared.Namespaces)),
+		observed:   access.Observed{Objects: map[access.Ref]access.Object{}, Named: map[access.Ref]access.Object{}},
+	}
 	lasting := !desired.Ephemeral() // nothing of an ephemeral identity can be there yet
-	everywhere := lasting && declared.Grants() && len(declared.Namespaces) > manyNamespaces && o.everywhere(ctx, declared.Namespaces, labels)
+	places, everywhere := []string{""}, false
+	if lasting && declared.Grants() && len(declared.Namespaces) > manyNamespaces {
+		if everywhere = o.everywhere(ctx); everywhere {
+			places = nil
+		} else {
+			places = declared.Namespaces
+		}
+	}
 
 	var reads []func() error
 	for _, want := range desired.Objects {
@@ -58,22 +69,25 @@ func (c *Client) Observe(ctx context.Context, desired access.Desired) (observed 
 	}
 	if lasting && declared.Grants() {
 		for _, kind := range []string{"ClusterRole", "ClusterRoleBinding"} {
-			reads = append(reads, func() error { return o.leftovers(ctx, kind, "", labels) })
+			reads = append(reads, func() error { return o.leftovers(ctx, kind, "") })
 		}
-		for _, namespace := range declared.Namespaces {
-			if everywhere {
-				break
-			}
+		for _, place := range places {
 			for _, kind := range []string{"Role", "RoleBinding"} {
-				reads = append(reads, func() error { return o.leftovers(ctx, kind, namespace, labels) })
+				reads = append(reads, func() error { return o.leftovers(ctx, kind, place) })
 			}
 		}
 	}
 	err = Each(len(reads), func(i int) error { return reads[i]() })
 	// The answers came in any order, and a plan has to say the same each time.
-	slices.SortFunc(o.observed.Leftovers, func(a, b access.Object) int {
+	byName := func(a, b access.Object) int {
 		return strings.Compare(access.RefOf(a).String(), access.RefOf(b).String())
-	})
+	}
+	slices.SortFunc(o.observed.Leftovers, byName)
+	slices.SortFunc(o.observed.Elsewhere, byName)
+	if len(o.unseen) > 0 {
+		o.note("leftovers not looked for " + strings.Join(slices.Sorted(maps.Keys(o.unseen)), ", ") +
+			": the runner's identity may not list all roles and bindings there")
+	}
 	slices.Sort(o.notes)
 	return o.observed, o.notes, err
 }
@@ -81,33 +95,37 @@ func (c *Client) Observe(ctx context.Context, desired access.Desired) (observed 
 // everywhere reads all Roles and RoleBindings with our marks by one list each, and says whether that worked: the
 // runner's identity may have no right to list beyond the declared namespaces. The lists are consistent, since they stand
 // for the reads by name.
-func (o *observer) everywhere(ctx context.Context, namespaces []string, labels map[string]string) bool {
+func (o *observer) everywhere(ctx context.Context) bool {
 	lists := make([][]access.Object, 2)
 	err := Each(2, func(i int) (err error) {
-		lists[i], err = o.client.list(ctx, []string{"Role", "RoleBinding"}[i], "", labels, false)
+		lists[i], err = o.client.list(ctx, []string{"Role", "RoleBinding"}[i], "", o.labels, false)
 		return err
 	})
 	if err != nil {
+		o.unseen[otherNamespaces] = true
 		return false
 	}
-	declared := map[string]bool{}
-	for _, namespace := range namespaces {
-		declared[namespace] = true
-	}
-	for _, object := range slices.Concat(lists...) {
-		if declared[object.GetNamespace()] {
-			o.observed.Objects[access.RefOf(object)] = object
-			o.observed.Leftovers = append(o.observed.Leftovers, object)
-		}
+	o.found(slices.Concat(lists...))
+	for _, object := range o.observed.Leftovers {
+		o.observed.Objects[access.RefOf(object)] = object
 	}
 	return true
 }
 
+// Where leftovers may be, beside the cluster scope.
+const (
+	declaredNamespaces = "in declared namespaces"
+	otherNamespaces    = "in other namespaces"
+)
+
 type observer struct {
-	client   *Client
-	mu       sync.Mutex
-	observed access.Observed
-	notes    []string
+	client     *Client
+	labels     map[string]string
+	namespaces []string // the declared ones, sorted
+	mu         sync.Mutex
+	observed   access.Observed
+	unseen     map[string]bool // where leftovers may not be looked for
+	notes      []string
 }
 
 func (o *observer) object(ctx context.Context, ref access.Ref) error {
@@ -131,8 +149,7 @@ func (o *observer) named(ctx context.Context, ref access.Ref) error {
 	err := o.client.Get(ctx, object)
 	switch {
 	case apierrors.IsNotFound(err):
-		return problem.Newf(problem.Rights, "bind "+ref.String(), "there is no such role").
-			Hint("see whether `role` is spelt right; a bare name is a ClusterRole, `role/%s` a Role of the namespace", ref.Name)
+		return o.client.noRole(ctx, ref, o.namespaces)
 	case apierrors.IsForbidden(err):
 		o.note(fmt.Sprintf("%s cannot be read by the runner's identity: that its rights are in effect stays unproven", ref))
 		return nil
@@ -145,23 +162,44 @@ func (o *observer) named(ctx context.Context, ref access.Ref) error {
 	return nil
 }
 
-func (o *observer) leftovers(ctx context.Context, kind, namespace string, labels map[string]string) error {
-	items, err := o.client.list(ctx, kind, namespace, labels, true)
+// leftovers lists a kind by our marks: in a namespace, or everywhere. Where a runner may not list over all namespaces, it
+// may in those that it works in.
+func (o *observer) leftovers(ctx context.Context, kind, namespace string) error {
+	items, err := o.client.list(ctx, kind, namespace, o.labels, true)
 	switch {
 	case apierrors.IsForbidden(err):
-		place := "at the cluster scope"
-		if namespace != "" {
-			place = "in namespace " + namespace
+		place := declaredNamespaces
+		if namespace == "" {
+			place = otherNamespaces
 		}
-		o.note(fmt.Sprintf("leftovers not looked for: %ss %s may not be listed by the runner's identity", kind, place))
-		return nil
+		if strings.HasPrefix(kind, "Cluster") {
+			place = "at the cluster scope"
+		}
+		o.mu.Lock()
+		o.unseen[place] = true
+		o.mu.Unlock()
+		if place != otherNamespaces {
+			return nil
+		}
+		return Each(len(o.namespaces), func(i int) error { return o.leftovers(ctx, kind, o.namespaces[i]) })
 	case err != nil:
 		return o.client.Explain(problem.Mint, "list "+kind+"s", err)
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.observed.Leftovers = append(o.observed.Leftovers, items...)
+	o.found(items)
 	return nil
+}
+
+func (o *observer) found(items []access.Object) {
+	for _, item := range items {
+		namespace := item.GetNamespace()
+		if _, declared := slices.BinarySearch(o.namespaces, namespace); declared || namespace == "" {
+			o.observed.Leftovers = append(o.observed.Leftovers, item)
+		} else {
+			o.observed.Elsewhere = append(o.observed.Elsewhere, item)
+		}
+	}
 }
 
 func (o *observer) note(text string) {

@@ -109,10 +109,9 @@ func TestObserve(t *testing.T) {
 	t.Parallel()
 	s := holding(t, map[string]any{
 		"/api/v1/namespaces/bots/serviceaccounts/ci": named("bots", "ci"),
-		rbac + "namespaces/n00/roles":                list(named("n00", "kubemint:bots:ci"), named("n00", "kubemint:bots:old")),
-		rbac + "namespaces/n00/rolebindings":         http.StatusForbidden,
-		rbac + "clusterrolebindings":                 http.StatusForbidden,
-		rbac + "clusterroles/edit":                   named("", "edit"),
+		rbac + "roles":             list(named("n00", "kubemint:bots:old"), named("web", "kubemint:bots:ci"), named("n00", "kubemint:bots:ci"), named("n", "kubemint:bots:ci")),
+		rbac + "clusterroles":      list(named("", "was")),
+		rbac + "clusterroles/edit": named("", "edit"),
 	})
 	observed, notes, err := connect(t, s.config()).Observe(t.Context(), desire(1))
 	if err != nil {
@@ -124,20 +123,62 @@ func TestObserve(t *testing.T) {
 	if diff := cmp.Diff([]string{"ClusterRole edit"}, found(observed.Named)); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]string{"Role n00/kubemint:bots:ci", "Role n00/kubemint:bots:old"}, refs(observed.Leftovers)); diff != "" {
+	if diff := cmp.Diff([]string{"ClusterRole was", "Role n00/kubemint:bots:ci", "Role n00/kubemint:bots:old"}, refs(observed.Leftovers)); diff != "" {
 		t.Error(diff)
 	}
-	want := []string{
-		"leftovers not looked for: ClusterRoleBindings at the cluster scope may not be listed by the runner's identity",
-		"leftovers not looked for: RoleBindings in namespace n00 may not be listed by the runner's identity",
-	}
-	if diff := cmp.Diff(want, notes); diff != "" {
+	if diff := cmp.Diff([]string{"Role n/kubemint:bots:ci", "Role web/kubemint:bots:ci"}, refs(observed.Elsewhere)); diff != "" {
 		t.Error(diff)
+	}
+	if len(notes) > 0 {
+		t.Error(notes)
+	}
+	// The ServiceAccount, a Role and two bindings, the role to bind, and a list for each kind.
+	if asked := s.asked(); len(asked) != 9 {
+		t.Errorf("asked %q", asked)
 	}
 	for _, request := range s.asked() {
 		if strings.Contains(request, "labelSelector") && !strings.HasSuffix(request, "resourceVersion=0") {
 			t.Errorf("a leftover is not worth a consistent list: %s", request)
 		}
+	}
+}
+
+// Where the runner's identity may not list over all namespaces, it may in those that it works in; and where it may list
+// nothing, that is said in one line.
+func TestObserveWithoutTheRightToListEverywhere(t *testing.T) {
+	t.Parallel()
+	const unseen = "leftovers not looked for %sin other namespaces: the runner's identity may not list all roles and bindings there"
+	there := map[string]any{
+		rbac + "clusterroles/edit":           named("", "edit"),
+		rbac + "roles":                       http.StatusForbidden,
+		rbac + "namespaces/n01/roles":        list(named("n01", "kubemint:bots:old")),
+		rbac + "namespaces/n01/rolebindings": list(named("n01", "kubemint:bots:gone")),
+		rbac + "rolebindings":                http.StatusForbidden,
+	}
+	for _, n := range []int{2, 17} { // by name, and by one list in place of reads
+		s := holding(t, there)
+		observed, notes, err := connect(t, s.config()).Observe(t.Context(), desire(n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"Role n01/kubemint:bots:old", "RoleBinding n01/kubemint:bots:gone"}, refs(observed.Leftovers)); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff([]string{fmt.Sprintf(unseen, "")}, notes); diff != "" {
+			t.Error(diff)
+		}
+		// The ServiceAccount, the role to bind, two lists at the cluster scope, two of all namespaces; three reads and two
+		// lists in each namespace.
+		if asked := s.asked(); len(asked) != 6+5*n {
+			t.Errorf("asked %d: %q", len(asked), asked)
+		}
+	}
+
+	there[rbac+"clusterroles"], there[rbac+"clusterrolebindings"] = http.StatusForbidden, http.StatusForbidden
+	there[rbac+"namespaces/n01/rolebindings"] = http.StatusForbidden
+	_, notes, err := connect(t, holding(t, there).config()).Observe(t.Context(), desire(2))
+	if diff := cmp.Diff([]string{fmt.Sprintf(unseen, "at the cluster scope, in declared namespaces, ")}, notes); diff != "" || err != nil {
+		t.Error(err, diff)
 	}
 }
 
@@ -182,12 +223,14 @@ func TestObserveManyNamespaces(t *testing.T) {
 	if err != nil || len(notes) > 0 {
 		t.Fatal(err, notes)
 	}
-	// What is left over in namespaces that are not declared is reported by others, and never deleted.
 	want := []string{"Role n03/kubemint:bots:ci", "Role n05/kubemint:bots:old"}
 	if diff := cmp.Diff(want, found(observed.Objects)); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff(want, refs(observed.Leftovers)); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"Role elsewhere/kubemint:bots:ci"}, refs(observed.Elsewhere)); diff != "" {
 		t.Error(diff)
 	}
 	// Two lists as of now, the ServiceAccount, the role to bind, two lists at the cluster scope.

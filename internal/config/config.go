@@ -34,6 +34,7 @@ type Access struct {
 	Ephemeral            bool // the ServiceAccount's name is a prefix until the run completes it
 	Roles                []Role
 	Rules                []rbacv1.PolicyRule
+	MustNot              []rbacv1.PolicyRule // none of it may be allowed
 	ClusterScope         bool
 	TakeOwnership        bool
 }

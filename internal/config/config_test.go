@@ -101,12 +101,23 @@ func TestLoadValid(t *testing.T) {
 		"roles of both kinds, each once": {inputs("role", "clusterrole/edit,Role/deployer\nedit role/deployer ClusterRole/edit"), func(c *config.Config) {
 			c.Access.Roles = []config.Role{{"ClusterRole", "edit"}, {"Role", "deployer"}}
 		}},
-		"a role with colons":       {inputs("role", "system:node"), func(c *config.Config) { c.Access.Roles = []config.Role{{"ClusterRole", "system:node"}} }},
-		"rules":                    {inputs("rules", "get pods"), func(c *config.Config) { c.Access.Rules = []rbacv1.PolicyRule{pods} }},
-		"rules in a file":          {inputs("rules", " @ ci/rules.txt\n"), func(c *config.Config) { c.Access.Rules = []rbacv1.PolicyRule{pods} }},
-		"rules as YAML":            {inputs("rules", "- verbs: [get]\n  apiGroups: ['']\n  resources: [pods]"), func(c *config.Config) { c.Access.Rules = []rbacv1.PolicyRule{pods} }},
-		"scope namespace":          {inputs("scope", "namespace"), func(*config.Config) {}},
-		"scope cluster":            {inputs("scope", " cluster"), func(c *config.Config) { c.Access.ClusterScope = true }},
+		"a role with colons": {inputs("role", "system:node"), func(c *config.Config) { c.Access.Roles = []config.Role{{"ClusterRole", "system:node"}} }},
+		"rules":              {inputs("rules", "get pods"), func(c *config.Config) { c.Access.Rules = []rbacv1.PolicyRule{pods} }},
+		"rules in a file":    {inputs("rules", " @ ci/rules.txt\n"), func(c *config.Config) { c.Access.Rules = []rbacv1.PolicyRule{pods} }},
+		"rules as YAML":      {inputs("rules", "- verbs: [get]\n  apiGroups: ['']\n  resources: [pods]"), func(c *config.Config) { c.Access.Rules = []rbacv1.PolicyRule{pods} }},
+		"scope namespace":    {inputs("scope", "namespace"), func(*config.Config) {}},
+		"scope cluster":      {inputs("scope", " cluster"), func(c *config.Config) { c.Access.ClusterScope = true }},
+		"must_not":           {inputs("must_not", "get pods"), func(c *config.Config) { c.Access.MustNot = []rbacv1.PolicyRule{pods} }},
+		"must_not in a file": {inputs("must_not", "@ci/rules.txt"), func(c *config.Config) { c.Access.MustNot = []rbacv1.PolicyRule{pods} }},
+		"must_not as YAML":   {inputs("must_not", "- verbs: [get]\n  apiGroups: ['']\n  resources: [pods]"), func(c *config.Config) { c.Access.MustNot = []rbacv1.PolicyRule{pods} }},
+		// It is looked for at cluster scope too, whatever the scope of the grant.
+		"must_not of a URL": {inputs("must_not", "get /healthz"), func(c *config.Config) { c.Access.MustNot = []rbacv1.PolicyRule{healthz} }},
+		"rules and must_not": {inputs("rules", "@ci/rules.txt", "must_not", "get /healthz"), func(c *config.Config) {
+			c.Access.Rules, c.Access.MustNot = []rbacv1.PolicyRule{pods}, []rbacv1.PolicyRule{healthz}
+		}},
+		"role and must_not": {inputs("role", "edit", "must_not", "get pods"), func(c *config.Config) {
+			c.Access.Roles, c.Access.MustNot = []config.Role{{"ClusterRole", "edit"}}, []rbacv1.PolicyRule{pods}
+		}},
 		"a URL with scope cluster": {inputs("scope", "cluster", "rules", "get /healthz"), func(c *config.Config) { c.Access.ClusterScope, c.Access.Rules = true, []rbacv1.PolicyRule{healthz} }},
 		"take_ownership":           {inputs("take_ownership", "true"), func(c *config.Config) { c.Access.TakeOwnership = true }},
 		"ephemeral":                {inputs("ephemeral", "true"), func(c *config.Config) { c.Access.Ephemeral = true }},
@@ -185,7 +196,6 @@ func TestLoadFaults(t *testing.T) {
 		"permanent, audiences": {inputs("duration", "permanent", "audiences", "vault"), []string{
 			"input audiences: a permanent token has the API server's own audience and no other | leave `audiences` out, or give a lifetime",
 		}},
-		"must_not":     {inputs("must_not", "get secrets"), []string{"input must_not: " + later}},
 		"on_shortened": {inputs("on_shortened", "Warn"), []string{`input on_shortened: "Warn" is not known | write warn or fail`}},
 
 		"namespace with a capital": {inputs("namespace", "Shop"), []string{`input namespace: "Shop" ` + namespace}},
@@ -212,6 +222,22 @@ func TestLoadFaults(t *testing.T) {
 			`input rules: line 2: unknown resource "pod": did you mean "pods"?`,
 		}},
 		"a URL in a namespace": {inputs("rules", "get /healthz"), []string{
+			"input rules: a non-resource URL cannot be granted in a namespace | set `scope: cluster`, or take the lines out whose resource begins with /",
+		}},
+		"each fault of must_not": {inputs("must_not", "gte pods\nget secret"), []string{
+			`input must_not: line 1: unknown verb "gte": did you mean "get"?`,
+			`input must_not: line 2: unknown resource "secret": did you mean "secrets"?`,
+		}},
+		"must_not of comments alone": {inputs("must_not", "# nothing yet"), []string{
+			"input must_not: no rule found: the shorthand is VERBS RESOURCES [NAMES], as in get,list pods",
+		}},
+		"must_not in no file":           {inputs("must_not", "@ci/rules.txt"), []string{`input must_not: "@ci/rules.txt" cannot be read: file does not exist | ` + path}},
+		"faults within must_not's file": {inputs("must_not", "@bad.txt"), []string{`input must_not: line 2: unknown verb "gte": did you mean "get"?`}},
+		"faults of rules and must_not": {inputs("rules", "@bad.txt", "must_not", "get secret"), []string{
+			`input rules: line 2: unknown verb "gte": did you mean "get"?`,
+			`input must_not: line 1: unknown resource "secret": did you mean "secrets"?`,
+		}},
+		"a URL in rules and in must_not": {inputs("rules", "get /healthz", "must_not", "get /healthz"), []string{
 			"input rules: a non-resource URL cannot be granted in a namespace | set `scope: cluster`, or take the lines out whose resource begins with /",
 		}},
 		"rules in no file":     {inputs("rules", "@ ci/rules.txt "), []string{`input rules: "@ ci/rules.txt" cannot be read: file does not exist | ` + path}},

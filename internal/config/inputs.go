@@ -35,7 +35,7 @@ type accessInputs struct {
 	Role                 string `env:"ROLE" help:"Existing roles to bind, one or more: edit, clusterrole/karpor-admin, role/deployer. A bare name is a ClusterRole."`
 	Rules                string `env:"RULES" help:"Rules of our own: shorthand, or YAML (a list of PolicyRules, or Role/ClusterRole manifests), or @path to a file with either."`
 	Scope                string `env:"SCOPE, default=namespace" help:"namespace: Roles and RoleBindings in every declared namespace. cluster: ClusterRole and ClusterRoleBinding."`
-	MustNot              string `env:"MUST_NOT" later:"true" help:"Negative assertions in the rules' shorthand: the run fails if the minted credential could do any of it."`
+	MustNot              string `env:"MUST_NOT" help:"Negative assertions, as rules are written: the run fails, and revokes what it minted, if the minted credential could do any of it in a declared namespace or at cluster scope. Any overlap of verb, resource or name counts; a verb * means any verb."`
 	TakeOwnership        string `env:"TAKE_OWNERSHIP, default=false" help:"Take over objects that are not kubemint's, or another owner's."`
 }
 

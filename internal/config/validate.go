@@ -80,7 +80,8 @@ func (c *checker) access(raw *accessInputs) Access {
 		CreateNamespace:      c.boolean("create_namespace", raw.CreateNamespace),
 		Ephemeral:            c.boolean("ephemeral", raw.Ephemeral),
 		ClusterScope:         c.scope(raw.Scope),
-		Rules:                c.rules(raw.Rules),
+		Rules:                c.rules("rules", raw.Rules),
+		MustNot:              c.rules("must_not", raw.MustNot),
 		TakeOwnership:        c.boolean("take_ownership", raw.TakeOwnership),
 	}
 	access.Roles = c.roles(raw.Role, access.ClusterScope)
@@ -123,10 +124,12 @@ func (c *checker) line(input, value string) string {
 // words splits at commas and white space and drops what stands twice.
 func words(value string) []string {
 	var list []string
+	seen := map[string]bool{}
 	for _, word := range strings.FieldsFunc(value, func(r rune) bool { return r == ',' || unicode.IsSpace(r) }) {
-		if !slices.Contains(list, word) {
+		if !seen[word] {
 			list = append(list, word)
 		}
+		seen[word] = true
 	}
 	return list
 }
@@ -196,7 +199,7 @@ func (c *checker) roles(value string, clusterScope bool) []Role {
 	return roles
 }
 
-func (c *checker) rules(value string) []rbacv1.PolicyRule {
+func (c *checker) rules(input, value string) []rbacv1.PolicyRule {
 	value = strings.TrimSpace(value)
 	if value == "" {
 		return nil
@@ -204,7 +207,7 @@ func (c *checker) rules(value string) []rbacv1.PolicyRule {
 	if file, ok := strings.CutPrefix(value, "@"); ok {
 		data, err := c.env.ReadFile(strings.TrimSpace(file))
 		if err != nil {
-			c.fault("rules", value, "cannot be read: "+reason(err),
+			c.fault(input, value, "cannot be read: "+reason(err),
 				"a relative path counts from the workspace; is the repository checked out before this step?")
 			return nil
 		}
@@ -212,7 +215,7 @@ func (c *checker) rules(value string) []rbacv1.PolicyRule {
 	}
 	parsed, err := rules.Parse(value)
 	for _, fault := range problem.All(err) {
-		c.fault("rules", "", fault.Error())
+		c.fault(input, "", fault.Error())
 	}
 	return parsed
 }

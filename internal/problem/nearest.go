@@ -5,15 +5,15 @@ package problem
 func Nearest(word string, among []string) string {
 	best, least := "", min(3, (len(word)+1)/2)
 	for _, candidate := range among {
-		if d := distance(word, candidate); d < least {
+		if d := Distance(word, candidate); d < least {
 			best, least = candidate, d
 		}
 	}
 	return best
 }
 
-// distance is the number of letters to insert, delete, replace or swap with their neighbour (optimal string alignment).
-func distance(a, b string) int {
+// Distance is the number of letters to insert, delete, replace or swap with their neighbour (optimal string alignment).
+func Distance(a, b string) int {
 	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {
 		last[j] = j

@@ -1,8 +1,8 @@
 package rules
 
 import (
-	"reflect"
 	"slices"
+	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/component-helpers/auth/rbac/validation"
@@ -12,20 +12,91 @@ import (
 // as the API server's escalation check does: a verb * is covered by a verb * alone, and every object (no names) by no list
 // of names.
 func Covers(have, want []rbacv1.PolicyRule) (missing []rbacv1.PolicyRule) {
-	_, missing = validation.Covers(have, flatten(want))
+	// What is granted rule for rule, as it mostly is in each of a thousand namespaces, is not broken down.
+	want = slices.DeleteFunc(slices.Clone(want), func(w rbacv1.PolicyRule) bool {
+		return slices.ContainsFunc(have, func(h rbacv1.PolicyRule) bool { return identical(h, w) })
+	})
+	if len(want) == 0 {
+		return nil
+	}
+	same := func(l line) any { return [3]any{l.targets[0], l.verbs[0], key(l.names)} }
+	held := map[any]bool{}
+	for _, l := range atoms(have) {
+		held[same(l)] = true
+	}
+	var rest []rbacv1.PolicyRule // what is granted in the same words needs no comparison with every rule
+	for _, l := range atoms(want) {
+		if !held[same(l)] {
+			rest = append(rest, l.rules()...)
+		}
+	}
+	_, missing = validation.Covers(have, rest)
 	return flatten(missing)
 }
 
-// Equal reports whether both grant the same: each covers the other.
-func Equal(a, b []rbacv1.PolicyRule) bool {
-	// Most comparisons are of rules that were read back as they were written, in up to a thousand namespaces a run.
-	return reflect.DeepEqual(a, b) || len(Covers(a, b)) == 0 && len(Covers(b, a)) == 0
+func identical(a, b rbacv1.PolicyRule) bool {
+	return slices.Equal(a.Verbs, b.Verbs) && slices.Equal(a.Resources, b.Resources) && slices.Equal(a.APIGroups, b.APIGroups) &&
+		slices.Equal(a.ResourceNames, b.ResourceNames) && slices.Equal(a.NonResourceURLs, b.NonResourceURLs)
 }
+
+// Equal reports whether both grant the same: each covers the other.
+func Equal(a, b []rbacv1.PolicyRule) bool { return len(Covers(a, b)) == 0 && len(Covers(b, a)) == 0 }
 
 // Diff returns what must be added to have and what must be removed from it to grant exactly want. Both are merged as
 // Format does, and nil where there is nothing.
 func Diff(have, want []rbacv1.PolicyRule) (added, removed []rbacv1.PolicyRule) {
 	return Covers(have, want), Covers(want, have)
+}
+
+// Overlap returns what both grant, merged as Format does; nil means nothing. Two words overlap where a request can match
+// both, as the API server matches them (pkg/apis/rbac/v1/evaluation_helpers.go of Kubernetes: VerbMatches,
+// APIGroupMatches, ResourceMatches, ResourceNameMatches, NonResourceURLMatches).
+func Overlap(have, forbidden []rbacv1.PolicyRule) []rbacv1.PolicyRule {
+	var both []rbacv1.PolicyRule
+	for _, a := range have {
+		for _, b := range forbidden {
+			r := rbacv1.PolicyRule{
+				Verbs:           meet(a.Verbs, b.Verbs, covers),
+				APIGroups:       meet(a.APIGroups, b.APIGroups, covers),
+				Resources:       meet(a.Resources, b.Resources, covers),
+				NonResourceURLs: meet(a.NonResourceURLs, b.NonResourceURLs, coversURL),
+				ResourceNames:   meet(a.ResourceNames, b.ResourceNames, equals),
+			}
+			if len(a.ResourceNames) == 0 || len(b.ResourceNames) == 0 { // every object
+				r.ResourceNames = slices.Concat(a.ResourceNames, b.ResourceNames)
+			} else if len(r.ResourceNames) == 0 {
+				r.Resources = nil
+			}
+			both = append(both, r)
+		}
+	}
+	return flatten(both)
+}
+
+// meet returns, of each pair of words that overlap, the narrower one.
+func meet(a, b []string, wider func(a, b string) bool) (both []string) {
+	for _, a := range a {
+		for _, b := range b {
+			if wider(a, b) {
+				both = append(both, b)
+			} else if wider(b, a) {
+				both = append(both, a)
+			}
+		}
+	}
+	return both
+}
+
+func equals(a, b string) bool { return a == b } // names, of which "" is that of a request without one
+
+// covers is for verbs, groups and resources: */scale is the subresource of all, and * includes subresources.
+func covers(a, b string) bool {
+	_, sub, slash := strings.Cut(b, "/")
+	return a == "*" || a == b || slash && a == "*/"+sub
+}
+
+func coversURL(a, b string) bool {
+	return a == b || strings.HasSuffix(a, "*") && strings.HasPrefix(b, strings.TrimRight(a, "*"))
 }
 
 // NonResource reports whether any rule is for URLs, which only a ClusterRole can grant.
@@ -36,7 +107,7 @@ func NonResource(rs []rbacv1.PolicyRule) bool {
 // flatten is the compact form as rules.
 func flatten(rs []rbacv1.PolicyRule) []rbacv1.PolicyRule {
 	var all []rbacv1.PolicyRule
-	for _, l := range compact(rs) {
+	for _, l := range compact(atoms(rs)) {
 		all = append(all, l.rules()...)
 	}
 	return all

@@ -43,6 +43,13 @@
 // shorthand cannot say it. (A rule read from a server can name what nothing can match, such as a resource with a dot in
 // it; that prints, and may not read back.)
 //
+// # What rules mean
+//
+// [Covers], [Equal] and [Diff] compare what is granted as the API server's escalation check does. [Overlap] is what two sets
+// of rules both grant: every request that both would allow, and no other. [Questions] takes rules apart into what an access
+// review asks. [Caveats] tells of rules that seem to grant more than they do: creation or lists of named objects, and
+// resources of the cluster in a Role. [Unserved] compares resources that are not built in with those that a cluster serves.
+//
 // The room is pure. It imports the API types of RBAC, component-helpers for what covers what, apimachinery for what a
 // domain is, a YAML decoder, and the problem room for the nearest word.
 package rules

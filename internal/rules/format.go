@@ -16,15 +16,20 @@ import (
 func Format(rs []rbacv1.PolicyRule) []string {
 	var text strings.Builder
 	columns := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	for _, l := range compact(rs) {
-		row := strings.Join(printed(l.verbs), ",") + "\t" + strings.Join(printed(l.targets), ",")
-		if len(l.names) > 0 {
-			row += "\t" + strings.Join(printed(l.names), ",")
-		}
-		_, _ = fmt.Fprintln(columns, row)
+	for _, l := range compact(atoms(rs)) {
+		_, _ = fmt.Fprintln(columns, strings.Join(l.columns(), "\t"))
 	}
 	_ = columns.Flush() // a builder takes everything
 	return strings.FieldsFunc(text.String(), func(r rune) bool { return r == '\n' })
+}
+
+// columns are the words of a line, safe to print.
+func (l line) columns() []string {
+	all := []string{strings.Join(printed(l.verbs), ","), strings.Join(printed(l.targets), ",")}
+	if len(l.names) > 0 {
+		all = append(all, strings.Join(printed(l.names), ","))
+	}
+	return all
 }
 
 // printed quotes the words that are not plain ASCII, or have a meaning in the shorthand.
@@ -69,7 +74,7 @@ type MatrixRow struct {
 // NewMatrix makes the table of rs. The order of its rows does not depend on that of rs.
 func NewMatrix(rs []rbacv1.PolicyRule) Matrix {
 	var m Matrix
-	lines := accesses(rs)
+	lines := accesses(atoms(rs))
 	for _, l := range lines {
 		m.Verbs = append(m.Verbs, l.verbs...)
 	}

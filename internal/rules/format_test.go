@@ -189,6 +189,10 @@ func TestNothingIsChangedInPlace(t *testing.T) {
 	rules.Format(rs)
 	rules.NewMatrix(rs)
 	rules.Diff(rs, in()[:1])
+	rules.Overlap(rs, rs)
+	rules.Questions(rs, true)
+	rules.Caveats(rs, true)
+	rules.Unserved(rs, nil)
 	if diff := cmp.Diff(in(), rs); diff != "" {
 		t.Error("the argument was changed\n", diff)
 	}

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	rbacv1 "k8s.io/api/rbac/v1"
+
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/rules"
 )
@@ -52,6 +54,44 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q prints differently when read back: %q", lines, rules.Format(again))
 		}
 		rules.NewMatrix(parsed)
+		rules.Caveats(parsed, true)
+		rules.Unserved(parsed, []rules.Served{{Group: "a.b", Resource: "widgets", Kind: "Widget"}})
+		var asked []rbacv1.PolicyRule
+		for _, q := range rules.Questions(parsed, false) {
+			asked = append(asked, q.Rule())
+		}
+		if !rules.Equal(parsed, asked) {
+			t.Fatalf("%q is asked for as %q", lines, rules.Format(asked))
+		}
+	})
+}
+
+// FuzzOverlap: the overlap is the same from both sides, so that both find it empty; each side covers it; and what one side
+// has that the other covers is in it.
+func FuzzOverlap(f *testing.F) {
+	f.Add("get,list pods,deployments.apps/scale,*.batch,*/log a,b\n* *.*\nget /healthz,/api/*", "* */log,*.*/scale b,c\nget pods.*\n* /*,/api")
+	f.Add("* *", "get pods/log a")
+	f.Add("get /a*,/a/b*", "* /a/*,/a")
+	f.Fuzz(func(t *testing.T, one, other string) {
+		a, err := rules.Parse(one)
+		b, err2 := rules.Parse(other)
+		if err != nil || err2 != nil {
+			return
+		}
+		both := rules.Overlap(a, b)
+		if !rules.Equal(both, rules.Overlap(b, a)) {
+			t.Errorf("%q overlaps %q in %q, and the other way round in %q",
+				rules.Format(a), rules.Format(b), rules.Format(both), rules.Format(rules.Overlap(b, a)))
+		}
+		if beyond := append(rules.Covers(a, both), rules.Covers(b, both)...); beyond != nil {
+			t.Errorf("%q and %q do not overlap in %q", rules.Format(a), rules.Format(b), rules.Format(beyond))
+		}
+		for _, q := range rules.Questions(a, false) {
+			atom := []rbacv1.PolicyRule{q.Rule()}
+			if rules.Covers(b, atom) == nil && rules.Covers(both, atom) != nil {
+				t.Errorf("%+v is missing in %q", q, rules.Format(both))
+			}
+		}
 	})
 }
 

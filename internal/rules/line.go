@@ -51,17 +51,11 @@ func (l line) rules() []rbacv1.PolicyRule {
 	return all
 }
 
-// compact merges rules into few lines, sorted: what has the same verbs and names shares a line.
-func compact(rs []rbacv1.PolicyRule) []line {
-	return merge(accesses(rs), func(l line) any { return [3]any{l.targets[0].url == "", key(l.verbs), key(l.names)} })
-}
-
-// accesses merges rules into lines of one target each, sorted: first the verbs for the same target and name, then the
-// names that have the same verbs.
-func accesses(rs []rbacv1.PolicyRule) []line {
+// atoms are rules broken down: lines of one verb, one target, and one name or none.
+func atoms(rs []rbacv1.PolicyRule) []line {
 	var lines []line
 	for _, r := range rs {
-		for _, atom := range validation.BreakdownRule(r) { // one verb, one target, one name or none
+		for _, atom := range validation.BreakdownRule(r) {
 			l := line{verbs: atom.Verbs, names: atom.ResourceNames}
 			if len(atom.NonResourceURLs) > 0 {
 				l.targets = []target{path(atom.NonResourceURLs[0])}
@@ -71,6 +65,17 @@ func accesses(rs []rbacv1.PolicyRule) []line {
 			lines = append(lines, l)
 		}
 	}
+	return lines
+}
+
+// compact merges atoms into few lines, sorted: what has the same verbs and names shares a line.
+func compact(lines []line) []line {
+	return merge(accesses(lines), func(l line) any { return [3]any{l.targets[0].url == "", key(l.verbs), key(l.names)} })
+}
+
+// accesses merges atoms into lines of one target each, sorted: first the verbs for the same target and name, then the
+// names that have the same verbs.
+func accesses(lines []line) []line {
 	lines = merge(lines, func(l line) any { return [2]any{l.targets[0], key(l.names)} })
 	return merge(lines, func(l line) any { return [3]any{l.targets[0], key(l.verbs), l.names == nil} })
 }

@@ -66,6 +66,16 @@ var builtin = map[string][]string{
 	"storagemigration.k8s.io": strings.Fields(`storageversionmigrations storageversionmigrations/status`),
 }
 
+// clusterScoped are the built-in resources that belong to no namespace, each of which only one built-in group has: those of
+// discovery, and of what is only authorized those that are asked for without a namespace. Of namespaces see caveat.
+const clusterScoped = `componentstatuses groups nodes persistentvolumes users mutatingadmissionpolicies
+	mutatingadmissionpolicybindings mutatingwebhookconfigurations validatingadmissionpolicies validatingadmissionpolicybindings
+	validatingwebhookconfigurations customresourcedefinitions apiservices selfsubjectreviews tokenreviews uids userextras
+	selfsubjectaccessreviews selfsubjectrulesreviews subjectaccessreviews certificatesigningrequests clustertrustbundles signers
+	flowschemas prioritylevelconfigurations storageversions ingressclasses ipaddresses servicecidrs runtimeclasses clusterrolebindings
+	clusterroles deviceclasses devicetaintrules resourcepoolstatusrequests resourceslices priorityclasses csidrivers csinodes
+	storageclasses volumeattachments volumeattributesclasses storageversionmigrations`
+
 // shortNames are kubectl's, and the plural that is far from its singular, for the hint: a rule needs the plural.
 var shortNames = map[string]string{
 	"cj": "cronjobs", "cm": "configmaps", "crd": "customresourcedefinitions", "cs": "componentstatuses",

@@ -130,8 +130,8 @@ func TestA401IsBoundedAndExplained(t *testing.T) {
 	t.Parallel()
 	for name, prove := range map[string]func(ctx context.Context, api token.Reviewer) error{
 		"WhoAmI": func(ctx context.Context, api token.Reviewer) error { return token.WhoAmI(ctx, api, account) },
-		"InEffect": func(ctx context.Context, api token.Reviewer) error {
-			return token.InEffect(ctx, api, token.Claim{Namespace: "shop"})
+		"Prove": func(ctx context.Context, api token.Reviewer) error {
+			return token.Prove(ctx, api, token.Claim{Namespace: "shop"})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -183,7 +183,7 @@ func TestOtherErrorsAreTheCallersToExplain(t *testing.T) {
 	if err := token.WhoAmI(t.Context(), api, account); !apierrors.IsForbidden(err) {
 		t.Error(err)
 	}
-	if err := token.InEffect(t.Context(), api, token.Claim{Namespace: "shop"}); !apierrors.IsForbidden(err) {
+	if err := token.Prove(t.Context(), api, token.Claim{Namespace: "shop"}); !apierrors.IsForbidden(err) {
 		t.Error(err)
 	}
 	if len(api.asked) != 2 {
@@ -191,7 +191,7 @@ func TestOtherErrorsAreTheCallersToExplain(t *testing.T) {
 	}
 }
 
-func TestInEffect(t *testing.T) {
+func TestProve(t *testing.T) {
 	t.Parallel()
 	claim := []rbacv1.PolicyRule{getPods, useSecret, getHealthz}
 	none, part := []rbacv1.PolicyRule{}, []rbacv1.PolicyRule{getPods}
@@ -213,7 +213,7 @@ func TestInEffect(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				api, start := &reviewer{script: tt.script}, time.Now()
-				if err := token.InEffect(t.Context(), api, token.Claim{Namespace: "shop", Rules: tt.claim}); err != nil {
+				if err := token.Prove(t.Context(), api, token.Claim{Namespace: "shop", Rules: tt.claim}); err != nil {
 					t.Fatal(err)
 				}
 				if took := time.Since(start); len(api.asked) != tt.asked || took != tt.took {
@@ -227,7 +227,7 @@ func TestInEffect(t *testing.T) {
 	}
 }
 
-func TestInEffectSaysWhatIsMissingWhenTheTimeIsOver(t *testing.T) {
+func TestProveSaysWhatIsMissingWhenTheTimeIsOver(t *testing.T) {
 	t.Parallel()
 	const hint = "raise `timeout`, or see whether somebody deletes the bindings again"
 	for name, tt := range map[string]struct {
@@ -248,7 +248,7 @@ func TestInEffectSaysWhatIsMissingWhenTheTimeIsOver(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute+time.Millisecond)
 				defer cancel()
 				api, start := &reviewer{script: []any{[]rbacv1.PolicyRule{getPods}}, note: tt.note}, time.Now()
-				err := token.InEffect(ctx, api, token.Claim{Namespace: tt.namespace, Rules: []rbacv1.PolicyRule{getPods, useSecret, getHealthz}})
+				err := token.Prove(ctx, api, token.Claim{Namespace: tt.namespace, Rules: []rbacv1.PolicyRule{getPods, useSecret, getHealthz}})
 				if !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("the reason is lost: %v", err)
 				}

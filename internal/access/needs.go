@@ -1,0 +1,113 @@
+package access
+
+import (
+	"maps"
+	"slices"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/rules"
+)
+
+// Need is what the runner's identity has to be allowed in one place. Namespace is "" for the whole cluster.
+type Need struct {
+	Namespace string
+	Rules     []rbacv1.PolicyRule
+}
+
+// served is where the kinds of [Desired] are served.
+var served = map[string]struct{ group, resource string }{
+	"Namespace":          {corev1.GroupName, "namespaces"},
+	"ServiceAccount":     {corev1.GroupName, "serviceaccounts"},
+	"Role":               {rbacv1.GroupName, "roles"},
+	"RoleBinding":        {rbacv1.GroupName, "rolebindings"},
+	"ClusterRole":        {rbacv1.GroupName, "clusterroles"},
+	"ClusterRoleBinding": {rbacv1.GroupName, "clusterrolebindings"},
+}
+
+// Needs are the least rights with which the runner's identity completes mint and revoke, by place: those of a first run,
+// or with steady those of one that finds everything as it is declared. tokenSecret is the name of a permanent token's
+// Secret. A place without rules is one where a steady run needs none, and a first run some.
+//
+// The verb escalate is never among them, as it lets the runner write any rule into the role: it holds what it gives
+// away, and may bind what it binds.
+func Needs(desired Desired, asked config.Token, tokenSecret string, steady bool) []Need {
+	declared, account := desired.Access, desired.Access.ServiceAccount
+	type part struct{ own, given []rbacv1.PolicyRule } // for what the run does itself, and for what it gives away
+	parts := map[string]*part{}
+	in := func(namespace string) *part {
+		if declared.CreateNamespace && !steady {
+			namespace = "" // no Role can lie in a namespace that is not there yet
+		}
+		if parts[namespace] == nil {
+			parts[namespace] = &part{}
+		}
+		return parts[namespace]
+	}
+
+	for _, o := range desired.Objects {
+		ref, verbs, place := RefOf(o), []string{"get", "create", "patch"}, in(o.GetNamespace())
+		switch {
+		case steady, ref.Kind == "ServiceAccount" && !declared.CreateServiceAccount:
+			verbs = []string{"get"}
+		case declared.Ephemeral && ref.Kind != "Namespace": // its name is random, and revoke deletes it
+			ref.Name, verbs = "", append(verbs, "delete")
+		}
+		place.own = append(place.own, allow(served[ref.Kind].group, served[ref.Kind].resource, ref.Name, verbs...))
+		if !steady {
+			place.given = append(place.given, Rules(o)...)
+		}
+	}
+	for _, ref := range desired.Named {
+		place := in(ref.Namespace)
+		if !steady { // then the binding is there, and a role that cannot be read is reported as unproven, and no more
+			place.given = append(place.given, allow(served[ref.Kind].group, served[ref.Kind].resource, ref.Name, "get", "bind"))
+		}
+	}
+	home := in(account.Namespace)
+	home.own = append(home.own, credential(declared, asked, tokenSecret, steady)...)
+
+	var needs []Need
+	var everywhere []rbacv1.PolicyRule                          // "" comes first
+	for _, namespace := range slices.Sorted(maps.Keys(parts)) { // what one part grants, no other repeats
+		place := parts[namespace]
+		given := rules.Covers(place.own, place.given)
+		least := rules.Covers(everywhere, append(rules.Covers(given, place.own), given...))
+		needs = append(needs, Need{Namespace: namespace, Rules: least})
+		if namespace == "" {
+			everywhere = least
+		}
+	}
+	return needs
+}
+
+// credential are the rights to mint and revoke, in the ServiceAccount's namespace.
+func credential(declared config.Access, asked config.Token, tokenSecret string, steady bool) []rbacv1.PolicyRule {
+	account := declared.ServiceAccount.Name
+	if declared.Ephemeral {
+		account = ""
+	}
+	mint := allow(corev1.GroupName, "serviceaccounts/token", account, "create")
+	create := allow(corev1.GroupName, "secrets", "", "create") // the authorizer sees no name in a POST
+	switch {
+	case asked.Duration == config.Permanent && steady:
+		return []rbacv1.PolicyRule{allow(corev1.GroupName, "secrets", tokenSecret, "get")}
+	case asked.Duration == config.Permanent: // a run that fails deletes the Secret that it made, and so does revoke --permanent
+		return []rbacv1.PolicyRule{create, allow(corev1.GroupName, "secrets", tokenSecret, "get", "delete")}
+	case asked.Revoke: // a lease's name is random
+		return []rbacv1.PolicyRule{mint, create, allow(coordinationv1.GroupName, "leases", "", "create", "delete")}
+	}
+	return []rbacv1.PolicyRule{mint}
+}
+
+// allow is a rule for the object of that name; "" is every object.
+func allow(group, resource, name string, verbs ...string) rbacv1.PolicyRule {
+	rule := rbacv1.PolicyRule{APIGroups: []string{group}, Resources: []string{resource}, Verbs: verbs}
+	if name != "" {
+		rule.ResourceNames = []string{name}
+	}
+	return rule
+}

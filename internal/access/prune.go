@@ -1,0 +1,56 @@
+package access
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+)
+
+// Prune plans the deletion of those of the listed Roles and bindings, all with our marks for this ServiceAccount, that
+// are declared no longer. What is not this run's to delete is left out and reported, joined, as by [Diff].
+func Prune(desired Desired, listed []Object) (Plan, error) {
+	wanted := map[Ref]bool{}
+	for _, object := range desired.Objects {
+		wanted[RefOf(object)] = true
+	}
+	var plan Plan
+	var refusals []error
+	for _, object := range listed {
+		ref := RefOf(object)
+		switch err := desired.refuse(object, "delete", true); {
+		case wanted[ref], object.GetAnnotations()[AnnotationExpiresAt] != "": // what expires is for sweep
+		case untouchable(object):
+			plan.Warnings = append(plan.Warnings,
+				ref.String()+" is declared no longer and is left: its annotation "+rbacv1.AutoUpdateAnnotationKey+" is false")
+		case err != nil:
+			refusals = append(refusals, err)
+		default:
+			plan.Changes = append(plan.Changes, Change{Verb: Deleted, Ref: ref, Delete: object, Removed: Rules(object)})
+		}
+	}
+	return plan, errors.Join(refusals...)
+}
+
+// namedElsewhere is how many objects the warning names.
+const namedElsewhere = 3
+
+// elsewhere warns of what [Prune] would delete in namespaces that are not declared. Other owners' and jobs' objects there
+// are none of this run's business.
+func elsewhere(desired Desired, listed []Object) []string {
+	plan, _ := Prune(desired, listed)
+	if len(plan.Changes) == 0 {
+		return nil
+	}
+	var names []string
+	for i, change := range plan.Changes {
+		if i == namedElsewhere {
+			names[i-1] += fmt.Sprintf(" and %d more", len(plan.Changes)-i)
+			break
+		}
+		names = append(names, change.Ref.String())
+	}
+	return []string{"not declared by this run, and left, in other namespaces: " + strings.Join(names, ", ") +
+		": `kubemint prune` deletes them"}
+}

@@ -1,0 +1,167 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/token"
+)
+
+// bootstrapOptions are the flags of `kubemint bootstrap`.
+type bootstrapOptions struct {
+	steady   bool
+	subjects subjects
+}
+
+// subjects is a flag that may be given more than once.
+type subjects []rbacv1.Subject
+
+const subjectForms = "user:NAME, group:NAME or serviceaccount:NAMESPACE/NAME"
+
+func (s *subjects) String() string { return "" }
+
+// Set reads user:NAME, group:NAME or serviceaccount:NS/NAME.
+func (s *subjects) Set(value string) error {
+	kind, name, _ := strings.Cut(value, ":")
+	subject := rbacv1.Subject{APIGroup: rbacv1.GroupName, Name: name}
+	switch {
+	case name == "":
+	case kind == "user":
+		subject.Kind = rbacv1.UserKind
+	case kind == "group":
+		subject.Kind = rbacv1.GroupKind
+	case kind == "serviceaccount":
+		namespace, name, _ := strings.Cut(name, "/")
+		if len(validation.IsDNS1123Label(namespace)) == 0 && len(validation.IsDNS1123Subdomain(name)) == 0 {
+			subject = rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: name}
+		}
+	}
+	if subject.Kind == "" {
+		return errors.New("write " + subjectForms)
+	}
+	*s = append(*s, subject)
+	return nil
+}
+
+// bootstrap prints manifests with the least rights that the runner's identity needs. It talks to no cluster.
+func (r *run) bootstrap(ctx context.Context, options bootstrapOptions) error {
+	if err := r.load(ctx); err != nil {
+		return err
+	}
+	if options.steady && r.cfg.Access.Ephemeral {
+		return problem.Newf(problem.Config, "run bootstrap", "an ephemeral identity is made anew by each run: there is no steady state").
+			Hint("leave --steady out, or `ephemeral`")
+	}
+	desired := access.Desire(r.cfg.Access.In(r.contextNamespace()), access.Marks{})
+	secret := token.NewPermanent(desired.Access.ServiceAccount, access.Marks{}).Name
+	documents := []string{r.remarks(desired, options, secret)}
+	for _, need := range access.Needs(desired, r.cfg.Token, secret, options.steady) {
+		for _, object := range manifests(desired.Access.ServiceAccount, need, options.subjects) {
+			document, err := yaml.Marshal(object)
+			if err != nil {
+				return problem.New(problem.Publish, "encode manifests", err)
+			}
+			documents = append(documents, string(document))
+		}
+	}
+	return r.print(strings.Join(documents, "---\n"))
+}
+
+// contextNamespace is what mint takes where no namespace is declared: the source context's, where there is a source.
+func (r *run) contextNamespace() string {
+	if len(r.cfg.Access.Namespaces) > 0 {
+		return ""
+	}
+	namespace, why := "default", "the source's context names none"
+	if s, err := r.loadSource(r.cfg.Source.Kubeconfig, r.cfg.Source.Context, r.getenv); err != nil {
+		why = err.Error()
+	} else if s.Namespace != "" {
+		namespace, why = s.Namespace, "that of the source's context"
+	}
+	r.log.printf("note: no `namespace` is declared: %s is assumed (%s)", namespace, why)
+	return namespace
+}
+
+// manifests are the role of one place and, where there are subjects, its binding. Both flavours have the same names: the
+// steady one, applied later, narrows what the other gave.
+func manifests(account types.NamespacedName, need access.Need, subjects []rbacv1.Subject) []any {
+	version, kind := rbacv1.SchemeGroupVersion.String(), "ClusterRole"
+	if need.Namespace != "" {
+		kind = "Role"
+	}
+	meta := metav1.ObjectMeta{Namespace: need.Namespace, Name: "kubemint-runner:" + account.Namespace + ":" + account.Name}
+	objects := []any{rbacv1.Role{
+		TypeMeta: metav1.TypeMeta{APIVersion: version, Kind: kind}, ObjectMeta: meta, Rules: append([]rbacv1.PolicyRule{}, need.Rules...),
+	}}
+	if len(subjects) > 0 {
+		objects = append(objects, rbacv1.RoleBinding{
+			TypeMeta: metav1.TypeMeta{APIVersion: version, Kind: kind + "Binding"}, ObjectMeta: meta, Subjects: subjects,
+			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: kind, Name: meta.Name},
+		})
+	}
+	return objects
+}
+
+// remarks are the comment above the manifests: what a reviewer has to know of them.
+func (r *run) remarks(desired access.Desired, options bootstrapOptions, secret string) string {
+	declared, account := desired.Access, desired.Access.ServiceAccount
+	var b strings.Builder
+	say := func(format string, args ...any) { fmt.Fprintf(&b, "# "+format+"\n", args...) }
+	flavour, reach := "the first run included", strings.Join(declared.Namespaces, ", ")
+	if options.steady {
+		flavour = "once ServiceAccount, roles and bindings are as declared (--steady)"
+	}
+	if declared.ClusterScope {
+		reach = "the whole cluster"
+	}
+	say("The least rights of a runner that mints credentials of ServiceAccount %s for %s,", account, reach)
+	say("%s. For an administrator:  kubectl apply -f -", flavour)
+	if len(options.subjects) == 0 {
+		say("There are no bindings, since no --subject was given: " + subjectForms)
+	}
+	if options.steady && len(desired.Named) > 0 {
+		say("An empty role takes back what the first run needed there.")
+		say("Without it the rights of these roles stay unproven; for the proof, add the verb get on")
+		for _, ref := range desired.Named {
+			say("  %s", ref)
+		}
+	}
+	if !options.steady && declared.CreateNamespace {
+		say("create_namespace: no Role can lie in a namespace that is not there yet, so the rights are on the whole cluster.")
+		say("Apply the output of --steady once the namespaces are there.")
+	}
+	if declared.Ephemeral {
+		say("ephemeral: names are random, so the rights are on every ServiceAccount, role and binding of the place.")
+		say("The runner can be any ServiceAccount of namespace %s: keep what others use out of it.", account.Namespace)
+	}
+	if r.cfg.Token.Duration == config.Permanent {
+		say("duration permanent: the runner reads Secret %s/%s, which holds the token for good.", account.Namespace, secret)
+		if !options.steady {
+			say("By it, it can be any ServiceAccount of the namespace: keep what others use out of it.")
+		}
+	}
+	if !options.steady && slices.ContainsFunc(declared.Rules, reachesSecrets) {
+		say("The declared rules hold rights on Secrets, and so does the runner: it may give away only what it holds.")
+	}
+	return b.String()
+}
+
+func reachesSecrets(rule rbacv1.PolicyRule) bool {
+	has := func(list []string, word string) bool {
+		return slices.Contains(list, word) || slices.Contains(list, "*")
+	}
+	return has(rule.APIGroups, corev1.GroupName) && has(rule.Resources, "secrets")
+}

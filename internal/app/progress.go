@@ -1,0 +1,84 @@
+package app
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/kubemint/kubemint/internal/cluster"
+)
+
+// each is cluster.Each, and says from time to time how far it is: a line of the log, or a bar on a terminal.
+func (l *log) each(what string, n int, f func(i int) error) error {
+	const worthwhile = 100
+	if n < worthwhile {
+		return cluster.Each(n, f)
+	}
+	var done atomic.Int64
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go l.progress(what, n, &done, stop, stopped)
+	defer func() { close(stop); <-stopped }()
+	return cluster.Each(n, func(i int) error {
+		defer done.Add(1)
+		return f(i)
+	})
+}
+
+func (l *log) progress(what string, n int, done *atomic.Int64, stop, stopped chan struct{}) {
+	const width = 40
+	defer close(stopped)
+	terminal := isTerminal(l.w)
+	ticker := time.NewTicker(200 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-stop:
+			l.overwrite("")
+			return
+		case <-ticker.C:
+		}
+		now := int(done.Load())
+		if terminal {
+			full := width * now / n
+			l.overwrite(fmt.Sprintf("%s [%s%s] %d/%d", what, strings.Repeat("#", full), strings.Repeat(".", width-full), now, n))
+		} else if l.silent() >= 3*time.Second {
+			l.printf("%s: %d of %d", what, now, n)
+		}
+	}
+}
+
+// silent is for how long nothing was said.
+func (l *log) silent() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Since(l.said)
+}
+
+// overwrite puts a line in the place of the one that it wrote last, which the next line of the log replaces.
+func (l *log) overwrite(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.clear()
+	_, _ = io.WriteString(l.w, line)
+	l.unfinished = line != ""
+}
+
+// clear takes away the line of overwrite.
+func (l *log) clear() {
+	if l.unfinished {
+		_, _ = io.WriteString(l.w, "\r\x1b[K") // to the line's beginning, and erase it (ECMA-48 EL)
+	}
+	l.unfinished = false
+}
+
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

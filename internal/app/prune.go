@@ -1,0 +1,62 @@
+package app
+
+import (
+	"context"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/problem"
+)
+
+// pruneOptions are the flags of `kubemint prune`.
+type pruneOptions struct{ dryRun bool }
+
+// prune deletes the access of this ServiceAccount that the configuration does not declare any more, wherever it is. What
+// is another owner's or another job's stays, and is named.
+func (r *run) prune(ctx context.Context, options pruneOptions) error {
+	if err := r.load(ctx); err != nil {
+		return err
+	}
+	const op = "prune access"
+	if r.cfg.Access.Ephemeral {
+		return problem.Newf(problem.Config, op, "an ephemeral identity's access is deleted at revoke, and by kubemint sweep").
+			Hint("leave `ephemeral` out to prune the access of `service_account`")
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.Result.Timeout)
+	defer cancel()
+	client, declared, err := r.runner()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	marks := access.Labels(declared.ServiceAccount)
+	if !declared.Grants() {
+		return problem.Newf(problem.Config, op, "neither `role` nor `rules` is given: that says nothing about access, and all would be deleted").
+			Hint("give the `role` and `rules` that the pipeline has").
+			Hint("or delete all access of %s with  kubectl delete rolebinding,role,clusterrolebinding,clusterrole -A -l %s",
+				declared.ServiceAccount, labels.FormatLabels(marks))
+	}
+	kinds := []string{"RoleBinding", "Role", "ClusterRoleBinding", "ClusterRole"}
+	lists := make([][]access.Object, len(kinds))
+	if err := cluster.Each(len(kinds), func(i int) (err error) {
+		lists[i], err = client.ListLabelled(ctx, kinds[i], "", marks)
+		return client.Explain(problem.Mint, "list "+kinds[i]+"s", err)
+	}); err != nil {
+		return err
+	}
+	plan, refusals := access.Prune(access.Desire(declared, r.platform.Marks()), slices.Concat(lists...))
+	for _, warning := range plan.Warnings {
+		r.log.warnf("%s", warning)
+	}
+	for _, refusal := range problem.All(refusals) {
+		r.log.printf("note: not done: %s", refusal)
+	}
+	objects := make([]access.Object, len(plan.Changes))
+	for i, change := range plan.Changes {
+		objects[i] = change.Delete
+	}
+	return r.deleteAll(ctx, client, deletion{phase: problem.Mint, done: "pruned", place: "in all namespaces", dryRun: options.dryRun}, objects)
+}

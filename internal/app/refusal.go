@@ -1,0 +1,104 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/rules"
+	"github.com/kubemint/kubemint/internal/token"
+)
+
+// needs are the rights that the run takes of the runner's identity: a first run, or one that finds all in place.
+func (m *minting) needs(steady bool) []access.Need {
+	secret := token.NewPermanent(m.desired.Access.ServiceAccount, access.Marks{}).Name
+	return access.Needs(m.desired, m.cfg.Token, secret, steady)
+}
+
+// refused adds to what the API server has refused all that it would refuse next: it names one verb at a time, and a later
+// phase meets other refusals.
+func (m *minting) refused(ctx context.Context, err error) error {
+	var denied []rbacv1.PolicyRule
+	var all []*problem.Error // each gets the hints, since any may be left out of the report; it says them once
+	user := ""
+	for _, each := range problem.All(err) {
+		d, _ := errors.AsType[*cluster.Denial](each)
+		if p, ok := errors.AsType[*problem.Error](each); ok && d != nil {
+			denied, all, user = append(denied, d.Rule()), append(all, p), d.User
+		}
+	}
+	if len(all) == 0 || ctx.Err() != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	needs := m.needs(false)
+	if cluster.Each(len(needs), func(i int) (err error) {
+		place := needs[i].Namespace
+		if place == "" {
+			place = token.EveryNamespace
+		}
+		needs[i].Rules, err = token.Lacks(ctx, m.client, place, needs[i].Rules)
+		return err
+	}) != nil {
+		return err // what was refused stands as it is
+	}
+	var text strings.Builder
+	more := false
+	for _, alike := range places(needs) {
+		more = more || len(rules.Covers(denied, alike.rules)) > 0
+		text.WriteString("\n  " + alike.where + ":" + pasteable(alike.rules))
+	}
+	for _, p := range all {
+		if more {
+			p.Hint("the API server names one right at a time; all that the runner's identity lacks "+
+				"for a first run of this configuration is%s", &text)
+		}
+		p.Hint("%s", cluster.Bootstrap(user))
+	}
+	return err
+}
+
+// place are the namespaces that have rules in common.
+type place struct {
+	where string
+	rules []rbacv1.PolicyRule
+}
+
+func places(needs []access.Need) (all []place) {
+	namespaces := map[string][]string{}
+	var order []access.Need
+	for _, need := range needs {
+		key := pasteable(need.Rules)
+		if len(need.Rules) > 0 && namespaces[key] == nil {
+			order = append(order, need)
+		}
+		namespaces[key] = append(namespaces[key], need.Namespace)
+	}
+	for _, need := range order {
+		where := "at the cluster scope"
+		if need.Namespace != "" {
+			where = "in namespace " + some(namespaces[pasteable(need.Rules)])
+		}
+		all = append(all, place{where, need.Rules})
+	}
+	return all
+}
+
+// pasteable are rules as lines of a Role: JSON is YAML.
+func pasteable(rs []rbacv1.PolicyRule) string {
+	var text strings.Builder
+	for _, rule := range rs {
+		if line, err := json.Marshal(rule); err == nil {
+			text.WriteString("\n    - " + string(line))
+		}
+	}
+	return text.String()
+}

@@ -1,0 +1,187 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+
+	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/rules"
+)
+
+func TestPlacesHaveRulesInCommon(t *testing.T) {
+	t.Parallel()
+	pods, roles := parse(t, "get pods"), parse(t, "get,create,patch roles x")
+	for name, tt := range map[string]struct {
+		needs []access.Need
+		want  []string
+	}{
+		"none":                 {nil, nil},
+		"nothing is lacking":   {[]access.Need{{Namespace: "a"}, {Namespace: ""}}, nil},
+		"the same in many":     {[]access.Need{{Namespace: "a", Rules: pods}, {Namespace: "b", Rules: roles}, {Namespace: "c", Rules: pods}, {Namespace: "d", Rules: nil}}, []string{"in namespace a, c: get  pods", "in namespace b: get,create,patch  roles.rbac.authorization.k8s.io  x"}},
+		"at the cluster scope": {[]access.Need{{Namespace: "", Rules: roles}, {Namespace: "a", Rules: pods}}, []string{"at the cluster scope: get,create,patch  roles.rbac.authorization.k8s.io  x", "in namespace a: get  pods"}},
+		"more than ten namespaces": {func() (needs []access.Need) {
+			for namespace := range strings.SplitSeq("abcdefghijk", "") {
+				needs = append(needs, access.Need{Namespace: namespace, Rules: pods})
+			}
+			return needs
+		}(), []string{"in namespace a, b, c, d, e, f, g, h, i, j, …: get  pods"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got []string
+			for _, p := range places(tt.needs) {
+				got = append(got, p.where+": "+strings.Join(rules.Format(p.rules), "; "))
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// What is printed to be pasted is the rules of a Role, and reads back as what it was.
+func TestPasteableReadsBack(t *testing.T) {
+	t.Parallel()
+	want := parse(t, "get,list pods,secrets a:b\n* *.batch\nget /healthz")
+	text := pasteable(want)
+	if got, err := rules.Parse(text); err != nil || !rules.Equal(got, want) {
+		t.Errorf("%s\n%v, %v", text, got, err)
+	}
+	if lines := strings.Split(text, "\n"); len(lines) != 1+len(want) || lines[0] != "" {
+		t.Errorf("%q is not a line each", text)
+	}
+	for line := range strings.SplitSeq(strings.TrimPrefix(text, "\n"), "\n") {
+		if !strings.HasPrefix(line, `    - {"verbs":[`) {
+			t.Error(line)
+		}
+	}
+	if got := pasteable(nil); got != "" {
+		t.Errorf("of nothing: %q", got)
+	}
+}
+
+// lacking is a runner's identity that has some rights in each namespace, and a run of it that declares pods in two.
+func lacking(t *testing.T, has map[string][]rbacv1.PolicyRule, code int) (*minting, func() (asked []string)) {
+	t.Helper()
+	var mu sync.Mutex
+	var asked []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var review authorizationv1.SelfSubjectRulesReview
+		if err := json.NewDecoder(r.Body).Decode(&review); err != nil {
+			t.Error(err)
+		}
+		mu.Lock()
+		asked = append(asked, r.URL.Path+" "+review.Spec.Namespace)
+		mu.Unlock()
+		for _, rule := range has[review.Spec.Namespace] {
+			review.Status.ResourceRules = append(review.Status.ResourceRules, authorizationv1.ResourceRule{Verbs: rule.Verbs, APIGroups: rule.APIGroups, Resources: rule.Resources, ResourceNames: rule.ResourceNames})
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(code)
+		_ = json.NewEncoder(w).Encode(review)
+	}))
+	t.Cleanup(server.Close)
+	client, err := cluster.New(&rest.Config{Host: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	declared := config.Access{ServiceAccount: types.NamespacedName{Namespace: "shop", Name: "ci"}, Namespaces: []string{"shop", "web"}, Rules: parse(t, "get pods")}
+	m := &minting{
+		run:    &run{cfg: &config.Config{Token: config.Token{Duration: 1}}, log: &log{w: &bytes.Buffer{}}, platform: &annotator{}},
+		client: client, desired: access.Desire(declared, access.Marks{}),
+	}
+	return m, func() []string { mu.Lock(); defer mu.Unlock(); return asked }
+}
+
+func refusal(namespace, verb, resource string) error {
+	return problem.New(problem.Rights, "read Role "+namespace+"/x", &cluster.Denial{User: "jane", Verb: verb, Resource: resource, Group: "rbac.authorization.k8s.io", Namespace: namespace}).
+		Hint("or see whether namespace %s exists", namespace)
+}
+
+const (
+	allOfIt = "hint: the API server names one right at a time; all that the runner's identity lacks for a first run of this configuration is"
+	byAdmin = "hint: an administrator can give it all that this configuration takes:  kubemint bootstrap --subject user:jane | kubectl apply -f -\n"
+)
+
+// One refusal in each of two namespaces is one error, and what is missing beside it stands below it all the same.
+func TestRefusedAddsWhatWouldBeRefusedNext(t *testing.T) {
+	t.Parallel()
+	m, asked := lacking(t, map[string][]rbacv1.PolicyRule{
+		"shop": parse(t, "get pods\nget,create serviceaccounts\ncreate serviceaccounts/token"),
+		"web":  parse(t, "get pods\nget,create,patch rolebindings"),
+	}, http.StatusCreated)
+	err := m.refused(t.Context(), errors.Join(refusal("shop", "get", "roles"), refusal("web", "get", "roles")))
+	text, _ := reported(err)
+	const name = `"resourceNames":["kubemint:shop:ci"]}` + "\n"
+	const role = `    - {"verbs":["get","create","patch"],"apiGroups":["rbac.authorization.k8s.io"],"resources":["`
+	want := `error: read Role shop/x: user "jane" may not get roles.rbac.authorization.k8s.io in namespace shop` + "\n" +
+		"    and the same in 1 more namespace: web\nhint: or see whether namespace shop exists\n" + allOfIt +
+		"\n  in namespace shop:\n" + role + `rolebindings","roles"],` + name +
+		"  in namespace web:\n" + role + `roles"],` + name + byAdmin
+	if diff := cmp.Diff(want, text); diff != "" {
+		t.Error(diff)
+	}
+	const path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews "
+	if got := asked(); len(got) != 2 || got[0] == got[1] || !strings.HasPrefix(got[0], path) {
+		t.Errorf("asked %q", got)
+	}
+	if problem.ExitCode(err) != int(problem.Rights) {
+		t.Errorf("exit code %d", problem.ExitCode(err))
+	}
+}
+
+func TestRefusedLeavesOtherErrorsAlone(t *testing.T) {
+	t.Parallel()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, tt := range map[string]struct {
+		ctx  context.Context
+		err  error
+		code int
+		want string
+	}{
+		"none":                 {t.Context(), nil, http.StatusCreated, ""},
+		"no refusal":           {t.Context(), problem.Newf(problem.Mint, "a", "b"), http.StatusCreated, "error: a: b\n"},
+		"the time is over":     {ended, refusal("shop", "get", "roles"), http.StatusCreated, "error: read Role shop/x: user \"jane\" may not get roles.rbac.authorization.k8s.io in namespace shop\nhint: or see whether namespace shop exists\n"},
+		"nothing can be asked": {t.Context(), refusal("shop", "get", "roles"), http.StatusForbidden, "error: read Role shop/x: user \"jane\" may not get roles.rbac.authorization.k8s.io in namespace shop\nhint: or see whether namespace shop exists\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m, _ := lacking(t, nil, tt.code)
+			text, _ := reported(m.refused(tt.ctx, tt.err))
+			if diff := cmp.Diff(tt.want, text); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// Where the refusal is all that is missing, nothing more is listed.
+func TestRefusedDoesNotRepeatTheRefusal(t *testing.T) {
+	t.Parallel()
+	all, butRoles := parse(t, "* *.*"), parse(t, "* *\nget,create,patch rolebindings\nget roles")
+	for name, shop := range map[string][]rbacv1.PolicyRule{"granted meanwhile": all, "one of two": butRoles} {
+		m, _ := lacking(t, map[string][]rbacv1.PolicyRule{"shop": shop, "web": all}, http.StatusCreated)
+		text, _ := reported(m.refused(t.Context(), refusal("shop", "patch", "roles")))
+		if strings.Contains(text, "one right at a time") || !strings.HasSuffix(text, byAdmin) {
+			t.Errorf("%s: %s", name, text)
+		}
+	}
+}

@@ -1,0 +1,161 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/rules"
+)
+
+// forbidden explains a 403: missing rights, an escalation, or something else that the server's words explain best (a
+// quota, an admission plugin, a namespace that is being deleted).
+func forbidden(p *problem.Error, status metav1.Status) {
+	if status.Details != nil {
+		for _, cause := range status.Details.Causes {
+			if cause.Type == "NamespaceTerminating" { // corev1.NamespaceTerminatingCause
+				p.Code, p.Cause = problem.Mint, fmt.Errorf("the namespace is being deleted: %s", oneLine(status.Message))
+				p.Hint("wait until it is gone, then run again")
+				return
+			}
+		}
+	}
+	if denied := denial.FindStringSubmatch(status.Message); denied != nil {
+		d := &Denial{User: denied[1], Verb: denied[2], Group: denied[4], Resource: denied[3], Namespace: denied[5]}
+		p.Code, p.Cause = problem.Rights, d
+		p.Hint("give the runner's identity this rule:  %s", pasteable(d.Rule()))
+		if d.Namespace != "" {
+			p.Hint("or see whether namespace %s exists: to an identity without rights in it the server does not say", d.Namespace)
+		}
+		return
+	}
+	if held := heldRules(status.Message); len(held) > 0 {
+		p.Code = problem.Rights
+		p.Cause = errors.New("the runner's identity does not hold all the rights that it is to give away:\n    " +
+			strings.Join(rules.Format(held), "\n    "))
+		p.Hint("give the runner's identity these rules too, or the verb `escalate` (for a role) or `bind` (for a binding)")
+		user := ""
+		if named := granter.FindStringSubmatch(status.Message); named != nil {
+			user = named[1]
+		}
+		p.Hint("%s", Bootstrap(user))
+		return
+	}
+	p.Code = problem.Mint
+}
+
+// Denial is the authorizer's refusal of a request, as the cause of an error.
+type Denial struct{ User, Verb, Group, Resource, Namespace string }
+
+func (d *Denial) Error() string {
+	place := " at the cluster scope"
+	if d.Namespace != "" {
+		place = " in namespace " + d.Namespace
+	}
+	return fmt.Sprintf("user %q may not %s %s%s", d.User, d.Verb, resourceGroup(d.Resource, d.Group), place)
+}
+
+// Rule is what the user lacks. Apply needs create and patch, and the server names one at a time.
+func (d *Denial) Rule() rbacv1.PolicyRule {
+	verbs := []string{d.Verb}
+	applied := d.Resource != "secrets" && d.Resource != "leases" && !strings.Contains(d.Resource, "/")
+	if d.Verb == "patch" || d.Verb == "create" && applied {
+		verbs = []string{"create", "patch"}
+	}
+	return rbacv1.PolicyRule{APIGroups: []string{d.Group}, Resources: []string{d.Resource}, Verbs: verbs}
+}
+
+// Bootstrap tells who may give a user all the rights that the configuration takes, and how.
+func Bootstrap(user string) string {
+	subject := "user:" + user
+	if account, ok := strings.CutPrefix(user, "system:serviceaccount:"); ok {
+		subject = "serviceaccount:" + strings.Replace(account, ":", "/", 1)
+	}
+	if !plainWord.MatchString(user) {
+		subject = "KIND:NAME"
+	}
+	return "an administrator can give it all that this configuration takes:  kubemint bootstrap --subject " + subject + " | kubectl apply -f -"
+}
+
+// provider is what is known of who may write RBAC at a cloud's API servers, by their names.
+func (c *Client) provider() string {
+	host := c.server
+	if parsed, err := url.Parse(c.server); err == nil {
+		host = parsed.Hostname()
+	}
+	switch {
+	case strings.HasSuffix(host, ".eks.amazonaws.com"), strings.HasSuffix(host, ".eks.amazonaws.com.cn"):
+		return "on EKS the access policy AmazonEKSAdminPolicy lets nobody write roles and bindings: take AmazonEKSClusterAdminPolicy, " +
+			"or a group of the access entry with these rules"
+	case strings.HasSuffix(host, ".gke.goog"):
+		return "on GKE it takes roles/container.admin to write roles and bindings (container.developer may not), " +
+			"or these rules for the Google identity"
+	}
+	return ""
+}
+
+// denial is the authorizer's message: k8s.io/apiserver pkg/endpoints/handlers/responsewriters forbiddenMessage.
+var denial = regexp.MustCompile(
+	`User "([^"]*)" cannot (\w+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?`)
+
+func resourceGroup(resource, group string) string {
+	name, sub, hasSub := strings.Cut(resource, "/")
+	if group != "" {
+		name += "." + group
+	}
+	if hasSub {
+		name += "/" + sub
+	}
+	return name
+}
+
+// pasteable is a rule as a line of a Role.
+func pasteable(rule rbacv1.PolicyRule) string {
+	return fmt.Sprintf("{apiGroups: [%q], resources: [%q], verbs: [%s]}", rule.APIGroups[0], rule.Resources[0], strings.Join(rule.Verbs, ", "))
+}
+
+// heldRules reads the rules out of an escalation refusal: k8s.io/kubernetes pkg/registry/rbac/validation
+// ConfirmNoEscalation prints each as {APIGroups:["a"], Resources:["b"], ResourceNames:["c"], Verbs:["d"]}.
+func heldRules(message string) []rbacv1.PolicyRule {
+	if !strings.Contains(message, "is attempting to grant RBAC permissions not currently held") {
+		return nil
+	}
+	var held []rbacv1.PolicyRule
+	for _, braces := range ruleText.FindAllStringSubmatch(message, -1) {
+		var rule rbacv1.PolicyRule
+		for _, field := range ruleField.FindAllStringSubmatch(braces[1], -1) {
+			var values []string
+			for _, value := range quoted.FindAllStringSubmatch(field[2], -1) {
+				values = append(values, value[1])
+			}
+			switch field[1] {
+			case "APIGroups":
+				rule.APIGroups = values
+			case "Resources":
+				rule.Resources = values
+			case "ResourceNames":
+				rule.ResourceNames = values
+			case "NonResourceURLs":
+				rule.NonResourceURLs = values
+			case "Verbs":
+				rule.Verbs = values
+			}
+		}
+		held = append(held, rule)
+	}
+	return held
+}
+
+var (
+	ruleText  = regexp.MustCompile(`\{([^{}]*)\}`)
+	ruleField = regexp.MustCompile(`(\w+):\[([^\]]*)\]`)
+	quoted    = regexp.MustCompile(`"([^"]*)"`)
+	granter   = regexp.MustCompile(`user "([^"]*)" \(groups=`)
+	plainWord = regexp.MustCompile(`^[A-Za-z0-9:@._/-]+$`) // to a shell
+)

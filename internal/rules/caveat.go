@@ -1,0 +1,58 @@
+package rules
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+)
+
+// Caveats are sentences for a person about rules that grant something else than they seem to; namespaced means that they
+// will stand in a Role. A verb * seems to grant no more than what there is, and has a caveat only where namespaced.
+func Caveats(rs []rbacv1.PolicyRule, namespaced bool) (sentences []string) {
+	about := map[string][]line{}
+	for _, l := range accesses(atoms(rs)) {
+		for _, verb := range l.verbs {
+			if really := caveat(verb, l.targets[0], len(l.names) > 0, namespaced); really != "" {
+				about[really] = append(about[really], line{[]string{verb}, l.targets, l.names})
+			}
+		}
+	}
+	for _, really := range slices.Sorted(maps.Keys(about)) {
+		for _, l := range compact(about[really]) {
+			sentences = append(sentences, strings.Join(l.columns(), " ")+": "+really)
+		}
+	}
+	return sentences
+}
+
+// caveat is what a grant really is, as a server of Kubernetes 1.37 answered. A request has the namespace and the name of its
+// URL: that of a Namespace is in itself (RequestInfoFactory of apiserver, pkg/endpoints/request). A field selector gives a
+// name to list and watch alone, and creation by PATCH asks for create of that name. Binding a ClusterRole asks for bind in
+// the namespace of the RoleBinding (BindingAuthorized of Kubernetes, pkg/registry/rbac).
+func caveat(verb string, t target, named, namespaced bool) string {
+	resource, _, sub := strings.Cut(t.resource, "/")
+	inRole := namespaced && builtin[t.group] != nil
+	switch {
+	case inRole && resource == "clusterroles" && verb == "bind":
+		return ""
+	case inRole && resource == "clusterroles" && verb == "*":
+		return "in a Role this is bind alone, by which a RoleBinding can give all that the ClusterRole has: declare bind, with names"
+	case inRole && slices.Contains(strings.Fields(clusterScoped), resource):
+		return "grants nothing in a Role, since no namespace has such objects: it needs `scope: cluster`"
+	case inRole && t.resource == "namespaces" && slices.Contains([]string{"list", "watch", "create", "deletecollection", "*"}, verb):
+		return "a Role grants get, update, patch and delete of its own namespace, and no more: the rest needs `scope: cluster`"
+	case !named || sub: // the URL of a subresource has the name, also when it creates
+		return ""
+	case verb == "create":
+		return "with names this grants creation by server-side apply, with patch, and refuses an ordinary create (POST): " +
+			"leave the names out to allow that"
+	case verb == "list", verb == "watch":
+		return "with names this refuses every request but for one with the field selector metadata.name=NAME: declare get, " +
+			"or leave the names out"
+	case verb == "deletecollection":
+		return "with names this grants nothing, as such a request never has one: declare delete, or leave the names out"
+	}
+	return ""
+}
