@@ -207,13 +207,13 @@ func TestNeverInEffect(t *testing.T) {
 					without(said, what)
 				}
 			})
-			v.env = append(v.env, "KUBEMINT_TIMEOUT=6s")
+			v.env = append(v.env, "KUBEMINT_TIMEOUT=5s")
 			said := v.mint(t, 5)
 			want := strings.NewReplacer("$0", l.namespaces[0], "$1", l.namespaces[1]).Replace(tc.want)
 			if _, errs, _ := strings.Cut(said, "\nerror: "); !strings.HasPrefix("error: "+errs, want+"hint: raise `timeout`, ") {
 				t.Errorf("it does not say just this:\n%sbut\n%s", want, said)
 			}
-			v.dead(t)
+			v.nothingLeft(t)
 		})
 	}
 }
@@ -255,7 +255,7 @@ func TestMustNotAwaitsRemoval(t *testing.T) {
 			if strings.Count(said, "error: ") != 1 {
 				t.Errorf("only one namespace is at fault:\n%s", said)
 			}
-			v.dead(t)
+			v.nothingLeft(t)
 		})
 	}
 }
@@ -270,14 +270,16 @@ func TestNamespaceDeletedInMidRun(t *testing.T) {
 	proof := func(r *http.Request, _ string) bool { return strings.HasSuffix(r.URL.Path, rulesReviews) }
 	missing := map[int]string{4: `^error: apply Role(Binding)? NS/.*: (namespace NS does not exist|user ".*" may not patch .* in namespace NS)$`}
 	dying := map[int]string{4: missing[4], 5: `^error: apply Role(Binding)? NS/.*: the namespace is being deleted: .* because it is being terminated$`}
-	for name, tc := range map[string]struct {
+	type deletion struct {
 		at       func(r *http.Request, namespace string) bool
 		answered bool // the request has passed
 		gone     bool // the test waits until the namespace is
 		which    int  // 0 is the ServiceAccount's
 		admin    bool
 		want     map[int]string // what is said, by exit code; NS is the namespace
-	}{
+	}
+	var all sync.WaitGroup // they mostly wait, and of parallel tests a small machine lets few do so
+	for name, tc := range map[string]deletion{
 		"before the first write":                        {at: write, which: 1, want: dying},
 		"before the first write, as administrator":      {at: write, which: 1, admin: true, want: dying},
 		"gone before the first write":                   {at: write, which: 1, gone: true, want: missing},
@@ -301,65 +303,69 @@ func TestNamespaceDeletedInMidRun(t *testing.T) {
 			want: map[int]string{5: `^error: prove token: the API server refuses the token .*\n(hint: .*\n)*hint: or the ServiceAccount was deleted`},
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			var l *limited
-			if tc.admin {
-				cluster, _ := sharedCluster(t)
-				l = &limited{life: newLife(t, cluster, false)}
-			} else {
-				l = newLimited(t, "midrun")
-			}
-			namespace, other := l.namespaces[tc.which], l.namespaces[1-tc.which]
-			var once sync.Once
-			v := &victim{}
-			l.through(t, v, "midrun", func(_ int, w http.ResponseWriter, r *http.Request, next http.Handler) {
-				var answer *httptest.ResponseRecorder
-				if tc.answered {
-					answer = v.carriedOut(r, next)
+		all.Go(func() {
+			t.Run(name, func(t *testing.T) { //nolint:paralleltest // it is, by the goroutine
+				var l *limited
+				if tc.admin {
+					cluster, _ := sharedCluster(t)
+					l = &limited{life: newLife(t, cluster, false)}
+				} else {
+					l = newLimited(t, "midrun")
 				}
-				if tc.at(r, namespace) {
-					once.Do(func() { deleteNamespace(t, l.cluster, namespace, tc.gone) })
+				namespace, other := l.namespaces[tc.which], l.namespaces[1-tc.which]
+				var once sync.Once
+				v := &victim{}
+				l.through(t, v, "midrun", func(_ int, w http.ResponseWriter, r *http.Request, next http.Handler) {
+					var answer *httptest.ResponseRecorder
+					if tc.answered {
+						answer = v.carriedOut(r, next)
+					}
+					if tc.at(r, namespace) {
+						once.Do(func() { deleteNamespace(t, l.cluster, namespace, tc.gone) })
+					}
+					if answer == nil {
+						answer = v.carriedOut(r, next)
+					}
+					deliver(w, answer)
+				})
+				command, stderr := program(t, v.dir, append(v.env, "KUBEMINT_TIMEOUT=20s"))
+				_ = command.Run()
+				code, said := command.ProcessState.ExitCode(), stderr.String()
+				if tc.want[code] == "" {
+					t.Fatalf("exit code %d: %s", code, said)
 				}
-				if answer == nil {
-					answer = v.carriedOut(r, next)
+				says(t, said, strings.ReplaceAll(tc.want[code], "NS", namespace))
+				kept := strings.Contains(said, "hint: a credential may live on") // then revoke has its receipt
+				if kept {
+					if _, err := os.Stat(filepath.Join(v.dir, "kubemint.kubeconfig")); !os.IsNotExist(err) {
+						t.Errorf("a failed run has written a kubeconfig (%v)", err)
+					}
+					v.tokensDead(t)
+				} else {
+					v.dead(t)
 				}
-				deliver(w, answer)
-			})
-			command, stderr := program(t, v.dir, append(v.env, "KUBEMINT_TIMEOUT=15s"))
-			_ = command.Run()
-			code, said := command.ProcessState.ExitCode(), stderr.String()
-			if tc.want[code] == "" {
-				t.Fatalf("exit code %d: %s", code, said)
-			}
-			says(t, said, strings.ReplaceAll(tc.want[code], "NS", namespace))
-			kept := strings.Contains(said, "hint: a credential may live on") // then revoke has its receipt
-			if kept {
-				if _, err := os.Stat(filepath.Join(v.dir, "kubemint.kubeconfig")); !os.IsNotExist(err) {
-					t.Errorf("a failed run has written a kubeconfig (%v)", err)
-				}
-				v.tokensDead(t)
-			} else {
-				v.dead(t)
-			}
-			l.consistent(t, other)
+				l.consistent(t, other)
 
-			deleteNamespace(t, l.cluster, namespace, true)
-			if _, err := l.cluster.CreateNamespace(t.Context(), namespace); err != nil {
-				t.Fatal(err)
-			}
-			if !tc.admin {
-				l.giveRights(t)
-			}
-			if kept {
+				if !tc.gone {
+					return
+				}
+				if _, err := l.cluster.CreateNamespace(t.Context(), namespace); err != nil {
+					t.Fatal(err)
+				}
+				if !tc.admin {
+					l.giveRights(t)
+				}
+				if kept {
+					run(t, v.dir, v.env, "revoke")
+					v.nothingLeft(t)
+				}
+				v.mint(t, 0)
 				run(t, v.dir, v.env, "revoke")
 				v.nothingLeft(t)
-			}
-			v.mint(t, 0)
-			run(t, v.dir, v.env, "revoke")
-			v.nothingLeft(t)
+			})
 		})
 	}
+	all.Wait()
 }
 
 // consistent demands that a namespace has the declared Role and perhaps its binding, or neither.

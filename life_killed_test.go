@@ -169,7 +169,7 @@ func (l *life) requests(t *testing.T) int {
 	v := l.victim(t, "whole", 0, false)
 	run(t, v.dir, v.env)
 	requests := v.proxy.Seen()
-	if requests < 12 {
+	if requests < 11 {
 		t.Fatalf("a whole run sent %d requests only: they do not go through the proxy", requests)
 	}
 	run(t, v.dir, v.env, "revoke")

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"math"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -30,7 +31,9 @@ func main() {
 		s := (<-signals).(syscall.Signal) //nolint:errcheck,forcetypeassert // os/signal sends nothing else
 		cancel(problem.Interrupted{Signal: s, Number: int(s)})
 	}()
-	debug.SetMemoryLimit(memory)
+	if debug.SetMemoryLimit(-1) == math.MaxInt64 { // GOMEMLIMIT, if somebody has set it, stands
+		debug.SetMemoryLimit(memory)
+	}
 	dir, err := os.Getwd()
 	if err != nil {
 		dir = "."

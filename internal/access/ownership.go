@@ -15,6 +15,11 @@ import (
 // ours finds the fields that we declare in the JSON of managedFields (FieldsV1: "f:" and the field's name).
 var ours = regexp.MustCompile(`"f:(rules|subjects|roleRef)"`)
 
+// NotOurs is why an object is not this owner's to change, as the cause of an error.
+type NotOurs string
+
+func (n NotOurs) Error() string { return string(n) }
+
 // refuse returns an error where the object is not this owner's to change. removes says whether the change would take
 // rights away, which another job of the same owner may have declared.
 func (d Desired) refuse(have Object, verb string, removes bool) error {
@@ -34,7 +39,7 @@ func (d Desired) refuse(have Object, verb string, removes bool) error {
 	default:
 		return nil
 	}
-	return problem.Newf(problem.Rights, op, "%s", cause).
+	return problem.New(problem.Rights, op, NotOurs(cause)).
 		Hint("name another `service_account` for this pipeline: usually the better way out").
 		Hint("or set `take_ownership: true` to take the object over")
 }

@@ -74,7 +74,7 @@ func (m *minting) credential(ctx context.Context) error {
 	if err := m.mintToken(ctx); err != nil {
 		return err
 	}
-	asked, granted := m.cfg.Token, short(m.minted.ExpiresAt.Sub(m.minted.Claims.IssuedAt).Round(time.Second))
+	asked, granted := m.cfg.Token, short(m.minted.ExpiresAt.Sub(m.minted.Claims.IssuedAt).Round(10*time.Second))
 	m.log.printf("minted a token for %s (asked %s, granted %s, expires %s, id %s)", m.desired.Access.ServiceAccount,
 		asked.Asked, granted, m.minted.ExpiresAt.Format(time.RFC3339), m.minted.Claims.ID)
 	if !m.minted.Shortened(asked.Duration) {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
@@ -37,10 +38,11 @@ func (m *minting) ensure(ctx context.Context) error {
 	if m.desired.Ephemeral() {
 		m.desired.Own(token.OwnedBy(m.lease), m.lease.Namespace)
 	}
-	if err := m.apply(ctx, account); err != nil {
+	err := m.apply(ctx, account)
+	if _, taken := errors.AsType[access.NotOurs](err); taken {
 		return err
 	}
-	if err := m.apply(ctx, first, m.bond); err != nil {
+	if err := errors.Join(err, m.apply(ctx, first, m.bond)); err != nil { // all that is refused is told
 		return err
 	}
 	if err := m.apply(ctx, bindings, m.credential); err != nil {

@@ -31,7 +31,7 @@ type minting struct {
 	desired   access.Desired
 	observed  access.Observed
 	plan      access.Plan
-	planned   map[access.Ref]bool // of a dry run: what it would create
+	planned   map[access.Ref]bool // of a dry run: what it would create, or narrow
 	output    *output
 	lease     *coordinationv1.Lease // nil with revoke: false, and for a permanent token
 	leased    bool                  // the lease is on the server
@@ -173,7 +173,9 @@ func (m *minting) observe(ctx context.Context) error {
 }
 
 func (m *minting) read(ctx context.Context) error {
-	observed, notes, err := m.client.Observe(ctx, m.desired)
+	observed, notes, err := m.client.Observe(ctx, m.desired, func(n int, f func(int) error) error {
+		return m.log.each("objects read", n, f)
+	})
 	m.observed = observed
 	for i, note := range notes {
 		if i == reportedAtMost {

@@ -197,6 +197,9 @@ func (m *minting) saveReceipt() error {
 	if m.private {
 		return nil // exec revokes by itself, and there is no post step
 	}
+	if data, err = m.output.receipt.Small().Encode(); err != nil {
+		return problem.New(problem.Config, "write receipt", err)
+	}
 	return m.platform.SaveState(string(data))
 }
 

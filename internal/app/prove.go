@@ -111,33 +111,32 @@ func (b *bearer) RoundTrip(request *http.Request) (*http.Response, error) {
 func (p *prover) prove(ctx context.Context, m *minting) error {
 	p.bearer.token.Store(&m.minted.Token)
 	defer p.client.Close()
-	claims := m.claims()
-	return m.log.each("namespaces proved", len(claims)+1, func(i int) error {
+	places := append([]string{""}, m.desired.Access.Namespaces...)
+	return m.log.each("namespaces proved", len(places)+1, func(i int) error {
 		if i == 0 {
 			return p.client.Explain(problem.Mint, "prove token", token.WhoAmI(ctx, p.client, m.desired.Access.ServiceAccount))
 		}
-		return p.client.Explain(problem.Mint, "prove access", token.Prove(ctx, p.client, claims[i-1]))
+		claim := m.claim(places[i-1])
+		if len(claim.Rules)+len(claim.MustNot)+len(claim.Unread) == 0 {
+			return nil
+		}
+		return p.client.Explain(problem.Mint, "prove access", token.Prove(ctx, p.client, claim))
 	})
 }
 
-// claims are what is proved in each namespace and at cluster scope.
-func (m *minting) claims() (claims []token.Claim) {
+// claim is what is proved in a namespace, or at cluster scope.
+func (m *minting) claim(namespace string) token.Claim {
 	declared := m.desired.Access
-	for _, namespace := range append([]string{""}, declared.Namespaces...) {
-		claim := token.Claim{Namespace: namespace, MustNot: declared.MustNot}
-		if (namespace == "") == declared.ClusterScope {
-			m.granted(&claim)
-		}
-		if namespace == "" {
-			claim.Namespace = token.EveryNamespace
-		} else {
-			claim.Rules, claim.MustNot = inNamespace(claim.Rules), inNamespace(slices.Clone(claim.MustNot))
-		}
-		if len(claim.Rules)+len(claim.MustNot)+len(claim.Unread) > 0 {
-			claims = append(claims, claim)
-		}
+	claim := token.Claim{Namespace: namespace, MustNot: declared.MustNot}
+	if (namespace == "") == declared.ClusterScope {
+		m.granted(&claim)
 	}
-	return claims
+	if namespace == "" {
+		claim.Namespace = token.EveryNamespace
+	} else {
+		claim.Rules, claim.MustNot = inNamespace(claim.Rules), inNamespace(slices.Clone(claim.MustNot))
+	}
+	return claim
 }
 
 // granted adds what the declared access grants: the declared rules, and those of the bound roles that could be read. What

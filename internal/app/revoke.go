@@ -84,8 +84,13 @@ func (r *run) kill(ctx context.Context, record *receipt.Receipt, options revokeO
 		r.log.printf("revoked: lease %s/%s is deleted; new requests are refused within about 10 s", lease.Namespace, lease.Name)
 	}
 	errs = append(errs, r.deleteObjects(ctx, client, doomed))
+	var gone access.Plan
 	for _, o := range doomed {
-		r.log.printf("%-10s %s", access.Deleted, access.Ref{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name})
+		ref := access.Ref{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name}
+		gone.Changes = append(gone.Changes, access.Change{Verb: access.Deleted, Ref: ref})
+	}
+	for _, line := range changeLines(gone) {
+		r.log.printf("%s", line)
 	}
 	if err := errors.Join(errs...); err != nil || !options.wait {
 		return err
@@ -144,6 +149,14 @@ func (r *run) findReceipt() (*receipt.Receipt, error) {
 		record, err := receipt.Decode([]byte(state))
 		if err != nil {
 			return nil, problem.New(problem.Revoke, "read receipt from the step state", err)
+		}
+		if record.Elsewhere {
+			file, err := receipt.Read(record.Output)
+			if err != nil || !sameRun(file, record) {
+				return nil, problem.Newf(problem.Revoke, "read receipt", "%s is not that of this run any more, and names what there is to delete",
+					receipt.Path(record.Output)).Hint("kubemint sweep --all-namespaces deletes it after its expiry")
+			}
+			record.Objects = file.Objects
 		}
 		return record, nil
 	}

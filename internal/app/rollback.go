@@ -126,14 +126,16 @@ func (m *minting) deleteEarlier(ctx context.Context) {
 			kept = append(kept, lease)
 		}
 	}
-	var objects []receipt.Object
-	for _, o := range record.Objects {
-		if m.output.earlier == nil || o.Kind == "Secret" || !slices.Contains(m.output.earlier.Objects, o) {
-			objects = append(objects, o)
-		} else if err := m.deleteObjects(ctx, m.client, []receipt.Object{o}); err != nil {
-			m.log.warnf("the identity that was here before is not all gone: %s", err)
-			objects = append(objects, o)
-		}
+	objects, gone := record.Objects, []receipt.Object(nil)
+	if m.output.earlier != nil {
+		gone = slices.DeleteFunc(slices.Clone(objects), func(o receipt.Object) bool {
+			return o.Kind == "Secret" || !slices.Contains(m.output.earlier.Objects, o)
+		})
+	}
+	if err := m.deleteObjects(ctx, m.client, gone); err != nil {
+		m.log.warnf("the identity that was here before is not all gone: %s", err)
+	} else {
+		objects = slices.DeleteFunc(slices.Clone(objects), func(o receipt.Object) bool { return slices.Contains(gone, o) })
 	}
 	if len(kept) == len(record.Leases) && len(objects) == len(record.Objects) {
 		return

@@ -31,7 +31,7 @@ func (m *minting) checkServed(ctx context.Context) error {
 				return m.client.Explain(problem.Mint, "read what the cluster serves", err)
 			}
 			if len(served) == 0 {
-				m.log.warnf("resources outside the built-in groups are not checked: the runner's identity may not read what the cluster serves")
+				m.log.warnf("resources outside the built-in groups are not checked: what the cluster serves cannot be read")
 				return nil
 			}
 			asked = true

@@ -38,8 +38,11 @@ func Each(n int, f func(i int) error) error {
 }
 
 // Observe reads what the plan has to know, all at once: the wanted objects by name, the existing roles to bind, and
-// leftovers by label. notes are for the log: what could not be looked for.
-func (c *Client) Observe(ctx context.Context, desired access.Desired) (observed access.Observed, notes []string, err error) {
+// leftovers by label. each is [Each], or the caller's way to say how far it is. notes are for the log: what could not be
+// looked for.
+func (c *Client) Observe(
+	ctx context.Context, desired access.Desired, each func(n int, f func(i int) error) error,
+) (observed access.Observed, notes []string, err error) {
 	declared := desired.Access
 	o := observer{
 		client: c, labels: access.Labels(declared.ServiceAccount), unseen: map[string]bool{},
@@ -77,7 +80,7 @@ func (c *Client) Observe(ctx context.Context, desired access.Desired) (observed 
 			}
 		}
 	}
-	err = Each(len(reads), func(i int) error { return reads[i]() })
+	err = each(len(reads), func(i int) error { return reads[i]() })
 	// The answers came in any order, and a plan has to say the same each time.
 	byName := func(a, b access.Object) int {
 		return strings.Compare(access.RefOf(a).String(), access.RefOf(b).String())

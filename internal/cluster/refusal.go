@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -27,7 +28,7 @@ func forbidden(p *problem.Error, status metav1.Status) {
 		}
 	}
 	if denied := denial.FindStringSubmatch(status.Message); denied != nil {
-		d := &Denial{User: denied[1], Verb: denied[2], Group: denied[4], Resource: denied[3], Namespace: denied[5]}
+		d := &Denial{User: unquoted(denied[1]), Verb: denied[2], Group: denied[4], Resource: denied[3], Namespace: denied[5]}
 		p.Code, p.Cause = problem.Rights, d
 		p.Hint("give the runner's identity this rule:  %s", pasteable(d.Rule()))
 		if d.Namespace != "" {
@@ -42,12 +43,20 @@ func forbidden(p *problem.Error, status metav1.Status) {
 		p.Hint("give the runner's identity these rules too, or the verb `escalate` (for a role) or `bind` (for a binding)")
 		user := ""
 		if named := granter.FindStringSubmatch(status.Message); named != nil {
-			user = named[1]
+			user = unquoted(named[1])
 		}
 		p.Hint("%s", Bootstrap(user))
 		return
 	}
 	p.Code = problem.Mint
+}
+
+// unquoted is a name that the API server has quoted as Go does.
+func unquoted(name string) string {
+	if plain, err := strconv.Unquote(name); err == nil {
+		return plain
+	}
+	return name
 }
 
 // Denial is the authorizer's refusal of a request, as the cause of an error.
@@ -102,7 +111,7 @@ func (c *Client) provider() string {
 
 // denial is the authorizer's message: k8s.io/apiserver pkg/endpoints/handlers/responsewriters forbiddenMessage.
 var denial = regexp.MustCompile(
-	`User "([^"]*)" cannot (\w+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?`)
+	`User ("(?:[^"\\]|\\.)*") cannot (\w+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?`)
 
 func resourceGroup(resource, group string) string {
 	name, sub, hasSub := strings.Cut(resource, "/")
@@ -156,6 +165,6 @@ var (
 	ruleText  = regexp.MustCompile(`\{([^{}]*)\}`)
 	ruleField = regexp.MustCompile(`(\w+):\[([^\]]*)\]`)
 	quoted    = regexp.MustCompile(`"([^"]*)"`)
-	granter   = regexp.MustCompile(`user "([^"]*)" \(groups=`)
+	granter   = regexp.MustCompile(`user ("(?:[^"\\]|\\.)*") \(groups=`)
 	plainWord = regexp.MustCompile(`^[A-Za-z0-9:@._/-]+$`) // to a shell
 )

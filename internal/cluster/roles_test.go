@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/config"
 )
 
@@ -41,7 +42,7 @@ func TestAMissingRoleIsToldWithItsNeighbours(t *testing.T) {
 			desired := access.Desire(config.Access{
 				ServiceAccount: types.NamespacedName{Namespace: "bots", Name: "ci"}, Namespaces: []string{"shop"}, Roles: []config.Role{tt.role},
 			}, access.Marks{})
-			_, _, err := connect(t, s.config()).Observe(t.Context(), desired)
+			_, _, err := connect(t, s.config()).Observe(t.Context(), desired, cluster.Each)
 			if diff := cmp.Diff("exit 4: "+tt.want, explained(t, err)); diff != "" {
 				t.Error(diff)
 			}

@@ -28,6 +28,7 @@ type Receipt struct {
 	Source      Source   `json:"source"`
 	Leases      []Object `json:"leases,omitempty"`    // this run's, and an earlier one's at the same output until it is deleted
 	Objects     []Object `json:"objects,omitempty"`   // of this run alone; none unless the identity is ephemeral
+	Elsewhere   bool     `json:"elsewhere,omitempty"` // the objects stand in the file beside the output alone: see [Receipt.Small]
 	Output      string   `json:"output"`              // the written kubeconfig, as this process saw the path
 	EnvFile     string   `json:"envFile,omitempty"`   // the file of outputs beside it, where there is one
 	Dirs        []string `json:"dirs,omitempty"`      // directories that the run made, outermost first
@@ -60,6 +61,20 @@ type Object struct {
 
 // Path is where the receipt of a kubeconfig lies.
 func Path(output string) string { return output + ".receipt" }
+
+// most is what one environment variable holds, name included (MAX_ARG_STRLEN of Linux is 128 KiB): how a CI platform hands a
+// record to the next step.
+const most = 100 << 10
+
+// Small is the record itself, or, where it would be too long for a variable, one that leaves the objects to the file.
+func (r *Receipt) Small() *Receipt {
+	if data, err := r.Encode(); err != nil || len(data) <= most {
+		return r
+	}
+	small := *r
+	small.Objects, small.Elsewhere = nil, true
+	return &small
+}
 
 // Encode gives the record as one line of JSON.
 func (r *Receipt) Encode() ([]byte, error) {

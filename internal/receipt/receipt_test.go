@@ -200,3 +200,26 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// One environment variable takes 128 KiB, and a record of a thousand ephemeral objects more.
+func TestSmall(t *testing.T) {
+	t.Parallel()
+	record := &receipt.Receipt{Output: "/o", Leases: []receipt.Object{{Kind: "Lease", Namespace: "shop", Name: "kubemint-a-b"}}}
+	for range 400 {
+		record.Objects = append(record.Objects, receipt.Object{Kind: "Role", Namespace: "shop", Name: strings.Repeat("n", 60), UID: "u"})
+	}
+	if record.Small() != record {
+		t.Error("a record that fits is cut")
+	}
+	for range 600 {
+		record.Objects = append(record.Objects, record.Objects[0])
+	}
+	small := record.Small()
+	data, err := small.Encode()
+	if err != nil || len(data) > 1<<10 {
+		t.Errorf("%d bytes, %v", len(data), err)
+	}
+	if !small.Elsewhere || small.Objects != nil || len(small.Leases) != 1 || len(record.Objects) != 1000 || record.Elsewhere {
+		t.Errorf("%+v", small)
+	}
+}

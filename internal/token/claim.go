@@ -73,7 +73,7 @@ func (r *review) notInEffect(cause error, missing []rbacv1.PolicyRule) error {
 	if r.evaluation != "" {
 		p.Hint("the API server says: %s", r.evaluation)
 	}
-	return p.Hint("raise `timeout`, or see whether somebody deletes the bindings again")
+	return p.Hint("raise `timeout`, or see whether somebody deletes the bindings again, or the namespace")
 }
 
 // breached names what the credential may do and must not, and by which binding and role: the access review says that.

@@ -84,7 +84,7 @@ func refused(ended error) error {
 		Hint("if `audiences` is set, one of them has to be the API server's own").
 		Hint("a proxy in front of the cluster may take no ServiceAccount tokens (Rancher, GKE's DNS endpoint, GitLab's agent): " +
 			"use the API server's direct address").
-		Hint("or the ServiceAccount was deleted or recreated meanwhile: run again")
+		Hint("or the ServiceAccount was deleted or recreated meanwhile, or its namespace was: run again")
 }
 
 // sleep waits, and longer the next time. It says whether the context still runs.

@@ -229,7 +229,7 @@ func TestProve(t *testing.T) {
 
 func TestProveSaysWhatIsMissingWhenTheTimeIsOver(t *testing.T) {
 	t.Parallel()
-	const hint = "raise `timeout`, or see whether somebody deletes the bindings again"
+	const hint = "raise `timeout`, or see whether somebody deletes the bindings again, or the namespace"
 	for name, tt := range map[string]struct {
 		namespace, note, want string
 	}{
