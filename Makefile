@@ -13,7 +13,7 @@ RACE ?= $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 FUZZTIME ?= 10s
 
 shell_scripts := entrypoint controlplane/build.sh $(wildcard .ci/* examples/*.sh testdata/entrypoint/*)
-generated := action.yml docs/inputs.md
+generated := action.yml native/action.yml docs/inputs.md
 
 .PHONY: help
 help: ## list the targets
@@ -32,7 +32,7 @@ controlplane: ## build the Kubernetes control plane for tests and demo: minutes,
 	@controlplane/build.sh
 
 .PHONY: generate
-generate: ## write what is generated from the declaration of the inputs: action.yml, docs/inputs.md
+generate: ## write what is generated from the declaration of the inputs: both action.yml, docs/inputs.md
 	go generate ./...
 
 # Compared with what lay there before, not with the last commit: uncommitted work is no fault.
@@ -69,6 +69,11 @@ test: ## every test that needs no container engine; the first time it builds the
 .PHONY: test-container
 test-container: ## build the image and test it with a container engine, which is started where none answers
 	.ci/engine .ci/test-container
+
+# The files are named, since newer versions of node take a directory for a program.
+.PHONY: test-native
+test-native: ## the script of the GitHub action without Docker; needs node (18 or newer)
+	node --test native/*.test.js
 
 # go test fuzzes one target at a time.
 .PHONY: fuzz

@@ -1,4 +1,4 @@
-// Command gen writes docs/inputs.md and action.yml from the declaration of inputs and outputs in internal/config.
+// Command gen writes docs/inputs.md and the two action.yml from the declaration of inputs and outputs in internal/config.
 // `make generate` runs it; a test beside it fails where the files differ.
 package main
 
@@ -26,11 +26,29 @@ func main() {
 }
 
 // files are what is generated, by their path in the repository.
-var files = map[string]func() []byte{"action.yml": action, filepath.Join("docs", "inputs.md"): page}
+var files = map[string]func() []byte{
+	"action.yml":                          func() []byte { return action(docker, true) },
+	filepath.Join("native", "action.yml"): func() []byte { return action(node, false) },
+	filepath.Join("docs", "inputs.md"):    page,
+}
 
-// action renders the GitHub Docker action. Defaults are in Go: an empty input means the default, so that they cannot
-// differ between platforms. The two host paths are expressions that only the runner can fill in.
-func action() []byte {
+const (
+	docker = `runs:
+  using: docker
+  image: Dockerfile
+  entrypoint: /usr/local/bin/entrypoint
+  post-entrypoint: /usr/local/bin/kubemint-revoke
+`
+	node = `runs:
+  using: node24
+  main: main.js
+  post: post.js
+`
+)
+
+// action renders a GitHub action. Defaults are in Go: an empty input means the default, so that they cannot differ between
+// platforms. The two host paths are expressions that only the runner can fill in, and of use in a container alone.
+func action(runs string, container bool) []byte {
 	var b bytes.Buffer
 	b.WriteString(`# Generated from internal/config by "make generate": edit the declaration there.
 name: kubemint
@@ -42,6 +60,9 @@ branding:
 inputs:
 `)
 	for _, input := range config.Inputs() {
+		if input.ActionDefault != "" && !container {
+			continue
+		}
 		fmt.Fprintf(&b, "  %s:\n    description: %s\n    required: false\n", input.Name, scalar(help(input)))
 		if input.ActionDefault != "" {
 			fmt.Fprintf(&b, "    default: %s\n", scalar(input.ActionDefault))
@@ -51,12 +72,7 @@ inputs:
 	for _, output := range config.Outputs() {
 		fmt.Fprintf(&b, "  %s:\n    description: %s\n", output.Name, scalar(output.Help))
 	}
-	b.WriteString(`runs:
-  using: docker
-  image: Dockerfile
-  entrypoint: /usr/local/bin/entrypoint
-  post-entrypoint: /usr/local/bin/kubemint-revoke
-`)
+	b.WriteString(runs)
 	return b.Bytes()
 }
 
