@@ -22,11 +22,19 @@ RUN CGO_ENABLED=0 GOTOOLCHAIN=local go build -trimpath -buildvcs=false \
  && mkdir -p /out/etc/ssl/certs && cp /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/
 
 FROM ${BASE_IMAGE}
+COPY --from=build /out/ /
+ARG VERSION=
+# The commit. Empty, as VERSION, where whoever builds the image does not say: GitHub's runner does not.
+ARG REVISION=
+# OCI annotations, but for `created`: it would make two images of the same source differ.
 LABEL org.opencontainers.image.title="kubemint" \
       org.opencontainers.image.description="A scoped, short-lived, proven and revocable cluster credential for a pipeline" \
+      org.opencontainers.image.url="https://github.com/kubemint/kubemint" \
       org.opencontainers.image.source="https://github.com/kubemint/kubemint" \
-      org.opencontainers.image.licenses="Apache-2.0"
-COPY --from=build /out/ /
+      org.opencontainers.image.documentation="https://github.com/kubemint/kubemint/tree/main/docs" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION"
 # No USER: GitHub requires root for Docker actions, since the mounted workspace belongs to the runner's user
 # (https://docs.github.com/en/actions/reference/workflows-and-actions/dockerfile-support); Jenkins sets its own uid.
 # Nothing here needs root or a passwd entry.

@@ -23,6 +23,17 @@ help: ## list the targets
 build: ## build ./kubemint
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w $(if $(VERSION),-X main.version=$(VERSION))' -o kubemint .
 
+platforms := $(foreach os,linux darwin windows,$(os)/amd64 $(os)/arm64)
+
+# Of the tests, kubetest's own need a Unix: the control plane runs nowhere else.
+.PHONY: cross
+cross: ## compile for every platform of a release; vet what is particular to Windows and macOS
+	@for platform in $(platforms); do \
+	  echo "go build $$platform"; CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} go build ./...; \
+	done
+	GOOS=windows go vet $$(go list ./... | grep -v /kubetest)
+	GOOS=darwin go vet ./...
+
 .PHONY: demo
 demo: ## the main job, end to end, on a Kubernetes control plane of its own on this machine
 	./examples/demo.sh
@@ -74,6 +85,10 @@ test-container: ## build the image and test it with a container engine, which is
 .PHONY: test-native
 test-native: ## the script of the GitHub action without Docker; needs node (18 or newer)
 	node --test native/*.test.js
+
+.PHONY: release-snapshot
+release-snapshot: ## build the six binaries of a release into dist/, and test what can be tested of a release without GitHub
+	.ci/release-test dist
 
 # go test fuzzes one target at a time.
 .PHONY: fuzz

@@ -26,6 +26,8 @@ func main() {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	// What reads our output may end before us (| head): then a write fails, and nothing that was made stays behind.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	go func() {
 		// A second signal changes nothing: taking back what was made is bounded, and must not be cut short.
 		s := (<-signals).(syscall.Signal) //nolint:errcheck,forcetypeassert // os/signal sends nothing else

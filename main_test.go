@@ -45,6 +45,7 @@ import (
 //	asks KUBECONFIG VERB URL REASON      send a request and demand the answer's reason: OK, Forbidden
 //	[!] allowed USER VERB RESOURCE [NS]  wait until the API server allows it (RESOURCE as pods/log, roles.rbac…)
 //	until REGEXP COMMAND ARG…            repeat a command until it says so
+//	jobapi                    serve Buildkite's job API; what is asked of it goes to the file $JOBAPI, outside of $WORK
 //
 // $ROOT is the repository, $ADMIN is the administrator's kubeconfig, and kubectl is that of the API server's version.
 
@@ -113,7 +114,7 @@ func TestScripts(t *testing.T) {
 			"github": github,
 
 			"leases": leases, "commands": commands, "clears": clears, "silent": silent, "interrupted": interrupted,
-			"objects": objects, "asks": asks, "allowed": allowed, "until": until,
+			"jobapi": jobAPI, "objects": objects, "asks": asks, "allowed": allowed, "until": until,
 		},
 	})
 }
@@ -188,7 +189,8 @@ func canary(ts *testscript.TestScript, _ bool, args []string) {
 	look := func(where, text string) {
 		for name, secret := range secrets {
 			for line := range strings.SplitSeq(text, "\n") {
-				if strings.Contains(line, secret) && !strings.HasPrefix(line, "::add-mask::") {
+				masks := strings.HasPrefix(line, "::add-mask::") || strings.HasPrefix(line, "##vso[task.setsecret]")
+				if strings.Contains(line, secret) && !masks {
 					ts.Fatalf("%s is in %s", name, where)
 				}
 			}

@@ -52,7 +52,9 @@ func interrupted(ts *testscript.TestScript, _ bool, args []string) {
 			content, err := os.ReadFile(pid)
 			if process, bad := strconv.Atoi(strings.TrimSpace(string(content))); err == nil && bad == nil {
 				sent <- time.Now()
-				_ = syscall.Kill(process, number)
+				if process, err := os.FindProcess(process); err == nil {
+					_ = process.Signal(number)
+				}
 				return
 			}
 		}

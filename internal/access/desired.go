@@ -59,7 +59,7 @@ func Desire(declared config.Access, marks Marks) Desired {
 			d.bind(scope, name, roleKind, name)
 		}
 		for _, role := range declared.Roles {
-			d.bind(scope, Name(account)+":"+strings.ToLower(role.Kind)+":"+role.Name, role.Kind, role.Name)
+			d.bind(scope, BindingName(account, role.Kind, role.Name), role.Kind, role.Name)
 			if role.Kind == "Role" {
 				d.Named = append(d.Named, Ref{Kind: role.Kind, Namespace: scope, Name: role.Name})
 			} else if i == 0 { // is the same for all namespaces
@@ -74,6 +74,11 @@ func Desire(declared config.Access, marks Marks) Desired {
 // that a user makes is called so by accident.
 func Name(account types.NamespacedName) string {
 	return "kubemint:" + account.Namespace + ":" + account.Name
+}
+
+// BindingName is that of the binding of an existing role.
+func BindingName(account types.NamespacedName, roleKind, role string) string {
+	return Name(account) + ":" + strings.ToLower(roleKind) + ":" + role
 }
 
 // namespaces are all that the run touches, the ServiceAccount's among them.

@@ -3,17 +3,14 @@ package access
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
-
-	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
 // ours finds the fields that we declare in the JSON of managedFields (FieldsV1: "f:" and the field's name).
-var ours = regexp.MustCompile(`"f:(rules|subjects|roleRef)"`)
+var ours = regexp.MustCompile(`"f:(rules|subjects|roleRef|aggregationRule)"`)
 
 // NotOurs is why an object is not this owner's to change, as the cause of an error.
 type NotOurs string
@@ -63,13 +60,31 @@ func (d Desired) refuseDefault() error {
 		Hint("or set `take_ownership: true`")
 }
 
-// declared are all rules that the declared access consists of, as far as the bound roles could be read.
-func (d Desired) declared(observed Observed) []rbacv1.PolicyRule {
-	all := slices.Clone(d.Access.Rules)
-	for _, role := range observed.Named {
-		all = append(all, Rules(role)...)
+// contradiction refuses declared access that holds what must not be, before any of it is granted. It says by what, as the
+// API server would of the credential.
+func (d Desired) contradiction(observed Observed) error {
+	account := d.Access.ServiceAccount
+	var text strings.Builder
+	seen := map[Ref]bool{} // the same role in many namespaces is named once
+	for _, o := range d.Objects {
+		role := RoleOf(o)
+		grants := d.Access.Rules
+		if named := observed.Named[role]; named != nil {
+			grants = Rules(named)
+		} else if role.Name != Name(account) {
+			continue
+		}
+		once := Ref{Kind: role.Kind, Name: role.Name}
+		if broken := rules.Format(rules.Overlap(grants, d.Access.MustNot)); len(broken) > 0 && !seen[once] {
+			seen[once] = true
+			fmt.Fprintf(&text, "\n    %s\n        by %s of %s", strings.Join(broken, "\n    "), RefOf(o), role)
+		}
 	}
-	return all
+	if text.Len() == 0 {
+		return nil
+	}
+	return problem.Newf(problem.Mint, "prove must_not", "what is declared would allow what must not be:%s", &text).
+		Hint("take it out of `rules`, name another `role`, or take it out of `must_not`")
 }
 
 // warnings tell of consequences that a reviewer would ask about.
@@ -79,9 +94,6 @@ func (d Desired) warnings(observed Observed) []string {
 		return nil
 	}
 	warnings := rules.Caveats(access.Rules, !access.ClusterScope)
-	if broken := rules.Format(rules.Overlap(d.declared(observed), access.MustNot)); len(broken) > 0 {
-		warnings = append(warnings, "`must_not` rules out what is declared, so that the run will fail: "+strings.Join(broken, "; "))
-	}
 	have := observed.Objects[Ref{Kind: "ServiceAccount", Namespace: account.Namespace, Name: account.Name}]
 	if have != nil && !Managed(have, account) {
 		warnings = append(warnings, fmt.Sprintf(

@@ -170,7 +170,7 @@ func TestWarnings(t *testing.T) {
 		"no grant":                        {func(*config.Access) {}, foreign, nil},
 		"to somebody else's":              {in("bots"), foreign, []string{"ServiceAccount bots/ci was not made by kubemint: whatever else runs as it gains the declared access too"}},
 		"to one that is yet to be made":   {in("bots"), nothing, nil},
-		"of what is held at its owner's":  {in("bots"), edit("Role", func(o access.Object) { grants()(o); annotate(rbacv1.AutoUpdateAnnotationKey, "false")(o) }), []string{"Role bots/kubemint:bots:ci differs from what is declared and is left so: its annotation rbac.authorization.kubernetes.io/autoupdate is false"}},
+		"of what is held at its owner's":  {in("bots"), edit("Role", func(o access.Object) { grants()(o); annotate(rbacv1.AutoUpdateAnnotationKey, "false")(o) }), []string{"Role bots/kubemint:bots:ci differs from what is declared and is left so, unproven: its annotation rbac.authorization.kubernetes.io/autoupdate is false; + get,list  pods"}},
 		"to somebody else's in one other": {in("shop"), foreign, []string{"ServiceAccount bots/ci was not made by kubemint: whatever else runs as it gains the declared access too", pods + "shop" + keep}},
 	} {
 		t.Run(name, func(t *testing.T) {

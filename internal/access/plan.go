@@ -3,6 +3,7 @@ package access
 import (
 	"errors"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -42,6 +43,7 @@ type Change struct {
 	// Delete is the observed object to delete first or only, by UID.
 	Delete         Object
 	Added, Removed []rbacv1.PolicyRule // of a Role's or ClusterRole's rules
+	Details        []string            // what else comes and goes: "+ subject …", "- roleRef …", "- owner …"
 	TakenFrom      []string            // field managers whose changes are taken back
 	Held           bool                // it differs, and is left so at its owner's wish
 }
@@ -75,8 +77,10 @@ func Diff(desired Desired, observed Observed) (Plan, error) {
 	plan.Changes = append(plan.Changes, pruned.Changes...)
 	plan.Warnings = append(plan.Warnings, pruned.Warnings...)
 	plan.Warnings = append(plan.Warnings, elsewhere(desired, observed.Elsewhere)...)
-	if err := desired.refuseDefault(); err != nil {
-		refusals = append(refusals, err)
+	for _, err := range []error{desired.refuseDefault(), desired.contradiction(observed)} {
+		if err != nil {
+			refusals = append(refusals, err)
+		}
 	}
 	plan.Warnings = append(plan.Warnings, desired.warnings(observed)...)
 	return plan, errors.Join(refusals...)
@@ -108,9 +112,12 @@ func diff(desired Desired, want, have Object) (change Change, warning string, er
 	}
 	if untouchable(have) {
 		return Change{Verb: Unchanged, Ref: ref, Held: true},
-			ref.String() + " differs from what is declared and is left so: its annotation " + rbacv1.AutoUpdateAnnotationKey + " is false", nil
+			ref.String() + " differs from what is declared and is left so, unproven: its annotation " + rbacv1.AutoUpdateAnnotationKey +
+				" is false" + strings.Join(append([]string{""}, Difference(added, removed, details(want, have))...), "; "), nil
 	}
-	change = Change{Verb: Configured, Ref: ref, Apply: want, Added: added, Removed: removed, TakenFrom: others(have)}
+	change = Change{
+		Verb: Configured, Ref: ref, Apply: want, Added: added, Removed: removed, Details: details(want, have), TakenFrom: others(have),
+	}
 	if recreate {
 		// roleRef is immutable (rbac/v1 RoleBinding.roleRef): only a new binding can have another.
 		change.Delete = have
@@ -150,7 +157,49 @@ func equal(want, have Object) (same, recreate bool) {
 	if _, isAccount := want.(*corev1.ServiceAccount); isAccount {
 		return true, false
 	}
-	return rules.Equal(Rules(want), Rules(have)) && !aggregated(have), false
+	foreign := aggregated(have) // an apply leaves the aggregationRule where it is: only a new object is without it
+	return !foreign && rules.Equal(Rules(want), Rules(have)), foreign
+}
+
+// details are what comes and goes beside rules.
+func details(want, have Object) (lines []string) {
+	add := func(sign, what, value string) { lines = append(lines, sign+" "+what+" "+value) }
+	if old, now := have.GetAnnotations()[AnnotationOwner], want.GetAnnotations()[AnnotationOwner]; old != now {
+		add("-", "owner", nameless(old))
+		add("+", "owner", nameless(now))
+	}
+	wanted, wantRef, isBinding := binding(want)
+	if !isBinding {
+		return lines
+	}
+	found, haveRef, _ := binding(have)
+	if wantRef != haveRef {
+		add("-", "roleRef", haveRef.Kind+" "+haveRef.Name)
+		add("+", "roleRef", wantRef.Kind+" "+wantRef.Name)
+	}
+	wanted, found = normal(wanted), normal(found)
+	for _, subject := range found {
+		if !slices.Contains(wanted, subject) {
+			add("-", "subject", Ref{Kind: subject.Kind, Namespace: subject.Namespace, Name: subject.Name}.String())
+		}
+	}
+	for _, subject := range wanted {
+		if !slices.Contains(found, subject) {
+			add("+", "subject", Ref{Kind: subject.Kind, Namespace: subject.Namespace, Name: subject.Name}.String())
+		}
+	}
+	return lines
+}
+
+// Difference are the lines of a change set below an object.
+func Difference(added, removed []rbacv1.PolicyRule, details []string) (lines []string) {
+	for _, rule := range rules.Format(added) {
+		lines = append(lines, "+ "+rule)
+	}
+	for _, rule := range rules.Format(removed) {
+		lines = append(lines, "- "+rule)
+	}
+	return append(lines, details...)
 }
 
 // aggregated roles get their rules from others: the controller would overwrite ours.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -148,14 +149,22 @@ func newRun(p Process) *run {
 	r := &run{process: p, env: map[string]string{}, cfg: &config.Config{}, log: &log{w: p.Stderr, said: time.Now()}}
 	for _, entry := range p.Environ {
 		if name, value, ok := strings.Cut(entry, "="); ok {
-			r.env[name] = value
+			r.env[variable(name)] = value
 		}
 	}
 	r.detect()
 	return r
 }
 
-func (r *run) getenv(name string) string { return r.env[name] }
+func (r *run) getenv(name string) string { return r.env[variable(name)] }
+
+// variable is a name as two of the same are equal: Windows, where PATH is most often Path, tells no cases apart.
+func variable(name string) string {
+	if runtime.GOOS == "windows" {
+		return strings.ToUpper(name)
+	}
+	return name
+}
 
 func (r *run) detect() {
 	r.platform = platform.Detect(platform.Environment{

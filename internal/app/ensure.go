@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
@@ -124,6 +125,11 @@ func (m *minting) planAnew(ctx context.Context, change access.Change) (access.Ch
 	if err != nil {
 		return change, err
 	}
-	m.log.printf("note: %s was changed by somebody else meanwhile", change.Ref)
-	return plan.Changes[0], nil
+	anew := plan.Changes[0]
+	m.replan.Lock()
+	defer m.replan.Unlock()
+	m.plan.Changes[slices.IndexFunc(m.plan.Changes, func(c access.Change) bool { return c.Ref == anew.Ref })] = anew
+	m.log.printf("note: %s was changed by somebody else meanwhile, and now:", anew.Ref)
+	m.log.show(access.Plan{Changes: []access.Change{anew}})
+	return anew, nil
 }

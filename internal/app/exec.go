@@ -124,7 +124,7 @@ func notRunnable(name string, err error) (int, error) {
 
 // lookPath finds the command as a shell would, by the PATH that this process was given.
 func (r *run) lookPath(name string) (string, error) {
-	if strings.ContainsRune(name, filepath.Separator) {
+	if filepath.Base(name) != name { // it has a separator, of which Windows has two
 		return exec.LookPath(r.under(name))
 	}
 	for _, dir := range filepath.SplitList(r.getenv("PATH")) {
@@ -148,6 +148,7 @@ func (m *minting) childEnv() []string {
 	var env []string
 	for _, entry := range m.process.Environ {
 		name, _, _ := strings.Cut(entry, "=")
+		name = variable(name)
 		switch {
 		case strings.HasPrefix(name, "KUBEMINT_"), strings.HasPrefix(name, "INPUT_"), name == "KUBECONFIG", name == "KUBE_CONFIG_PATH":
 		default:

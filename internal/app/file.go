@@ -8,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/google/renameio/v2"
-
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
@@ -46,19 +44,22 @@ func makeDirs(file string) (made []string, err error) {
 }
 
 // writeFile replaces a file atomically and durably: a temporary file of mode 0600 beside it, fsync, rename. A reader
-// sees the old content or the new, and nobody but the owner sees either.
+// sees the old content or the new, and nobody but the owner sees either. (renameio does the same, and not on Windows.) There
+// the mode means nothing: who may read the file is what the directory hands down, the user's profile or the runner's own.
 func writeFile(path string, data []byte) error {
 	dir := filepath.Dir(path)
-	file, err := renameio.NewPendingFile(path, renameio.WithTempDir(dir), renameio.WithStaticPermissions(0o600))
+	file, err := os.CreateTemp(dir, "."+filepath.Base(path)+"*")
 	if err != nil {
 		return unwritable(path, cause(err))
 	}
-	defer file.Cleanup() //nolint:errcheck // nothing is left after the rename, and nothing to do where it fails
 	giveAway(file.Name(), dir)
-	if _, err := file.Write(data); err != nil {
-		return unwritable(path, cause(err))
+	_, err = file.Write(data)
+	err = errors.Join(err, file.Chmod(0o600), file.Sync(), file.Close()) // it has this mode but for what the umask takes away
+	if err == nil {
+		err = os.Rename(file.Name(), path) // on Windows, too, it replaces
 	}
-	if err := file.CloseAtomicallyReplace(); err != nil {
+	if err != nil {
+		_ = os.Remove(file.Name())
 		return unwritable(path, cause(err))
 	}
 	return nil

@@ -31,6 +31,7 @@ type minting struct {
 	desired   access.Desired
 	observed  access.Observed
 	plan      access.Plan
+	replan    sync.Mutex          // while changes are carried out, some are planned anew
 	planned   map[access.Ref]bool // of a dry run: what it would create, or narrow
 	output    *output
 	lease     *coordinationv1.Lease // nil with revoke: false, and for a permanent token
@@ -177,13 +178,7 @@ func (m *minting) read(ctx context.Context) error {
 		return m.log.each("objects read", n, f)
 	})
 	m.observed = observed
-	for i, note := range notes {
-		if i == reportedAtMost {
-			m.log.printf("note: and %d more like these", len(notes)-i)
-			break
-		}
-		m.log.printf("note: %s", note)
-	}
+	m.log.list("note: ", notes)
 	return err
 }
 

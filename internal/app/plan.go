@@ -8,9 +8,9 @@ import (
 	"strings"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/platform"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/rules"
 	"github.com/kubemint/kubemint/internal/token"
 )
 
@@ -55,7 +55,7 @@ func (m *minting) askable() []access.Change {
 // mayMint asks what a plan cannot try: whether the runner's identity may make lease, Secret and token.
 func (m *minting) mayMint(ctx context.Context) error {
 	account := m.desired.Access.ServiceAccount
-	for _, need := range m.needs(true) {
+	for _, need := range m.needs(!m.desired.Ephemeral()) {
 		if need.Namespace != account.Namespace {
 			continue
 		}
@@ -64,7 +64,8 @@ func (m *minting) mayMint(ctx context.Context) error {
 			return m.client.Explain(problem.Mint, "ask what the runner's identity may do", err)
 		}
 		return problem.Newf(problem.Rights, "mint token for "+account.String(),
-			"the runner's identity lacks in namespace %s:%s", need.Namespace, pasteable(lacks))
+			"the runner's identity lacks in namespace %s:%s", need.Namespace, pasteable(lacks)).
+			Hint("give it these rules: see who it is with  kubectl auth whoami").Hint("%s", cluster.Bootstrap(""))
 	}
 	return nil
 }
@@ -73,11 +74,13 @@ func (m *minting) mayMint(ctx context.Context) error {
 const shownAtMost = 50
 
 func (m *minting) showPlan() {
-	for _, warning := range m.plan.Warnings {
-		m.log.warnf("%s", warning)
-	}
-	for _, line := range changeLines(m.plan) {
-		m.log.printf("%s", line)
+	m.log.list("warning: ", m.plan.Warnings)
+	m.log.show(m.plan)
+}
+
+func (l *log) show(plan access.Plan) {
+	for _, line := range changeLines(plan) {
+		l.printf("%s", line)
 	}
 }
 
@@ -93,7 +96,7 @@ func changeLines(plan access.Plan) []string {
 			unchanged++
 			continue
 		}
-		key := fmt.Sprint(change.Verb, change.Ref.Kind, change.Ref.Name, change.TakenFrom, change.Added, change.Removed)
+		key := fmt.Sprint(change.Verb, change.Ref.Kind, change.Ref.Name, change.TakenFrom, change.Details, change.Added, change.Removed)
 		if alike[key] == nil {
 			order = append(order, key)
 		}
@@ -137,11 +140,8 @@ func changeLine(change access.Change, what string) []string {
 		line += " (taken back from " + strings.Join(change.TakenFrom, ", ") + ")"
 	}
 	lines := []string{line}
-	for _, rule := range rules.Format(change.Added) {
-		lines = append(lines, "             + "+rule)
-	}
-	for _, rule := range rules.Format(change.Removed) {
-		lines = append(lines, "             - "+rule)
+	for _, difference := range access.Difference(change.Added, change.Removed, change.Details) {
+		lines = append(lines, "             "+difference)
 	}
 	return lines
 }

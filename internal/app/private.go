@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,8 +16,8 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// mintPrivately mints for exec: into a directory of mode 0700, on tmpfs where there is one, so that the token does not
-// reach a disk.
+// mintPrivately mints for exec: into a directory of mode 0700, on tmpfs where there is one to write to, so that the token
+// does not reach a disk.
 func (r *run) mintPrivately(ctx context.Context) (*minting, error) {
 	// Standard output is the command's, so that the platform's commands (the mask) go to standard error; the runner reads both.
 	r.process.Stdout, r.childStdout = r.process.Stderr, r.process.Stdout
@@ -26,7 +27,13 @@ func (r *run) mintPrivately(ctx context.Context) (*minting, error) {
 	if err := r.refuseForExec(); err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(r.privateParent(), "kubemint-")
+	dir, err := "", errors.ErrUnsupported
+	if runtime.GOOS == "linux" { // on Windows that would be a directory of the drive's root, where anybody may make one
+		dir, err = os.MkdirTemp("/dev/shm", "kubemint-")
+	}
+	if err != nil {
+		dir, err = os.MkdirTemp(r.getenv("TMPDIR"), "kubemint-") // where it is unset, the system's own place
+	}
 	if err != nil {
 		return nil, problem.New(problem.Config, "make a private directory", cause(err))
 	}
@@ -45,42 +52,25 @@ func (r *run) mintPrivately(ctx context.Context) (*minting, error) {
 
 // refuseForExec refuses the inputs that have no meaning for exec, so that none is ignored.
 func (r *run) refuseForExec() error {
+	secrets := r.cfg.Result.SecretOutputs
 	var errs []error
-	refuse := func(input, why string) {
-		errs = append(errs, problem.Newf(problem.Config, "input "+input, "has no meaning for kubemint exec: %s", why).Hint("leave it out"))
-	}
-	if r.cfg.Result.Output != "" {
-		refuse("output", "the kubeconfig lies in a private directory while the command runs")
-	}
-	if r.cfg.Result.DryRun {
-		refuse("dry_run", "there would be no credential for the command; see kubemint plan")
-	}
-	if secrets := r.cfg.Result.SecretOutputs; secrets != nil && *secrets {
-		refuse("secret_outputs", "it publishes nothing")
-	}
-	if !r.cfg.Result.ExportEnv {
-		refuse("export_env", "the command's environment is how the credential is handed over")
-	}
-	if !r.cfg.Token.Revoke {
-		refuse("revoke", "the credential ends with the command")
-	}
-	if r.cfg.Token.Duration == config.Permanent {
-		refuse("duration", "the credential ends with the command, so it cannot be permanent")
+	for _, input := range []struct {
+		given     bool
+		name, why string
+	}{
+		{r.cfg.Result.Output != "", "output", "the kubeconfig lies in a private directory while the command runs"},
+		{r.cfg.Result.DryRun, "dry_run", "there would be no credential for the command; see kubemint plan"},
+		{secrets != nil && *secrets, "secret_outputs", "it publishes nothing"},
+		{!r.cfg.Result.ExportEnv, "export_env", "the command's environment is how the credential is handed over"},
+		{!r.cfg.Token.Revoke, "revoke", "the credential ends with the command"},
+		{r.cfg.Token.Duration == config.Permanent, "duration", "the credential ends with the command, so it cannot be permanent"},
+	} {
+		if input.given {
+			err := problem.Newf(problem.Config, "input "+input.name, "has no meaning for kubemint exec: %s", input.why)
+			errs = append(errs, err.Hint("leave it out"))
+		}
 	}
 	return errors.Join(errs...)
-}
-
-// privateParent is a tmpfs where the system has one to write to, else the usual place for temporary files.
-func (r *run) privateParent() string {
-	const shared = "/dev/shm"
-	if probe, err := os.MkdirTemp(shared, "kubemint-"); err == nil {
-		_ = os.Remove(probe)
-		return shared
-	}
-	if dir := r.getenv("TMPDIR"); dir != "" {
-		return dir
-	}
-	return os.TempDir()
 }
 
 // end revokes what exec minted, and removes its directory.

@@ -120,8 +120,23 @@ func (p *prover) prove(ctx context.Context, m *minting) error {
 		if len(claim.Rules)+len(claim.MustNot)+len(claim.Unread) == 0 {
 			return nil
 		}
-		return p.client.Explain(problem.Mint, "prove access", token.Prove(ctx, p.client, claim))
+		return m.unbind(ctx, places[i-1], p.client.Explain(problem.Mint, "prove access", token.Prove(ctx, p.client, claim)))
 	})
+}
+
+// unbind takes the binding of a role back that turned out not to exist: it would grant as soon as somebody makes a role of
+// that name.
+func (m *minting) unbind(ctx context.Context, namespace string, err error) error {
+	missing, ok := errors.AsType[token.NoRole](err)
+	for _, change := range m.plan.Changes {
+		if !ok || change.Verb != access.Created || change.Ref.Namespace != namespace || access.RoleOf(change.Apply).Name != string(missing) {
+			continue
+		}
+		if m.client.Delete(ctx, change.Apply) != nil {
+			err = hint(err, problem.Rights, "the binding could not be taken back: have an administrator delete "+change.Ref.String())
+		}
+	}
+	return err
 }
 
 // claim is what is proved in a namespace, or at cluster scope.
@@ -143,20 +158,22 @@ func (m *minting) claim(namespace string) token.Claim {
 // an administrator has asked to leave as it is proves nothing.
 func (m *minting) granted(claim *token.Claim) {
 	fresh := map[access.Ref]bool{} // roles of bindings that this run has written
+	held := map[string]bool{}      // names of our role and bindings
 	for _, change := range m.plan.Changes {
 		if change.Ref.Namespace != claim.Namespace {
 			continue
 		}
-		if change.Held {
-			return
-		}
+		held[change.Ref.Name] = held[change.Ref.Name] || change.Held
 		if change.Apply != nil {
 			fresh[access.RoleOf(change.Apply)] = true
 		}
 	}
-	claim.Rules = slices.Clone(m.desired.Access.Rules)
+	account := m.desired.Access.ServiceAccount
+	if !held[access.Name(account)] {
+		claim.Rules = slices.Clone(m.desired.Access.Rules)
+	}
 	for _, ref := range m.desired.Named {
-		if ref.Namespace != "" && ref.Namespace != claim.Namespace {
+		if ref.Namespace != "" && ref.Namespace != claim.Namespace || held[access.BindingName(account, ref.Kind, ref.Name)] {
 			continue
 		}
 		if role := m.observed.Named[ref]; role != nil {

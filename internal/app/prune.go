@@ -51,9 +51,11 @@ func (r *run) prune(ctx context.Context, options pruneOptions) error {
 	for _, warning := range plan.Warnings {
 		r.log.warnf("%s", warning)
 	}
+	var left []string
 	for _, refusal := range problem.All(refusals) {
-		r.log.printf("note: not done: %s", refusal)
+		left = append(left, refusal.Error())
 	}
+	r.log.list("note: not done: ", left)
 	objects := make([]access.Object, len(plan.Changes))
 	for i, change := range plan.Changes {
 		objects[i] = change.Delete

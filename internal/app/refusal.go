@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,9 +30,12 @@ func (m *minting) refused(ctx context.Context, err error) error {
 	var all []*problem.Error // each gets the hints, since any may be left out of the report; it says them once
 	user := ""
 	for _, each := range problem.All(err) {
-		d, _ := errors.AsType[*cluster.Denial](each)
-		if p, ok := errors.AsType[*problem.Error](each); ok && d != nil {
+		p, _ := errors.AsType[*problem.Error](each)
+		if d, ok := errors.AsType[*cluster.Denial](each); ok && p != nil {
 			denied, all, user = append(denied, d.Rule()), append(all, p), d.User
+		}
+		if e, ok := errors.AsType[*cluster.Escalated](each); ok && p != nil {
+			denied, all, user = append(denied, e.Rules...), append(all, p), e.User
 		}
 	}
 	if len(all) == 0 || ctx.Err() != nil {
@@ -40,6 +44,15 @@ func (m *minting) refused(ctx context.Context, err error) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	needs := m.needs(false)
+	var printed []rbacv1.PolicyRule // by bootstrap
+	for _, need := range needs {
+		printed = append(printed, need.Rules...)
+	}
+	way := cluster.Bootstrap(user)
+	if len(rules.Covers(nameless(printed), nameless(denied))) > 0 {
+		way = "or have an administrator run kubemint with these inputs once: " +
+			"it takes more than bootstrap prints, to delete what is declared no longer"
+	}
 	if cluster.Each(len(needs), func(i int) (err error) {
 		place := needs[i].Namespace
 		if place == "" {
@@ -48,7 +61,7 @@ func (m *minting) refused(ctx context.Context, err error) error {
 		needs[i].Rules, err = token.Lacks(ctx, m.client, place, needs[i].Rules)
 		return err
 	}) != nil {
-		return err // what was refused stands as it is
+		needs = nil // what was refused stands as it is
 	}
 	var text strings.Builder
 	more := false
@@ -61,9 +74,18 @@ func (m *minting) refused(ctx context.Context, err error) error {
 			p.Hint("the API server names one right at a time; all that the runner's identity lacks "+
 				"for a first run of this configuration is%s", &text)
 		}
-		p.Hint("%s", cluster.Bootstrap(user))
+		p.Hint("%s", way)
 	}
 	return err
+}
+
+// nameless are the rules for every object.
+func nameless(rs []rbacv1.PolicyRule) []rbacv1.PolicyRule {
+	rs = slices.Clone(rs)
+	for i := range rs {
+		rs[i].ResourceNames = nil
+	}
+	return rs
 }
 
 // place are the namespaces that have rules in common.

@@ -160,7 +160,7 @@ func TestRefusedLeavesOtherErrorsAlone(t *testing.T) {
 		"none":                 {t.Context(), nil, http.StatusCreated, ""},
 		"no refusal":           {t.Context(), problem.Newf(problem.Mint, "a", "b"), http.StatusCreated, "error: a: b\n"},
 		"the time is over":     {ended, refusal("shop", "get", "roles"), http.StatusCreated, "error: read Role shop/x: user \"jane\" may not get roles.rbac.authorization.k8s.io in namespace shop\nhint: or see whether namespace shop exists\n"},
-		"nothing can be asked": {t.Context(), refusal("shop", "get", "roles"), http.StatusForbidden, "error: read Role shop/x: user \"jane\" may not get roles.rbac.authorization.k8s.io in namespace shop\nhint: or see whether namespace shop exists\n"},
+		"nothing can be asked": {t.Context(), refusal("shop", "get", "roles"), http.StatusForbidden, "error: read Role shop/x: user \"jane\" may not get roles.rbac.authorization.k8s.io in namespace shop\nhint: or see whether namespace shop exists\n" + byAdmin},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -183,5 +183,21 @@ func TestRefusedDoesNotRepeatTheRefusal(t *testing.T) {
 		if strings.Contains(text, "one right at a time") || !strings.HasSuffix(text, byAdmin) {
 			t.Errorf("%s: %s", name, text)
 		}
+	}
+}
+
+// What bootstrap does not print is no matter of bootstrap; and who may not give a role away is told of all that is missing.
+func TestRefusedNamesTheWayThatHelps(t *testing.T) {
+	t.Parallel()
+	m, _ := lacking(t, map[string][]rbacv1.PolicyRule{"shop": parse(t, "* *.*"), "web": parse(t, "* *.*")}, http.StatusCreated)
+	text, _ := reported(m.refused(t.Context(), refusal("shop", "delete", "roles")))
+	if strings.Contains(text, "bootstrap --subject") || !strings.Contains(text, "hint: or have an administrator run kubemint with these inputs once") {
+		t.Error(text)
+	}
+	m, _ = lacking(t, map[string][]rbacv1.PolicyRule{"shop": parse(t, "* *.rbac.authorization.k8s.io"), "web": parse(t, "* *.*")}, http.StatusCreated)
+	escalated := problem.New(problem.Rights, "apply Role shop/x", &cluster.Escalated{User: "jane", Rules: parse(t, "get pods")})
+	text, _ = reported(m.refused(t.Context(), escalated))
+	if !strings.Contains(text, allOfIt) || !strings.Contains(text, `"resources":["serviceaccounts/token"]`) || !strings.HasSuffix(text, byAdmin) {
+		t.Error(text)
 	}
 }

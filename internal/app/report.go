@@ -23,12 +23,14 @@ type log struct {
 	said       time.Time
 }
 
+// printf writes a line. Azure's agent and GitHub's runner obey ##vso[…] and ##[…] wherever they stand in it: what an API server
+// says is not to command them.
 func (l *log) printf(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.clear()
 	l.said = time.Now()
-	fmt.Fprintf(l.w, format+"\n", args...) //nolint:errcheck // there is no other place to say it
+	fmt.Fprintln(l.w, strings.ReplaceAll(fmt.Sprintf(format, args...), "##", "# # ")) //nolint:errcheck // there is no other place to say it
 }
 
 func (l *log) warnf(format string, args ...any) { l.printf("warning: "+format, args...) }
@@ -36,6 +38,17 @@ func (l *log) warnf(format string, args ...any) { l.printf("warning: "+format, a
 func (l *log) debugf(format string, args ...any) {
 	if l.debug {
 		l.printf("debug: "+format, args...)
+	}
+}
+
+// list prints so many lines as stay readable.
+func (l *log) list(prefix string, lines []string) {
+	for i, line := range lines {
+		if i == reportedAtMost {
+			l.printf("%sand %d more like these", prefix, len(lines)-i)
+			return
+		}
+		l.printf("%s%s", prefix, line)
 	}
 }
 

@@ -89,9 +89,7 @@ func (r *run) kill(ctx context.Context, record *receipt.Receipt, options revokeO
 		ref := access.Ref{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name}
 		gone.Changes = append(gone.Changes, access.Change{Verb: access.Deleted, Ref: ref})
 	}
-	for _, line := range changeLines(gone) {
-		r.log.printf("%s", line)
-	}
+	r.log.show(gone)
 	if err := errors.Join(errs...); err != nil || !options.wait {
 		return err
 	}

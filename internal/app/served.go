@@ -40,9 +40,7 @@ func (m *minting) checkServed(ctx context.Context) error {
 		for _, fault := range faults {
 			errs = append(errs, problem.New(problem.Config, "input "+each.input, fault))
 		}
-		for _, note := range notes {
-			m.log.warnf("input %s: %s", each.input, note)
-		}
+		m.log.list("warning: input "+each.input+": ", notes)
 	}
 	return errors.Join(errs...)
 }

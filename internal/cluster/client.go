@@ -165,7 +165,9 @@ func (c *Client) Apply(ctx context.Context, o access.Object, force bool) error {
 		return c.at(ref, http.MethodPatch).Name(ref.Name).VersionedParams(options, c.params).
 			SetHeader("Content-Type", string(types.ApplyYAMLPatchType)).Body(body)
 	})
-	o.SetUID(applied.GetUID())
+	if !c.IsDry() {
+		o.SetUID(applied.GetUID())
+	}
 	return err
 }
 

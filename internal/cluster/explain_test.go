@@ -73,6 +73,12 @@ func TestExplainAnswers(t *testing.T) {
 			details("secrets", ""), problem.Rights,
 			`user "system:serviceaccount:ci:runner" may not create secrets in namespace shop; ` + give + `{apiGroups: [""], resources: ["secrets"], verbs: [create]}` + lost,
 		},
+		"may not read a permanent token": {
+			403, "Forbidden", `secrets "kubemint-token-ci" is forbidden: ` + runner + ` cannot get resource "secrets" in API group "" in the namespace "shop"`,
+			details("secrets", "kubemint-token-ci"), problem.Rights,
+			`user "system:serviceaccount:ci:runner" may not get secrets in namespace shop; ` +
+				give + `{apiGroups: [""], resources: ["secrets"], verbs: [get], resourceNames: ["kubemint-token-ci"]}` + lost,
+		},
 		"may not mint": {
 			403, "Forbidden", `serviceaccounts "kubemint" is forbidden: ` + runner + ` cannot create resource "serviceaccounts/token" in API group "" in the namespace "shop"`,
 			details("serviceaccounts", "kubemint"), problem.Rights,
@@ -92,16 +98,14 @@ func TestExplainAnswers(t *testing.T) {
 				`{APIGroups:["apps"], Resources:["deployments"], Verbs:["get" "patch"]}`,
 			details("roles", "x"), problem.Rights,
 			"the runner's identity does not hold all the rights that it is to give away: get secrets a,b get,patch deployments.apps; " +
-				"give the runner's identity these rules too, or the verb `escalate` (for a role) or `bind` (for a binding); " +
-				"an administrator can give it all that this configuration takes:  kubemint bootstrap --subject user:runner | kubectl apply -f -",
+				"give the runner's identity these rules too, or the verb `escalate` (for a role) or `bind` (for a binding)",
 		},
 		"may not give away: URLs, with what could not be resolved": {
 			403, "Forbidden", `clusterroles.rbac.authorization.k8s.io "x" is forbidden: ` + escalate + "\n" +
 				`{NonResourceURLs:["/healthz"], Verbs:["get"]}; resolution errors: [clusterroles.rbac.authorization.k8s.io "gone" not found]`,
 			details("clusterroles", "x"), problem.Rights,
 			"the runner's identity does not hold all the rights that it is to give away: get /healthz; " +
-				"give the runner's identity these rules too, or the verb `escalate` (for a role) or `bind` (for a binding); " +
-				"an administrator can give it all that this configuration takes:  kubemint bootstrap --subject user:runner | kubectl apply -f -",
+				"give the runner's identity these rules too, or the verb `escalate` (for a role) or `bind` (for a binding)",
 		},
 		"another 403: the namespace is terminating": {
 			403, "Forbidden", `leases.coordination.k8s.io "x" is forbidden: unable to create new content in namespace shop because it is being terminated`,

@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -29,6 +28,9 @@ func forbidden(p *problem.Error, status metav1.Status) {
 	}
 	if denied := denial.FindStringSubmatch(status.Message); denied != nil {
 		d := &Denial{User: unquoted(denied[1]), Verb: denied[2], Group: denied[4], Resource: denied[3], Namespace: denied[5]}
+		if status.Details != nil && d.Resource == "secrets" && !drawn.MatchString(status.Details.Name) {
+			d.Name = status.Details.Name // nobody is told to give away every Secret
+		}
 		p.Code, p.Cause = problem.Rights, d
 		p.Hint("give the runner's identity this rule:  %s", pasteable(d.Rule()))
 		if d.Namespace != "" {
@@ -38,17 +40,25 @@ func forbidden(p *problem.Error, status metav1.Status) {
 	}
 	if held := heldRules(status.Message); len(held) > 0 {
 		p.Code = problem.Rights
-		p.Cause = errors.New("the runner's identity does not hold all the rights that it is to give away:\n    " +
-			strings.Join(rules.Format(held), "\n    "))
+		escalated := &Escalated{Rules: held}
+		p.Cause = escalated
 		p.Hint("give the runner's identity these rules too, or the verb `escalate` (for a role) or `bind` (for a binding)")
-		user := ""
 		if named := granter.FindStringSubmatch(status.Message); named != nil {
-			user = unquoted(named[1])
+			escalated.User = unquoted(named[1])
 		}
-		p.Hint("%s", Bootstrap(user))
 		return
 	}
 	p.Code = problem.Mint
+}
+
+// Escalated is the refusal of a role or binding to who does not hold its rules, as the cause of an error.
+type Escalated struct {
+	User  string // "" where the API server does not say
+	Rules []rbacv1.PolicyRule
+}
+
+func (e *Escalated) Error() string {
+	return "the runner's identity does not hold all the rights that it is to give away:\n    " + strings.Join(rules.Format(e.Rules), "\n    ")
 }
 
 // unquoted is a name that the API server has quoted as Go does.
@@ -60,7 +70,7 @@ func unquoted(name string) string {
 }
 
 // Denial is the authorizer's refusal of a request, as the cause of an error.
-type Denial struct{ User, Verb, Group, Resource, Namespace string }
+type Denial struct{ User, Verb, Group, Resource, Namespace, Name string }
 
 func (d *Denial) Error() string {
 	place := " at the cluster scope"
@@ -77,7 +87,11 @@ func (d *Denial) Rule() rbacv1.PolicyRule {
 	if d.Verb == "patch" || d.Verb == "create" && applied {
 		verbs = []string{"create", "patch"}
 	}
-	return rbacv1.PolicyRule{APIGroups: []string{d.Group}, Resources: []string{d.Resource}, Verbs: verbs}
+	rule := rbacv1.PolicyRule{APIGroups: []string{d.Group}, Resources: []string{d.Resource}, Verbs: verbs}
+	if d.Name != "" {
+		rule.ResourceNames = []string{d.Name}
+	}
+	return rule
 }
 
 // Bootstrap tells who may give a user all the rights that the configuration takes, and how.
@@ -126,7 +140,12 @@ func resourceGroup(resource, group string) string {
 
 // pasteable is a rule as a line of a Role.
 func pasteable(rule rbacv1.PolicyRule) string {
-	return fmt.Sprintf("{apiGroups: [%q], resources: [%q], verbs: [%s]}", rule.APIGroups[0], rule.Resources[0], strings.Join(rule.Verbs, ", "))
+	names := ""
+	if len(rule.ResourceNames) > 0 {
+		names = fmt.Sprintf(", resourceNames: [%q]", rule.ResourceNames[0])
+	}
+	return fmt.Sprintf("{apiGroups: [%q], resources: [%q], verbs: [%s]%s}",
+		rule.APIGroups[0], rule.Resources[0], strings.Join(rule.Verbs, ", "), names)
 }
 
 // heldRules reads the rules out of an escalation refusal: k8s.io/kubernetes pkg/registry/rbac/validation
@@ -166,5 +185,7 @@ var (
 	ruleField = regexp.MustCompile(`(\w+):\[([^\]]*)\]`)
 	quoted    = regexp.MustCompile(`"([^"]*)"`)
 	granter   = regexp.MustCompile(`user ("(?:[^"\\]|\\.)*") \(groups=`)
+	// drawn is a name that this run has drawn (a lease's): no rule can be about it.
+	drawn     = regexp.MustCompile(`-[a-z0-9]{10}(:|$)`)
 	plainWord = regexp.MustCompile(`^[A-Za-z0-9:@._/-]+$`) // to a shell
 )

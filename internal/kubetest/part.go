@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"time"
 )
 
@@ -33,9 +32,7 @@ func (c *ControlPlane) run(ctx context.Context, name string, args []string) (*pa
 	command.Stdin, command.Stdout, command.Stderr = c.stdin, log, log
 	// Nothing else of the environment, since etcd takes its flags from there too.
 	command.Env = []string{"KUBEMINT_CONTROLPLANE_LIFELINE=" + c.dir}
-	// A group of its own, so that Ctrl-C reaches the test process alone, and a part never dies before it is told to
-	// take its data along.
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	command.SysProcAttr = ownGroup()
 	if err := command.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}

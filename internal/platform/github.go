@@ -93,18 +93,18 @@ func (g github) container() bool { return g.env.Getenv("GITHUB_WORKSPACE") == "/
 func (g github) Absolute(path string) string { return under(g.env.Getenv("GITHUB_WORKSPACE"), path) }
 
 func (g github) Inside(path string) string {
-	for _, m := range g.mounts {
-		if rest, ok := below(path, m.outside); ok {
-			return m.inside + rest
-		}
-	}
-	return path
+	return g.translate(path, func(m mount) (from, to string) { return m.outside, m.inside })
 }
 
 func (g github) Outside(path string) string {
+	return g.translate(path, func(m mount) (from, to string) { return m.inside, m.outside })
+}
+
+func (g github) translate(path string, ends func(mount) (from, to string)) string {
 	for _, m := range g.mounts {
-		if rest, ok := below(path, m.inside); ok {
-			return m.outside + rest
+		from, to := ends(m)
+		if rest, ok := below(path, from); ok {
+			return to + rest
 		}
 	}
 	return path

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -27,14 +26,7 @@ func (g gitLab) Marks() access.Marks {
 
 func (g gitLab) Debug() bool { return g.env.Getenv("CI_DEBUG_TRACE") == "true" }
 
-// JobTimeout is CI_JOB_TIMEOUT, in seconds.
-func (g gitLab) JobTimeout() time.Duration {
-	seconds, err := strconv.ParseInt(g.env.Getenv("CI_JOB_TIMEOUT"), 10, 32)
-	if err != nil {
-		return 0
-	}
-	return time.Duration(seconds) * time.Second
-}
+func (g gitLab) JobTimeout() time.Duration { return g.timeout("CI_JOB_TIMEOUT", time.Second) }
 
 func (g gitLab) DefaultOutput() string {
 	return g.env.Getenv("CI_PROJECT_DIR") + ".tmp/kubemint/kubeconfig"
@@ -49,9 +41,9 @@ func (gitLab) RevokeAdvice(string) string { return "revoke it in after_script wi
 // shells/bash.go, SourceEnv): a value stands there as it is, without quotes and on one line.
 const jobEnv = "GITLAB_ENV"
 
-// jobEnvLimit is somewhat less than what Linux takes as one variable (MAX_ARG_STRLEN, 128 KiB). After a longer one the
-// shell could start no program any more, so that one is left to the file beside the kubeconfig.
-const jobEnvLimit = 100 << 10
+// jobEnvLimit is somewhat less than what Windows takes as one variable (32,767 characters; Linux takes 128 KiB). After a
+// longer one no program could be started any more, so that one is left to the file beside the kubeconfig.
+const jobEnvLimit = 30 << 10
 
 func (g gitLab) Ready() error {
 	file, err := g.jobEnv()
@@ -67,7 +59,7 @@ func (g gitLab) Publish(result Result) error {
 		return err
 	}
 	var lines strings.Builder
-	for _, variable := range result.variables() {
+	for _, variable := range result.variables(false) {
 		switch {
 		case strings.ContainsAny(variable.Value, "\r\n\x00"):
 			err = fmt.Errorf("the value of %s is more than a line", variable.Name)

@@ -32,13 +32,6 @@ func (j jenkins) DefaultOutput() string {
 	return filepath.Join(j.env.Getenv("WORKSPACE"), ".kubemint", "kubeconfig")
 }
 
-func (j jenkins) Absolute(path string) string {
-	if workspace := j.env.Getenv("WORKSPACE"); workspace != "" {
-		return under(workspace, path)
-	}
-	return j.plain.Absolute(path)
-}
-
 func (jenkins) RevokeAdvice(string) string {
 	return "revoke it in post { always { … } } with: kubemint revoke"
 }

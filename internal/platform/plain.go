@@ -3,6 +3,7 @@ package platform
 import (
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,6 +20,12 @@ func (plain) Debug() bool           { return false }
 func (plain) DefaultOutput() string { return "kubemint.kubeconfig" }
 
 func (plain) JobTimeout() time.Duration { return 0 }
+
+// timeout is a limit of the job that a variable holds in that unit; zero where it does not.
+func (p plain) timeout(variable string, unit time.Duration) time.Duration {
+	n, _ := strconv.ParseInt(p.env.Getenv(variable), 10, 32)
+	return time.Duration(n) * unit
+}
 
 func (p plain) Absolute(path string) string { return under(p.env.WorkDir, path) }
 
@@ -46,7 +53,7 @@ func (plain) Publish(Result) error   { return nil }
 // up in artifacts.
 func (plain) EnvFile(result Result) []byte {
 	content := []byte{}
-	for _, variable := range result.variables() {
+	for _, variable := range result.variables(false) {
 		content = fmt.Appendf(content, "%s=%s\n", variable.Name, quote(variable.Value))
 	}
 	return content

@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"cmp"
 	"crypto/rand"
 	"io"
 	"slices"
@@ -58,11 +59,11 @@ type Result struct {
 	Env     []Output // variables for later steps, by their own names
 }
 
-// variables are the environment and the outputs that are no secret, as an env file names them.
-func (r Result) variables() []Output {
+// variables are the environment and the outputs, as an env file names them: which holds no secret.
+func (r Result) variables(secrets bool) []Output {
 	all := slices.Clone(r.Env)
 	for _, output := range r.Outputs {
-		if !output.Secret {
+		if secrets || !output.Secret {
 			all = append(all, Output{Name: "KUBEMINT_OUT_" + strings.ToUpper(output.Name), Value: output.Value})
 		}
 	}
@@ -93,7 +94,13 @@ func Detect(env Environment) Platform {
 	case env.Getenv("GITLAB_CI") != "":
 		return gitLab{plain{env}}
 	case env.Getenv("JENKINS_URL") != "":
+		env.WorkDir = cmp.Or(env.Getenv("WORKSPACE"), env.WorkDir)
 		return jenkins{plain{env}}
+	case env.Getenv("TF_BUILD") != "":
+		env.WorkDir = cmp.Or(env.Getenv("SYSTEM_DEFAULTWORKINGDIRECTORY"), env.WorkDir)
+		return azure{plain{env}}
+	case env.Getenv("BUILDKITE") == "true":
+		return buildkite{plain{env}}
 	}
 	return plain{env}
 }

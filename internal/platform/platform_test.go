@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -38,6 +39,9 @@ func TestPlatformIsKnownByItsOwnVariable(t *testing.T) {
 		"GitHub's is not true":       {variables{"GITHUB_ACTIONS": "1"}, "plain"},
 		"GitHub runs on Jenkins' VM": {variables{"GITHUB_ACTIONS": "true", "JENKINS_URL": "x"}, "GitHub"},
 		"GitLab's is empty":          {variables{"GITLAB_CI": "", "JENKINS_URL": "x"}, "Jenkins"},
+		"Azure Pipelines":            {variables{"TF_BUILD": "True"}, "Azure Pipelines"},
+		"Buildkite":                  {variables{"BUILDKITE": "true"}, "Buildkite"},
+		"GitLab starts a Buildkite":  {variables{"GITLAB_CI": "true", "BUILDKITE": "true"}, "GitLab"},
 	} {
 		if p, _ := detect(c.env); p.Name() != c.want {
 			t.Errorf("%s: taken for %s, not for %s", name, p.Name(), c.want)
@@ -74,6 +78,32 @@ func TestMarksNameTheJob(t *testing.T) {
 			variables{"JENKINS_URL": "x", "JOB_NAME": "team/shop/feature%2Fone", "BRANCH_NAME": "feature/one"},
 			access.Marks{Owner: "jenkins:team/shop", Job: "team/shop"},
 		},
+		"Azure Pipelines": {
+			variables{
+				"TF_BUILD": "True", "SYSTEM_COLLECTIONURI": "https://dev.azure.com/acme/", "SYSTEM_TEAMPROJECT": "Web Shop",
+				"BUILD_DEFINITIONNAME": "deploy", "BUILD_REPOSITORY_NAME": "whichever triggered", "SYSTEM_STAGENAME": "prod",
+				"SYSTEM_PHASENAME": "release", "SYSTEM_JOBNAME": "__default", "BUILD_BUILDID": "7", "BUILD_SOURCEVERSION": "f00d",
+			},
+			access.Marks{
+				Owner: "azure:acme/Web Shop/deploy", Job: "prod/release/__default", Commit: "f00d",
+				Run: "https://dev.azure.com/acme/Web%20Shop/_build/results?buildId=7",
+			},
+		},
+		"Buildkite": {
+			variables{
+				"BUILDKITE": "true", "BUILDKITE_ORGANIZATION_SLUG": "acme", "BUILDKITE_PIPELINE_SLUG": "shop", "BUILDKITE_STEP_KEY": "deploy",
+				"BUILDKITE_LABEL": ":rocket: deploy", "BUILDKITE_BUILD_URL": "https://buildkite.com/acme/shop/builds/7",
+				"BUILDKITE_JOB_ID": "0190", "BUILDKITE_COMMIT": "f00d",
+			},
+			access.Marks{Owner: "buildkite:acme/shop", Job: "deploy", Run: "https://buildkite.com/acme/shop/builds/7#0190", Commit: "f00d"},
+		},
+		"Buildkite, a step without a key": {
+			variables{
+				"BUILDKITE": "true", "BUILDKITE_ORGANIZATION_SLUG": "acme", "BUILDKITE_PIPELINE_SLUG": "shop", "BUILDKITE_LABEL": ":rocket:",
+				"BUILDKITE_BUILD_URL": "u", "BUILDKITE_JOB_ID": "1",
+			},
+			access.Marks{Owner: "buildkite:acme/shop", Job: ":rocket:", Run: "u#1"},
+		},
 		"Jenkins, BRANCH_NAME set by hand in a job without a folder": {
 			variables{"JENKINS_URL": "x", "JOB_NAME": "shop", "BRANCH_NAME": "main"},
 			access.Marks{Owner: "jenkins:shop", Job: "shop"},
@@ -97,6 +127,8 @@ func TestDefaultOutputSurvivesTheStepAndStaysOutOfTheCheckout(t *testing.T) {
 		"GitHub, in a container":          {variables{"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": "/github/workspace", "HOME": "/github/home", "RUNNER_TEMP": "/x"}, "/github/home/kubemint-*/kubeconfig"},
 		"GitLab":                          {variables{"GITLAB_CI": "true", "CI_PROJECT_DIR": "/builds/group/shop"}, "/builds/group/shop.tmp/kubemint/kubeconfig"},
 		"Jenkins":                         {variables{"JENKINS_URL": "x", "WORKSPACE": "/ws/shop", "WORKSPACE_TMP": "/ws/shop@tmp"}, "/ws/shop@tmp/kubemint/kubeconfig"},
+		"Azure Pipelines":                 {variables{"TF_BUILD": "True", "AGENT_TEMPDIRECTORY": "/work/_temp"}, "/work/_temp/kubemint/kubeconfig"},
+		"Buildkite":                       {variables{"BUILDKITE": "true"}, "kubemint.kubeconfig"},
 		"Jenkins without a WORKSPACE_TMP": {variables{"JENKINS_URL": "x", "WORKSPACE": "/ws/shop"}, "/ws/shop/.kubemint/kubeconfig"},
 	} {
 		p, _ := detect(c.env)
@@ -121,6 +153,8 @@ func TestRelativeOutputIsUnderTheWorkspace(t *testing.T) {
 		"GitHub":                      {variables{"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": "/work/shop"}, "kubeconfig", "/work/shop/kubeconfig"},
 		"GitLab":                      {variables{"GITLAB_CI": "true", "CI_PROJECT_DIR": "/builds/shop"}, "kubeconfig", "/builds/shop/kubeconfig"},
 		"Jenkins":                     {variables{"JENKINS_URL": "x", "WORKSPACE": "/ws/shop"}, "kubeconfig", "/ws/shop/kubeconfig"},
+		"Azure Pipelines":             {variables{"TF_BUILD": "True", "SYSTEM_DEFAULTWORKINGDIRECTORY": "/work/1/s"}, "kubeconfig", "/work/1/s/kubeconfig"},
+		"Buildkite":                   {variables{"BUILDKITE": "true"}, "kubeconfig", "/here/kubeconfig"},
 		"Jenkins without a workspace": {variables{"JENKINS_URL": "x"}, "kubeconfig", "/here/kubeconfig"},
 	} {
 		if p, _ := detect(c.env); p.Absolute(c.given) != c.want {
@@ -141,6 +175,10 @@ func TestDebugFollowsThePlatformsOwnFlag(t *testing.T) {
 		"GitLab, quiet":   {variables{"GITLAB_CI": "true", "CI_DEBUG_TRACE": "false"}, false},
 		"GitLab, tracing": {variables{"GITLAB_CI": "true", "CI_DEBUG_TRACE": "true"}, true},
 		"Jenkins":         {variables{"JENKINS_URL": "x"}, false},
+		"Azure, quiet":    {variables{"TF_BUILD": "True"}, false},
+		"Azure, debug":    {variables{"TF_BUILD": "True", "SYSTEM_DEBUG": "True"}, true},
+		"Buildkite":       {variables{"BUILDKITE": "true", "BUILDKITE_AGENT_DEBUG": "false"}, false},
+		"Buildkite debug": {variables{"BUILDKITE": "true", "BUILDKITE_AGENT_DEBUG": "true"}, true},
 	} {
 		if p, _ := detect(c.env); p.Debug() != c.want {
 			t.Errorf("%s: debug is %v", name, p.Debug())
@@ -148,11 +186,30 @@ func TestDebugFollowsThePlatformsOwnFlag(t *testing.T) {
 	}
 }
 
-// Only GitHub's runner understands a mask command. Printed anywhere else, the command itself would leak the secret.
-func TestOnlyGitHubIsToldASecret(t *testing.T) {
+func TestJobTimeoutIsInThePlatformsOwnUnit(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		env  variables
+		want time.Duration
+	}{
+		"plain":              {variables{}, 0},
+		"GitLab, seconds":    {variables{"GITLAB_CI": "true", "CI_JOB_TIMEOUT": "3600"}, time.Hour},
+		"GitLab, nonsense":   {variables{"GITLAB_CI": "true", "CI_JOB_TIMEOUT": "1h"}, 0},
+		"Azure, minutes":     {variables{"TF_BUILD": "True", "SYSTEM_JOBTIMEOUT": "60"}, time.Hour},
+		"Buildkite, minutes": {variables{"BUILDKITE": "true", "BUILDKITE_TIMEOUT": "60"}, time.Hour},
+		"Buildkite, none":    {variables{"BUILDKITE": "true", "BUILDKITE_TIMEOUT": "false"}, 0},
+	} {
+		if p, _ := detect(c.env); p.JobTimeout() != c.want {
+			t.Errorf("%s: %s, not %s", name, p.JobTimeout(), c.want)
+		}
+	}
+}
+
+// Only the runners of GitHub and Azure understand a mask command. Printed anywhere else, the command itself would leak the secret.
+func TestNobodyElseIsToldASecret(t *testing.T) {
 	t.Parallel()
 	for name, env := range map[string]variables{
-		"plain": {}, "GitLab": {"GITLAB_CI": "true"}, "Jenkins": {"JENKINS_URL": "x"},
+		"plain": {}, "GitLab": {"GITLAB_CI": "true"}, "Jenkins": {"JENKINS_URL": "x"}, "Buildkite without its API": {"BUILDKITE": "true"},
 	} {
 		p, stdout := detect(env)
 		if p.Masks() {

@@ -23,6 +23,11 @@ type Claim struct {
 	Fresh  bool
 }
 
+// NoRole is a bound role that does not exist, as the cause of an error.
+type NoRole string
+
+func (NoRole) Error() string { return "there is no such role" }
+
 // settled is how long the API server may take to see what was just written, where nothing tells that it has: that a
 // right is gone, or what an unread role grants. On two API servers of one cluster 6 ms were the most that was seen.
 const settled = time.Second
@@ -38,7 +43,7 @@ func Prove(ctx context.Context, api Reviewer, claim Claim) error {
 		}
 		for _, role := range claim.Unread {
 			if strings.Contains(have.evaluation, strconv.Quote(role)) { // clusterroles.rbac.authorization.k8s.io "x" not found
-				return problem.Newf(problem.Rights, "bind role "+role, "there is no such role: the API server says: %s", have.evaluation).
+				return problem.Newf(problem.Rights, "bind role "+role, "%w: the API server says: %s", NoRole(role), have.evaluation).
 					Hint("see whether `role` is spelt right; a bare name is a ClusterRole, `role/%s` a Role of the namespace", role)
 			}
 		}
@@ -98,6 +103,6 @@ func (r *review) breached(ctx context.Context, breach []rbacv1.PolicyRule) error
 		}
 	}
 	return problem.Newf(problem.Mint, "prove must_not", "%s the credential may do what must not be:%s", r.place(), &text).
-		Hint("take the rule out of the role that grants it, or the ServiceAccount out of the binding; " +
-			"or name another `service_account`, which has no access but the declared one")
+		Hint("take the rule out of the role that grants it, or the subject out of the binding; " +
+			"what a ServiceAccount was given beyond what is declared, another `service_account` does not have")
 }

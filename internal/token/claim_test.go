@@ -256,8 +256,8 @@ func TestMustNot(t *testing.T) {
 	const (
 		web  = `RBAC: allowed by RoleBinding "web/shop" of Role "web" to ServiceAccount "ci/bots"`
 		all  = `RBAC: allowed by ClusterRoleBinding "all" of ClusterRole "edit" to Group "system:serviceaccounts"`
-		hint = "\ntake the rule out of the role that grants it, or the ServiceAccount out of the binding; " +
-			"or name another `service_account`, which has no access but the declared one"
+		hint = "\ntake the rule out of the role that grants it, or the subject out of the binding; " +
+			"what a ServiceAccount was given beyond what is declared, another `service_account` does not have"
 	)
 	why := func(asked string, _ time.Duration) (string, error) {
 		if strings.Contains(asked, "secrets") {

@@ -4,9 +4,11 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/kubemint/kubemint/internal/config"
@@ -18,25 +20,31 @@ func main() {
 		root = os.Args[1]
 	}
 	for name, render := range files {
-		if err := os.WriteFile(filepath.Join(root, name), render(), 0o644); err != nil { //nolint:gosec // public documentation
+		path := filepath.Join(root, name)
+		have, err := os.ReadFile(path) //nolint:gosec // the repository that make generate is called in
+		if err == nil {
+			err = os.WriteFile(path, render(have), 0o644) //nolint:gosec // public documentation
+		}
+		if err != nil {
 			fmt.Fprintln(os.Stderr, "gen:", err)
 			os.Exit(1)
 		}
 	}
 }
 
-// files are what is generated, by their path in the repository.
-var files = map[string]func() []byte{
-	"action.yml":                          func() []byte { return action(docker, true) },
-	filepath.Join("native", "action.yml"): func() []byte { return action(node, false) },
-	filepath.Join("docs", "inputs.md"):    page,
+// files are what is generated, by their path in the repository, each from what lies there.
+var files = map[string]func([]byte) []byte{
+	"action.yml":                          func(have []byte) []byte { return action(docker+image(have)+entrypoints, true) },
+	filepath.Join("native", "action.yml"): func([]byte) []byte { return action(node, false) },
+	filepath.Join("docs", "inputs.md"):    func([]byte) []byte { return page() },
 }
 
 const (
 	docker = `runs:
   using: docker
-  image: Dockerfile
-  entrypoint: /usr/local/bin/entrypoint
+`
+	dockerfile  = "  image: Dockerfile\n"
+	entrypoints = `  entrypoint: /usr/local/bin/entrypoint
   post-entrypoint: /usr/local/bin/kubemint-revoke
 `
 	node = `runs:
@@ -45,6 +53,12 @@ const (
   post: post.js
 `
 )
+
+// released is the one other value of action.yml that may stand there: a release's commit has the digest of its image, by
+// .ci/release-commit.
+var released = regexp.MustCompile(`(?m)^  image: docker://ghcr\.io/kubemint/kubemint@sha256:[0-9a-f]{64}\n`)
+
+func image(have []byte) string { return cmp.Or(string(released.Find(have)), dockerfile) }
 
 // action renders a GitHub action. Defaults are in Go: an empty input means the default, so that they cannot differ between
 // platforms. The two host paths are expressions that only the runner can fill in, and of use in a container alone.
@@ -55,7 +69,7 @@ name: kubemint
 description: A Kubernetes credential for this job that is scoped, short-lived, proven to work, and dead when the job ends.
 author: kubemint
 branding:
-  icon: key
+  icon: lock
   color: blue
 inputs:
 `)
