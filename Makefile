@@ -29,7 +29,7 @@ platforms := $(foreach os,linux darwin windows,$(os)/amd64 $(os)/arm64)
 .PHONY: cross
 cross: ## compile for every platform of a release; vet what is particular to Windows and macOS
 	@for platform in $(platforms); do \
-	  echo "go build $$platform"; CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} go build ./...; \
+	  echo "go build $$platform"; CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} go build -trimpath -buildvcs=false ./...; \
 	done
 	GOOS=windows go vet $$(go list ./... | grep -v /kubetest)
 	GOOS=darwin go vet ./...
