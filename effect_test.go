@@ -555,3 +555,40 @@ func (l *limited) snapshot(t *testing.T) map[string]string {
 	}
 	return found
 }
+
+// Somebody else makes our Role between the look and the write: it is planned anew, and the change set, the output and the
+// log say what was found and taken away.
+func TestChangedMeanwhileIsShown(t *testing.T) {
+	t.Parallel()
+	cluster, namespace := sharedCluster(t)
+	name := "kubemint:" + namespace + ":kubemint"
+	var once sync.Once
+	proxy := kubetest.NewProxy(t, cluster, func(_ int, w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if r.Method == http.MethodPatch && strings.HasSuffix(r.URL.Path, "/roles/"+name) {
+			once.Do(func() {
+				if err := cluster.Apply(t.Context(), `{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: "`+name+`", namespace: `+namespace+`,
+  labels: {app.kubernetes.io/managed-by: kubemint, kubemint/service-account: `+namespace+`.kubemint}},
+  rules: [{apiGroups: [""], resources: [secrets], verbs: [get]}]}`); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		next.ServeHTTP(w, r)
+	})
+	admin, err := cluster.AdminTokenKubeconfig(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if admin, err = proxy.Kubeconfig(admin); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	env := []string{"KUBEMINT_NAMESPACE=" + namespace, "KUBEMINT_RULES=list pods"}
+	said := ranAs(t, dir, admin, env, 0)
+	says(t, said, `^note: Role `+namespace+`/`+name+` was changed by somebody else meanwhile, and now:\nconfigured Role \S+ \(taken back from kubectl\S*\)\n +\+ list  pods\n +- get  secrets$`)
+	published, err := os.ReadFile(filepath.Join(dir, "kubemint.kubeconfig.env"))
+	if err != nil || !strings.Contains(string(published), `"configured":["Role `+namespace) {
+		t.Errorf("%v: %s", err, published)
+	}
+	ranAs(t, dir, admin, env, 0, "revoke")
+}

@@ -30,17 +30,7 @@ type tektonTask struct {
 // ServiceAccount, with the rights that the example says it needs.
 func TestTektonTaskRuns(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("it needs a control plane: make test runs it")
-	}
-	cluster, err := onCluster()
-	if err != nil {
-		t.Fatal(err)
-	}
-	namespace, err := cluster.CreateNamespace(t.Context(), "tekton-")
-	if err != nil {
-		t.Fatal(err)
-	}
+	cluster, namespace := sharedCluster(t)
 	manifests := t.TempDir()
 	step, resolve := tektonStep(t, map[string]string{
 		"params.image": "unused", "params.namespace": namespace, "workspaces.manifests.path": manifests,

@@ -104,3 +104,27 @@ func TestRevokedTokenIsRefused(t *testing.T) {
 		})
 	}
 }
+
+// What reads the log may end before the run does (| head): the run goes on, and what it makes can be revoked.
+func TestLogThatNobodyReads(t *testing.T) {
+	t.Parallel()
+	cluster, namespace := sharedCluster(t)
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "source"), cluster.AdminKubeconfig(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := []string{"KUBECONFIG=source", "KUBEMINT_NAMESPACE=" + namespace, "KUBEMINT_RULES=list pods"}
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := read.Close(); err != nil {
+		t.Fatal(err)
+	}
+	command, _ := program(t, dir, env)
+	command.Stderr = write
+	if err := command.Run(); err != nil {
+		t.Fatal(err)
+	}
+	run(t, dir, env, "revoke")
+}

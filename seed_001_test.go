@@ -19,17 +19,7 @@ import (
 // and the CA is checked.
 func TestSeed001InCluster(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("it needs a control plane: make test runs it")
-	}
-	cluster, err := onCluster()
-	if err != nil {
-		t.Fatal(err)
-	}
-	namespace, err := cluster.CreateNamespace(t.Context(), "pod-")
-	if err != nil {
-		t.Fatal(err)
-	}
+	cluster, namespace := sharedCluster(t)
 	if err := cluster.Apply(t.Context(), strings.ReplaceAll(podRights, "NAMESPACE", namespace)); err != nil {
 		t.Fatal(err)
 	}

@@ -18,16 +18,6 @@ type Need struct {
 	Rules     []rbacv1.PolicyRule
 }
 
-// served is where the kinds of [Desired] are served.
-var served = map[string]struct{ group, resource string }{
-	"Namespace":          {corev1.GroupName, "namespaces"},
-	"ServiceAccount":     {corev1.GroupName, "serviceaccounts"},
-	"Role":               {rbacv1.GroupName, "roles"},
-	"RoleBinding":        {rbacv1.GroupName, "rolebindings"},
-	"ClusterRole":        {rbacv1.GroupName, "clusterroles"},
-	"ClusterRoleBinding": {rbacv1.GroupName, "clusterrolebindings"},
-}
-
 // Needs are the least rights with which the runner's identity completes mint and revoke, by place: those of a first run,
 // or with steady those of one that finds everything as it is declared. tokenSecret is the name of a permanent token's
 // Secret. A place without rules is one where a steady run needs none, and a first run some.
@@ -56,7 +46,7 @@ func Needs(desired Desired, asked config.Token, tokenSecret string, steady bool)
 		case declared.Ephemeral && ref.Kind != "Namespace": // its name is random, and revoke deletes it
 			ref.Name, verbs = "", append(verbs, "delete")
 		}
-		place.own = append(place.own, allow(served[ref.Kind].group, served[ref.Kind].resource, ref.Name, verbs...))
+		place.own = append(place.own, allow(Resources[ref.Kind].Group, Resources[ref.Kind].Resource, ref.Name, verbs...))
 		if !steady {
 			place.given = append(place.given, Rules(o)...)
 		}
@@ -64,7 +54,7 @@ func Needs(desired Desired, asked config.Token, tokenSecret string, steady bool)
 	for _, ref := range desired.Named {
 		place := in(ref.Namespace)
 		if !steady { // then the binding is there, and a role that cannot be read is reported as unproven, and no more
-			place.given = append(place.given, allow(served[ref.Kind].group, served[ref.Kind].resource, ref.Name, "get", "bind"))
+			place.given = append(place.given, allow(Resources[ref.Kind].Group, Resources[ref.Kind].Resource, ref.Name, "get", "bind"))
 		}
 	}
 	home := in(account.Namespace)

@@ -5,9 +5,14 @@ import (
 	"encoding/hex"
 	"time"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
 )
@@ -26,6 +31,22 @@ const (
 	AnnotationExpiresAt = "kubemint/expires-at" // RFC 3339
 	ManagedBy           = "kubemint"
 )
+
+// Resources is where each kind that we handle is served: k8s.io/kubernetes/pkg/controlplane names them, and they do not
+// change within v1.
+var Resources = map[string]schema.GroupVersionResource{
+	"Namespace":               corev1.SchemeGroupVersion.WithResource("namespaces"),
+	"ServiceAccount":          corev1.SchemeGroupVersion.WithResource("serviceaccounts"),
+	"Secret":                  corev1.SchemeGroupVersion.WithResource("secrets"),
+	"Role":                    rbacv1.SchemeGroupVersion.WithResource("roles"),
+	"RoleBinding":             rbacv1.SchemeGroupVersion.WithResource("rolebindings"),
+	"ClusterRole":             rbacv1.SchemeGroupVersion.WithResource("clusterroles"),
+	"ClusterRoleBinding":      rbacv1.SchemeGroupVersion.WithResource("clusterrolebindings"),
+	"Lease":                   coordinationv1.SchemeGroupVersion.WithResource("leases"),
+	"SelfSubjectReview":       authenticationv1.SchemeGroupVersion.WithResource("selfsubjectreviews"),
+	"SelfSubjectRulesReview":  authorizationv1.SchemeGroupVersion.WithResource("selfsubjectrulesreviews"),
+	"SelfSubjectAccessReview": authorizationv1.SchemeGroupVersion.WithResource("selfsubjectaccessreviews"),
+}
 
 // Object is an API object of a kind that we handle.
 type Object interface {

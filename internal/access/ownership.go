@@ -74,6 +74,9 @@ func (d Desired) contradiction(observed Observed) error {
 		} else if role.Name != Name(account) {
 			continue
 		}
+		if o.GetNamespace() != "" {
+			grants = rules.InNamespace(grants)
+		}
 		once := Ref{Kind: role.Kind, Name: role.Name}
 		if broken := rules.Format(rules.Overlap(grants, d.Access.MustNot)); len(broken) > 0 && !seen[once] {
 			seen[once] = true

@@ -44,8 +44,8 @@ func makeDirs(file string) (made []string, err error) {
 }
 
 // writeFile replaces a file atomically and durably: a temporary file of mode 0600 beside it, fsync, rename. A reader
-// sees the old content or the new, and nobody but the owner sees either. (renameio does the same, and not on Windows.) There
-// the mode means nothing: who may read the file is what the directory hands down, the user's profile or the runner's own.
+// sees the old content or the new, and nobody but the owner sees either. (It is not left to renameio, which is not for
+// Windows. A mode means nothing there: who may read the file is what the directory hands down.)
 func writeFile(path string, data []byte) error {
 	dir := filepath.Dir(path)
 	file, err := os.CreateTemp(dir, "."+filepath.Base(path)+"*")

@@ -19,7 +19,7 @@ func (m *minting) dryRun(ctx context.Context) error {
 	if err := m.platform.Ready(); err != nil {
 		return err
 	}
-	err := m.apply(ctx, nil, m.read, m.checkServed)
+	err := m.apply(ctx, nil, m.checkServed, m.read)
 	if err != nil {
 		return err
 	}

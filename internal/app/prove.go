@@ -9,13 +9,13 @@ import (
 	"slices"
 	"sync/atomic"
 
-	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/client-go/rest"
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/kubeconfig"
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/rules"
 	"github.com/kubemint/kubemint/internal/token"
 )
 
@@ -149,7 +149,7 @@ func (m *minting) claim(namespace string) token.Claim {
 	if namespace == "" {
 		claim.Namespace = token.EveryNamespace
 	} else {
-		claim.Rules, claim.MustNot = inNamespace(claim.Rules), inNamespace(slices.Clone(claim.MustNot))
+		claim.Rules, claim.MustNot = rules.InNamespace(claim.Rules), rules.InNamespace(claim.MustNot)
 	}
 	return claim
 }
@@ -182,9 +182,4 @@ func (m *minting) granted(claim *token.Claim) {
 		}
 		claim.Unread, claim.Fresh = append(claim.Unread, ref.Name), claim.Fresh || fresh[ref]
 	}
-}
-
-// inNamespace leaves out what a RoleBinding does not grant, whatever its ClusterRole says.
-func inNamespace(rules []rbacv1.PolicyRule) []rbacv1.PolicyRule {
-	return slices.DeleteFunc(rules, func(rule rbacv1.PolicyRule) bool { return len(rule.NonResourceURLs) > 0 })
 }

@@ -47,7 +47,8 @@ func (r *run) revoke(ctx context.Context, options revokeOptions) error {
 		r.log.printf("nothing to revoke: the run took back what it had made")
 		return nil
 	}
-	killErr := r.kill(ctx, record, options)
+	killErr := complete(record)
+	killErr = errors.Join(killErr, r.kill(ctx, record, options))
 	if record.Keep && !options.permanent { // a lease in it is one of an earlier run at the same output
 		r.log.printf("nothing to revoke: the credential was minted with `revoke: false` and lives until %s", until(record))
 		return killErr
@@ -148,14 +149,6 @@ func (r *run) findReceipt() (*receipt.Receipt, error) {
 		if err != nil {
 			return nil, problem.New(problem.Revoke, "read receipt from the step state", err)
 		}
-		if record.Elsewhere {
-			file, err := receipt.Read(record.Output)
-			if err != nil || !sameRun(file, record) {
-				return nil, problem.Newf(problem.Revoke, "read receipt", "%s is not that of this run any more, and names what there is to delete",
-					receipt.Path(record.Output)).Hint("kubemint sweep --all-namespaces deletes it after its expiry")
-			}
-			record.Objects = file.Objects
-		}
 		return record, nil
 	}
 	candidates := []string{r.cfg.Result.Output}
@@ -179,6 +172,20 @@ func (r *run) findReceipt() (*receipt.Receipt, error) {
 		return record, nil
 	}
 	return nil, nil //nolint:nilnil // no receipt is a good answer
+}
+
+// complete takes the objects from the file beside the output where the step state had no room for them.
+func complete(record *receipt.Receipt) error {
+	if !record.Elsewhere {
+		return nil
+	}
+	file, err := receipt.Read(record.Output)
+	if err != nil || !sameRun(file, record) {
+		return problem.Newf(problem.Revoke, "read receipt", "%s is not there any more, or not of this run: it named the identity's objects",
+			receipt.Path(record.Output)).Hint("kubemint sweep --all-namespaces deletes them after their expiry")
+	}
+	record.Objects = file.Objects
+	return nil
 }
 
 func deleteCommand(lease receipt.Object) string {

@@ -34,26 +34,6 @@ type Client struct {
 	dryRun []string     // of a request that writes: nil, or metav1.DryRunAll
 }
 
-// resource is where a kind is served: k8s.io/kubernetes/pkg/controlplane names them, and they do not change within v1.
-type resource struct {
-	group  schema.GroupVersion
-	plural string
-}
-
-var resources = map[string]resource{
-	"Namespace":               {corev1.SchemeGroupVersion, "namespaces"},
-	"ServiceAccount":          {corev1.SchemeGroupVersion, "serviceaccounts"},
-	"Secret":                  {corev1.SchemeGroupVersion, "secrets"},
-	"Role":                    {rbacv1.SchemeGroupVersion, "roles"},
-	"RoleBinding":             {rbacv1.SchemeGroupVersion, "rolebindings"},
-	"ClusterRole":             {rbacv1.SchemeGroupVersion, "clusterroles"},
-	"ClusterRoleBinding":      {rbacv1.SchemeGroupVersion, "clusterrolebindings"},
-	"Lease":                   {coordinationv1.SchemeGroupVersion, "leases"},
-	"SelfSubjectReview":       {authenticationv1.SchemeGroupVersion, "selfsubjectreviews"},
-	"SelfSubjectRulesReview":  {authorizationv1.SchemeGroupVersion, "selfsubjectrulesreviews"},
-	"SelfSubjectAccessReview": {authorizationv1.SchemeGroupVersion, "selfsubjectaccessreviews"},
-}
-
 // New makes a client. No request is sent. The client throttles nothing: the API server says when it has enough (429).
 func New(config *rest.Config) (*Client, error) {
 	config = rest.CopyConfig(config)
@@ -75,16 +55,17 @@ func New(config *rest.Config) (*Client, error) {
 		http: httpClient, server: config.Host,
 		groups: map[schema.GroupVersion]*rest.RESTClient{}, params: runtime.NewParameterCodec(scheme), heard: &atomic.Bool{},
 	}
-	for _, r := range resources {
-		if c.groups[r.group] != nil {
+	for _, r := range access.Resources {
+		version := r.GroupVersion()
+		if c.groups[version] != nil {
 			continue
 		}
 		group := rest.CopyConfig(config)
-		group.GroupVersion, group.APIPath = &r.group, "/apis"
-		if r.group.Group == "" {
+		group.GroupVersion, group.APIPath = &version, "/apis"
+		if version.Group == "" {
 			group.APIPath = "/api"
 		}
-		if c.groups[r.group], err = rest.RESTClientForConfigAndClient(group, httpClient); err != nil {
+		if c.groups[version], err = rest.RESTClientForConfigAndClient(group, httpClient); err != nil {
 			return nil, fmt.Errorf("prepare connection: %w", err)
 		}
 	}
@@ -200,6 +181,6 @@ func (c *Client) object(ctx context.Context, o access.Object, request func() *re
 }
 
 func (c *Client) at(ref access.Ref, verb string) *rest.Request {
-	r := resources[ref.Kind]
-	return c.groups[r.group].Verb(verb).NamespaceIfScoped(ref.Namespace, ref.Namespace != "").Resource(r.plural).MaxRetries(0)
+	r := access.Resources[ref.Kind]
+	return c.groups[r.GroupVersion()].Verb(verb).NamespaceIfScoped(ref.Namespace, ref.Namespace != "").Resource(r.Resource).MaxRetries(0)
 }

@@ -9,7 +9,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	k8slabels "k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/kubemint/kubemint/internal/access"
 )
@@ -124,6 +123,5 @@ func Empty(ref access.Ref) access.Object {
 }
 
 func setKind(o access.Object, kind string) {
-	group := resources[kind].group
-	o.GetObjectKind().SetGroupVersionKind(schema.GroupVersionKind{Group: group.Group, Version: group.Version, Kind: kind})
+	o.GetObjectKind().SetGroupVersionKind(access.Resources[kind].GroupVersion().WithKind(kind))
 }

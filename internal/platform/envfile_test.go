@@ -30,7 +30,7 @@ func TestEnvFileSourcedByShell(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			program, err := exec.LookPath(shell[0])
-			if err != nil && name != "sh" {
+			if err != nil && name != "sh" && os.Getenv("CI") == "" {
 				t.Skip(name + " is not here")
 			}
 			dir := t.TempDir()

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 )
 
 // Code is the process's exit code, by the kind of failure. Pipelines branch on it, so a number never changes its meaning.
@@ -73,17 +72,13 @@ func All(err error) []error {
 	return []error{err}
 }
 
-// ExitCode is the code that the process ends with for err: the first failure's, but for a fault of the configuration, which
-// has to be mended first.
+// ExitCode is the code that the process ends with for err: the first failure's.
 func ExitCode(err error) int {
 	if err == nil {
 		return 0
 	}
 	if interrupted, ok := errors.AsType[Interrupted](err); ok {
 		return 128 + interrupted.Number
-	}
-	if slices.ContainsFunc(All(err), func(e error) bool { p, ok := errors.AsType[*Error](e); return ok && p.Code == Config }) {
-		return int(Config)
 	}
 	if problem, ok := errors.AsType[*Error](err); ok {
 		return int(problem.Code)

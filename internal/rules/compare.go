@@ -104,6 +104,11 @@ func NonResource(rs []rbacv1.PolicyRule) bool {
 	return slices.ContainsFunc(rs, func(r rbacv1.PolicyRule) bool { return len(r.NonResourceURLs) > 0 })
 }
 
+// InNamespace leaves out what no RoleBinding grants, whatever its ClusterRole says: URLs.
+func InNamespace(rs []rbacv1.PolicyRule) []rbacv1.PolicyRule {
+	return slices.DeleteFunc(slices.Clone(rs), func(r rbacv1.PolicyRule) bool { return len(r.NonResourceURLs) > 0 })
+}
+
 // flatten is the compact form as rules.
 func flatten(rs []rbacv1.PolicyRule) []rbacv1.PolicyRule {
 	var all []rbacv1.PolicyRule

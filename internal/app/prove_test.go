@@ -1,0 +1,51 @@
+package app
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/rules"
+)
+
+// What an administrator holds back proves nothing; the rest of the place is proved all the same.
+func TestClaimBesideWhatIsHeld(t *testing.T) {
+	t.Parallel()
+	account := types.NamespacedName{Namespace: "shop", Name: "ci"}
+	view := access.Ref{Kind: "ClusterRole", Name: "view"}
+	own, bound := access.Name(account), access.BindingName(account, "ClusterRole", "view")
+	for name, tt := range map[string]struct {
+		held   access.Ref
+		rules  string
+		unread []string
+	}{
+		"nothing":               {access.Ref{}, "get pods\nlist services", []string{"gone"}},
+		"our Role":              {access.Ref{Kind: "Role", Namespace: "shop", Name: own}, "list services", []string{"gone"}},
+		"our binding":           {access.Ref{Kind: "RoleBinding", Namespace: "shop", Name: own}, "list services", []string{"gone"}},
+		"the binding of a role": {access.Ref{Kind: "RoleBinding", Namespace: "shop", Name: bound}, "get pods", []string{"gone"}},
+		"in another namespace":  {access.Ref{Kind: "Role", Namespace: "web", Name: own}, "get pods\nlist services", []string{"gone"}},
+		"one that is not there": {access.Ref{Kind: "RoleBinding", Namespace: "shop", Name: access.BindingName(account, "ClusterRole", "gone")}, "get pods\nlist services", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			declared := config.Access{
+				ServiceAccount: account, Namespaces: []string{"shop", "web"}, Rules: parse(t, "get pods"),
+				Roles: []config.Role{{Kind: "ClusterRole", Name: "view"}, {Kind: "ClusterRole", Name: "gone"}},
+			}
+			m := &minting{desired: access.Desire(declared, access.Marks{})}
+			m.observed.Named = map[access.Ref]access.Object{view: &rbacv1.ClusterRole{Rules: parse(t, "list services\nget /metrics")}}
+			m.plan.Changes = []access.Change{{Verb: access.Unchanged, Ref: tt.held, Held: true}}
+			claim := m.claim("shop")
+			if diff := cmp.Diff(rules.Format(parse(t, tt.rules)), rules.Format(claim.Rules)); diff != "" {
+				t.Error(diff)
+			}
+			if diff := cmp.Diff(tt.unread, claim.Unread); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
