@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -51,7 +52,7 @@ func (m *minting) createLease(ctx context.Context, early bool) error {
 
 // withoutLease adds the way out where the runner's identity may not make what a lease consists of.
 func (m *minting) withoutLease(err error) error {
-	if m.desired.Ephemeral() {
+	if _, denied := errors.AsType[*cluster.Denial](err); !denied || m.desired.Ephemeral() {
 		return err
 	}
 	return hint(err, problem.Rights, "or set `revoke: false`, and the token lives to its expiry without a lease")

@@ -27,7 +27,8 @@ import (
 func (l *loader) mustRead(where, value string, paths ...string) (*place, error) {
 	at, err := l.read(true, paths...)
 	if err == nil && at.Kind == "" {
-		return nil, l.missing(fail("read kubeconfig", "%s is %s: no such file", where, shown(value)))
+		return nil, l.missing(fail("read kubeconfig", "%s is %s: no such file", where, shown(value)).
+			Hint("see whether the path is right, and whether the step that logs in to the cluster has run before this one"))
 	}
 	return at, err
 }

@@ -98,7 +98,8 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	jwt := "eyJhbGciOiJSUzI1NiJ9." + strings.Repeat("x", 400) + ".y"
-	hint := "\nthe host's files are not here"
+	hint := "\nsee whether the path is right, and whether the step that logs in to the cluster has run before this one" +
+		"\nthe host's files are not here"
 	for name, c := range map[string]struct{ given, list, home, want string }{
 		"missing":            {given: "none", want: "read kubeconfig: the input `kubeconfig` is \"none\": no such file" + hint},
 		"a token as a path":  {given: jwt, want: "read kubeconfig (a value of 423 characters): file name too long"},
