@@ -16,23 +16,25 @@ import (
 )
 
 // mayImport is which rooms a room may import; each doc.go says it in words. app knows the order of things and may use
-// every room, kubetest is for tests, and config/gen and kubetest/serve are programs of their own.
+// every room, kubetest and kubetest/clouds are for tests, and config/gen and kubetest/serve are programs of their own.
 var mayImport = map[string][]string{
-	"problem":        {},
-	"receipt":        {},
-	"rules":          {"problem"},
-	"config":         {"problem", "rules"},
-	"access":         {"config", "problem", "rules"},
-	"token":          {"access", "problem", "rules"},
-	"kubeconfig":     {"token"},
-	"source":         {"problem", "receipt", "token"},
-	"cluster":        {"access", "problem", "rules"},
-	"platform":       {"access", "problem", "token"},
-	"app":            {"access", "cluster", "config", "kubeconfig", "platform", "problem", "receipt", "rules", "source", "token"},
-	"kubetest":       {},
-	"config/gen":     {"config"},
-	"kubetest/serve": {"kubetest"},
-	"main":           {"app", "problem"},
+	"problem":         {},
+	"receipt":         {},
+	"rules":           {"problem"},
+	"config":          {"problem", "rules"},
+	"access":          {"config", "problem", "rules"},
+	"token":           {"access", "problem", "rules"},
+	"kubeconfig":      {"token"},
+	"source":          {"problem", "receipt", "source/cloud", "token"},
+	"source/cloud":    {"problem", "token"},
+	"cluster":         {"access", "problem", "rules"},
+	"platform":        {"access", "problem", "token"},
+	"app":             {"access", "cluster", "config", "kubeconfig", "platform", "problem", "receipt", "rules", "source", "token"},
+	"kubetest":        {},
+	"kubetest/clouds": {"kubetest"},
+	"config/gen":      {"config"},
+	"kubetest/serve":  {"kubetest"},
+	"main":            {"app", "problem"},
 }
 
 // pure rooms decide, and others act: no client, no os, no network. (That they have no clock is for golangci-lint.)
@@ -40,7 +42,7 @@ var pure = []string{"access", "config", "kubeconfig", "rules", "token"}
 
 const (
 	module   = "github.com/kubemint/kubemint/internal/"
-	mostCode = 7800 // of the program: docs/adr/0002-size-with-the-access-contract.md
+	mostCode = 9750 // of the program: docs/adr/0004-size-with-the-clouds.md
 	mostFile = 250  // of one file, as in .golangci.yml
 )
 
@@ -170,7 +172,7 @@ func TestEveryRoomSaysWhatItIsFor(t *testing.T) {
 		}
 	}
 	for room := range mayImport {
-		if program := room == "main" || strings.Contains(room, "/"); !program && !said[room] {
+		if !slices.Contains([]string{"main", "config/gen", "kubetest/serve"}, room) && !said[room] { // programs have no doc.go
 			t.Errorf("internal/%s/doc.go does not say what the room is for and what it may import", room)
 		}
 	}

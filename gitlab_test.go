@@ -57,7 +57,7 @@ func TestGitLabComponentInputs(t *testing.T) {
 		if name == "name" {
 			continue
 		}
-		if declared, ok := known[name]; !ok || declared.Later || declared.ActionDefault != "" {
+		if declared, ok := known[name]; !ok || declared.ActionDefault != "" {
 			t.Errorf("input %s is none that the program takes here", name)
 		}
 		if input.Default == nil || *input.Default != "" || input.Type != "" || len(input.Options) > 0 && input.Options[0] != "" {

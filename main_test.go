@@ -55,7 +55,9 @@ var onCluster = sync.OnceValues(func() (*kubetest.ControlPlane, error) {
 })
 
 func TestMain(m *testing.M) {
-	testscript.Main(closing{m}, map[string]func(){"kubemint": main, "kubemint-revoke": main, "kubemint-test-whoami": whoAmI})
+	testscript.Main(closing{m}, map[string]func(){
+		"kubemint": main, "kubemint-revoke": main, "kubemint-test-whoami": whoAmI, "kubemint-test-renews": renews,
+	})
 }
 
 // closing ends the control plane after the last test.

@@ -7,6 +7,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/rules"
@@ -24,7 +25,7 @@ type Need struct {
 //
 // The verb escalate is never among them, as it lets the runner write any rule into the role: it holds what it gives
 // away, and may bind what it binds.
-func Needs(desired Desired, asked config.Token, tokenSecret string, steady bool) []Need {
+func Needs(desired Desired, asked config.Token, expect config.Expect, tokenSecret string, steady bool) []Need {
 	declared, account := desired.Access, desired.Access.ServiceAccount
 	type part struct{ own, given []rbacv1.PolicyRule } // for what the run does itself, and for what it gives away
 	parts := map[string]*part{}
@@ -56,6 +57,10 @@ func Needs(desired Desired, asked config.Token, tokenSecret string, steady bool)
 		if !steady { // then the binding is there, and a role that cannot be read is reported as unproven, and no more
 			place.given = append(place.given, allow(Resources[ref.Kind].Group, Resources[ref.Kind].Resource, ref.Name, "get", "bind"))
 		}
+	}
+	if expect.UID != "" {
+		system := in(metav1.NamespaceSystem)
+		system.own = append(system.own, allow("", "namespaces", metav1.NamespaceSystem, "get"))
 	}
 	home := in(account.Namespace)
 	home.own = append(home.own, credential(declared, asked, tokenSecret, steady)...)

@@ -17,7 +17,7 @@ import (
 // needs is Needs in the shorthand, by place.
 func needs(declared config.Access, asked config.Token, steady bool) map[string][]string {
 	places := map[string][]string{}
-	for _, need := range access.Needs(access.Desire(declared, access.Marks{}), asked, "kubemint-token-ci", steady) {
+	for _, need := range access.Needs(access.Desire(declared, access.Marks{}), asked, config.Expect{}, "kubemint-token-ci", steady) {
 		places[need.Namespace] = nil
 		for _, line := range rules.Format(need.Rules) { // without its columns
 			places[need.Namespace] = append(places[need.Namespace], strings.Join(strings.Fields(line), " "))

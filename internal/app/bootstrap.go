@@ -68,7 +68,7 @@ func (r *run) bootstrap(ctx context.Context, options bootstrapOptions) error {
 	desired := access.Desire(r.cfg.Access.In(r.contextNamespace()), access.Marks{})
 	secret := token.NewPermanent(desired.Access.ServiceAccount, access.Marks{}).Name
 	documents := []string{r.remarks(desired, options, secret)}
-	for _, need := range access.Needs(desired, r.cfg.Token, secret, options.steady) {
+	for _, need := range access.Needs(desired, r.cfg.Token, r.cfg.Source.Expect, secret, options.steady) {
 		for _, object := range manifests(desired.Access.ServiceAccount, need, options.subjects) {
 			document, err := yaml.Marshal(object)
 			if err != nil {

@@ -14,12 +14,13 @@ import (
 	"github.com/kubemint/kubemint/internal/kubeconfig"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/receipt"
+	"github.com/kubemint/kubemint/internal/source"
 	"github.com/kubemint/kubemint/internal/token"
 )
 
 // reconnect loads the source that the receipt records. $KUBECONFIG may by now name our own file.
-func (r *run) reconnect(record *receipt.Receipt) (*cluster.Client, kubeconfig.Config, error) {
-	getenv, given, none := r.getenv, "", kubeconfig.Config{}
+func (r *run) reconnect(ctx context.Context, record *receipt.Receipt) (*cluster.Client, *source.Source, error) {
+	getenv, given := r.getenv, ""
 	switch record.Source.Kind {
 	case receipt.KindFile:
 		there := func(path string) bool { _, err := os.Stat(path); return err == nil }
@@ -37,32 +38,41 @@ func (r *run) reconnect(record *receipt.Receipt) (*cluster.Client, kubeconfig.Co
 	case receipt.KindContent:
 		given = r.cfg.Source.Kubeconfig
 		if given == "" {
-			return nil, none, problem.Newf(problem.Revoke, "read source", "the credential was minted from a kubeconfig given as content").
+			return nil, nil, problem.Newf(problem.Revoke, "read source", "the credential was minted from a kubeconfig given as content").
 				Hint("give the input `kubeconfig` to this command as well")
 		}
 	case receipt.KindInCluster:
-		getenv = func(name string) string {
-			if name == "KUBECONFIG" || name == "HOME" || name == "USERPROFILE" {
-				return ""
-			}
-			return r.getenv(name)
+		getenv = r.without("KUBECONFIG", "HOME", "USERPROFILE")
+	case receipt.KindServer:
+		if r.cfg.Source.Server == "" {
+			return nil, nil, problem.Newf(problem.Revoke, "read source", "the credential was minted with an ID token for the input `server`").
+				Hint("give the inputs of the mint to this command as well: `server`, with what belongs to it")
 		}
+		getenv = r.without("KUBECONFIG", "HOME", "USERPROFILE")
 	default:
-		return nil, none, problem.Newf(problem.Revoke, "read receipt", "unknown kind of source %q", record.Source.Kind)
+		return nil, nil, problem.Newf(problem.Revoke, "read receipt", "unknown kind of source %q", record.Source.Kind)
 	}
 	s, err := r.loadSource(given, record.Source.Context, getenv)
 	if err != nil {
-		return nil, none, err
+		return nil, nil, err
 	}
 	if s.Server != record.Server || fingerprint(s.CAData) != record.Fingerprint {
-		return nil, none, problem.Newf(problem.Revoke, "read source",
+		return nil, nil, problem.Newf(problem.Revoke, "read source",
 			"it is now for %s, and the credential was minted at %q", s.Server, record.Server).
 			Hint("nothing was deleted there: another cluster's lease could have the same name")
 	}
-	client, err := r.connect(s.REST)
-	return client, kubeconfig.Config{
-		Server: s.Server, CAData: s.CAData, TLSServerName: s.TLSServerName, ProxyURL: s.ProxyURL, Insecure: s.Insecure,
-	}, err
+	client, err := r.open(ctx, s)
+	return client, s, err
+}
+
+// without is the environment less some variables.
+func (r *run) without(names ...string) func(string) string {
+	return func(name string) string {
+		if slices.Contains(names, name) {
+			return ""
+		}
+		return r.getenv(name)
+	}
 }
 
 // revokeLease deletes one lease. A receipt is data: a Lease that is not called as ours are is not touched.

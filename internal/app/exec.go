@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -151,6 +152,8 @@ func (m *minting) childEnv() []string {
 		name = variable(name)
 		switch {
 		case strings.HasPrefix(name, "KUBEMINT_"), strings.HasPrefix(name, "INPUT_"), name == "KUBECONFIG", name == "KUBE_CONFIG_PATH":
+		case slices.Contains(m.source.Secrets, name):
+			m.log.printf("note: the command does not get %s: the source's credential is no business of its", name)
 		default:
 			env = append(env, entry)
 		}

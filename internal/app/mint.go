@@ -52,7 +52,7 @@ func (r *run) mint(ctx context.Context, planOnly bool) error {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Result.Timeout)
 	defer cancel()
 	m := &minting{run: r}
-	if err := m.prepare(); err != nil {
+	if err := m.prepare(ctx); err != nil {
 		return err
 	}
 	defer m.client.Close()
@@ -66,8 +66,8 @@ func (r *run) mint(ctx context.Context, planOnly bool) error {
 	return m.refused(ctx, err)
 }
 
-// prepare does all that needs no API server: source, wanted objects, output path.
-func (m *minting) prepare() (err error) {
+// prepare does all that needs no API server: source, wanted objects, output path. Then it connects.
+func (m *minting) prepare(ctx context.Context) (err error) {
 	if m.source, err = m.loadSource(m.cfg.Source.Kubeconfig, m.cfg.Source.Context, m.getenv); err != nil {
 		return err
 	}
@@ -93,24 +93,11 @@ func (m *minting) prepare() (err error) {
 			return err
 		}
 	}
-	if m.client, err = m.connect(m.source.REST); err != nil {
+	if m.prover, err = m.newProver(m.written); err != nil {
 		return err
 	}
-	m.prover, err = m.newProver(m.written)
+	m.client, err = m.openExpected(ctx, m.source)
 	return err
-}
-
-// loadSource reads the runner's credential. The context is the caller's: a receipt names another one than the input.
-func (r *run) loadSource(given, contextName string, getenv func(string) string) (*source.Source, error) {
-	hint := ""
-	if r.platform.Inside("/") != "/" || r.getenv("GITHUB_WORKSPACE") == "/github/workspace" {
-		hint = "this container does not see the host's home directory: give the input `kubeconfig`, " +
-			"or set KUBECONFIG to a path in the workspace or the runner's temp directory"
-	}
-	return source.Load(source.Input{
-		Kubeconfig: given, Context: contextName, AllowInsecure: r.cfg.Source.AllowInsecure,
-		Getenv: getenv, Inside: r.platform.Inside, InClusterDir: r.process.AccountDir, Hint: hint,
-	})
 }
 
 // steps are the run itself. Each phase sends what it can at once and waits for nothing that it does not need.
@@ -193,22 +180,15 @@ func hint(err error, code problem.Code, remedy string) error {
 
 // target is what the written kubeconfig will say, but for the token.
 func (m *minting) target() (kubeconfig.Config, error) {
-	s, access := m.source, m.desired.Access
-	written := kubeconfig.Config{
-		Name: m.cfg.Result.ContextName, Namespace: access.Namespaces[0],
-		Server: s.Server, CAData: s.CAData, TLSServerName: s.TLSServerName, ProxyURL: s.ProxyURL, Insecure: s.Insecure,
-	}
+	written, err := m.address(m.source)
+	written.Name, written.Namespace = m.cfg.Result.ContextName, m.desired.Access.Namespaces[0]
 	if written.Name == "" {
-		written.Name = access.ServiceAccount.Name + "@" + clusterName(s)
+		written.Name = m.desired.Access.ServiceAccount.Name + "@" + clusterName(m.source)
 	}
-	if given := m.cfg.Source.CertificateAuthority; given != "" {
-		bundle, err := source.Certificates(given, m.platform.Inside)
-		if err != nil {
-			return written, err
-		}
-		written.CAData, written.Insecure = bundle, false
+	if written.Server != m.source.Server {
+		m.log.printf("the source is %s; the written kubeconfig names %s, as `server` says", m.source.Server, written.Server)
 	}
-	return written, nil
+	return written, err
 }
 
 // clusterName is the source's own word for the cluster, if it can stand on one line of logs and env files.

@@ -40,7 +40,7 @@ func (r *run) mintPrivately(ctx context.Context) (*minting, error) {
 	m := &minting{run: r, private: true, output: &output{path: filepath.Join(dir, "kubeconfig"), private: dir}}
 	limited, cancel := context.WithTimeout(ctx, r.cfg.Result.Timeout)
 	defer cancel()
-	if err := m.prepare(); err != nil {
+	if err := m.prepare(limited); err != nil {
 		_ = os.RemoveAll(dir)
 		return nil, err
 	}

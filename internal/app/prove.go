@@ -114,7 +114,12 @@ func (p *prover) prove(ctx context.Context, m *minting) error {
 	places := append([]string{""}, m.desired.Access.Namespaces...)
 	return m.log.each("namespaces proved", len(places)+1, func(i int) error {
 		if i == 0 {
-			return p.client.Explain(problem.Mint, "prove token", token.WhoAmI(ctx, p.client, m.desired.Access.ServiceAccount))
+			err := token.WhoAmI(ctx, p.client, m.desired.Access.ServiceAccount)
+			said := p.client.Explain(problem.Mint, "prove token", err)
+			if errors.Is(err, token.ErrRefused) || cluster.Forbidden(err) || cluster.Missing(err) {
+				return front(said, m.written.Server)
+			}
+			return said
 		}
 		claim := m.claim(places[i-1])
 		if len(claim.Rules)+len(claim.MustNot)+len(claim.Unread) == 0 {

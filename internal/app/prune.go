@@ -27,7 +27,7 @@ func (r *run) prune(ctx context.Context, options pruneOptions) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Result.Timeout)
 	defer cancel()
-	client, declared, err := r.runner()
+	client, declared, err := r.runner(ctx)
 	if err != nil {
 		return err
 	}

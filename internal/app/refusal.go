@@ -20,7 +20,7 @@ import (
 // needs are the rights that the run takes of the runner's identity: a first run, or one that finds all in place.
 func (m *minting) needs(steady bool) []access.Need {
 	secret := token.NewPermanent(m.desired.Access.ServiceAccount, access.Marks{}).Name
-	return access.Needs(m.desired, m.cfg.Token, secret, steady)
+	return access.Needs(m.desired, m.cfg.Token, m.cfg.Source.Expect, secret, steady)
 }
 
 // refused adds to what the API server has refused all that it would refuse next: it names one verb at a time, and a later

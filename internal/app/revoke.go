@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/kubemint/kubemint/internal/access"
-	"github.com/kubemint/kubemint/internal/kubeconfig"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/receipt"
+	"github.com/kubemint/kubemint/internal/source"
 	"github.com/kubemint/kubemint/internal/token"
 )
 
@@ -71,7 +71,7 @@ func (r *run) kill(ctx context.Context, record *receipt.Receipt, options revokeO
 	if len(record.Leases)+len(doomed) == 0 {
 		return nil
 	}
-	client, written, err := r.reconnect(record)
+	client, from, err := r.reconnect(ctx, record)
 	if err != nil {
 		return asRevoke(err, record)
 	}
@@ -94,14 +94,14 @@ func (r *run) kill(ctx context.Context, record *receipt.Receipt, options revokeO
 	if err := errors.Join(errs...); err != nil || !options.wait {
 		return err
 	}
-	return r.awaitDeath(ctx, record, written)
+	return r.awaitDeath(ctx, record, from)
 }
 
 // deathWithin is twice what the API server's cache of accepted tokens takes (10 s).
 const deathWithin = 25 * time.Second
 
 // awaitDeath asks with the dead token until the API server refuses it.
-func (r *run) awaitDeath(ctx context.Context, record *receipt.Receipt, written kubeconfig.Config) error {
+func (r *run) awaitDeath(ctx context.Context, record *receipt.Receipt, from *source.Source) error {
 	const op = "prove that the token is dead"
 	data, err := readBounded(record.Output)
 	if err != nil {
@@ -110,6 +110,10 @@ func (r *run) awaitDeath(ctx context.Context, record *receipt.Receipt, written k
 	dead, err := tokenIn(record.Output, data)
 	if err != nil || dead.ID() != record.TokenID {
 		return problem.Newf(problem.Revoke, op, "%s does not hold the token that the receipt names", record.Output)
+	}
+	written, err := r.address(from)
+	if err != nil {
+		return err
 	}
 	p, err := r.newProver(written)
 	if err != nil {

@@ -27,7 +27,7 @@ func (r *run) sweep(ctx context.Context, options sweepOptions) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Result.Timeout)
 	defer cancel()
-	client, declared, err := r.runner()
+	client, declared, err := r.runner(ctx)
 	if err != nil {
 		return err
 	}
@@ -42,12 +42,12 @@ func (r *run) sweep(ctx context.Context, options sweepOptions) error {
 }
 
 // runner connects as the runner, and completes the declared access by what its credential says.
-func (r *run) runner() (*cluster.Client, config.Access, error) {
+func (r *run) runner(ctx context.Context) (*cluster.Client, config.Access, error) {
 	source, err := r.loadSource(r.cfg.Source.Kubeconfig, r.cfg.Source.Context, r.getenv)
 	if err != nil {
 		return nil, config.Access{}, err
 	}
-	client, err := r.connect(source.REST)
+	client, err := r.openExpected(ctx, source)
 	return client, r.cfg.Access.In(source.Namespace), err
 }
 

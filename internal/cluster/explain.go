@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -97,6 +98,14 @@ func (c *Client) unreachable(op string, err error) *problem.Error {
 	var hostname x509.HostnameError
 	var dns *net.DNSError
 	switch {
+	case proxyFault(err):
+		p.Cause = fmt.Errorf("the proxy on the way to %s does not let it through: %w", c.server, err)
+		p.Hint("see whether the proxy runs and takes this runner: it is the kubeconfig's proxy-url, or else that of HTTPS_PROXY, " +
+			"from which NO_PROXY takes hosts out")
+		if errors.As(err, &authority) || errors.As(err, &hostname) {
+			p.Hint("an https proxy is checked by the kubeconfig's CA and tls-server-name, as kubectl does: " +
+				"add the proxy's CA to certificate-authority-data, or use its http address")
+		}
 	case errors.As(err, &authority):
 		p.Cause = fmt.Errorf("the certificate of %s is not signed by the kubeconfig's CA: %w", c.server, authority)
 		p.Hint("see whether certificate-authority-data is that of this cluster, and whether a proxy stands in between")
@@ -127,7 +136,22 @@ func Untouched(err error) bool {
 	if errors.As(err, &status) {
 		return status.Status().Code < http.StatusInternalServerError
 	}
-	return utilnet.IsConnectionRefused(err) || errors.As(err, &dns) || errors.As(err, &certificate)
+	return utilnet.IsConnectionRefused(err) || errors.As(err, &dns) || errors.As(err, &certificate) || proxyFault(err)
+}
+
+// proxyFault says whether a proxy was not reached, or refused to connect: then the request itself was never sent. Of a CONNECT
+// that is refused net/http keeps the status text alone (transport.go, dialConn).
+func proxyFault(err error) bool {
+	if op, ok := errors.AsType[*net.OpError](err); ok && (op.Op == "proxyconnect" || op.Op == "socks connect") {
+		return true
+	}
+	asked, ok := errors.AsType[*url.Error](err)
+	for code := http.StatusMultipleChoices; ok && code <= http.StatusNetworkAuthenticationRequired; code++ {
+		if text := http.StatusText(code); text != "" && asked.Err.Error() == text {
+			return true
+		}
+	}
+	return false
 }
 
 // Missing says whether the API server answered that there is no such object.

@@ -20,8 +20,19 @@ type Config struct {
 type Source struct {
 	Kubeconfig           string // may be content, and then is a secret: never print it
 	Context              string
+	Server               string // URL; with a kubeconfig only the result's
 	CertificateAuthority string // PEM, base64 of PEM, or a path
+	BearerToken          string // a secret: never print it
+	OIDCAudience         string
 	AllowInsecure        bool
+	Expect               Expect
+}
+
+// Expect is the one cluster that the run may touch; at most one field is set.
+type Expect struct {
+	Server      string // URL
+	Fingerprint string // SHA-256 of the CA's certificates, lower-case hex
+	UID         string // of the namespace kube-system
 }
 
 // Access is what the pipeline may do. Before [Access.In] was called, Namespaces may be empty and the ServiceAccount's

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -85,6 +86,9 @@ func TestLoadValid(t *testing.T) {
 		"kubeconfig is kept byte for byte": {inputs("kubeconfig", " a: b\r\n\n"), func(c *config.Config) { c.Source.Kubeconfig = " a: b\r\n\n" }},
 		"context":                          {inputs("context", " arn:aws:eks:x \n"), func(c *config.Config) { c.Source.Context = "arn:aws:eks:x" }},
 		"certificate_authority":            {inputs("certificate_authority", "\n/etc/ca.crt\n"), func(c *config.Config) { c.Source.CertificateAuthority = "/etc/ca.crt" }},
+		"server":                           {inputs("server", " https://x:6443/p\n"), func(c *config.Config) { c.Source.Server = "https://x:6443/p" }},
+		"server and oidc_audience":         {inputs("server", "https://x", "oidc_audience", " aud "), func(c *config.Config) { c.Source.Server, c.Source.OIDCAudience = "https://x", "aud" }},
+		"server and bearer_token":          {inputs("server", "https://x", "bearer_token", "a.b.c\n"), func(c *config.Config) { c.Source.Server, c.Source.BearerToken = "https://x", "a.b.c" }},
 		"allow_insecure":                   {inputs("allow_insecure", "TRUE"), func(c *config.Config) { c.Source.AllowInsecure = true }},
 
 		"one namespace":                {inputs("namespace", "shop"), func(c *config.Config) { c.Access.Namespaces = []string{"shop"} }},
@@ -157,7 +161,11 @@ func TestLoadFaults(t *testing.T) {
 	t.Parallel()
 	const (
 		trueFalse = "is neither true nor false | write true or false"
-		later     = "is not supported by this version of kubemint | leave it out"
+		url       = "it is not an https:// address without user, query and fragment | write https://HOST or https://HOST:PORT"
+		noServer  = "it is the credential for `server`, which is not given | give `server` and its `certificate_authority`, or leave it out"
+		two       = "`kubeconfig` is a credential as well | leave one of the two out"
+		expect    = "is no https:// address, no SHA-256 fingerprint and no UID | `kubectl get namespace kube-system -o jsonpath={.metadata.uid}` " +
+			"prints the UID, `openssl x509 -in ca.crt -noout -fingerprint -sha256` the CA's fingerprint"
 		namespace = "is not a namespace's name | a namespace has lower-case letters, digits and dashes, at most 63"
 		account   = "is not a ServiceAccount's name | a ServiceAccount has lower-case letters, digits, dashes and dots; write `name`, or `namespace/name`"
 		role      = "| write `edit`, `clusterrole/NAME` or `role/NAME`"
@@ -180,10 +188,30 @@ func TestLoadFaults(t *testing.T) {
 		"dry_run":                {inputs("dry_run", "server"), []string{`input dry_run: "server" ` + trueFalse}},
 		"debug":                  {inputs("debug", "2"), []string{`input debug: "2" ` + trueFalse}},
 
-		"server":        {inputs("server", "https://x"), []string{"input server: " + later}},
-		"bearer_token":  {inputs("bearer_token", "x"), []string{"input bearer_token: " + later}},
-		"oidc_audience": {inputs("oidc_audience", "x"), []string{"input oidc_audience: " + later}},
-		"expect":        {inputs("expect_cluster", "x"), []string{"input expect_cluster: " + later}},
+		"server, http":       {inputs("server", "http://x"), []string{"input server: " + url}},
+		"server, a name":     {inputs("server", "cluster.example.com:6443"), []string{"input server: " + url}},
+		"server, a password": {inputs("server", "https://u:sesame@x"), []string{"input server: " + url}},
+		"server, a query":    {inputs("server", "https://x?a=sesame"), []string{"input server: " + url}},
+		"bearer_token alone": {inputs("bearer_token", "x"), []string{"input bearer_token: " + noServer}},
+		"bearer_token of lines": {inputs("server", "https://x", "bearer_token", "a\nb"), []string{
+			"input bearer_token: it is not one line of ASCII | give the token alone, as the CI system made it",
+		}},
+		"oidc_audience alone":      {inputs("oidc_audience", "x"), []string{"input oidc_audience: " + noServer}},
+		"oidc_audience of lines":   {inputs("server", "https://x", "oidc_audience", "a\nb"), []string{`input oidc_audience: "a\nb" ` + oneLine}},
+		"bearer_token, kubeconfig": {inputs("server", "https://x", "bearer_token", "x", "kubeconfig", "y"), []string{"input bearer_token: " + two}},
+		"oidc_audience, kubeconfig": {inputs("server", "https://x", "oidc_audience", "x", "kubeconfig", "y"), []string{
+			"input oidc_audience: " + two,
+		}},
+		"bearer_token, oidc_audience": {inputs("server", "https://x", "oidc_audience", "x", "bearer_token", "y"), []string{
+			"input oidc_audience: a token is requested with it, and `bearer_token` is one | leave one of the two out",
+		}},
+		"bearer_token, context": {inputs("server", "https://x", "bearer_token", "y", "context", "prod"), []string{
+			"input context: \"prod\" belongs to a kubeconfig, and with `bearer_token` there is none | leave it out",
+		}},
+		"expect_cluster, a name":  {inputs("expect_cluster", "prod"), []string{`input expect_cluster: "prod" ` + expect}},
+		"expect_cluster, a user":  {inputs("expect_cluster", "https://u@x"), []string{`input expect_cluster: "https://u@x" ` + expect}},
+		"expect_cluster, http":    {inputs("expect_cluster", "http://x"), []string{`input expect_cluster: "http://x" ` + expect}},
+		"expect_cluster, a SHA-1": {inputs("expect_cluster", long[:40]), []string{`input expect_cluster: "` + long[:40] + `" ` + expect}},
 		"ephemeral, revoke: false": {inputs("ephemeral", "true", "revoke", "false"), []string{
 			"input ephemeral: an ephemeral identity is deleted at revoke, and `revoke` is false | leave one of the two out",
 		}},
@@ -254,7 +282,7 @@ func TestLoadFaults(t *testing.T) {
 		"timeout of ms":  {inputs("timeout", "999ms"), []string{`input timeout: "999ms" ` + timeout}},
 
 		"all at once, by section": {inputs("timeout", "soon", "namespace", "Shop", "server", "x", "role", "x/y", "revoke", "no"), []string{
-			"input server: " + later, `input namespace: "Shop" ` + namespace, `input role: "x/y" is not a role ` + role,
+			"input server: " + url, `input namespace: "Shop" ` + namespace, `input role: "x/y" is not a role ` + role,
 			`input revoke: "no" ` + trueFalse, `input timeout: "soon" ` + timeout,
 		}},
 	} {
@@ -265,6 +293,27 @@ func TestLoadFaults(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+func TestExpectedCluster(t *testing.T) {
+	t.Parallel()
+	const hex, uid = "00a1b2c3d4e5f60718293a4b5c6d7e8f00a1b2c3d4e5f60718293a4b5c6d7e8f", "0a1b2c3d-0000-4000-8000-00000000000a"
+	colons := strings.ToUpper(strings.Trim(regexp.MustCompile("..").ReplaceAllString(hex, "$0:"), ":"))
+	for value, want := range map[string]config.Expect{
+		" https://x:6443/k8s\n":        {Server: "https://x:6443/k8s"},
+		hex:                            {Fingerprint: hex},
+		"sha256:" + hex:                {Fingerprint: hex},
+		colons:                         {Fingerprint: hex},
+		"SHA256 Fingerprint=" + colons: {Fingerprint: hex},
+		"sha256 Fingerprint=" + colons: {Fingerprint: hex},
+		strings.ToUpper(uid):           {UID: uid},
+		uid:                            {UID: uid},
+	} {
+		got, faults := load(t, environment(inputs("expect_cluster", value), nil))
+		if diff := cmp.Diff(want, got.Source.Expect); diff != "" || len(faults) > 0 {
+			t.Errorf("%q: %q %s", value, faults, diff)
+		}
 	}
 }
 

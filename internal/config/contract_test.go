@@ -39,21 +39,6 @@ func TestInputsAreThoseOfTheContract(t *testing.T) {
 	}
 }
 
-// An input that is not built yet is refused, and never ignored; one that is built does something.
-func TestInputsThatAreNotBuiltYet(t *testing.T) {
-	t.Parallel()
-	want := []string{"server", "bearer_token", "oidc_audience", "expect_cluster"}
-	var got []string
-	for _, input := range config.Inputs() {
-		if input.Later {
-			got = append(got, input.Name)
-		}
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-}
-
 func TestOutputsAreThoseOfTheContract(t *testing.T) {
 	t.Parallel()
 	want := []string{

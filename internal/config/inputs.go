@@ -18,12 +18,12 @@ type inputs struct {
 type sourceInputs struct {
 	Kubeconfig           string `env:"KUBECONFIG" help:"The runner's own credential: a path, or the content itself (YAML or JSON), or its base64. Default: $KUBECONFIG (a list is merged as kubectl does), else ~/.kube/config, else in-cluster."`
 	Context              string `env:"CONTEXT" help:"Which context of the kubeconfig. Default: its current-context."`
-	Server               string `env:"SERVER" later:"true" help:"Source without kubeconfig: URL of the API server. Together with a kubeconfig: the address in the written kubeconfig."`
-	CertificateAuthority string `env:"CERTIFICATE_AUTHORITY" help:"CA bundle of the API server in the written kubeconfig, and the one that the new credential is proved with: PEM, base64 of PEM, or a path. Default: the source's."`
-	BearerToken          string `env:"BEARER_TOKEN" later:"true" secret:"true" help:"With server: the credential, such as a GitLab id_tokens variable."`
-	OIDCAudience         string `env:"OIDC_AUDIENCE" later:"true" help:"With server under GitHub Actions: the audience to request the job's own OIDC token with. Default: the server URL."`
+	Server               string `env:"SERVER" help:"Source without kubeconfig: URL of the API server, which trusts the CI system's ID tokens. Together with a kubeconfig: the address in the written kubeconfig."`
+	CertificateAuthority string `env:"CERTIFICATE_AUTHORITY" help:"CA bundle of the API server in the written kubeconfig, and the one that the new credential is proved with: PEM, base64 of PEM, or a path. Default: the kubeconfig's; with server and no kubeconfig the system's."`
+	BearerToken          string `env:"BEARER_TOKEN" secret:"true" help:"With server: the credential, such as a GitLab id_tokens variable."`
+	OIDCAudience         string `env:"OIDC_AUDIENCE" help:"With server under GitHub Actions: the audience to request the job's own OIDC token with. Default: the server URL."`
 	AllowInsecure        string `env:"ALLOW_INSECURE, default=false" help:"Accept and carry over insecure-skip-tls-verify; without it such a source is refused."`
-	ExpectCluster        string `env:"EXPECT_CLUSTER" later:"true" help:"Guard: stop before any write unless this equals the server URL, the CA's SHA-256 fingerprint, or the UID of the kube-system namespace."`
+	ExpectCluster        string `env:"EXPECT_CLUSTER" help:"Guard: stop before any write unless this equals the server URL, the CA's SHA-256 fingerprint, or the UID of the kube-system namespace."`
 }
 
 type accessInputs struct {
@@ -62,7 +62,6 @@ type resultInputs struct {
 type Input struct {
 	Section, Name, Default, Help string
 	Secret                       bool
-	Later                        bool   // declared, and refused until it is built
 	ActionDefault                string // the only default that action.yml itself carries: an expression of the runner's
 }
 
@@ -75,7 +74,7 @@ func Inputs() []Input {
 			name, def, _ := strings.Cut(field.Tag.Get("env"), ", default=")
 			all = append(all, Input{
 				Section: section.Name, Name: strings.ToLower(name), Default: def, Help: field.Tag.Get("help"),
-				Secret: field.Tag.Get("secret") == "true", Later: field.Tag.Get("later") == "true",
+				Secret:        field.Tag.Get("secret") == "true",
 				ActionDefault: field.Tag.Get("default"),
 			})
 		}

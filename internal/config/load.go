@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -32,7 +31,6 @@ func Load(ctx context.Context, env Environment) (*Config, error) {
 		return nil, problem.New(problem.Config, "read inputs", err)
 	}
 	check := &checker{env: env}
-	check.later(raw)
 	cfg := check.config(raw)
 	cfg.Warnings = append(cfg.Warnings, unknown(env.Names)...)
 	return cfg, errors.Join(check.faults...)
@@ -93,19 +91,4 @@ func shorten(value string) string {
 		return string(runes[:limit]) + "…"
 	}
 	return value
-}
-
-// later refuses the inputs that are declared and not built yet, so that none is ever ignored.
-func (c *checker) later(raw *inputs) {
-	root := reflect.ValueOf(raw).Elem()
-	for _, section := range root.Fields() {
-		for j := range section.NumField() {
-			tag := section.Type().Field(j).Tag
-			name, def, _ := strings.Cut(tag.Get("env"), ", default=")
-			value := strings.TrimSpace(section.Field(j).String())
-			if tag.Get("later") == "true" && value != "" && !strings.EqualFold(value, def) {
-				c.fault(strings.ToLower(name), "", "is not supported by this version of kubemint", "leave it out")
-			}
-		}
-	}
 }

@@ -17,12 +17,7 @@ import (
 
 func (c *checker) config(raw *inputs) *Config {
 	cfg := &Config{
-		Source: Source{
-			Kubeconfig:           raw.Source.Kubeconfig,
-			Context:              strings.TrimSpace(raw.Source.Context),
-			CertificateAuthority: strings.TrimSpace(raw.Source.CertificateAuthority),
-			AllowInsecure:        c.boolean("allow_insecure", raw.Source.AllowInsecure),
-		},
+		Source: c.source(&raw.Source),
 		Access: c.access(&raw.Access),
 		Token: Token{
 			Duration:  c.duration(raw.Token.Duration),

@@ -15,14 +15,17 @@ import (
 	"time"
 )
 
-// authority signs everything with one certificate: the API server's, and its clients'.
-type authority struct {
+// Authority signs everything with one certificate: the API server's and its clients', or those of servers that a test
+// invents.
+type Authority struct {
+	PEM []byte // its certificate
+
 	key         *ecdsa.PrivateKey
 	certificate *x509.Certificate
-	pem         []byte
 }
 
-func newAuthority() (*authority, error) {
+// NewAuthority makes one that nobody trusts yet.
+func NewAuthority() (*Authority, error) {
 	template, err := template(pkix.Name{CommonName: "kubetest"})
 	if err != nil {
 		return nil, err
@@ -41,24 +44,29 @@ func newAuthority() (*authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &authority{key: key, certificate: certificate, pem: encode("CERTIFICATE", der)}, nil
+	return &Authority{PEM: encode("CERTIFICATE", der), key: key, certificate: certificate}, nil
 }
 
-// server returns a certificate for the names that a real API server has, and its key.
-func (a *authority) server() (certificate, key []byte, err error) {
-	template, err := template(pkix.Name{CommonName: "kube-apiserver"})
+// Server returns a certificate of a server that has these names, DNS names and IP addresses, and its key, both PEM.
+func (a *Authority) Server(names ...string) (certificate, key []byte, err error) {
+	template, err := template(pkix.Name{CommonName: "kubetest server"})
 	if err != nil {
 		return nil, nil, err
 	}
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback, net.IPv4(10, 96, 0, 1)}
-	template.DNSNames = []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"}
+	for _, name := range names {
+		if ip := net.ParseIP(name); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, name)
+		}
+	}
 	return a.sign(template)
 }
 
 // client returns a certificate that Kubernetes reads as this user in these groups, and its key.
-func (a *authority) client(user string, groups []string) (certificate, key []byte, err error) {
+func (a *Authority) client(user string, groups []string) (certificate, key []byte, err error) {
 	template, err := template(pkix.Name{CommonName: user, Organization: groups})
 	if err != nil {
 		return nil, nil, err
@@ -68,7 +76,7 @@ func (a *authority) client(user string, groups []string) (certificate, key []byt
 	return a.sign(template)
 }
 
-func (a *authority) sign(template *x509.Certificate) (certificate, key []byte, err error) {
+func (a *Authority) sign(template *x509.Certificate) (certificate, key []byte, err error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, err
@@ -92,14 +100,17 @@ func template(subject pkix.Name) (*x509.Certificate, error) {
 }
 
 // writeCertificates makes and writes what the parts read: CA, API server, and the key pair of ServiceAccount tokens,
-// which is RSA as kubeadm's is, so that tokens are as long as real ones.
-func (c *ControlPlane) writeCertificates() error {
+// which is RSA as kubeadm's is, so that tokens are as long as real ones. names are the API server's beside the usual ones.
+func (c *ControlPlane) writeCertificates(names []string) error {
 	var err error
-	if c.authority, err = newAuthority(); err != nil {
+	if c.authority, err = NewAuthority(); err != nil {
 		return err
 	}
-	c.CA = c.authority.pem
-	certificate, key, err := c.authority.server()
+	c.CA = c.authority.PEM
+	certificate, key, err := c.authority.Server(append([]string{
+		"127.0.0.1", "::1", "10.96.0.1",
+		"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
+	}, names...)...)
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,9 @@ type Options struct {
 	// NoControllers leaves out kube-controller-manager. Then no ServiceAccount "default" comes into being, view, edit
 	// and admin stay empty, and nothing is collected.
 	NoControllers bool
+	// Names are further names in the API server's certificate, DNS names (with * as their first label, too) and IP
+	// addresses: a kubeconfig may then name a server as a cloud does, and a proxy leads it here.
+	Names []string
 
 	port func() (int, error) // a free port; for the test of a port that was taken meanwhile
 }
@@ -36,7 +39,7 @@ type ControlPlane struct {
 
 	binary    string
 	dir       string // all files of this control plane
-	authority *authority
+	authority *Authority
 	admin     []byte // kubeconfig
 	stdin     *os.File
 	lifeline  *os.File // other end of stdin
@@ -137,7 +140,7 @@ func (c *ControlPlane) start(ctx context.Context, opts Options) (err error) {
 	if _, err := c.run(ctx, "etcd", c.etcdArgs()); err != nil {
 		return err
 	}
-	if err := c.writeCertificates(); err != nil {
+	if err := c.writeCertificates(opts.Names); err != nil {
 		return err
 	}
 	if err := c.await(ctx, "etcd", c.etcdListens); err != nil {

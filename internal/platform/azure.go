@@ -37,6 +37,8 @@ func (a azure) Marks() access.Marks {
 	}
 }
 
+func (a azure) Temp() string { return a.env.Getenv("AGENT_TEMPDIRECTORY") }
+
 // DefaultOutput is where the agent deletes everything before and after each job. Its name is the same in every step, so that
 // revoke finds the receipt of a mint that never came to set KUBECONFIG.
 func (a azure) DefaultOutput() string {

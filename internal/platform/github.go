@@ -1,12 +1,16 @@
 package platform
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/sethvargo/go-githubactions"
 
@@ -114,6 +118,53 @@ func (g github) translate(path string, ends func(mount) (from, to string)) strin
 func below(path, dir string) (rest string, ok bool) {
 	rest, ok = strings.CutPrefix(path, dir)
 	return rest, ok && (rest == "" || strings.HasPrefix(rest, "/"))
+}
+
+func (g github) Temp() string { return g.Inside(g.env.Getenv("RUNNER_TEMP")) }
+
+// idTokenTries is how often the runner's endpoint is asked: it is a web service that fails now and then, which GitHub's own
+// toolkit meets in the same way.
+const idTokenTries = 4
+
+// IDToken asks as @actions/core does. Without the permission the runner does not set the two variables.
+func (g github) IDToken() (func(context.Context, string) (token.Token, error), string) {
+	if g.env.Getenv("ACTIONS_ID_TOKEN_REQUEST_URL") == "" || g.env.Getenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN") == "" {
+		return nil, "give the job `permissions: {id-token: write}` (and `contents: read`, since a job that names any has no others); " +
+			"a workflow that a fork's pull request starts never gets it"
+	}
+	return func(ctx context.Context, audience string) (token.Token, error) {
+		const op = "request the job's OIDC token"
+		for try := 1; ; try++ {
+			value, err := g.action.GetIDToken(ctx, audience)
+			refused, answered := errors.AsType[*githubactions.RequestFailedError](err)
+			switch {
+			case err == nil && value != "":
+				return token.New(value), nil
+			case err == nil:
+				return token.Token{}, problem.Newf(problem.Source, op, "the runner's answer holds none")
+			case answered && refused.StatusCode < http.StatusInternalServerError && refused.StatusCode != http.StatusTooManyRequests:
+				status := http.StatusText(refused.StatusCode)
+				return token.Token{}, problem.Newf(problem.Source, op, "the runner answers %d %s", refused.StatusCode, status)
+			case try == idTokenTries || ctx.Err() != nil:
+				return token.Token{}, problem.Newf(problem.Source, op, "the runner's endpoint does not answer: %s", innermost(err))
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Duration(try) * 500 * time.Millisecond):
+			}
+		}
+	}, ""
+}
+
+// innermost is an error without the address that was asked, which is a credential of the job.
+func innermost(err error) error {
+	if refused, ok := errors.AsType[*githubactions.RequestFailedError](err); ok {
+		return errors.New(http.StatusText(refused.StatusCode))
+	}
+	if asked, ok := errors.AsType[*url.Error](err); ok {
+		return asked.Err
+	}
+	return errors.New("its answer is not what was expected")
 }
 
 func (g github) Visible(path string) error {

@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/token"
 )
 
 // gitLab is a GitLab CI/CD job. The runner masks only what is a masked variable beforehand, so no secret is printed; the
@@ -33,6 +35,13 @@ func (g gitLab) DefaultOutput() string {
 }
 
 func (g gitLab) Absolute(path string) string { return under(g.env.Getenv("CI_PROJECT_DIR"), path) }
+
+// Temp is where the runner puts file variables.
+func (g gitLab) Temp() string { return g.env.Getenv("CI_PROJECT_DIR") + ".tmp" }
+
+func (gitLab) IDToken() (func(context.Context, string) (token.Token, error), string) {
+	return nil, "declare an ID token in the job that is the input itself: `id_tokens: {KUBEMINT_BEARER_TOKEN: {aud: …}}`"
+}
 
 func (gitLab) RevokeAdvice(string) string { return "revoke it in after_script with: kubemint revoke" }
 

@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"strconv"
@@ -39,7 +40,13 @@ func under(dir, path string) string {
 func (plain) Inside(path string) string  { return path }
 func (plain) Outside(path string) string { return path }
 func (plain) Visible(string) error       { return nil }
+func (plain) Temp() string               { return "" }
 func (plain) Masks() bool                { return false }
+
+// IDToken requests nothing: such a CI system makes its ID token before the job starts, if any.
+func (plain) IDToken() (func(context.Context, string) (token.Token, error), string) {
+	return nil, "give `bearer_token`: the ID token that the CI system made for this job"
+}
 
 // Mask does nothing: printing a mask command where nobody understands it would print the secret.
 func (plain) Mask(token.Token) error { return nil }

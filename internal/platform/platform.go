@@ -2,6 +2,7 @@ package platform
 
 import (
 	"cmp"
+	"context"
 	"crypto/rand"
 	"io"
 	"slices"
@@ -29,6 +30,11 @@ type Platform interface {
 	// Inside translates a path of the host to where this process sees it, Outside the other way round.
 	Inside(path string) string
 	Outside(path string) string
+	// Temp is the job's directory for temporary files, as this process sees it; "" where there is none.
+	Temp() string
+	// IDToken asks for the job's own OIDC token with an audience. request is nil where the job has none to ask for; remedy is
+	// then what its author can do.
+	IDToken() (request func(ctx context.Context, audience string) (token.Token, error), remedy string)
 	// Visible is an error where a file at this path would vanish with the container.
 	Visible(path string) error
 	// Masks says whether a secret can be hidden from the log at run time. Without it no secret is ever printed.

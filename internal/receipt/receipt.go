@@ -49,6 +49,7 @@ const (
 	KindFile      = "file"       // kubeconfig files: Paths and Context say which
 	KindContent   = "content"    // given as the input's value: only that input can give it again
 	KindInCluster = "in-cluster" // the pod's mounted ServiceAccount
+	KindServer    = "server"     // an ID token for the input `server`: only the inputs, and a new token, can give it again
 )
 
 // Object names one object on the server. The UID is empty until the server has said it.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,7 +38,10 @@ func (l *loader) choose(at *place) (*Source, error) {
 	if err := l.cluster(named(context.Cluster), cluster); err != nil {
 		return nil, err
 	}
-	if err := l.user(named(context.AuthInfo), user); err != nil {
+	if err := l.expected(op, cluster); err != nil {
+		return nil, err
+	}
+	if err := l.user(named(context.AuthInfo), user, cluster); err != nil {
 		return nil, err
 	}
 	const it = "it" // clientcmd would repeat the names in its errors as they are, line breaks and all
@@ -59,7 +61,7 @@ func (l *loader) choose(at *place) (*Source, error) {
 		Server: config.Host, TLSServerName: cluster.TLSServerName, ProxyURL: cluster.ProxyURL,
 		CAData: cluster.CertificateAuthorityData, Insecure: cluster.InsecureSkipTLSVerify,
 		Namespace: context.Namespace, Cluster: context.Cluster, Context: chosen, User: context.AuthInfo,
-		Origin: origin, Files: l.files, Warnings: l.warnings,
+		Origin: origin, Files: l.files, Warnings: l.warnings, Secrets: l.secrets, login: l.login,
 	}, nil
 }
 
@@ -114,7 +116,7 @@ func (l *loader) cluster(name string, c *api.Cluster) error {
 }
 
 // user embeds what files hold, and drops the plugins.
-func (l *loader) user(name string, u *api.AuthInfo) (err error) {
+func (l *loader) user(name string, u *api.AuthInfo, c *api.Cluster) (err error) {
 	op, bearer := "use user "+name, []byte(u.Token)
 	if u.TokenFile != "" { // it goes before the token and, as with client-go, is read again when it rotates
 		bearer = nil
@@ -138,8 +140,10 @@ func (l *loader) user(name string, u *api.AuthInfo) (err error) {
 			return fail(op, "its client-certificate and client-key are not a PEM pair")
 		}
 		l.warnExpired("the client certificate of user "+name, pair.Leaf.NotAfter)
-	} else if u.Token == "" && u.Username == "" {
-		return noCredential(op, u)
+	} else if u.Token == "" && u.Username == "" && l.login == nil {
+		if err := l.plugin(op, u, c); err != nil {
+			return err
+		}
 	}
 	if claims, err := token.New(u.Token).Claims(); err == nil {
 		l.warnExpired("the token of user "+name, claims.ExpiresAt)
@@ -149,28 +153,6 @@ func (l *loader) user(name string, u *api.AuthInfo) (err error) {
 	}
 	u.Exec, u.AuthProvider = nil, nil
 	return nil
-}
-
-// embed moves what the file holds that a field names into the field's -data twin, unless that says something already.
-// A relative path is seen from the kubeconfig's own directory (clientcmd.ResolveLocalPaths). It returns where the file is.
-func (l *loader) embed(op, field string, path *string, data *[]byte, kubeconfig string) (file string, err error) {
-	file, *path = *path, ""
-	if len(*data) > 0 || file == "" {
-		return "", nil
-	}
-	if !filepath.IsAbs(file) {
-		if kubeconfig == "" {
-			return "", fail(op, "its %s is a relative path, and a kubeconfig that is given as content has no directory", field).
-				Hint("embed the file: `kubectl config view --raw --flatten`")
-		}
-		file = filepath.Join(filepath.Dir(kubeconfig), file)
-	}
-	file = l.Inside(file)
-	if *data, err = readFile(file); err != nil {
-		return "", l.missing(fail(op, "read its %s: %w", field, err).Hint("embed the file: `kubectl config view --raw --flatten`"))
-	}
-	l.files = append(l.files, file)
-	return file, nil
 }
 
 // named is a name as an error shows it: quoted, since a line break could forge a workflow command.

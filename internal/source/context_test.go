@@ -78,7 +78,10 @@ func TestTheContext(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	const flatten = "\nembed the file: `kubectl config view --raw --flatten`"
 	kind := load(t, Input{Kubeconfig: kubeconfigs + "kind.yaml"})
-	long := write(t, t.TempDir()+"/long", strings.Repeat("x", maxBytes+1))
+	const outside = "it lies outside the directories that a kubeconfig may name files in: " +
+		"its own, the workspace, the job's temporary one, and the home directory if the kubeconfig is there"
+	dir := t.TempDir() // with the kubeconfig in it
+	write(t, dir+"/long", strings.Repeat("x", maxBytes+1))
 	certificate := fmt.Sprintf("client-certificate-data: %q", b64(kind.REST.CertData))
 	for name, c := range map[string]struct{ cluster, user, want string }{
 		"plain http": {
@@ -98,10 +101,10 @@ func TestRefusals(t *testing.T) {
 				"give it certificate-authority-data instead, or accept this for source and result: `allow_insecure: true`",
 		},
 		"CA is none":        {"certificate-authority-data: c2VzYW1l", "token: t", "use cluster \"x\": its certificate authority is not a PEM certificate"},
-		"CA, relative":      {"certificate-authority: ca.crt", "token: t", "use cluster \"x\": its certificate-authority is a relative path, and a kubeconfig that is given as content has no directory" + flatten},
 		"CA, missing":       {"certificate-authority: /sesame", "token: t", "use cluster \"x\": read its certificate-authority: no such file or directory" + flatten + "\nsee the host"},
-		"CA, endless":       {"certificate-authority: /dev/zero", "token: t", "use cluster \"x\": read its certificate-authority: it is a directory, or another thing that is not a file" + flatten + "\nsee the host"},
-		"tokenFile, long":   {"", "tokenFile: " + long, "use user \"x\": read its tokenFile: it is longer than 1048576 bytes" + flatten + "\nsee the host"},
+		"CA, a directory":   {"certificate-authority: .", "token: t", "use cluster \"x\": read its certificate-authority: it is a directory, or another thing that is not a file" + flatten + "\nsee the host"},
+		"CA, endless":       {"certificate-authority: /dev/zero", "token: t", "use cluster \"x\": read its certificate-authority: " + outside + flatten},
+		"tokenFile, long":   {"", "tokenFile: long", "use user \"x\": read its tokenFile: it is longer than 1048576 bytes" + flatten + "\nsee the host"},
 		"tokenFile gone":    {"", "tokenFile: /sesame", "use user \"x\": read its tokenFile: no such file or directory" + flatten + "\nsee the host"},
 		"certificate gone":  {"", "client-certificate: /sesame", "use user \"x\": read its client-certificate: no such file or directory" + flatten + "\nsee the host"},
 		"key is a secret":   {"", certificate + ", client-key: /LS0tLS1CRUdJTiBQ", "use user \"x\": read its client-key: no such file or directory" + flatten + "\nsee the host"},
@@ -114,7 +117,8 @@ func TestRefusals(t *testing.T) {
 		"groups of no user": {"", "token: t, as-groups: [sesame]", "use context \"x\": invalid configuration: requesting uid, groups or user-extra for it without impersonating a user"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Load(Input{Kubeconfig: kubeconfig(c.cluster, c.user), Hint: "see the host", Getenv: env()})
+			path := write(t, dir+"/kubeconfig", kubeconfig(c.cluster, c.user))
+			_, err := Load(Input{Kubeconfig: path, Hint: "see the host", Getenv: env()})
 			if diff := cmp.Diff(c.want, failure(t, err)); diff != "" {
 				t.Error(diff)
 			}

@@ -87,6 +87,9 @@ func (l *loader) readOne(followReceipts bool, path string) (*place, error) {
 	case ours == nil:
 		l.files = append(l.files, path)
 		return &place{Source: receipt.Source{Kind: receipt.KindFile, Paths: []string{path}}, config: config}, nil
+	case ours.Source.Kind == receipt.KindServer && l.Server == "":
+		return nil, fail(op, "kubemint wrote it, with an ID token for %s as its source, which no receipt holds", ours.Server).
+			Hint("give this step the input `server` as well, with what belongs to it")
 	case ours.Source.Kind != receipt.KindFile:
 		return &place{Source: ours.Source, lead: "its receipt names the pod's account, but there is "}, nil
 	case !followReceipts:
@@ -120,14 +123,16 @@ func (l *loader) receiptOf(path string, config *api.Config) *receipt.Receipt {
 
 // readFile reads a regular file (a pipe could hang) of at most maxBytes. The error is without the path, which may be a
 // secret that stands in the wrong field.
-func readFile(path string) (data []byte, err error) {
-	info, err := os.Stat(path)
+func readFile(path string) (data []byte, err error) { return readRegular(path, os.Stat, os.Open) }
+
+func readRegular(path string, stat func(string) (fs.FileInfo, error), open func(string) (*os.File, error)) (data []byte, err error) {
+	info, err := stat(path)
 	if err == nil && !info.Mode().IsRegular() {
 		return nil, errors.New("it is a directory, or another thing that is not a file")
 	}
 	var file *os.File
 	if err == nil {
-		file, err = os.Open(path) //nolint:gosec // whose credential it is names its files
+		file, err = open(path)
 	}
 	if err == nil {
 		defer file.Close() //nolint:errcheck // opened for reading

@@ -67,9 +67,9 @@ func TestListsAreMergedAsKubectlMergesThem(t *testing.T) {
 func TestRelativeFilesAreInTheirOwnKubeconfigsDirectory(t *testing.T) {
 	dir := t.TempDir()
 	first := write(t, dir+"/first", entries("x", "other=o"))
-	second := write(t, dir+"/sub/second", "users: [{name: x, user: {tokenFile: ../token}}]\nclusters: [{name: x, cluster: {server: 'https://x'}}]\n"+
+	second := write(t, dir+"/sub/second", "users: [{name: x, user: {tokenFile: ../sub/tokens/x}}]\nclusters: [{name: x, cluster: {server: 'https://x'}}]\n"+
 		"contexts: [{name: x, context: {cluster: x, user: x}}]")
-	tokenFile := write(t, dir+"/token", "secret\n")
+	tokenFile := write(t, dir+"/sub/tokens/x", "secret\n")
 	s := load(t, Input{Getenv: env("KUBECONFIG", first+":"+second)})
 	if s.REST.BearerToken != "secret" || s.REST.BearerTokenFile != tokenFile {
 		t.Errorf("got token %q of %q", s.REST.BearerToken, s.REST.BearerTokenFile)

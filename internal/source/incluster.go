@@ -26,7 +26,8 @@ func (l *loader) inCluster(lead string) (*api.Config, error) {
 		return nil, fail("use context "+named(l.Context), "the source is the pod's own account, which has no contexts").
 			Hint("leave `context` out, or set `kubeconfig` as well")
 	}
-	cluster := &api.Cluster{Server: "https://" + net.JoinHostPort(host, port), CertificateAuthority: caFile}
+	mount := filepath.Join(l.InClusterDir, "kubeconfig") // which its files may be named by
+	cluster := &api.Cluster{Server: "https://" + net.JoinHostPort(host, port), CertificateAuthority: caFile, LocationOfOrigin: mount}
 	pem, _ := readFile(caFile)
 	if _, err := certificates(pem); err != nil { // client-go, too, goes on
 		cluster.CertificateAuthority = ""
@@ -35,7 +36,7 @@ func (l *loader) inCluster(lead string) (*api.Config, error) {
 	namespace, _ := readFile(filepath.Join(l.InClusterDir, "namespace"))
 	return &api.Config{
 		Clusters:  map[string]*api.Cluster{"": cluster},
-		AuthInfos: map[string]*api.AuthInfo{"": {TokenFile: tokenFile}},
+		AuthInfos: map[string]*api.AuthInfo{"": {TokenFile: tokenFile, LocationOfOrigin: mount}},
 		Contexts:  map[string]*api.Context{"": {Namespace: strings.TrimSpace(string(namespace))}},
 	}, nil
 }

@@ -3,8 +3,10 @@ package source
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/base64"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"unicode/utf8"
@@ -14,18 +16,36 @@ import (
 
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/receipt"
+	"github.com/kubemint/kubemint/internal/token"
 )
 
 // Input is what the caller knows of the source. Getenv is required, everything else may be left zero.
 type Input struct {
-	Kubeconfig    string              // path, content (YAML or JSON), or base64 of content; empty: not given
-	Context       string              // empty: the current-context
-	AllowInsecure bool                // accept insecure-skip-tls-verify
-	Getenv        func(string) string // KUBECONFIG, HOME, KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT
-	Inside        func(string) string // from a path of the host to the same file in this container; nil: identity
-	InClusterDir  string              // where a pod's ServiceAccount is mounted; empty: Kubernetes' own place
-	Hint          string              // printed where a file was not found: what this platform hides from the process
+	Kubeconfig    string // path, content (YAML or JSON), or base64 of content; empty: not given
+	Context       string // empty: the current-context
+	AllowInsecure bool   // accept insecure-skip-tls-verify
+
+	Server    string                 // URL of an API server that takes ID tokens; where a kubeconfig is found it is not the source's
+	Authority func() ([]byte, error) // its CA, PEM; nothing: the system's; nil: likewise
+	Bearer    token.Token            // the ID token for it
+	Audience  string                 // to request one with; empty: the server's URL
+	IDToken   IDToken                // nil where the job has none to request
+	NoIDToken string                 // then: what its author can do
+
+	ExpectServer      string // URL; empty: any
+	ExpectFingerprint string // as [Fingerprint] gives it; empty: any
+
+	Getenv       func(string) string // the clouds' variables, KUBECONFIG, HOME, KUBERNETES_SERVICE_HOST and _PORT
+	Inside       func(string) string // from a path of the host to the same file in this container; nil: identity
+	InClusterDir string              // where a pod's ServiceAccount is mounted; empty: Kubernetes' own place
+	Workspace    string              // the checkout, which a pull request may have written; empty: there is none
+	Temp         string              // the job's directory for temporary files; empty: there is none
+	HTTP         *http.Client        // for the clouds' token endpoints
+	Hint         string              // printed where a file was not found: what this platform hides from the process
 }
+
+// IDToken requests the job's own OIDC token.
+type IDToken = func(ctx context.Context, audience string) (token.Token, error)
 
 // Source is the credential, and what the written kubeconfig takes over from it.
 type Source struct {
@@ -40,6 +60,10 @@ type Source struct {
 	Origin   receipt.Source
 	Files    []string // absolute paths of the files that the source was read from: the output may be none of them
 	Warnings []string
+
+	Secrets []string // variables of the environment that are the credential, or lead to it
+
+	login login // nil where REST has the credential
 }
 
 const (
@@ -53,6 +77,8 @@ type loader struct {
 	Input
 	files    []string
 	warnings []string
+	secrets  []string
+	login    login
 }
 
 // place is where the credential is.
@@ -62,8 +88,9 @@ type place struct {
 	lead   string      // how an in-cluster source was arrived at, for the error when there is none
 }
 
-// Load takes the first that is there of the input `kubeconfig`, the files of $KUBECONFIG, ~/.kube/config and the pod's
-// own account. The order is kubectl's.
+// Load takes the first that is there of the input `kubeconfig`, the files of $KUBECONFIG, ~/.kube/config, the input `server`
+// and the pod's own account. The order is kubectl's, but that `server` with a token or an audience of its own goes before
+// what happens to be there. Nothing is sent: a credential that has to be asked for comes with [Source.Authenticate].
 func Load(in Input) (*Source, error) {
 	if in.Inside == nil {
 		in.Inside = func(path string) string { return path }
@@ -71,8 +98,12 @@ func Load(in Input) (*Source, error) {
 	in.InClusterDir = cmp.Or(in.InClusterDir, mountedAccount)
 	l := &loader{Input: in}
 	at, err := l.find()
-	if err == nil && at.Kind == receipt.KindInCluster {
+	switch {
+	case err != nil:
+	case at.Kind == receipt.KindInCluster:
 		at.config, err = l.inCluster(at.lead)
+	case at.Kind == receipt.KindServer:
+		at.config, err = l.direct()
 	}
 	if err != nil {
 		return nil, err
@@ -99,6 +130,10 @@ func (l *loader) find() (*place, error) {
 		}
 		return l.mustRead("the input `kubeconfig`", given, path)
 	}
+	direct := &place{Source: receipt.Source{Kind: receipt.KindServer}}
+	if !l.Bearer.Empty() || l.Audience != "" {
+		return direct, nil
+	}
 	if value := l.Getenv("KUBECONFIG"); value != "" {
 		return l.mustRead("$KUBECONFIG", value, filepath.SplitList(value)...)
 	}
@@ -110,6 +145,9 @@ func (l *loader) find() (*place, error) {
 			return at, err
 		}
 		looked += fmt.Sprintf(", nothing in %q", path)
+	}
+	if l.Server != "" {
+		return direct, nil
 	}
 	return &place{Source: receipt.Source{Kind: receipt.KindInCluster}, lead: looked + ", and "}, nil
 }

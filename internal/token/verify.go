@@ -74,16 +74,19 @@ func AwaitDeath(ctx context.Context, api Reviewer) error {
 	}
 }
 
+// ErrRefused is a 401 for the new token, at last.
+var ErrRefused = errors.New("the API server refuses the token that it has just issued (401 Unauthorized)")
+
 // refused explains a 401. ended is why nothing more is tried before time, nil where it was tried long enough.
 func refused(ended error) error {
-	cause := errors.New("the API server refuses the token that it has just issued (401 Unauthorized)")
+	cause := ErrRefused
 	if ended != nil {
 		cause = fmt.Errorf("%w: %w", cause, ended)
 	}
 	return problem.New(problem.Mint, "prove token", cause).
 		Hint("if `audiences` is set, one of them has to be the API server's own").
 		Hint("a proxy in front of the cluster may take no ServiceAccount tokens (Rancher, GKE's DNS endpoint, GitLab's agent): " +
-			"use the API server's direct address").
+			"give the API server's direct address as `server`, and its `certificate_authority`; the kubeconfig stays the source").
 		Hint("or the ServiceAccount was deleted or recreated meanwhile, or its namespace was: run again")
 }
 

@@ -90,14 +90,11 @@ inputs:
 	return b.Bytes()
 }
 
-// help is an input's description with its default, and with a word where it is not built yet.
+// help is an input's description with its default.
 func help(input config.Input) string {
 	text := input.Help
 	if input.Default != "" {
 		text += " Default: " + input.Default + "."
-	}
-	if input.Later {
-		text = "Not supported yet: a value is refused. " + text
 	}
 	return text
 }

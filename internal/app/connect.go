@@ -1,0 +1,133 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/kubeconfig"
+	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/receipt"
+	"github.com/kubemint/kubemint/internal/source"
+	"github.com/kubemint/kubemint/internal/token"
+)
+
+// loadSource reads the runner's credential. The context is the caller's: a receipt names another one than the input.
+func (r *run) loadSource(given, contextName string, getenv func(string) string) (*source.Source, error) {
+	hint, declared := "", r.cfg.Source
+	if r.platform.Inside("/") != "/" || r.getenv("GITHUB_WORKSPACE") == "/github/workspace" {
+		hint = "this container does not see the host's home directory: give the input `kubeconfig`, " +
+			"or set KUBECONFIG to a path in the workspace or the runner's temp directory"
+	}
+	idToken, remedy := r.platform.IDToken()
+	return source.Load(source.Input{
+		Kubeconfig: given, Context: contextName, AllowInsecure: declared.AllowInsecure,
+		Server: declared.Server, Authority: r.authority, Bearer: token.New(declared.BearerToken), Audience: declared.OIDCAudience,
+		IDToken: idToken, NoIDToken: remedy,
+		ExpectServer: declared.Expect.Server, ExpectFingerprint: declared.Expect.Fingerprint,
+		Getenv: getenv, Inside: r.platform.Inside, InClusterDir: r.process.AccountDir, Workspace: r.workspace(), Temp: r.platform.Temp(),
+		HTTP: &http.Client{Transport: &http.Transport{
+			Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, TLSHandshakeTimeout: answerWithin, ResponseHeaderTimeout: answerWithin,
+		}},
+		Hint: hint,
+	})
+}
+
+// answerWithin is what a cloud's token endpoint gets before it is tried again: it mostly answers in a second.
+const answerWithin = 10 * time.Second
+
+// workspace is where a pull request's files may lie. In a person's shell it is the working directory, but not where that
+// holds the home directory: nobody checks a repository out there.
+func (r *run) workspace() string {
+	dir := r.platform.Absolute(".")
+	home := r.getenv("HOME")
+	if rest, err := filepath.Rel(dir, home); home != "" && err == nil && filepath.IsLocal(rest) && r.platform.Name() == "plain" {
+		return ""
+	}
+	return dir
+}
+
+// authority is the input `certificate_authority`, nil where it is not given.
+func (r *run) authority() ([]byte, error) {
+	if given := r.cfg.Source.CertificateAuthority; given != "" {
+		return source.Certificates(given, r.platform.Inside)
+	}
+	return nil, nil
+}
+
+// open connects as the runner. A token that has to be asked for is asked for now, and masked.
+func (r *run) open(ctx context.Context, s *source.Source) (*cluster.Client, error) {
+	if err := s.Authenticate(ctx, r.platform.Mask); err != nil {
+		return nil, err
+	}
+	return r.connect(s.REST)
+}
+
+// openExpected is open, and an error where the cluster is not the one that `expect_cluster` names by its UID. Revoke does not
+// ask: it goes by the receipt.
+func (r *run) openExpected(ctx context.Context, s *source.Source) (*cluster.Client, error) {
+	client, err := r.open(ctx, s)
+	want := r.cfg.Source.Expect.UID
+	if err != nil || want == "" {
+		return client, err
+	}
+	system := &corev1.Namespace{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"},
+		ObjectMeta: metav1.ObjectMeta{Name: metav1.NamespaceSystem},
+	}
+	err = client.Explain(problem.Source, "read Namespace "+system.Name, client.Get(ctx, system))
+	if have := string(system.UID); err == nil && have != want {
+		err = problem.Newf(problem.Source, "use "+s.Server, "its namespace kube-system has the UID %s, and `expect_cluster` says %s", have, want).
+			Hint("see whether `kubeconfig` and `context` name the cluster that is meant")
+	}
+	if err != nil {
+		client.Close()
+		return nil, err
+	}
+	return client, nil
+}
+
+// address is where the new credential is for: the source's API server, but for what the inputs `server` and
+// `certificate_authority` say instead.
+func (r *run) address(s *source.Source) (kubeconfig.Config, error) {
+	to := kubeconfig.Config{Server: s.Server, CAData: s.CAData, TLSServerName: s.TLSServerName, ProxyURL: s.ProxyURL, Insecure: s.Insecure}
+	if given := r.cfg.Source.Server; given != "" && s.Origin.Kind != receipt.KindServer {
+		to.Server, to.TLSServerName, to.ProxyURL = given, "", "" // which are for the other address
+	}
+	bundle, err := r.authority()
+	if len(bundle) > 0 {
+		to.CAData, to.Insecure = bundle, false
+	}
+	return to, err
+}
+
+// fronts are what stands before clusters and mostly takes no ServiceAccount tokens, by a part of the server's URL.
+var fronts = []struct{ part, who, remedy string }{
+	{
+		"/k8s/clusters/", "Rancher's proxy",
+		"use the context of an authorized cluster endpoint in the same kubeconfig, " +
+			"or enable JWT Authentication for the cluster in Rancher (2.9 and newer)",
+	},
+	{"/k8s-proxy", "the proxy of GitLab's agent", "give the API server's own address as `server`"},
+	{".gke.goog", "GKE's DNS endpoint", "its setting enableK8sTokensViaDns has it take them"},
+	{"connectgateway.googleapis.com", "Google's Connect Gateway", "give the API server's own address as `server`"},
+}
+
+// front adds to the refusal of a token what stands before the API server, as far as the address tells. It comes first.
+func front(err error, server string) error {
+	p, ok := errors.AsType[*problem.Error](err)
+	for _, f := range fronts {
+		if ok && strings.Contains(server, f.part) {
+			first := server + " is " + f.who + ", which takes no ServiceAccount tokens unless it is told to: " + f.remedy
+			p.Hints = append([]string{first}, p.Hints...)
+		}
+	}
+	return err
+}

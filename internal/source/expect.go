@@ -1,0 +1,58 @@
+package source
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/url"
+	"strings"
+
+	"k8s.io/client-go/tools/clientcmd/api"
+	"k8s.io/client-go/util/cert"
+)
+
+// Fingerprint is the SHA-256 of a bundle's certificates (DER, one after the other) in lower-case hex: of one certificate what
+// `openssl x509 -fingerprint -sha256` prints. A bundle has one of its own, since whoever adds a CA to it could be anybody.
+func Fingerprint(bundle []byte) string {
+	certificates, err := cert.ParseCertsPEM(bundle)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.New()
+	for _, c := range certificates {
+		sum.Write(c.Raw)
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// expected refuses a cluster that is not the one of `expect_cluster`.
+func (l *loader) expected(op string, c *api.Cluster) error {
+	have := Fingerprint(c.CertificateAuthorityData)
+	switch {
+	case l.ExpectServer != "" && !sameServer(c.Server, l.ExpectServer):
+		return fail(op, "its server is %s, and `expect_cluster` says %s", c.Server, l.ExpectServer).Hint(wrongCluster)
+	case l.ExpectFingerprint != "" && have == "":
+		return fail(op, "it has no certificate authority, and `expect_cluster` says sha256:%s", l.ExpectFingerprint).
+			Hint("give `expect_cluster` the server's URL or the UID of the namespace kube-system instead").Hint(wrongCluster)
+	case l.ExpectFingerprint != "" && have != l.ExpectFingerprint:
+		return fail(op, "its certificate authority is sha256:%s, and `expect_cluster` says sha256:%s", have, l.ExpectFingerprint).
+			Hint(wrongCluster)
+	}
+	return nil
+}
+
+const wrongCluster = "see whether `kubeconfig` and `context` name the cluster that is meant"
+
+// sameServer compares two addresses of API servers: https, and with the port that is left out.
+func sameServer(a, b string) bool { return a == b || address(a) == address(b) }
+
+func address(server string) string {
+	u, err := url.Parse(server)
+	if err != nil {
+		return server
+	}
+	port := u.Port()
+	if port == "" {
+		port = "443"
+	}
+	return strings.ToLower(u.Hostname()) + ":" + port + strings.TrimSuffix(u.Path, "/")
+}

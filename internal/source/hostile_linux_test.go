@@ -1,0 +1,230 @@
+package source
+
+import (
+	"encoding/pem"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/kubemint/kubemint/internal/token"
+)
+
+const (
+	neverRuns = `, and kubemint never runs what a kubeconfig names`
+	tokenWins = "\na token in the kubeconfig goes before the program: `kubectl config set-credentials USER --token=…`"
+	mayNot    = ", which a kubeconfig of the workspace, or one that is given as content, may not: other secrets of the job are files as well\n" + flatten
+	away      = "it lies outside the directories that a kubeconfig may name files in: " +
+		"its own, the workspace, the job's temporary one, and the home directory if the kubeconfig is there\n" + flatten
+	sayWhich = "if it is yours, say which cluster is meant: `expect_cluster: sha256:…` is its CA's fingerprint"
+)
+
+// What becomes of each: the error, or for those that say "works" a credential that is the kubeconfig's own.
+var hostile = map[string]string{
+	"exec.yaml":                                `use user "x": its credential comes from canary` + neverRuns + tokenWins,
+	"exec-shell.yaml":                          `use user "x": its credential comes from sh` + neverRuns + tokenWins,
+	"exec-relative.yaml":                       `use user "x": its credential comes from canary` + neverRuns + tokenWins,
+	"exec-named-aws.yaml":                      `use user "x": a token for EKS would go to 127.0.0.1, which is not known to be a server of EKS` + "\n" + sayWhich + ", or give its URL",
+	"exec-beside-a-token.yaml":                 "works",
+	"auth-provider.yaml":                       `use user "x": its credential comes from oidc` + neverRuns + "\n" + waysOut["oidc"] + tokenWins,
+	"auth-provider-cmd.yaml":                   "use user \"x\": its credential comes from gcp: cmd-path and cmd-args of the auth-provider gcp are not `gcloud config config-helper --format=json`" + tokenWins,
+	"token-file.yaml":                          `use user "x": it names a file as its tokenFile` + mayNot,
+	"token-file-of-the-workspace.yaml":         `use user "x": it names a file as its tokenFile` + mayNot,
+	"token-file-up.yaml":                       `use user "x": it names a file as its tokenFile` + mayNot,
+	"trusted/token-file.yaml":                  `use user "x": read its tokenFile: ` + away,
+	"trusted/token-file-up.yaml":               `use user "x": read its tokenFile: ` + away,
+	"trusted/token-file-link.yaml":             `use user "x": read its tokenFile: ` + away,
+	"trusted/token-file-linked-directory.yaml": `use user "x": read its tokenFile: ` + away,
+	"trusted/token-file-of-many-lines.yaml":    `use user "x": its token is not one line of ASCII`,
+	"key-file.yaml":                            `use user "x": it names a file as its client-key` + mayNot,
+	"certificate-file.yaml":                    `use user "x": read its client-certificate: ` + away,
+	"ca-file.yaml":                             `use cluster "x": its certificate authority is not a PEM certificate`,
+	"ca-file-elsewhere.yaml":                   `use cluster "x": read its certificate-authority: ` + away,
+	"ca-file-link.yaml":                        `use cluster "x": read its certificate-authority: ` + away,
+	"pipe.yaml":                                `use cluster "x": read its certificate-authority: it is a directory, or another thing that is not a file` + "\n" + flatten,
+	"insecure.yaml": `use cluster "x": it has insecure-skip-tls-verify, so that whoever answers would be sent the credential` + "\n" +
+		"give it certificate-authority-data instead, or accept this for source and result: `allow_insecure: true`",
+	"plain-http.yaml":              `use cluster "x": its server is not an https:// address without user, query and fragment; no client sends a credential over http`,
+	"proxy-of-a-file.yaml":         `use cluster "x": its proxy-url is not an http, https or socks5 address`,
+	"eks-elsewhere.yaml":           `use user "x": a token for EKS would go to 127.0.0.1, which is not known to be a server of EKS` + "\n" + sayWhich + ", or give its URL",
+	"eks-name-as-a-beginning.yaml": `use user "x": a token for EKS would go to 0a.gr7.eu-west-1.eks.amazonaws.com.example.com, which is not known to be a server of EKS` + "\n" + sayWhich + ", or give its URL",
+	"eks-name-without-a-dot.yaml":  `use user "x": a token for EKS would go to evileks.amazonaws.com, which is not known to be a server of EKS` + "\n" + sayWhich + ", or give its URL",
+	"eks-through-a-proxy.yaml":     `use user "x": a token for EKS would go through a proxy that a kubeconfig names which a pull request may have written` + "\n" + sayWhich,
+	"eks-unverified.yaml": `use cluster "x": it has insecure-skip-tls-verify, so that whoever answers would be sent the credential` + "\n" +
+		"give it certificate-authority-data instead, or accept this for source and result: `allow_insecure: true`",
+	"eks-endpoint.yaml": `use user "x": its credential comes from aws: aws's argument --endpoint-url has no counterpart here` + "\n" +
+		"take --endpoint-url out of the kubeconfig, or put a token into it in an earlier step" + tokenWins,
+	"gke-address.yaml":           `use user "x": a token for GKE would go to 203.0.113.9, an address in a kubeconfig of the workspace, which a pull request may have written` + "\n" + sayWhich + ", or give its URL",
+	"aks-other-application.yaml": `use user "x": it asks for a token for another application than AKS, in a kubeconfig which a pull request may have written` + "\n" + sayWhich,
+	"aks-authority.yaml":         "~--authority-host",
+	"aks-token-file.yaml":        "~it names a file as its --federated-token-file" + mayNot,
+	"workflow-commands.yaml":     "read kubeconfig: there is no context in it",
+	"bomb.yaml":                  "~not a kubeconfig: invalid YAML, a name twice, or a field of the wrong type",
+	"twice.yaml":                 "~not a kubeconfig: invalid YAML, a name twice, or a field of the wrong type",
+}
+
+func TestHostileKubeconfigs(t *testing.T) {
+	var sent []string
+	attacker := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { sent = append(sent, r.Header.Get("Authorization")) }))
+	defer attacker.Close()
+	dir := t.TempDir()
+	work, temp, trusted := dir+"/work", dir+"/temp", dir+"/home/.kube"
+	secret := write(t, temp+"/secret", "canary-of-another-step")
+	write(t, temp+"/other-secret", "canary-of-another-step") // it may be read as a CA, and is none
+	inWorkspace := write(t, work+"/in-workspace", "canary-of-another-step")
+	write(t, trusted+"/lines", "canary-of-another-step\nand more\n")
+	beyond := write(t, dir+"/beyond/secret", "canary-of-another-step")
+	for _, link := range []string{work + "/leads-away", trusted + "/leads-away"} {
+		symlink(t, beyond, link)
+	}
+	symlink(t, dir+"/beyond", trusted+"/directory-leads-away")
+	makePipe(t, work+"/pipe")
+	canary := write(t, work+"/canary", "#!/bin/sh\ntouch "+dir+"/trace\necho '{}'\n")
+	for _, program := range []string{canary, write(t, work+"/aws", read(t, canary))} {
+		if err := os.Chmod(program, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, work+"/config", "[default]\ncredential_process = "+canary+"\n")
+	unread := unreadSince(t, secret, beyond, inWorkspace)
+
+	archive, err := txtar.ParseFile("../../testdata/hostile/kubeconfigs.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]string{
+		"CANARY": canary, "SECRET": secret, "SERVER": attacker.URL, "WORK": work, "TEMP": temp,
+		"CA": b64(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: attacker.Certificate().Raw})),
+	}
+	met := map[string]bool{}
+	for _, file := range archive.Files {
+		met[file.Name] = true
+		t.Run(file.Name, func(t *testing.T) {
+			path := work + "/" + file.Name
+			if name, ok := strings.CutPrefix(file.Name, "trusted/"); ok {
+				path = trusted + "/" + name
+			}
+			write(t, path, os.Expand(string(file.Data), func(name string) string { return values[name] }))
+			s, err := Load(Input{
+				Kubeconfig: path, Workspace: work, Temp: temp, HTTP: attacker.Client(),
+				Getenv: env("HOME", dir+"/home", "PATH", work, "AWS_ACCESS_KEY_ID", "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY", "canary-of-a-cloud",
+					"CLOUDSDK_AUTH_ACCESS_TOKEN", "canary-of-a-cloud", "AZURE_CLIENT_ID", "00000000-0000-0000-0000-000000000001",
+					"AZURE_TENANT_ID", "00000000-0000-0000-0000-000000000002", "AZURE_CLIENT_SECRET", "canary-of-a-cloud"),
+			})
+			want := hostile[file.Name]
+			if err == nil && strings.HasPrefix(want, "~") { // it shows when the file would be read
+				err = s.Authenticate(t.Context(), func(token.Token) error { return nil })
+			}
+			switch {
+			case want == "works":
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := s.Authenticate(t.Context(), func(token.Token) error { return nil }); err != nil {
+					t.Fatal(err)
+				}
+				ask(t, s)
+			case strings.HasPrefix(want, "~"):
+				if got := failure(t, err); !strings.Contains(got, want[1:]) {
+					t.Errorf("got  %s\nwant …%s", got, want[1:])
+				}
+			default:
+				if diff := cmp.Diff(want, failure(t, err)); diff != "" {
+					t.Error(diff)
+				}
+			}
+			if err != nil && strings.Contains(failure(t, err), "canary-of") {
+				t.Error("a secret is in the error")
+			}
+		})
+	}
+	for name := range hostile {
+		if !met[name] {
+			t.Errorf("%s is not in the corpus", name)
+		}
+	}
+	if diff := cmp.Diff([]string{"Bearer mine"}, sent); diff != "" {
+		t.Errorf("what the attacker's server was sent: %s", diff)
+	}
+	if _, err := os.Stat(dir + "/trace"); err == nil {
+		t.Error("a program was run")
+	}
+	unread()
+}
+
+// What is large or deep ends with an error: after some memory and time that do not depend on what it holds.
+func TestHugeKubeconfigs(t *testing.T) {
+	dir := t.TempDir()
+	huge := write(t, dir+"/huge", "a: b\n")
+	if err := os.Truncate(huge, 100<<20); err != nil {
+		t.Fatal(err)
+	}
+	const invalid = "not a kubeconfig: invalid YAML, a name twice, or a field of the wrong type"
+	for name, c := range map[string]struct{ given, want string }{
+		"100 MB":           {huge, `read kubeconfig "` + huge + `": it is longer than 1048576 bytes`},
+		"deep YAML":        {write(t, dir+"/deep", "a: "+strings.Repeat("[", 500_000)), `read kubeconfig "` + dir + `/deep": ` + invalid},
+		"deep JSON":        {write(t, dir+"/json", strings.Repeat(`{"a":`, 200_000)), `read kubeconfig "` + dir + `/json": ` + invalid},
+		"deep, and closed": {write(t, dir+"/closed", `{"a":`+strings.Repeat("[", 500_000)+strings.Repeat("]", 500_000)+"}"), `read kubeconfig "` + dir + `/closed": ` + invalid},
+		"content of 2 MB":  {"a: b\n" + strings.Repeat("# x\n", 500_000), "read the content of `kubeconfig`: it is longer than 1048576 bytes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Load(Input{Kubeconfig: c.given, Getenv: env()})
+			if got := failure(t, err); !strings.HasPrefix(got, c.want) {
+				t.Errorf("got  %s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
+// unreadSince gives a function that fails the test where a file was read meanwhile: the kernel notes a read in the access
+// time, if that is older than the last change (relatime, mount(8)). A control shows whether this file system does.
+func unreadSince(t *testing.T, paths ...string) func() {
+	t.Helper()
+	old := time.Now().Add(-48 * time.Hour)
+	accessed := func(path string) time.Time {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := info.Sys().(*syscall.Stat_t).Atim
+		return time.Unix(at.Sec, at.Nsec)
+	}
+	control := write(t, t.TempDir()+"/control", "x")
+	for _, path := range append(paths, control) {
+		if err := os.Chtimes(path, old, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return func() {
+		t.Helper()
+		if read(t, control); !accessed(control).After(old.Add(time.Hour)) {
+			t.Log("this file system keeps no access times: that nothing was read is shown by what was sent alone")
+			return
+		}
+		for _, path := range paths {
+			if accessed(path).After(old.Add(time.Hour)) {
+				t.Errorf("%s was read", path)
+			}
+		}
+	}
+}
+
+func makePipe(t *testing.T, path string) {
+	t.Helper()
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func symlink(t *testing.T, to, path string) {
+	t.Helper()
+	if err := os.Symlink(to, path); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,378 @@
+package source
+
+import (
+	"context"
+	"encoding/pem"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/receipt"
+	"github.com/kubemint/kubemint/internal/source/cloud"
+	"github.com/kubemint/kubemint/internal/token"
+)
+
+// server records the credential of each request.
+func server(t *testing.T) (seen *[]string, at string, ca []byte) {
+	t.Helper()
+	seen = new([]string)
+	s := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		*seen = append(*seen, r.Header.Get("Authorization"))
+	}))
+	t.Cleanup(s.Close)
+	return seen, s.URL, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+}
+
+// masks records what is masked, as it is.
+func masks(into *[]string) func(token.Token) error {
+	return func(secret token.Token) error {
+		*into = append(*into, secret.Reveal())
+		return nil
+	}
+}
+
+func TestServerWithAGivenToken(t *testing.T) {
+	seen, at, ca := server(t)
+	var masked []string
+	home := t.TempDir()
+	write(t, home+"/.kube/config", entries("other", "other=o")) // what happens to be there does not matter
+	s := load(t, Input{
+		Server: at, Authority: func() ([]byte, error) { return ca, nil }, Bearer: token.New("a-token-of-the-ci-system"),
+		Getenv: env("HOME", home, "KUBECONFIG", home+"/.kube/config", "KUBERNETES_SERVICE_HOST", "h", "KUBERNETES_SERVICE_PORT", "1"),
+	})
+	if s.Server != at || string(s.CAData) != string(ca) || len(s.Files) > 0 || s.Origin.Kind != receipt.KindServer || s.Origin.Context != "" {
+		t.Errorf("got %+v", s)
+	}
+	if err := s.Authenticate(t.Context(), masks(&masked)); err != nil {
+		t.Fatal(err)
+	}
+	ask(t, s)
+	if diff := cmp.Diff([]string{"Bearer a-token-of-the-ci-system"}, *seen); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"a-token-of-the-ci-system"}, masked); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// The token is requested once, masked before it is sent, and again shortly before it expires.
+func TestServerWithTheJobsOwnToken(t *testing.T) {
+	for name, c := range map[string]struct {
+		audience, asked string
+		expires         time.Duration
+		requests        int
+	}{
+		"once":                {"", "the server", time.Hour, 1},
+		"with an audience":    {"vault", "vault", time.Hour, 1},
+		"again, near its end": {"", "the server", 59 * time.Second, 3}, // at first, and for each of two requests
+	} {
+		t.Run(name, func(t *testing.T) {
+			seen, at, ca := server(t)
+			var masked, audiences []string
+			s := load(t, Input{Server: at, Authority: func() ([]byte, error) { return ca, nil }, Audience: c.audience, IDToken: func(_ context.Context, audience string) (token.Token, error) {
+				audiences = append(audiences, strings.Replace(audience, at, "the server", 1))
+				end := strconv.FormatInt(time.Now().Add(c.expires).Unix(), 10)
+				return token.New(jwt(`{"n":` + strconv.Itoa(len(audiences)) + `,"exp":` + end + `}`)), nil
+			}})
+			if len(audiences) > 0 {
+				t.Fatal("requested by Load")
+			}
+			if diff := cmp.Diff([]string{"ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"}, s.Secrets); diff != "" {
+				t.Error(diff)
+			}
+			if err := s.Authenticate(t.Context(), masks(&masked)); err != nil {
+				t.Fatal(err)
+			}
+			ask(t, s)
+			ask(t, s)
+			if len(audiences) != c.requests || audiences[0] != c.asked || len(masked) != c.requests || len(*seen) != 2 {
+				t.Errorf("asked %q, masked %d, sent %d", audiences, len(masked), len(*seen))
+			}
+			if last := (*seen)[1]; last != "Bearer "+masked[len(masked)-1] {
+				t.Errorf("sent %s, masked last %s", last, masked[len(masked)-1])
+			}
+		})
+	}
+}
+
+func TestServerWithoutACredential(t *testing.T) {
+	broken := errors.New("the runner is away")
+	for name, c := range map[string]struct {
+		in   Input
+		want string
+	}{
+		"none to ask for": {
+			Input{NoIDToken: "do this"},
+			"use server: there is no credential for https://x: no kubeconfig, no `bearer_token`, and the job has no OIDC token to ask for\ndo this",
+		},
+		"a context": {
+			Input{Context: "prod", NoIDToken: "do this"},
+			"use context \"prod\": there is no kubeconfig, and `server` has no contexts\nleave `context` out, or give `kubeconfig`",
+		},
+		"none is given": {
+			Input{IDToken: func(context.Context, string) (token.Token, error) {
+				return token.Token{}, fail("request", "%w", broken)
+			}},
+			"request: the runner is away",
+		},
+		"it is none": {
+			Input{IDToken: func(context.Context, string) (token.Token, error) { return token.New("sesame"), nil }},
+			"request the job's OIDC token: what the CI system gives is none",
+		},
+		"of two lines": {
+			Input{Bearer: token.New("sesame\nopen")},
+			"log in to the cluster: the token that was given out is not one line of ASCII",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.in.Server, c.in.Getenv = "https://x", env()
+			s, err := Load(c.in)
+			if err == nil {
+				err = s.Authenticate(t.Context(), func(token.Token) error { t.Error("masked"); return nil })
+			}
+			if diff := cmp.Diff(c.want, failure(t, err)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	for name, c := range map[string]struct {
+		cause error
+		code  int
+		want  string
+	}{
+		"a signal": {problem.Interrupted{Signal: os.Interrupt, Number: 2}, 130, "log in to the cluster: interrupted by interrupt"},
+		"the run's time": {
+			context.DeadlineExceeded, 3,
+			"log in to the cluster: no answer in time: away\nraise `timeout`, or see whether this runner reaches the login's endpoint",
+		},
+	} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		s := load(t, Input{Server: "https://x", IDToken: func(context.Context, string) (token.Token, error) {
+			cancel(c.cause)
+			return token.Token{}, errors.New("away")
+		}})
+		err := s.Authenticate(ctx, nil)
+		if got := failure(t, err); got != c.want || problem.ExitCode(err) != c.code {
+			t.Errorf("%s: exit code %d, %s", name, problem.ExitCode(err), got)
+		}
+	}
+	s := load(t, Input{Server: "https://x", Bearer: token.New("a-token-of-the-ci-system")})
+	if err := s.Authenticate(t.Context(), func(token.Token) error { return broken }); !errors.Is(err, broken) {
+		t.Errorf("what cannot be masked is used: %v", err)
+	}
+	expired := load(t, Input{Server: "https://x", Bearer: token.New(jwt(`{"exp":946684800}`))})
+	if diff := cmp.Diff([]string{"`bearer_token` expired at 2000-01-01T00:00:00Z"}, expired.Warnings); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// With a kubeconfig that is found, `server` is not the source; our own kubeconfig stands for a source that was one.
+func TestServerBesideAKubeconfig(t *testing.T) {
+	dir := t.TempDir()
+	other := write(t, dir+"/other", entries("other", "other=o"))
+	ours := mint(t, dir+"/ours", receipt.Source{Kind: receipt.KindServer})
+	given := func(context.Context, string) (token.Token, error) { return token.New(jwt(`{"n":1}`)), nil }
+	for name, c := range map[string]struct {
+		in   Input
+		want string
+	}{
+		"the input":      {Input{Kubeconfig: other}, "https://o"},
+		"$KUBECONFIG":    {Input{Getenv: env("KUBECONFIG", other)}, "https://o"},
+		"none":           {Input{}, "https://x"},
+		"ours":           {Input{Getenv: env("KUBECONFIG", ours)}, "https://x"},
+		"a pod's":        {Input{Getenv: env("KUBERNETES_SERVICE_HOST", "h", "KUBERNETES_SERVICE_PORT", "1")}, "https://x"},
+		"with an aud":    {Input{Audience: "a", Getenv: env("KUBECONFIG", other)}, "https://x"},
+		"with its token": {Input{Bearer: token.New("a-token-of-the-ci-system"), Getenv: env("KUBECONFIG", other)}, "https://x"},
+	} {
+		c.in.Server, c.in.IDToken = "https://x", given
+		if s := load(t, c.in); s.Server != c.want {
+			t.Errorf("%s: %s", name, s.Server)
+		}
+	}
+	_, err := Load(Input{Getenv: env("KUBECONFIG", ours)})
+	want := "read kubeconfig \"" + ours + "\": kubemint wrote it, with an ID token for https://minted as its source, which no receipt holds\n" +
+		"give this step the input `server` as well, with what belongs to it"
+	if diff := cmp.Diff(want, failure(t, err)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestExpectedCluster(t *testing.T) {
+	kind := load(t, Input{Kubeconfig: kubeconfigs + "kind.yaml"})
+	const right, wrong = "https://127.0.0.1:36443", "\nsee whether `kubeconfig` and `context` name the cluster that is meant"
+	sum := Fingerprint(kind.CAData)
+	none := strings.Repeat("0", 64)
+	bundle := kubeconfig("server: '"+right+"', certificate-authority-data: "+b64(append(kind.CAData, kind.CAData...)), "token: t")
+	for name, c := range map[string]struct {
+		in   Input
+		want string
+	}{
+		"URL":                     {Input{ExpectServer: right}, ""},
+		"URL, written otherwise":  {Input{ExpectServer: "https://127.0.0.1:36443/"}, ""},
+		"CA":                      {Input{ExpectFingerprint: sum}, ""},
+		"another URL":             {Input{ExpectServer: "https://127.0.0.1"}, "use context \"kind-shop\": its server is " + right + ", and `expect_cluster` says https://127.0.0.1" + wrong},
+		"another CA":              {Input{ExpectFingerprint: none}, "use context \"kind-shop\": its certificate authority is sha256:" + sum + ", and `expect_cluster` says sha256:" + none + wrong},
+		"one more CA in a bundle": {Input{ExpectFingerprint: sum, Kubeconfig: bundle}, "use context \"x\": its certificate authority is sha256:" + Fingerprint(append(kind.CAData, kind.CAData...)) + ", and `expect_cluster` says sha256:" + sum + wrong},
+		"no CA": {
+			Input{ExpectFingerprint: sum, Kubeconfig: kubeconfig("", "token: t")},
+			"use context \"x\": it has no certificate authority, and `expect_cluster` says sha256:" + sum +
+				"\ngive `expect_cluster` the server's URL or the UID of the namespace kube-system instead" + wrong,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.in.Getenv = env()
+			if c.in.Kubeconfig == "" {
+				c.in.Kubeconfig = kubeconfigs + "kind.yaml"
+			}
+			_, err := Load(c.in)
+			if c.want == "" && err == nil {
+				return
+			}
+			if diff := cmp.Diff(c.want, failure(t, err)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	for _, same := range [][2]string{{"https://a", "https://A:443/"}, {"https://a/k8s/", "https://a/k8s"}, {"https://[::1]", "https://[::1]:443"}} {
+		if !sameServer(same[0], same[1]) {
+			t.Errorf("%q are not the same", same)
+		}
+	}
+	for _, other := range [][2]string{{"https://a", "https://a:6443"}, {"https://a/x", "https://a/X"}, {"https://a", "https://a."}} {
+		if sameServer(other[0], other[1]) {
+			t.Errorf("%q are the same", other)
+		}
+	}
+}
+
+// Who may have a token that was made for a cloud's cluster.
+func TestReleaseOfACloudsToken(t *testing.T) {
+	work := t.TempDir()
+	const outside, content = "/home/runner/.kube/config", ""
+	inside := write(t, work+"/kubeconfig", "")
+	named, bare := &cloud.Login{Cloud: "EKS", Servers: []string{".eks.amazonaws.com"}}, &cloud.Login{Cloud: "GKE", Servers: []string{".gke.goog"}, BareIP: true}
+	odd := &cloud.Login{Cloud: "AKS", Servers: []string{".azmk8s.io"}, Unusual: "something else"}
+	const eks, ip = "https://a.eks.amazonaws.com", "https://203.0.113.9"
+	byURL, byCA := func(in *Input) { in.ExpectServer = "https://expected" }, func(in *Input) { in.ExpectFingerprint = "00" }
+	for name, c := range map[string]struct {
+		login    *cloud.Login
+		server   string
+		from     string
+		cluster  api.Cluster
+		expect   func(in *Input)
+		released bool
+	}{
+		"its own name":                        {login: named, server: eks, from: outside, released: true},
+		"its own name, upper case":            {login: named, server: "https://A.EKS.AmazonAWS.com:443", from: outside, released: true},
+		"its own name, of the workspace":      {login: named, server: eks, from: inside, released: true},
+		"its own name, as content":            {login: named, server: eks, from: content, released: true},
+		"another name":                        {login: named, server: "https://a.example.com", from: outside},
+		"the ending alone":                    {login: named, server: "https://eks.amazonaws.com", from: outside},
+		"another name, expected":              {login: named, server: "https://a.example.com", from: inside, expect: byURL, released: true},
+		"another name, its CA expected":       {login: named, server: "https://a.example.com", from: inside, expect: byCA, released: true},
+		"an address":                          {login: named, server: ip, from: outside},
+		"GKE's address":                       {login: bare, server: ip, from: outside, released: true},
+		"GKE's address, IPv6":                 {login: bare, server: "https://[2001:db8::1]:443", from: outside, released: true},
+		"GKE's address, as content":           {login: bare, server: ip, from: content, released: true},
+		"GKE's address, of the workspace":     {login: bare, server: ip, from: inside},
+		"GKE's address, workspace, expected":  {login: bare, server: ip, from: inside, expect: byCA, released: true},
+		"another name for GKE":                {login: bare, server: "https://a.example.com", from: outside},
+		"a proxy":                             {login: named, server: eks, from: outside, cluster: api.Cluster{ProxyURL: "http://p"}, released: true},
+		"a proxy, of the workspace":           {login: named, server: eks, from: inside, cluster: api.Cluster{ProxyURL: "http://p"}},
+		"a proxy, as content":                 {login: named, server: eks, from: content, cluster: api.Cluster{ProxyURL: "http://p"}},
+		"a proxy, of the workspace, URL":      {login: named, server: eks, from: inside, cluster: api.Cluster{ProxyURL: "http://p"}, expect: byURL},
+		"a proxy, of the workspace, CA":       {login: named, server: eks, from: inside, cluster: api.Cluster{ProxyURL: "http://p"}, expect: byCA, released: true},
+		"unverified":                          {login: named, server: eks, from: outside, cluster: api.Cluster{InsecureSkipTLSVerify: true}},
+		"unverified, expected":                {login: named, server: eks, from: outside, cluster: api.Cluster{InsecureSkipTLSVerify: true}, expect: byURL},
+		"unusual":                             {login: odd, server: "https://a.azmk8s.io", from: outside, released: true},
+		"unusual, of the workspace":           {login: odd, server: "https://a.azmk8s.io", from: inside},
+		"unusual, as content":                 {login: odd, server: "https://a.azmk8s.io", from: content},
+		"unusual, of the workspace, expected": {login: odd, server: "https://a.azmk8s.io", from: inside, expect: byURL, released: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := &loader{Input: Input{Workspace: work, Getenv: env()}}
+			if c.expect != nil {
+				c.expect(&l.Input)
+			}
+			u, err := url.Parse(c.server)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.cluster.LocationOfOrigin = c.from
+			err = l.release("use user", c.login, u, &api.AuthInfo{LocationOfOrigin: c.from}, &c.cluster)
+			if c.released != (err == nil) {
+				t.Errorf("released: %t, error: %v", c.released, err)
+			}
+		})
+	}
+	// The user comes from one file, and the cluster from another: either may be a pull request's.
+	for _, from := range [][2]string{{inside, outside}, {outside, inside}} {
+		l := &loader{Input: Input{Workspace: work, Getenv: env()}}
+		u, _ := url.Parse(ip)
+		if l.release("use user", bare, u, &api.AuthInfo{LocationOfOrigin: from[0]}, &api.Cluster{LocationOfOrigin: from[1]}) == nil {
+			t.Errorf("released to %q", from)
+		}
+	}
+}
+
+// Which files a kubeconfig may name, by where it lies itself.
+func TestFilesThatAKubeconfigNames(t *testing.T) {
+	dir := t.TempDir()
+	home, work, temp, mount := dir+"/home", dir+"/home/work", dir+"/temp", dir+"/mount"
+	ca := load(t, Input{Kubeconfig: kubeconfigs + "kind.yaml"}).CAData
+	for _, path := range []string{home + "/.minikube/ca", work + "/deep/ca", temp + "/ca", mount + "/ca", dir + "/elsewhere/ca", home + "/.kube/ca"} {
+		write(t, path, string(ca))
+	}
+	symlink(t, dir+"/elsewhere/ca", work+"/link")
+	symlink(t, work+"/deep/ca", dir+"/elsewhere/link")
+	symlink(t, home+"/.kube", dir+"/kube-link")
+	symlink(t, work, dir+"/work-link")
+	for from, allowed := range map[string][]string{
+		home + "/.kube/config":    {home + "/.minikube/ca", work + "/deep/ca", temp + "/ca", mount + "/ca", home + "/.kube/ca", "../.minikube/ca", dir + "/elsewhere/link"},
+		work + "/kubeconfig":      {home + "/.minikube/ca", work + "/deep/ca", temp + "/ca", mount + "/ca", home + "/.kube/ca", "deep/ca", dir + "/elsewhere/link"},
+		temp + "/kubeconfig":      {work + "/deep/ca", temp + "/ca", mount + "/ca", "ca", dir + "/elsewhere/link", "../home/work/deep/ca"},
+		dir + "/kube-link/config": {work + "/deep/ca", temp + "/ca", mount + "/ca", "ca", home + "/.kube/ca", home + "/.minikube/ca", dir + "/elsewhere/link"},
+	} {
+		for _, named := range append(allowed, dir+"/elsewhere/ca", work+"/link", "../../elsewhere/ca", work+"/../../elsewhere/ca", "/etc/hostname") {
+			path := write(t, from, kubeconfig("certificate-authority: "+named, "token: t"))
+			_, err := Load(Input{Kubeconfig: path, Workspace: work, Temp: temp, InClusterDir: mount, Getenv: env("HOME", home)})
+			want := false
+			for _, a := range allowed {
+				want = want || a == named
+			}
+			if want != (err == nil) {
+				t.Errorf("%s names %s: %v", from, named, err)
+			} else if err != nil && !strings.Contains(err.Error(), "outside") && !strings.Contains(err.Error(), "no such file") {
+				t.Errorf("%s names %s: %v", from, named, err)
+			}
+		}
+	}
+	// A key only from a kubeconfig that no pull request can have written, by whatever name it is called.
+	for from, want := range map[string]bool{
+		home + "/.kube/config": true, temp + "/kubeconfig": true, work + "/kubeconfig": false, dir + "/work-link/kubeconfig": false, work + "/home-link": false,
+	} {
+		write(t, strings.Replace(from, work+"/home-link", home+"/.kube/other", 1), kubeconfig("", "tokenFile: "+write(t, temp+"/token", "t")))
+		if strings.HasSuffix(from, "home-link") {
+			symlink(t, home+"/.kube/other", from)
+		}
+		_, err := Load(Input{Kubeconfig: from, Workspace: work, Temp: temp, InClusterDir: mount, Getenv: env("HOME", home)})
+		if want != (err == nil) || err != nil && !strings.Contains(err.Error(), "it names a file as its tokenFile") {
+			t.Errorf("%s: %v", from, err)
+		}
+	}
+	// Everything is below the root directory: it counts for nothing.
+	path := write(t, dir+"/at-root/config", kubeconfig("certificate-authority: "+dir+"/elsewhere/ca", "token: t"))
+	if _, err := Load(Input{Kubeconfig: path, Workspace: "/", Temp: "/", Getenv: env("HOME", "/")}); err == nil {
+		t.Error("a home at the root directory opens all files")
+	}
+}
