@@ -31,6 +31,7 @@ type Client struct {
 	groups map[schema.GroupVersion]*rest.RESTClient
 	params runtime.ParameterCodec
 	heard  *atomic.Bool // the API server has answered, whatever it said
+	line   *line
 	dryRun []string     // of a request that writes: nil, or metav1.DryRunAll
 }
 
@@ -54,6 +55,7 @@ func New(config *rest.Config) (*Client, error) {
 	c := &Client{
 		http: httpClient, server: config.Host,
 		groups: map[schema.GroupVersion]*rest.RESTClient{}, params: runtime.NewParameterCodec(scheme), heard: &atomic.Bool{},
+		line: &line{open: make(chan struct{})},
 	}
 	for _, r := range access.Resources {
 		version := r.GroupVersion()

@@ -6,7 +6,9 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"net/http/httptrace"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -32,12 +34,36 @@ func (c *Client) do(ctx context.Context, into runtime.Object, request func() *re
 	return c.tries(ctx, send, into, request)
 }
 
+// line has the requests of a client wait until the first one has its connection, which HTTP/2 then lets all of them share:
+// net/http would dial one for each, and every TLS handshake costs both sides more than a request does.
+type line struct {
+	once sync.Once
+	open chan struct{}
+}
+
+// join waits, or marks the request that the others wait for. passed has to be called when that one has ended.
+func (l *line) join(ctx context.Context) (traced context.Context, passed func()) {
+	first := false
+	l.once.Do(func() { first = true })
+	if !first {
+		select {
+		case <-l.open:
+		case <-ctx.Done():
+		}
+		return ctx, func() {}
+	}
+	passed = sync.OnceFunc(func() { close(l.open) })
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { passed() }}), passed
+}
+
 type sender func(ctx context.Context, into runtime.Object, request *rest.Request) error
 
 func (c *Client) tries(ctx context.Context, send sender, into runtime.Object, request func() *rest.Request) error {
 	wait, before := firstWait, error(nil)
 	for try := 1; ; try++ {
-		err := send(ctx, into, request())
+		traced, passed := c.line.join(ctx)
+		err := send(traced, into, request())
+		passed()
 		if err != nil && before != nil {
 			err = &unsureError{last: err, before: before}
 		}

@@ -19,6 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
+	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
@@ -272,5 +273,44 @@ func TestTimesOutBeforeAnythingIsAnswered(t *testing.T) {
 	// What never answers is out of reach; a timeout of what has answered before has the code of its phase.
 	if got := problem.ExitCode(err); got != int(problem.Source) || !strings.Contains(fmt.Sprint(err), "no answer in time") {
 		t.Errorf("exit code %d: %v", got, err)
+	}
+}
+
+// Requests that start at once share one connection: each would dial its own before HTTP/2 is up. Who was first may have failed, or
+// have been given up: the others go on.
+func TestRequestsShareAConnection(t *testing.T) {
+	t.Parallel()
+	var dialled atomic.Int32
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request, _ int) { give(w, http.StatusOK, object("Role", "shop", "a")) })
+	config := s.config()
+	dial := config.Dial
+	config.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		dialled.Add(1)
+		time.Sleep(20 * time.Millisecond) // all of them have started
+		return dial(ctx, network, address)
+	}
+	client := connect(t, config)
+	if err := cluster.Each(20, func(int) error { return client.Get(t.Context(), object("Role", "shop", "a")) }); err != nil {
+		t.Error(err)
+	}
+	// The first one's connection is announced a moment before it is there for all: one or two more may be dialled then.
+	if n := dialled.Load(); n > 5 {
+		t.Errorf("%d connections for 20 requests", n)
+	}
+
+	refused := errors.New("refused for a test")
+	config.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if dialled.Add(1) == 1 {
+			return nil, refused
+		}
+		return dial(ctx, network, address)
+	}
+	dialled.Store(0)
+	client = connect(t, config)
+	if err := client.Get(t.Context(), object("Role", "shop", "a")); !errors.Is(err, refused) {
+		t.Errorf("the first: %v", err)
+	}
+	if err := client.Get(t.Context(), object("Role", "shop", "a")); err != nil {
+		t.Errorf("the second: %v", err)
 	}
 }
