@@ -22,7 +22,6 @@ const (
 	aksTenant = "00000000-0000-0000-0000-000000000002" // of the fixtures
 	aksClient = "00000000-0000-0000-0000-000000000001"
 	aksSecret = "made-up-client-secret"
-	aksGroup  = "11111111-2222-3333-4444-555555555555"
 
 	entraHost       = "login.microsoftonline.com"
 	entraGovernment = "login.microsoftonline.us"
@@ -30,7 +29,7 @@ const (
 	githubSubject   = "repo:acme/shop:ref:refs/heads/main"
 )
 
-// aksJob is a job with a kubeconfig of AKS, and a tenant with one application, whose rights an Entra group has.
+// aksJob is a job with a kubeconfig of AKS, and a tenant with one application.
 type aksJob struct {
 	*cloudJob
 	entra  *clouds.Entra
@@ -38,7 +37,7 @@ type aksJob struct {
 	host   string // of Entra
 }
 
-// aks makes the job; the application is as known to Entra as federate and change say. It is one of a person's shell, whose
+// aks makes the job, and the application of the fixtures with what it may log in with. It is one of a person's shell, whose
 // kubeconfig may name files.
 func (c *cloud) aks(t *testing.T, fixture string, application clouds.Application) *aksJob {
 	t.Helper()
@@ -57,7 +56,7 @@ func (c *cloud) aks(t *testing.T, fixture string, application clouds.Application
 		}
 	})
 	j.github = clouds.NewIssuer(t, j.internet, "https://token.actions.githubusercontent.com", clouds.GitHubClaims("acme/shop", "refs/heads/main"))
-	application.ID, application.Object, application.Groups = aksClient, "object-of-"+j.namespace, []string{aksGroup}
+	application.ID, application.Object = aksClient, "object-of-"+j.namespace
 	for i := range application.Federated {
 		application.Federated[i] = clouds.Federation{Issuer: j.github, Subject: githubSubject, Audience: audience}
 	}

@@ -3,7 +3,9 @@ package main
 import (
 	"crypto/rand"
 	"errors"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -106,6 +108,9 @@ func ofEKS(t *testing.T, c *cloud) {
 	issuer := clouds.NewIssuer(t, clouds.NewInternet(t), "https://oidc.eks.example", nil)
 	for fixture, f := range eksFixtures {
 		for name, session := range map[string]string{"a user's key": "", "the keys of a session": "made-up-session-token/+=="} {
+			if session == "" && fixture != "aws.yaml" {
+				continue // the same everywhere
+			}
 			t.Run(fixture+" with "+name, func(t *testing.T) {
 				t.Parallel()
 				j := c.eks(t, fixture, session)
@@ -135,6 +140,20 @@ func ofEKS(t *testing.T, c *cloud) {
 			j.hides(t, j.works(t, user, asks...), identity)
 		})
 	}
+	t.Run("exec keeps the cloud's keys from the command", func(t *testing.T) {
+		t.Parallel()
+		j := c.eks(t, "aws.yaml", "made-up-session")
+		j.keys("made-up-session")
+		j.grants(t, j.arn("aws.yaml", "user/ci"))
+		said := j.run(t, 0, []string{"AWS_REGION=eu-west-1", "PATH=" + os.Getenv("PATH")}, "exec", "--", "sh", "-c", `env | sed 's/^/has /' >&2`)
+		says(t, said, `^has KUBECONFIG=/`, `^has AWS_REGION=eu-west-1$`,
+			`^note: the command does not get AWS_SECRET_ACCESS_KEY: the source's credential is no business of its$`)
+		for _, variable := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"} {
+			if strings.Contains(said, "has "+variable+"=") {
+				t.Errorf("the command has %s", variable)
+			}
+		}
+	})
 	eksRefusals(t, c)
 }
 

@@ -27,6 +27,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/kubemint/kubemint/internal/app"
 	"github.com/kubemint/kubemint/internal/kubetest"
 	"github.com/kubemint/kubemint/internal/kubetest/clouds"
 )
@@ -153,12 +154,14 @@ func newCloudJob(t *testing.T, cluster *kubetest.ControlPlane, n *clouds.Interne
 // grants gives a user what `kubemint bootstrap` prints for this job, and nothing else.
 func (j *cloudJob) grants(t *testing.T, user string) {
 	t.Helper()
-	command, stderr := program(t, t.TempDir(), j.env, "bootstrap", "--subject", "user:"+user)
-	manifests, err := command.Output()
-	if err != nil {
-		t.Fatalf("%v: %s", err, stderr)
+	var stderr, manifests bytes.Buffer
+	code := app.Main(t.Context(), app.Process{
+		Args: []string{"kubemint", "bootstrap", "--subject", "user:" + user}, Environ: j.env, Dir: j.dir, Stdout: &manifests, Stderr: &stderr,
+	})
+	if code != 0 {
+		t.Fatal(&stderr)
 	}
-	if err := j.cluster.Apply(t.Context(), string(manifests)); err != nil {
+	if err := j.cluster.Apply(t.Context(), manifests.String()); err != nil {
 		t.Fatal(err)
 	}
 	// A Role takes effect as a whole, a moment after it was written.
@@ -199,7 +202,8 @@ func (j *cloudJob) process(t *testing.T, code int, name string, more []string, a
 	defer stdout.Close()
 	stderr := new(bytes.Buffer)
 	command := exec.CommandContext(t.Context(), name, args...)
-	command.Dir, command.Env = j.dir, slices.Concat(from, j.internet.Env(), j.env, more)
+	// The race detector has each process sleep for a second before it ends, else.
+	command.Dir, command.Env = j.dir, slices.Concat([]string{"GORACE=atexit_sleep_ms=0"}, from, j.internet.Env(), j.env, more)
 	command.Stdout, command.Stderr = stdout, stderr
 	_ = command.Run()
 	if have := command.ProcessState.ExitCode(); have != code {

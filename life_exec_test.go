@@ -157,6 +157,24 @@ func TestExecRenews(t *testing.T) {
 	l.allDead(t)
 }
 
+// GitHub's runner knows a command by the beginning of its line, and the command that runs may have begun one.
+func TestExecMasksOnALineOfItsOwn(t *testing.T) {
+	t.Parallel()
+	cluster, _ := sharedCluster(t)
+	l := newLife(t, cluster, false)
+	v := &victim{}
+	l.through(t, v, "lines", func(_ int, w http.ResponseWriter, r *http.Request, next http.Handler) { next.ServeHTTP(w, r) })
+	v.env = append(v.env, "GITHUB_ACTIONS=true")
+	e := v.execute(t, "sh", "-c", "printf 'not the end of a line' >&2; "+waitForDone)
+	e.eventually(t, "renewal", func() bool { return strings.Count(e.stderr.String(), "::add-mask::") > 2 })
+	e.done(t)
+	for line := range strings.Lines(e.stderr.String()) {
+		if before, _, found := strings.Cut(line, "::add-mask::"); found && before != "" {
+			t.Errorf("a mask is printed behind %q", before)
+		}
+	}
+}
+
 // A renewal that fails is reported and tried again.
 func TestExecRetriesRenewal(t *testing.T) {
 	t.Parallel()
@@ -185,6 +203,24 @@ func TestExecRetriesRenewal(t *testing.T) {
 	failing.Store(false)
 	e.eventually(t, "renewal", func() bool { return e.expiresAt(t) > before })
 	e.done(t)
+}
+
+// After the command there is time to revoke: what waits for a new login of the source is not cut short.
+func TestExecRevokesPatiently(t *testing.T) {
+	t.Parallel()
+	cluster, _ := sharedCluster(t)
+	l := newLife(t, cluster, false)
+	v := &victim{}
+	l.through(t, v, "patient", func(_ int, w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if r.Method == http.MethodDelete && strings.Contains(r.URL.Path, "/leases/") {
+			time.Sleep(4 * time.Second)
+		}
+		answer := httptest.NewRecorder()
+		next.ServeHTTP(answer, r)
+		l.keepToken(r, answer)
+		deliver(w, answer)
+	})
+	v.execute(t, "true").ends(t, 0)
 }
 
 // A runner that may not patch leases is told once what that means; the token is renewed all the same.

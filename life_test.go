@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,9 +40,12 @@ func program(t *testing.T, dir string, env []string, args ...string) (command *e
 	t.Helper()
 	stderr = new(bytes.Buffer)
 	command = exec.CommandContext(t.Context(), "kubemint", args...)
-	command.Dir, command.Env, command.Stderr = dir, env, stderr
+	command.Dir, command.Env, command.Stderr = dir, append(slices.Clone(env), raceExit), stderr
 	return command, stderr
 }
+
+// raceExit spares a program that was built with the race detector the second that it waits for before it ends.
+const raceExit = "GORACE=atexit_sleep_ms=0"
 
 func run(t *testing.T, dir string, env []string, args ...string) {
 	t.Helper()

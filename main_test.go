@@ -138,6 +138,7 @@ func setUp(env *testscript.Env, cluster *kubetest.ControlPlane) error {
 	env.Setenv("ROOT", root)
 	env.Setenv("ADMIN", admin)
 	env.Setenv("HOME", home)
+	env.Setenv("GORACE", strings.TrimPrefix(raceExit, "GORACE="))
 	env.Setenv("SERVER", cluster.URL)
 	env.Setenv("PATH", filepath.Dir(cluster.Kubectl())+string(os.PathListSeparator)+env.Getenv("PATH"))
 	return nil

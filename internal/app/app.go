@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/kubemint/kubemint/internal/config"
@@ -142,7 +143,8 @@ type run struct {
 	platform platform.Platform
 	log      *log
 
-	childStdout io.Writer // the process's standard output, while the platform's commands go elsewhere
+	childStdout io.Writer   // the process's standard output, while the platform's commands go elsewhere
+	shared      atomic.Bool // standard error, with the command of exec
 }
 
 func newRun(p Process) *run {

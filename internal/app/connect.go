@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -14,7 +15,6 @@ import (
 	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/kubeconfig"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/receipt"
 	"github.com/kubemint/kubemint/internal/source"
 	"github.com/kubemint/kubemint/internal/token"
 )
@@ -43,12 +43,20 @@ func (r *run) loadSource(given, contextName string, getenv func(string) string) 
 // answerWithin is what a cloud's token endpoint gets before it is tried again: it mostly answers in a second.
 const answerWithin = 10 * time.Second
 
-// workspace is where a pull request's files may lie. In a person's shell it is the working directory, but not where that
-// holds the home directory: nobody checks a repository out there.
+// workspace is where a pull request's files may lie. Where no platform says so it is the checkout around the working directory,
+// or else that directory, unless it holds the home directory: nobody checks a repository out there.
 func (r *run) workspace() string {
 	dir := r.platform.Absolute(".")
+	if r.platform.Name() != "plain" {
+		return dir
+	}
+	for at := dir; at != filepath.Dir(at); at = filepath.Dir(at) {
+		if _, err := os.Stat(filepath.Join(at, ".git")); err == nil {
+			return at
+		}
+	}
 	home := r.getenv("HOME")
-	if rest, err := filepath.Rel(dir, home); home != "" && err == nil && filepath.IsLocal(rest) && r.platform.Name() == "plain" {
+	if rest, err := filepath.Rel(dir, home); home != "" && err == nil && filepath.IsLocal(rest) {
 		return ""
 	}
 	return dir
@@ -98,7 +106,7 @@ func (r *run) openExpected(ctx context.Context, s *source.Source) (*cluster.Clie
 // `certificate_authority` say instead.
 func (r *run) address(s *source.Source) (kubeconfig.Config, error) {
 	to := kubeconfig.Config{Server: s.Server, CAData: s.CAData, TLSServerName: s.TLSServerName, ProxyURL: s.ProxyURL, Insecure: s.Insecure}
-	if given := r.cfg.Source.Server; given != "" && s.Origin.Kind != receipt.KindServer {
+	if given := r.cfg.Source.Server; given != "" && !source.SameServer(given, s.Server) {
 		to.Server, to.TLSServerName, to.ProxyURL = given, "", "" // which are for the other address
 	}
 	bundle, err := r.authority()

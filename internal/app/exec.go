@@ -67,6 +67,7 @@ func (r *run) execute(ctx context.Context, command []string) (code int, err erro
 
 	// From here on a signal is the command's affair: it decides how to end, and the token lives until it has.
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	m.shared.Store(true)
 	renewed := make(chan struct{})
 	go func() { defer close(renewed); m.renew(running) }()
 	code, err = m.child(ctx, program, command)

@@ -20,7 +20,7 @@ import (
 // does not reach a disk.
 func (r *run) mintPrivately(ctx context.Context) (*minting, error) {
 	// Standard output is the command's, so that the platform's commands (the mask) go to standard error; the runner reads both.
-	r.process.Stdout, r.childStdout = r.process.Stderr, r.process.Stdout
+	r.process.Stdout, r.childStdout = ownLine{r}, r.process.Stdout
 	if err := r.load(ctx); err != nil {
 		return nil, err
 	}
@@ -48,6 +48,18 @@ func (r *run) mintPrivately(ctx context.Context) (*minting, error) {
 		return nil, errors.Join(err, m.end(ctx))
 	}
 	return m, nil
+}
+
+// ownLine has a platform's command begin a line, without which the runner would print it and not carry it out: the command that
+// runs can have begun one on the same standard error.
+type ownLine struct{ *run }
+
+func (o ownLine) Write(data []byte) (int, error) {
+	if !o.shared.Load() {
+		return o.process.Stderr.Write(data)
+	}
+	_, err := o.process.Stderr.Write(append([]byte("\n"), data...))
+	return len(data), err
 }
 
 // refuseForExec refuses the inputs that have no meaning for exec, so that none is ignored.

@@ -21,7 +21,14 @@ const rollBackWithin = 3 * time.Second
 // rollBack takes back what this run made: first the lease, with which the token dies, then the files. What was there
 // before is there again. What the cluster shares between runs (ServiceAccount, roles, bindings) stays.
 func (m *minting) rollBack(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollBackWithin)
+	within, interrupted := rollBackWithin, ctx
+	ctx, hurry := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer hurry(nil)
+	if m.private && interrupted.Err() == nil { // nobody is about to kill us, and the source may have to log in anew
+		within = revokeWithin
+		defer context.AfterFunc(interrupted, func() { time.AfterFunc(rollBackWithin, func() { hurry(context.DeadlineExceeded) }) })()
+	}
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	o := m.output
 	if o == nil || o.receipt == nil {

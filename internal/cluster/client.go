@@ -32,7 +32,7 @@ type Client struct {
 	params runtime.ParameterCodec
 	heard  *atomic.Bool // the API server has answered, whatever it said
 	line   *line
-	dryRun []string     // of a request that writes: nil, or metav1.DryRunAll
+	dryRun []string // of a request that writes: nil, or metav1.DryRunAll
 }
 
 // New makes a client. No request is sent. The client throttles nothing: the API server says when it has enough (429).

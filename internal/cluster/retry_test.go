@@ -281,7 +281,9 @@ func TestTimesOutBeforeAnythingIsAnswered(t *testing.T) {
 func TestRequestsShareAConnection(t *testing.T) {
 	t.Parallel()
 	var dialled atomic.Int32
-	s := serve(t, func(w http.ResponseWriter, _ *http.Request, _ int) { give(w, http.StatusOK, object("Role", "shop", "a")) })
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request, _ int) {
+		give(w, http.StatusOK, object("Role", "shop", "a"))
+	})
 	config := s.config()
 	dial := config.Dial
 	config.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {

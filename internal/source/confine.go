@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 const flatten = "embed the file: `kubectl config view --raw --flatten`"
@@ -37,7 +38,11 @@ func (l *loader) follow(op, field, path, kubeconfig string) (file string, data [
 		path = filepath.Join(filepath.Dir(kubeconfig), path)
 	}
 	path = l.Inside(path)
-	data, err = l.confined(path, kubeconfig)
+	if share := filepath.VolumeName(path); strings.HasPrefix(share, `\\`) && share != filepath.VolumeName(kubeconfig) {
+		err = errOutside // to look at another machine's share is to log in there (Windows)
+	} else {
+		data, err = l.confined(path, kubeconfig)
+	}
 	if errors.Is(err, errOutside) {
 		return "", nil, fail(op, "read its %s: %w", field, err).Hint(flatten)
 	}
@@ -56,7 +61,8 @@ var errOutside = errors.New("it lies outside the directories that a kubeconfig m
 func (l *loader) confined(path, kubeconfig string) ([]byte, error) {
 	target, err := filepath.EvalSymlinks(path)
 	if err != nil {
-		return readRegular(path, os.Stat, nil) // says why in its own words
+		// Says why in its own words. Links of /proc lead to what has no path: those can be followed, and are not.
+		return readRegular(path, os.Stat, func(string) (*os.File, error) { return nil, err })
 	}
 	dirs := []string{l.Workspace, l.Temp, l.InClusterDir}
 	if kubeconfig != "" {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/tools/clientcmd"
@@ -42,6 +43,9 @@ func (l *loader) choose(at *place) (*Source, error) {
 		return nil, err
 	}
 	if err := l.user(named(context.AuthInfo), user, cluster); err != nil {
+		return nil, err
+	}
+	if err := l.paired(op, user, cluster); err != nil {
 		return nil, err
 	}
 	const it = "it" // clientcmd would repeat the names in its errors as they are, line breaks and all
@@ -88,6 +92,10 @@ func (l *loader) cluster(name string, c *api.Cluster) error {
 	if err != nil || server.Scheme != "https" || server.Host == "" || server.User != nil || server.RawQuery != "" || server.Fragment != "" {
 		// Over plain http clientcmd sends no credential, even with allow_insecure: source and result would be anonymous.
 		return fail(op, "its server is not an https:// address without user, query and fragment; no client sends a credential over http")
+	}
+	if strings.ContainsFunc(server.Host, func(r rune) bool { return r > unicode.MaxASCII }) {
+		// "googleap\u0130s.com" is Google's in small letters, and somebody else's in DNS: no comparison of names would hold.
+		return fail(op, "its server's name has a letter that is not ASCII").Hint("write it as it is in DNS: xn--…")
 	}
 	if c.ProxyURL != "" {
 		proxy, err := url.Parse(c.ProxyURL)
@@ -153,6 +161,17 @@ func (l *loader) user(name string, u *api.AuthInfo, c *api.Cluster) (err error) 
 	}
 	u.Exec, u.AuthProvider = nil, nil
 	return nil
+}
+
+// paired refuses to send a credential of the runner's to a server that another file names, which a pull request may have
+// written: where kubeconfigs are merged, or a receipt names several, that file chooses among all users of the others.
+func (l *loader) paired(op string, u *api.AuthInfo, c *api.Cluster) error {
+	expected := l.ExpectFingerprint != "" || l.ExpectServer != "" && c.ProxyURL == "" // a proxy could stand in for the server
+	if l.login != nil || expected || !in(l.Workspace, c.LocationOfOrigin) || in(l.Workspace, u.LocationOfOrigin) {
+		return nil
+	}
+	return fail(op, "the credential of another kubeconfig would go to the server of one of the workspace, "+
+		"which a pull request may have written").Hint(guard)
 }
 
 // named is a name as an error shows it: quoted, since a line break could forge a workflow command.

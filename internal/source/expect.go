@@ -28,7 +28,7 @@ func Fingerprint(bundle []byte) string {
 func (l *loader) expected(op string, c *api.Cluster) error {
 	have := Fingerprint(c.CertificateAuthorityData)
 	switch {
-	case l.ExpectServer != "" && !sameServer(c.Server, l.ExpectServer):
+	case l.ExpectServer != "" && !SameServer(c.Server, l.ExpectServer):
 		return fail(op, "its server is %s, and `expect_cluster` says %s", c.Server, l.ExpectServer).Hint(wrongCluster)
 	case l.ExpectFingerprint != "" && have == "":
 		return fail(op, "it has no certificate authority, and `expect_cluster` says sha256:%s", l.ExpectFingerprint).
@@ -42,8 +42,8 @@ func (l *loader) expected(op string, c *api.Cluster) error {
 
 const wrongCluster = "see whether `kubeconfig` and `context` name the cluster that is meant"
 
-// sameServer compares two addresses of API servers: https, and with the port that is left out.
-func sameServer(a, b string) bool { return a == b || address(a) == address(b) }
+// SameServer compares two addresses of API servers: https, and with the port that is left out.
+func SameServer(a, b string) bool { return a == b || address(a) == address(b) }
 
 func address(server string) string {
 	u, err := url.Parse(server)

@@ -2,6 +2,7 @@ package source
 
 import (
 	"encoding/pem"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -50,12 +51,13 @@ var hostile = map[string]string{
 	"pipe.yaml":                                `use cluster "x": read its certificate-authority: it is a directory, or another thing that is not a file` + "\n" + flatten,
 	"insecure.yaml": `use cluster "x": it has insecure-skip-tls-verify, so that whoever answers would be sent the credential` + "\n" +
 		"give it certificate-authority-data instead, or accept this for source and result: `allow_insecure: true`",
-	"plain-http.yaml":              `use cluster "x": its server is not an https:// address without user, query and fragment; no client sends a credential over http`,
-	"proxy-of-a-file.yaml":         `use cluster "x": its proxy-url is not an http, https or socks5 address`,
-	"eks-elsewhere.yaml":           `use user "x": a token for EKS would go to 127.0.0.1, which is not known to be a server of EKS` + "\n" + sayWhich + ", or give its URL",
-	"eks-name-as-a-beginning.yaml": `use user "x": a token for EKS would go to 0a.gr7.eu-west-1.eks.amazonaws.com.example.com, which is not known to be a server of EKS` + "\n" + sayWhich + ", or give its URL",
-	"eks-name-without-a-dot.yaml":  `use user "x": a token for EKS would go to evileks.amazonaws.com, which is not known to be a server of EKS` + "\n" + sayWhich + ", or give its URL",
-	"eks-through-a-proxy.yaml":     `use user "x": a token for EKS would go through a proxy that a kubeconfig names which a pull request may have written` + "\n" + sayWhich,
+	"plain-http.yaml":                   `use cluster "x": its server is not an https:// address without user, query and fragment; no client sends a credential over http`,
+	"proxy-of-a-file.yaml":              `use cluster "x": its proxy-url is not an http, https or socks5 address`,
+	"eks-elsewhere.yaml":                `use user "x": a token for EKS would go to 127.0.0.1, which is not known to be a server of EKS` + "\n" + sayWhich + ", or give its URL",
+	"eks-name-as-a-beginning.yaml":      `use user "x": a token for EKS would go to 0a.gr7.eu-west-1.eks.amazonaws.com.example.com, which is not known to be a server of EKS` + "\n" + sayWhich + ", or give its URL",
+	"eks-name-without-a-dot.yaml":       `use user "x": a token for EKS would go to evileks.amazonaws.com, which is not known to be a server of EKS` + "\n" + sayWhich + ", or give its URL",
+	"gke-name-in-another-alphabet.yaml": `use cluster "x": its server's name has a letter that is not ASCII` + "\n" + "write it as it is in DNS: xn--…",
+	"eks-through-a-proxy.yaml":          `use user "x": a token for EKS would go through a proxy that a kubeconfig names which a pull request may have written` + "\n" + sayWhich,
 	"eks-unverified.yaml": `use cluster "x": it has insecure-skip-tls-verify, so that whoever answers would be sent the credential` + "\n" +
 		"give it certificate-authority-data instead, or accept this for source and result: `allow_insecure: true`",
 	"eks-endpoint.yaml": `use user "x": its credential comes from aws: aws's argument --endpoint-url has no counterpart here` + "\n" +
@@ -156,6 +158,63 @@ func TestHostileKubeconfigs(t *testing.T) {
 		t.Error("a program was run")
 	}
 	unread()
+}
+
+// A kubeconfig of the workspace may not have the credential of another file sent to its own server: where both are merged,
+// or where a receipt that a pull request has put beside it names both.
+func TestACredentialOfAnotherKubeconfig(t *testing.T) {
+	dir := t.TempDir()
+	work := dir + "/work"
+	const one, two = "contexts: [{name: x, context: {cluster: %, user: prod}}]\ncurrent-context: x\n", "clusters: [{name: x, cluster: {server: 'https://evil'"
+	trusted := write(t, dir+"/home/.kube/config", entries("prod", "prod=p"))
+	evil := write(t, work+"/evil", strings.Replace(one, "%", "x", 1)+two+"}}]\n")
+	proxied := write(t, work+"/proxied", strings.Replace(one, "%", "x", 1)+two+", proxy-url: 'http://evil'}}]\n")
+	known := write(t, work+"/known", strings.Replace(one, "%", "prod", 1))
+	const refused = `use context "x": the credential of another kubeconfig would go to the server of one of the workspace, which a pull request may have written` +
+		"\n" + sayWhich
+	for name, c := range map[string]struct {
+		in   Input
+		want string
+	}{
+		"merged":                     {Input{Getenv: env("KUBECONFIG", evil+":"+trusted)}, refused},
+		"by a receipt":               {Input{Kubeconfig: mint(t, work+"/ours", file("x", evil, trusted))}, refused},
+		"expected":                   {Input{Getenv: env("KUBECONFIG", evil+":"+trusted), ExpectServer: "https://evil"}, ""},
+		"expected, through a proxy":  {Input{Getenv: env("KUBECONFIG", proxied+":"+trusted), ExpectServer: "https://evil"}, refused},
+		"the other file's server":    {Input{Getenv: env("KUBECONFIG", known+":"+trusted)}, ""},
+		"none of them, by a receipt": {Input{Kubeconfig: mint(t, work+"/mine", file("prod", trusted))}, ""},
+		"both of the workspace":      {Input{Getenv: env("KUBECONFIG", evil+":"+write(t, work+"/all", entries("prod", "prod=p")))}, ""},
+	} {
+		c.in.Workspace = work
+		if c.in.Getenv == nil {
+			c.in.Getenv = env()
+		}
+		_, err := Load(c.in)
+		got := ""
+		if err != nil {
+			got = failure(t, err)
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+// What a link of /proc leads to need not have a path, and so lies in no directory.
+func TestAFileWithoutAPath(t *testing.T) {
+	deleted, err := os.Open(write(t, t.TempDir()+"/deleted", "canary-of-another-step"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer deleted.Close()
+	if err := os.Remove(deleted.Name()); err != nil {
+		t.Fatal(err)
+	}
+	given := kubeconfig(fmt.Sprintf("certificate-authority: /proc/self/fd/%d", deleted.Fd()), "token: t")
+	_, err = Load(Input{Kubeconfig: given, Getenv: env()})
+	want := "use cluster \"x\": read its certificate-authority: no such file or directory\n" + flatten
+	if diff := cmp.Diff(want, failure(t, err)); diff != "" {
+		t.Error(diff)
+	}
 }
 
 // What is large or deep ends with an error: after some memory and time that do not depend on what it holds.

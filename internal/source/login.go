@@ -3,11 +3,11 @@ package source
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
 
 	"golang.org/x/oauth2"
 	"k8s.io/client-go/tools/clientcmd/api"
-	"k8s.io/client-go/transport"
 
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/source/cloud"
@@ -90,8 +90,43 @@ func (s *Source) Authenticate(ctx context.Context, mask func(token.Token) error)
 	default:
 		return err
 	}
-	s.REST.Wrap(transport.TokenSourceWrapTransport(oauth2.ReuseTokenSourceWithExpiry(first, again, askAgain)))
+	tokens := oauth2.ReuseTokenSourceWithExpiry(first, again, askAgain)
+	s.REST.Wrap(func(next http.RoundTripper) http.RoundTripper { return authenticated{next: next, tokens: tokens} })
 	return nil
+}
+
+// authenticated adds the token to each request. Unlike client-go's own (transport.TokenSourceWrapTransport) it does not have a
+// request wait that has ended: a token that is asked for takes up to askedWithin, and a job that is cancelled has less.
+type authenticated struct {
+	next   http.RoundTripper
+	tokens oauth2.TokenSource
+}
+
+func (a authenticated) RoundTrip(request *http.Request) (*http.Response, error) {
+	type answer struct {
+		token *oauth2.Token
+		err   error
+	}
+	asked := make(chan answer, 1)
+	go func() {
+		token, err := a.tokens.Token()
+		asked <- answer{token, err}
+	}()
+	var got answer
+	select {
+	case got = <-asked:
+	case <-request.Context().Done():
+		got.err = context.Cause(request.Context())
+	}
+	if got.err != nil {
+		if request.Body != nil {
+			_ = request.Body.Close() // as every RoundTripper has to
+		}
+		return nil, got.err
+	}
+	request = request.Clone(request.Context())
+	got.token.SetAuthHeader(request)
+	return a.next.RoundTrip(request) //nolint:wrapcheck // it says what it is
 }
 
 // renewal is an [oauth2.TokenSource].

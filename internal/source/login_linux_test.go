@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/kubemint/kubemint/internal/problem"
@@ -102,6 +103,42 @@ func TestServerWithTheJobsOwnToken(t *testing.T) {
 				t.Errorf("sent %s, masked last %s", last, masked[len(masked)-1])
 			}
 		})
+	}
+}
+
+// A request that has ended does not wait for a token that is still asked for; the next one gets it.
+func TestARequestThatEndsWhileATokenIsAskedFor(t *testing.T) {
+	seen, at, ca := server(t)
+	end, hang := time.Now(), make(chan struct{})
+	asked := 0
+	s := load(t, Input{Server: at, Authority: func() ([]byte, error) { return ca, nil }, IDToken: func(context.Context, string) (token.Token, error) {
+		if asked++; asked == 2 {
+			<-hang
+		}
+		end = end.Add(30 * time.Second * time.Duration(asked)) // the first one is soon to expire
+		return token.New(jwt(`{"n":` + strconv.Itoa(asked) + `,"exp":` + strconv.FormatInt(end.Unix(), 10) + `}`)), nil
+	}})
+	if err := s.Authenticate(t.Context(), func(token.Token) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	client, err := rest.HTTPClientFor(s.REST)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := errors.New("the job was cancelled")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	time.AfterFunc(20*time.Millisecond, func() { cancel(gone) })
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, at, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Do(request); !errors.Is(err, gone) { //nolint:bodyclose // there is none
+		t.Errorf("got %v", err)
+	}
+	close(hang)
+	ask(t, s)
+	if len(*seen) != 1 || !strings.HasPrefix((*seen)[0], "Bearer ey") {
+		t.Errorf("sent %q", *seen)
 	}
 }
 
@@ -244,12 +281,12 @@ func TestExpectedCluster(t *testing.T) {
 		})
 	}
 	for _, same := range [][2]string{{"https://a", "https://A:443/"}, {"https://a/k8s/", "https://a/k8s"}, {"https://[::1]", "https://[::1]:443"}} {
-		if !sameServer(same[0], same[1]) {
+		if !SameServer(same[0], same[1]) {
 			t.Errorf("%q are not the same", same)
 		}
 	}
 	for _, other := range [][2]string{{"https://a", "https://a:6443"}, {"https://a/x", "https://a/X"}, {"https://a", "https://a."}} {
-		if sameServer(other[0], other[1]) {
+		if SameServer(other[0], other[1]) {
 			t.Errorf("%q are the same", other)
 		}
 	}

@@ -87,6 +87,8 @@ func notServed(op, program string) error {
 	return err.Hint(byToken)
 }
 
+const guard = "if it is yours, say which cluster is meant: `expect_cluster: sha256:…` is its CA's fingerprint"
+
 // release refuses to send a token of the runner's cloud identity to a server that is not known to be that cloud's. Such a
 // token opens more than a cluster, and whoever wrote the kubeconfig chose the server, its CA and the proxy on the way.
 func (l *loader) release(op string, login *cloud.Login, server *url.URL, u *api.AuthInfo, c *api.Cluster) error {
@@ -95,7 +97,6 @@ func (l *loader) release(op string, login *cloud.Login, server *url.URL, u *api.
 	known := login.Serves(host) || login.BareIP && net.ParseIP(host) != nil && !written
 	whole := l.ExpectFingerprint != "" // the other end is known by its CA, whatever stands between
 	guarded := whole || l.ExpectServer != ""
-	const guard = "if it is yours, say which cluster is meant: `expect_cluster: sha256:…` is its CA's fingerprint"
 	switch {
 	case c.InsecureSkipTLSVerify:
 		return fail(op, "a token for %s is not sent to a server whose certificate is not verified", login.Cloud).

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"slices"
@@ -637,10 +639,18 @@ func TestEKSContainerCredentials(t *testing.T) {
 					t.Error(got)
 				}
 			})
-			for _, host := range []string{"169.254.170.2", "169.254.170.23", "keys.example.com"} {
-				w.internet.Serve(host, endpoint)
+			w.internet.Serve("keys.example.com", endpoint)
+			r := w.runner(t, c.env)
+			machine := httptest.NewServer(endpoint)
+			t.Cleanup(machine.Close)
+			// The Internet is a proxy, which knows no endpoint of a machine: these are dialled.
+			r.HTTP.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+				if strings.HasPrefix(address, "169.254.170.") {
+					address = machine.Listener.Addr().String()
+				}
+				return new(net.Dialer).DialContext(ctx, network, address)
 			}
-			bearer, _, err := awsMust(t, awsFixture(t, "aws"), w.runner(t, c.env)).Token(t.Context())
+			bearer, _, err := awsMust(t, awsFixture(t, "aws"), r).Token(t.Context())
 			if c.want != "" {
 				if diff := cmp.Diff(c.want, awsReason(t, err)); diff != "" {
 					t.Error(diff)

@@ -118,8 +118,12 @@ func (l awsLogin) container(ctx context.Context, relative, full string) (aws.Cre
 		}
 		authorization = strings.TrimSpace(string(content))
 	}
+	client := l.HTTP
+	if at.Scheme == "http" {
+		client = l.direct()
+	}
 	keys, err := endpointcreds.New(full, func(o *endpointcreds.Options) {
-		o.HTTPClient, o.AuthorizationToken = l.HTTP, authorization
+		o.HTTPClient, o.AuthorizationToken = client, authorization
 	}).Retrieve(ctx)
 	if at, ok := errors.AsType[*url.Error](err); ok {
 		err = at.Err // without the URL: on ECS whoever knows it gets the keys

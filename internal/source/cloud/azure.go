@@ -106,7 +106,8 @@ func aks(s Stanza, r Runner) (*Login, error) {
 	if k.has("subscription") {
 		notes = append(notes, "--subscription in the kubeconfig has no effect here")
 	}
-	login := &Login{Cloud: "AKS", Servers: []string{l.cloud.servers}, Notes: notes, Token: l.token, Secrets: slices.Clone(JobToken)}
+	login := &Login{Cloud: "AKS", Servers: []string{l.cloud.servers}, Notes: notes, Token: l.token}
+	login.Secrets = []string{"IDENTITY_HEADER", "MSI_SECRET"}
 	for _, flag := range []string{"client-secret", "client-certificate", "client-certificate-password", "federated-token-file"} {
 		login.Secrets = slices.Concat(login.Secrets, azureVariables[flag], azurermVariables[flag])
 	}

@@ -33,6 +33,18 @@ type Runner struct {
 	HTTP     *http.Client
 }
 
+// direct is HTTP without a proxy, for what this machine is asked itself: a proxy would ask its own machine, and read what goes
+// over plain http.
+func (r Runner) direct() *http.Client {
+	client := *r.HTTP
+	if transport, ok := client.Transport.(*http.Transport); ok {
+		transport = transport.Clone()
+		transport.Proxy, transport.DisableKeepAlives = nil, true
+		client.Transport = transport
+	}
+	return &client
+}
+
 // Login is how a token for a cluster is got.
 type Login struct {
 	Cloud   string   // EKS, GKE or AKS
@@ -53,13 +65,21 @@ var JobToken = []string{"ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUES
 func For(s Stanza, r Runner) (*Login, error) {
 	switch s.Program {
 	case "aws", "aws-iam-authenticator":
-		return eks(s, r)
+		return withJobToken(eks(s, r))
 	case "gke-gcloud-auth-plugin", "gcp":
-		return gke(s, r)
+		return withJobToken(gke(s, r))
 	case "kubelogin", "azure":
-		return aks(s, r)
+		return withJobToken(aks(s, r))
 	}
 	return nil, nil //nolint:nilnil // not a cloud's is a good answer
+}
+
+// withJobToken counts the job's OIDC token among the secrets: with it the login can be done once more.
+func withJobToken(l *Login, err error) (*Login, error) {
+	if l != nil {
+		l.Secrets = slices.Concat(JobToken, l.Secrets)
+	}
+	return l, err
 }
 
 // Serves says whether the token may go to this host by its name alone.

@@ -106,13 +106,7 @@ func (g gcp) metadata(ctx context.Context) (*oauth2.Token, error) {
 		return nil, errors.New("GCE_METADATA_HOST is not a host")
 	}
 	request.Header.Set("Metadata-Flavor", "Google")
-	client := *g.HTTP
-	if transport, ok := client.Transport.(*http.Transport); ok {
-		direct := transport.Clone()
-		direct.Proxy, direct.DisableKeepAlives = nil, true // a proxy would ask its own machine's
-		client.Transport = direct
-	}
-	answer, err := client.Do(request)
+	answer, err := g.direct().Do(request)
 	if err != nil {
 		return nil, cmp.Or(ctx.Err(), g.nothing())
 	}
