@@ -118,9 +118,9 @@ func onHost(t *testing.T, uid int, dir string, env []string, name string, args .
 	return string(out), err
 }
 
-// relative writes the administrator's credential to dir as some tools do: CA and token in files beside the kubeconfig,
-// named without a directory.
-func relative(t *testing.T, uid int, dir string, kubeconfig []byte) (path string) {
+// relative writes the administrator's credential to dir as some tools do: the CA in a file beside the kubeconfig, named without a
+// directory. The token is in a file as well where that is wanted, which a kubeconfig of the workspace may not have.
+func relative(t *testing.T, uid int, dir string, kubeconfig []byte, tokenFile bool) (path string) {
 	t.Helper()
 	config, err := clientcmd.Load(kubeconfig)
 	if err != nil {
@@ -132,6 +132,9 @@ func relative(t *testing.T, uid int, dir string, kubeconfig []byte) (path string
 		cluster.CertificateAuthority, cluster.CertificateAuthorityData = "ca.crt", nil
 	}
 	for _, user := range config.AuthInfos {
+		if !tokenFile {
+			continue
+		}
 		writeAs(t, uid, dir+"/token", []byte(user.Token))
 		user.TokenFile, user.Token = "token", ""
 	}

@@ -35,7 +35,7 @@ func TestImageAsGitHubAction(t *testing.T) {
 			t.Parallel()
 			cluster, namespace := newNamespace(t)
 			job := newGitHubJob(t, old)
-			job.env["KUBECONFIG"] = relative(t, job.uid, job.workspace+"/login", adminToken(t, cluster))
+			job.env["KUBECONFIG"] = relative(t, job.uid, job.workspace+"/login", adminToken(t, cluster), false)
 			inputs := map[string]string{"namespace": namespace, "rules": "get,list pods"}
 
 			first := job.step(inputs)
@@ -183,7 +183,7 @@ func TestImageFindsTheSourceOfAGitHubJob(t *testing.T) {
 				j.env["KUBECONFIG"] = j.workspace + "/none:" + path + ":" + j.temp + "/none"
 			},
 		} {
-			for _, in := range []string{"workspace", "temp"} {
+			for _, in := range []string{"workspace", "temp", "workspace, with a tokenFile"} {
 				t.Run(name+"/"+way+" in "+in, func(t *testing.T) {
 					t.Parallel()
 					cluster, namespace := newNamespace(t)
@@ -193,9 +193,15 @@ func TestImageFindsTheSourceOfAGitHubJob(t *testing.T) {
 						dir = job.temp
 					}
 					inputs := map[string]string{"namespace": namespace, "dry_run": "true"}
-					give(job, inputs, relative(t, job.uid, dir+"/login", adminToken(t, cluster)))
+					give(job, inputs, relative(t, job.uid, dir+"/login", adminToken(t, cluster), in != "workspace"))
 					step := job.step(inputs)
 					step.main(t)
+					if strings.HasSuffix(in, "tokenFile") { // which a pull request could have pointed at another secret
+						if step.code != 3 || !strings.Contains(step.log, "it names a file as its tokenFile") {
+							t.Errorf("exit code %d:\n%s", step.code, step.log)
+						}
+						return
+					}
 					// There is no way to a file that is not mounted. The error has to say so.
 					if old && in == "temp" {
 						if step.code != 3 || !strings.Contains(step.log, "no such file") || !strings.Contains(step.log, invisible) {
@@ -260,7 +266,7 @@ func TestImageRefusesAnOutputThatWouldVanish(t *testing.T) {
 				t.Fatal(err)
 			}
 			job := newGitHubJob(t, c.old)
-			job.env["KUBECONFIG"] = relative(t, job.uid, job.workspace+"/login", source)
+			job.env["KUBECONFIG"] = relative(t, job.uid, job.workspace+"/login", source, false)
 			account := "vanish-" + strings.ToLower(filepath.Base(job.work)[len("kubemint-job-"):])
 			output := c.output(job)
 			step := job.step(map[string]string{"namespace": namespace, "service_account": account, "output": output})
@@ -336,7 +342,7 @@ func TestImageInterrupted(t *testing.T) {
 				t.Fatal(err)
 			}
 			job := newGitHubJob(t, false)
-			job.env["KUBECONFIG"] = relative(t, job.uid, job.workspace+"/login", source)
+			job.env["KUBECONFIG"] = relative(t, job.uid, job.workspace+"/login", source, false)
 			step := job.step(map[string]string{"namespace": namespace, "rules": "get pods"})
 			client := step.command(t, job.action.Runs.Entrypoint)
 			if err := client.Start(); err != nil {
