@@ -100,6 +100,13 @@ fuzz: ## each fuzz target for FUZZTIME (10s)
 	  go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"; \
 	done <<<"$$targets"
 
+# Ratios of one run on one machine: seconds of another say nothing. Ten minutes, most of them kubectl's.
+.PHONY: bench
+bench: ## kubemint beside kubectl, as one table of ratios; then Go's own benchmarks, in the form that benchstat reads
+	@controlplane=$$(controlplane/build.sh); \
+	KUBEMINT_CONTROLPLANE=$$controlplane go test -tags bench -count 1 -timeout 30m -run 'TestBench|TestTimeline' ./bench -v
+	go test -run '^$$' -bench . -benchmem -count 6 ./internal/rules ./internal/access ./internal/kubeconfig
+
 .PHONY: vulncheck
 vulncheck: ## known vulnerabilities that the program reaches; asks vuln.go.dev
 	$(tool) govulncheck ./...

@@ -3,6 +3,7 @@ package access_test
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -338,5 +339,23 @@ func TestTakenFromNamesTheManagersOfWhatWeDeclare(t *testing.T) {
 	want := "configured Role bots/kubemint:bots:ci, apply at 7 by force, + list pods, from argocd and kubectl-edit"
 	if diff := cmp.Diff(want, steps(plan)[1]); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A steady run in a thousand namespaces.
+func BenchmarkDiff(b *testing.B) {
+	declared := config.Access{
+		ServiceAccount: types.NamespacedName{Namespace: "ns-0", Name: "ci"}, CreateServiceAccount: true,
+		Rules: []rbacv1.PolicyRule{{Verbs: []string{"get", "list"}, APIGroups: []string{""}, Resources: []string{"pods"}}},
+	}
+	for i := range 1000 {
+		declared.Namespaces = append(declared.Namespaces, "ns-"+strconv.Itoa(i))
+	}
+	desired := access.Desire(declared, access.Marks{Owner: "github:acme/shop"})
+	observed := cluster(desired, asWanted)
+	for b.Loop() {
+		if _, err := access.Diff(desired, observed); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

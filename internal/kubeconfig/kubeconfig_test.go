@@ -123,3 +123,14 @@ func TestTokenRefusesWhatIsNotOursWithoutEcho(t *testing.T) {
 		})
 	}
 }
+
+func BenchmarkRender(b *testing.B) {
+	config := kubeconfig.Config{
+		Name: "ci@prod", Namespace: "shop", Server: "https://10.0.0.1:6443", Token: token.New(secret), CAData: []byte(strings.Repeat("x", 1500)),
+	}
+	for b.Loop() {
+		if _, err := kubeconfig.Render(config); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -262,3 +262,12 @@ func TestParseNamesEveryFault(t *testing.T) {
 		})
 	}
 }
+
+func BenchmarkParse(b *testing.B) {
+	text := strings.Repeat("get,list,watch  pods,pods/log,services\nget,create,patch  deployments.apps,deployments.apps/scale  web,api\n*  *.batch\n", 30)
+	for b.Loop() {
+		if _, err := rules.Parse(text); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
