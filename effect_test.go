@@ -161,7 +161,11 @@ func TestAwaitsEffect(t *testing.T) {
 	l := newLimited(t, "late")
 	answers := map[string]int{}
 	var v *victim
+	var made sync.Mutex // the proxy's goroutines read v
+	made.Lock()
 	v = l.reviewed(t, "late", nil, func(namespace string, number int, said *authorizationv1.SubjectRulesReviewStatus) {
+		made.Lock()
+		defer made.Unlock()
 		answers[namespace] = number
 		if namespace == l.namespaces[1] && number <= late {
 			said.ResourceRules = nil
@@ -170,10 +174,13 @@ func TestAwaitsEffect(t *testing.T) {
 			t.Error("the credential is handed out before it is proved")
 		}
 	})
+	made.Unlock()
 	v.mint(t, 0)
+	made.Lock()
 	if answers[l.namespaces[1]] <= late {
 		t.Errorf("it asked %v times, and the first %d answers were empty", answers, late)
 	}
+	made.Unlock()
 	run(t, v.dir, v.env, "revoke")
 	v.nothingLeft(t)
 }

@@ -2,8 +2,10 @@ package source
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -257,6 +259,8 @@ func TestExpectedCluster(t *testing.T) {
 		"URL":                     {Input{ExpectServer: right}, ""},
 		"URL, written otherwise":  {Input{ExpectServer: "https://127.0.0.1:36443/"}, ""},
 		"CA":                      {Input{ExpectFingerprint: sum}, ""},
+		"CA, its file":            {Input{ExpectFingerprint: fmt.Sprintf("%x", sha256.Sum256(kind.CAData))}, ""},
+		"bundle, its file":        {Input{ExpectFingerprint: fmt.Sprintf("%x", sha256.Sum256(append(kind.CAData, kind.CAData...))), Kubeconfig: bundle}, ""},
 		"another URL":             {Input{ExpectServer: "https://127.0.0.1"}, "use context \"kind-shop\": its server is " + right + ", and `expect_cluster` says https://127.0.0.1" + wrong},
 		"another CA":              {Input{ExpectFingerprint: none}, "use context \"kind-shop\": its certificate authority is sha256:" + sum + ", and `expect_cluster` says sha256:" + none + wrong},
 		"one more CA in a bundle": {Input{ExpectFingerprint: sum, Kubeconfig: bundle}, "use context \"x\": its certificate authority is sha256:" + Fingerprint(append(kind.CAData, kind.CAData...)) + ", and `expect_cluster` says sha256:" + sum + wrong},
