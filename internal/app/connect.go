@@ -93,7 +93,7 @@ func (r *run) openExpected(ctx context.Context, s *source.Source) (*cluster.Clie
 	err = client.Explain(problem.Source, "read Namespace "+system.Name, client.Get(ctx, system))
 	if have := string(system.UID); err == nil && have != want {
 		err = problem.Newf(problem.Source, "use "+s.Server, "its namespace kube-system has the UID %s, and `expect_cluster` says %s", have, want).
-			Hint("see whether `kubeconfig` and `context` name the cluster that is meant")
+			Hint(source.WrongCluster)
 	}
 	if err != nil {
 		client.Close()

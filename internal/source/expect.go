@@ -29,18 +29,19 @@ func (l *loader) expected(op string, c *api.Cluster) error {
 	have, file := Fingerprint(c.CertificateAuthorityData), sha256.Sum256(c.CertificateAuthorityData)
 	switch {
 	case l.ExpectServer != "" && !SameServer(c.Server, l.ExpectServer):
-		return fail(op, "its server is %s, and `expect_cluster` says %s", c.Server, l.ExpectServer).Hint(wrongCluster)
+		return fail(op, "its server is %s, and `expect_cluster` says %s", c.Server, l.ExpectServer).Hint(WrongCluster)
 	case l.ExpectFingerprint != "" && have == "":
 		return fail(op, "it has no certificate authority, and `expect_cluster` says sha256:%s", l.ExpectFingerprint).
-			Hint("give `expect_cluster` the server's URL or the UID of the namespace kube-system instead").Hint(wrongCluster)
+			Hint("give `expect_cluster` the server's URL or the UID of the namespace kube-system instead").Hint(WrongCluster)
 	case l.ExpectFingerprint != "" && have != l.ExpectFingerprint && hex.EncodeToString(file[:]) != l.ExpectFingerprint: // sha256sum ca.crt
 		return fail(op, "its certificate authority is sha256:%s, and `expect_cluster` says sha256:%s", have, l.ExpectFingerprint).
-			Hint(wrongCluster)
+			Hint(WrongCluster)
 	}
 	return nil
 }
 
-const wrongCluster = "see whether `kubeconfig` and `context` name the cluster that is meant"
+// WrongCluster is what to do about a cluster that `expect_cluster` does not name.
+const WrongCluster = "see whether `kubeconfig` and `context` name the cluster that is meant"
 
 // SameServer compares two addresses of API servers: https, and with the port that is left out.
 func SameServer(a, b string) bool { return a == b || address(a) == address(b) }

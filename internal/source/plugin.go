@@ -93,7 +93,7 @@ const guard = "if it is yours, say which cluster is meant: `expect_cluster: sha2
 // token opens more than a cluster, and whoever wrote the kubeconfig chose the server, its CA and the proxy on the way.
 func (l *loader) release(op string, login *cloud.Login, server *url.URL, u *api.AuthInfo, c *api.Cluster) error {
 	host, written := server.Hostname(), in(l.Workspace, u.LocationOfOrigin) || in(l.Workspace, c.LocationOfOrigin)
-	untrusted := written || l.untrusted(u.LocationOfOrigin) || l.untrusted(c.LocationOfOrigin)
+	untrusted := l.untrusted(u.LocationOfOrigin) || l.untrusted(c.LocationOfOrigin)
 	known := login.Serves(host) || login.BareIP && net.ParseIP(host) != nil && !written
 	whole := l.ExpectFingerprint != "" // the other end is known by its CA, whatever stands between
 	guarded := whole || l.ExpectServer != ""

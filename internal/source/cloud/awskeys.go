@@ -125,11 +125,8 @@ func (l awsLogin) container(ctx context.Context, relative, full string) (aws.Cre
 	keys, err := endpointcreds.New(full, func(o *endpointcreds.Options) {
 		o.HTTPClient, o.AuthorizationToken = client, authorization
 	}).Retrieve(ctx)
-	if at, ok := errors.AsType[*url.Error](err); ok {
-		err = at.Err // without the URL: on ECS whoever knows it gets the keys
-	}
 	if err != nil {
-		return keys, failed(op, err)
+		return keys, failed(op, cause(err)) // without the URL: on ECS whoever knows it gets the keys
 	}
 	return keys, nil
 }
