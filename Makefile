@@ -77,6 +77,11 @@ test: ## every test that needs no container engine; the first time it builds the
 	KUBEMINT_CONTROLPLANE=$$controlplane go test $(RACE) -timeout 30m ./...
 	@echo 'The tests of the container image are not among these: make test-container. Fuzzing: make fuzz'
 
+.PHONY: test-faults
+test-faults: ## every request of a run × every fault of the API server and the network, and storms of them; `make test` tries a sample
+	@controlplane=$$(controlplane/build.sh); \
+	KUBEMINT_CONTROLPLANE=$$controlplane go test -count 1 -timeout 30m -run 'TestFault' -v . -args -faults
+
 .PHONY: test-container
 test-container: ## build the image and test it with a container engine, which is started where none answers
 	.ci/engine .ci/test-container

@@ -61,6 +61,8 @@ type victim struct {
 	proxy   *kubetest.Proxy
 	reached chan struct{} // closed when the request is held
 	sent    atomic.Int32  // requests that the API server is carrying out
+
+	permanent bool // its token is: set before through
 }
 
 // victim prepares a run that is held at the request of that number: before the API server has it or, if answered, when
@@ -100,6 +102,9 @@ func (l *life) through(t *testing.T, v *victim, account string, between kubetest
 	v.env = []string{
 		"KUBECONFIG=" + source, "KUBEMINT_NAMESPACE=" + strings.Join(l.namespaces[:], ","),
 		"KUBEMINT_SERVICE_ACCOUNT=" + account, "KUBEMINT_RULES=list pods", fmt.Sprintf("KUBEMINT_EPHEMERAL=%t", l.ephemeral),
+	}
+	if v.permanent {
+		v.env = append(v.env, "KUBEMINT_DURATION=permanent")
 	}
 }
 
@@ -200,7 +205,7 @@ func (v *victim) objects(t *testing.T) []string {
 				t.Fatal(err)
 			}
 			for _, item := range list.Items {
-				if strings.Contains(item.Name, v.account+"-") { // random letters follow
+				if strings.Contains(item.Name, v.account+"-") || v.permanent && item.Name == "kubemint-token-"+v.account { // random letters follow
 					found = append(found, path+"/"+item.Name)
 				}
 			}

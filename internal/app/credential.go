@@ -166,13 +166,15 @@ func (m *minting) permanentToken(ctx context.Context) error {
 	account := m.desired.Access.ServiceAccount
 	if m.permanent == nil {
 		m.permanent = token.NewPermanent(account, m.desired.Marks)
-		if err := m.client.Create(ctx, m.permanent); err != nil {
-			return m.client.Explain(problem.Mint, "create Secret "+m.permanent.Namespace+"/"+m.permanent.Name, err)
+		err := m.client.Create(ctx, m.permanent)
+		if m.made = !cluster.Untouched(err); m.made { // it may be there, although the answer was lost
+			m.output.receipt.Objects = append(m.output.receipt.Objects, object(m.permanent, "Secret"))
+			if err := m.saveReceipt(); err != nil {
+				return err
+			}
 		}
-		m.made = true
-		m.output.receipt.Objects = append(m.output.receipt.Objects, object(m.permanent, "Secret"))
-		if err := m.saveReceipt(); err != nil {
-			return err
+		if err != nil && !cluster.Exists(err) { // then it is this run's, or that of another one beside it
+			return m.client.Explain(problem.Mint, "create Secret "+m.permanent.Namespace+"/"+m.permanent.Name, err)
 		}
 	}
 	minted, err := token.AwaitPermanent(ctx, m.client, m.permanent, m.accountUID())

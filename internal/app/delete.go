@@ -104,7 +104,8 @@ func (r *run) deleteFiles(record *receipt.Receipt, dead bool) error {
 		}
 		errs = append(errs, restore(record.Output, nil))
 	}
-	if beside, err := receipt.Read(record.Output); err != nil || !sameRun(beside, record) {
+	beside, err := receipt.Read(record.Output)
+	if err != nil || !sameRun(beside, record) && (record.TokenID == "" || beside.TokenID != record.TokenID) {
 		return errors.Join(errs...) // the step state's receipt; what lies there is another run's
 	}
 	if record.EnvFile == envFile(record.Output) {

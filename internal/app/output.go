@@ -168,6 +168,9 @@ func (m *minting) recordObjects() error {
 	for _, o := range m.desired.Objects {
 		made[receipt.Object{Kind: access.RefOf(o).Kind, Namespace: o.GetNamespace(), Name: o.GetName()}] = o
 	}
+	if m.permanent != nil {
+		made[receipt.Object{Kind: "Secret", Namespace: m.permanent.Namespace, Name: m.permanent.Name}] = m.permanent
+	}
 	objects := m.output.receipt.Objects
 	for i, recorded := range objects {
 		if o := made[recorded]; o != nil {

@@ -116,7 +116,7 @@ func (p *prover) prove(ctx context.Context, m *minting) error {
 		if i == 0 {
 			err := token.WhoAmI(ctx, p.client, m.desired.Access.ServiceAccount)
 			said := p.client.Explain(problem.Mint, "prove token", err)
-			if errors.Is(err, token.ErrRefused) || cluster.Forbidden(err) || cluster.Missing(err) {
+			if errors.Is(err, token.ErrRefused) || cluster.Forbidden(err) || cluster.Missing(err) || cluster.Foreign(err) {
 				return front(said, m.written.Server)
 			}
 			return said

@@ -44,7 +44,14 @@ func (m *minting) rollBack(ctx context.Context) error {
 			errs = append(errs, hint(err, problem.Revoke, "a credential may live on: remove it with  "+deleteCommand(lease)))
 		}
 	}
-	errs = append(errs, m.deleteMade(ctx))
+	if err := m.deleteMade(ctx); err != nil {
+		alive = true
+		remedy := "kubemint revoke deletes what is left; so does kubemint sweep --all-namespaces, once it has expired"
+		if m.made {
+			remedy = "a credential may live on: remove it with  kubectl -n " + m.permanent.Namespace + " delete secret " + m.permanent.Name
+		}
+		errs = append(errs, hint(err, problem.Revoke, remedy))
+	}
 	if o.written {
 		errs = append(errs, restore(o.path, o.before))
 	}

@@ -22,6 +22,9 @@ import (
 	"github.com/kubemint/kubemint/internal/cluster"
 )
 
+// deleted is the API server's answer to a deletion.
+var deleted = metav1.Status{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: metav1.StatusSuccess}
+
 // What goes over the wire, byte for byte, and the same again after a fault.
 func TestRequests(t *testing.T) {
 	t.Parallel()
@@ -105,12 +108,15 @@ func TestRequests(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, func(w http.ResponseWriter, _ *http.Request, n int) {
-				if n == 1 {
+			s := serve(t, func(w http.ResponseWriter, r *http.Request, n int) {
+				switch {
+				case n == 1:
 					http.Error(w, "not yet", http.StatusServiceUnavailable)
-					return
+				case r.Method == http.MethodDelete:
+					give(w, http.StatusOK, deleted)
+				default:
+					give(w, http.StatusOK, map[string]any{"metadata": map[string]any{"resourceVersion": "8"}})
 				}
-				give(w, http.StatusOK, map[string]any{"metadata": map[string]any{"resourceVersion": "8"}})
 			})
 			if err := tt.call(connect(t, s.config())); err != nil {
 				t.Fatal(err)

@@ -16,7 +16,13 @@ import (
 // (k8s.io/apiserver pkg/endpoints/handlers: patch.go, delete.go).
 func TestADryClientAsksForNothingToBeDone(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(w http.ResponseWriter, _ *http.Request, _ int) { give(w, http.StatusOK, named("shop", "x")) })
+	s := serve(t, func(w http.ResponseWriter, r *http.Request, _ int) {
+		if r.Method == http.MethodDelete {
+			give(w, http.StatusOK, deleted)
+			return
+		}
+		give(w, http.StatusOK, named("shop", "x"))
+	})
 	client := connect(t, s.config())
 	dry, role := client.Dry(), object("Role", "shop", "x")
 	if !dry.IsDry() || client.IsDry() || !dry.Dry().IsDry() {

@@ -45,7 +45,11 @@ func (c *Client) explain(phase problem.Code, op string, err error) *problem.Erro
 		if !c.heard.Load() {
 			phase = problem.Source // what never answers is out of reach
 		}
-		return problem.Newf(phase, op, "no answer in time: %w", err).
+		if errors.As(err, &status) {
+			return problem.Newf(phase, op, "not carried out in time: %w", err).
+				Hint("the API server answers, but with faults: see whether it is well, or raise `timeout`")
+		}
+		return problem.Newf(phase, op, "no answer in time: %w", bare(err)).
 			Hint("raise `timeout`, or see whether %s is reachable from this runner", c.server)
 	case errors.As(err, &status):
 		return c.answered(phase, op, status.Status())
@@ -81,6 +85,13 @@ func (c *Client) answered(phase problem.Code, op string, status metav1.Status) *
 	case metav1.StatusReasonInvalid:
 		p.Code = problem.Mint
 	}
+	switch {
+	case len(p.Hints) > 0:
+	case status.Reason == metav1.StatusReasonForbidden, status.Reason == metav1.StatusReasonInvalid:
+		p.Hint("a policy, a quota or a limit of the cluster refuses it: whoever runs the cluster knows which")
+	default:
+		p.Hint("the cluster may have changed meanwhile: run again")
+	}
 	return p
 }
 
@@ -93,11 +104,13 @@ func missingNamespace(status metav1.Status) string {
 
 // unreachable explains a request that was never answered.
 func (c *Client) unreachable(op string, err error) *problem.Error {
-	p := problem.New(problem.Source, op, err)
+	p := problem.New(problem.Source, op, bare(err))
 	var authority x509.UnknownAuthorityError
 	var hostname x509.HostnameError
 	var dns *net.DNSError
 	switch {
+	case Foreign(err):
+		p.Hint("see where %s leads: a proxy or a login answers in the API server's place, or there is none", c.server)
 	case proxyFault(err):
 		p.Cause = fmt.Errorf("the proxy on the way to %s does not let it through: %w", c.server, err)
 		p.Hint("see whether the proxy runs and takes this runner: it is the kubeconfig's proxy-url, or else that of HTTPS_PROXY, " +
@@ -123,6 +136,20 @@ func (c *Client) unreachable(op string, err error) *problem.Error {
 		p.Hint("see whether %s is reachable from this runner", c.server)
 	}
 	return p
+}
+
+// bare is an error without the request's method and URL, which op says better, and without the text of a page.
+func bare(err error) error {
+	var status apierrors.APIStatus
+	if errors.As(err, &status) && apierrors.IsUnexpectedServerError(err) {
+		code := int(status.Status().Code)
+		return fmt.Errorf("%d %s", code, http.StatusText(code))
+	}
+	asked, ok := errors.AsType[*url.Error](err)
+	if _, ended := errors.AsType[*endedError](err); ok && !ended { // which is bare already
+		return asked.Err
+	}
+	return err
 }
 
 // Untouched says whether a failed request surely changed nothing: the API server refused it, or never had it.
@@ -160,6 +187,9 @@ func Missing(err error) bool { return apierrors.IsNotFound(err) }
 // Forbidden says whether it refused the identity.
 func Forbidden(err error) bool { return apierrors.IsForbidden(err) }
 
+// Foreign says whether something else than an API server answered.
+func Foreign(err error) bool { _, foreign := errors.AsType[*ForeignError](err); return foreign }
+
 // Escalation says whether it refused to have the identity give away what it does not hold.
 func Escalation(err error) bool {
 	var status apierrors.APIStatus
@@ -175,6 +205,9 @@ func Immutable(err error) bool {
 
 // Conflict says whether it answered that the object is not as the request took it to be.
 func Conflict(err error) bool { return apierrors.IsConflict(err) }
+
+// Exists says whether it answered that there is an object of that name already.
+func Exists(err error) bool { return apierrors.IsAlreadyExists(err) }
 
 // NamespaceMissing says whether it answered that the object's namespace does not exist.
 func NamespaceMissing(err error) bool {

@@ -37,6 +37,9 @@ func TestExplainAnswers(t *testing.T) {
 	const (
 		lost = "; or see whether namespace shop exists: to an identity without rights in it the server does not say"
 		give = "give the runner's identity this rule:  "
+
+		refused = "; a policy, a quota or a limit of the cluster refuses it: whoever runs the cluster knows which"
+		changed = "; the cluster may have changed meanwhile: run again"
 	)
 	for name, tt := range map[string]struct {
 		code    int32
@@ -116,20 +119,20 @@ func TestExplainAnswers(t *testing.T) {
 		},
 		"another 403: quota": {
 			403, "Forbidden", `secrets "x" is forbidden: exceeded quota: q, requested: secrets=1, used: secrets=5, limited: secrets=5`, details("secrets", "x"), problem.Mint,
-			`secrets "x" is forbidden: exceeded quota: q, requested: secrets=1, used: secrets=5, limited: secrets=5`,
+			`secrets "x" is forbidden: exceeded quota: q, requested: secrets=1, used: secrets=5, limited: secrets=5` + refused,
 		},
 		"another 403: of many lines": {
-			403, "Forbidden", "admission webhook \"x\" denied the request:\n\n  - a\n  - b\n", nil, problem.Mint, `admission webhook "x" denied the request: - a - b`,
+			403, "Forbidden", "admission webhook \"x\" denied the request:\n\n  - a\n  - b\n", nil, problem.Mint, `admission webhook "x" denied the request: - a - b` + refused,
 		},
 		"an admission policy": {
 			422, "Invalid", `configmaps "y" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'p' denied request: not here`,
 			details("configmaps", "y", metav1.StatusCause{Message: "ValidatingAdmissionPolicy 'p' with binding 'p' denied request: not here"}), problem.Mint,
-			`configmaps "y" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'p' denied request: not here`,
+			`configmaps "y" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'p' denied request: not here` + refused,
 		},
 		"invalid": {
 			422, "Invalid", `TokenRequest.authentication.k8s.io "" is invalid: spec.expirationSeconds: Invalid value: 60: may not specify a duration less than 10 minutes`,
 			details("TokenRequest", ""), problem.Mint,
-			`TokenRequest.authentication.k8s.io "" is invalid: spec.expirationSeconds: Invalid value: 60: may not specify a duration less than 10 minutes`,
+			`TokenRequest.authentication.k8s.io "" is invalid: spec.expirationSeconds: Invalid value: 60: may not specify a duration less than 10 minutes` + refused,
 		},
 		"no such namespace": {
 			404, "NotFound", `namespaces "shop" not found`, details("namespaces", "shop"), problem.Rights,
@@ -140,13 +143,13 @@ func TestExplainAnswers(t *testing.T) {
 			"there is no such role as nope; see whether `role` is spelt right; a bare name is a ClusterRole, `role/nope` a Role of the namespace",
 		},
 		"no such ServiceAccount": {
-			404, "NotFound", `serviceaccounts "nope" not found`, details("serviceaccounts", "nope"), problem.Rights, `serviceaccounts "nope" not found`,
+			404, "NotFound", `serviceaccounts "nope" not found`, details("serviceaccounts", "nope"), problem.Rights, `serviceaccounts "nope" not found` + changed,
 		},
 		"another field manager's": {
 			409, "Conflict", `Apply failed with 1 conflict: conflict with "kubectl-create" using rbac.authorization.k8s.io/v1: .rules`, nil, problem.Mint,
 			`Apply failed with 1 conflict: conflict with "kubectl-create" using rbac.authorization.k8s.io/v1: .rules; somebody else changed it at the same time: run again`,
 		},
-		"there already": {409, "AlreadyExists", `roles.rbac.authorization.k8s.io "x" already exists`, details("roles", "x"), problem.Publish, `roles.rbac.authorization.k8s.io "x" already exists`},
+		"there already": {409, "AlreadyExists", `roles.rbac.authorization.k8s.io "x" already exists`, details("roles", "x"), problem.Publish, `roles.rbac.authorization.k8s.io "x" already exists` + changed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

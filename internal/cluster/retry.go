@@ -3,9 +3,11 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"net/http/httptrace"
 	"strings"
 	"sync"
@@ -59,12 +61,15 @@ func (l *line) join(ctx context.Context) (traced context.Context, passed func())
 type sender func(ctx context.Context, into runtime.Object, request *rest.Request) error
 
 func (c *Client) tries(ctx context.Context, send sender, into runtime.Object, request func() *rest.Request) error {
-	wait, before := firstWait, error(nil)
+	wait, before, fault := firstWait, error(nil), error(nil)
 	for try := 1; ; try++ {
 		traced, passed := c.line.join(ctx)
 		err := send(traced, into, request())
 		passed()
-		if err != nil && before != nil {
+		switch {
+		case err != nil && fault != nil && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
+			err = &unsureError{last: fault, before: err} // that the time was over tells less than the fault before
+		case err != nil && before != nil:
 			err = &unsureError{last: err, before: before}
 		}
 		if err != nil && before == nil && !Untouched(err) {
@@ -81,7 +86,7 @@ func (c *Client) tries(ctx context.Context, send sender, into runtime.Object, re
 		if seconds, ok := apierrors.SuggestsClientDelay(err); ok && seconds > 0 {
 			pause = time.Duration(seconds)*time.Second + rand.N(wait) //nolint:gosec // jitter, not a secret
 		}
-		wait = min(2*wait, longestWait)
+		wait, fault = min(2*wait, longestWait), err
 		select {
 		case <-ctx.Done():
 			return ended(ctx, err)
@@ -103,10 +108,38 @@ func send(ctx context.Context, into runtime.Object, request *rest.Request) error
 	ctx, cancel := context.WithTimeout(klog.NewContext(ctx, logr.Discard()), longestAnswer) // client-go logs cut answers to stderr
 	defer cancel()
 	result := request.Do(ctx)
+	var err error
 	if into == nil {
-		return result.Error()
+		_, err = result.Get() // an answer that is no object of the API is none, however it is numbered
+	} else {
+		err = result.Into(into)
 	}
-	return result.Into(into)
+	return foreign(result, err)
+}
+
+// ForeignError is an answer that is not an API server's, but a page: of a proxy, a login, another server. That it says 200 or
+// 404 means nothing.
+type ForeignError struct{ code int }
+
+func (e *ForeignError) Error() string {
+	return fmt.Sprintf("the answer is not one of the Kubernetes API (%d %s)", e.code, http.StatusText(e.code))
+}
+
+// foreign tells such an answer from the others. In words of its own, and not as an object, an API server answers 401, 429 and
+// 5xx (k8s.io/apiserver pkg/server/filters), and so does what stands before it.
+func foreign(result rest.Result, err error) error {
+	var code int // 0 where the answer did not come, or not whole
+	var status apierrors.APIStatus
+	if result.StatusCode(&code); errors.As(err, &status) {
+		code = int(status.Status().Code)
+		if !apierrors.IsUnexpectedServerError(err) || code == http.StatusUnauthorized || code == http.StatusTooManyRequests || code >= 500 {
+			return err
+		}
+	}
+	if err == nil || code == 0 {
+		return err
+	}
+	return &ForeignError{code}
 }
 
 // ended keeps the last fault beside the reason that the context ended for: a timeout alone says nothing.
@@ -129,7 +162,7 @@ func (e *unsureError) Unwrap() error { return e.last }
 type endedError struct{ cause, last error }
 
 func (e *endedError) Error() string {
-	return e.cause.Error() + "; the last answer was: " + e.last.Error()
+	return e.cause.Error() + "; the last answer was: " + bare(e.last).Error()
 }
 func (e *endedError) Unwrap() []error { return []error{e.cause, e.last} }
 
@@ -141,7 +174,7 @@ func transient(err error, try int) bool {
 	case errors.As(err, &status):
 		code := status.Status().Code
 		return code == 429 || code >= 500 && code != 501 && code != 505
-	case utilnet.IsConnectionRefused(err), errors.As(err, &dns):
+	case utilnet.IsConnectionRefused(err), errors.As(err, &dns), strings.Contains(err.Error(), "tls: bad record MAC"):
 		return try < fewTries
 	}
 	return utilnet.IsConnectionReset(err) || utilnet.IsProbableEOF(err) || streamLost(err) || utilnet.IsTimeout(err) ||
@@ -152,5 +185,5 @@ func transient(err error, try int) bool {
 func streamLost(err error) bool {
 	text := err.Error()
 	return strings.Contains(text, "stream error: stream ID ") || strings.Contains(text, "http2: server sent GOAWAY ") ||
-		utilnet.IsHTTP2ConnectionLost(err)
+		strings.Contains(text, "http2: client conn")
 }

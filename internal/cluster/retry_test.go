@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -205,7 +206,7 @@ func TestTheEndOfTheContextKeepsBothCauses(t *testing.T) {
 			func(ctx context.Context) (context.Context, context.CancelFunc) {
 				return context.WithTimeout(ctx, time.Minute)
 			},
-			int(problem.Mint), "apply Role shop/x: no answer in time: context deadline exceeded; the last answer was: as it is",
+			int(problem.Mint), "apply Role shop/x: not carried out in time: context deadline exceeded; the last answer was: as it is",
 		},
 		"signal": {
 			func(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -314,5 +315,42 @@ func TestRequestsShareAConnection(t *testing.T) {
 	}
 	if err := client.Get(t.Context(), object("Role", "shop", "a")); err != nil {
 		t.Errorf("the second: %v", err)
+	}
+}
+
+// What answers in the API server's place must not pass for it: neither its 200 for a deletion nor its 404.
+func TestAPageIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	page := func(code int) func(http.ResponseWriter) {
+		return func(w http.ResponseWriter) {
+			w.Header().Set("Content-Type", "text/html")
+			w.WriteHeader(code)
+			_, _ = io.WriteString(w, "<html>sign in</html>")
+		}
+	}
+	for name, answer := range map[string]func(http.ResponseWriter){
+		"200": page(200), "202": page(202), "403": page(403), "404": page(404), "409": page(409),
+		"empty":        func(w http.ResponseWriter) { w.Header().Set("Content-Type", "application/json") },
+		"another JSON": func(w http.ResponseWriter) { give(w, 200, map[string]any{"login": "please"}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client := connect(t, &rest.Config{Host: "https://10.0.0.1", Transport: roundTripper(answer)})
+			for op, err := range map[string]error{
+				"delete Role shop/x": client.Delete(t.Context(), object("Role", "shop", "x")),
+				"read Role shop/x":   client.Get(t.Context(), object("Role", "shop", "x")),
+			} {
+				if op == "read Role shop/x" && name == "another JSON" {
+					continue // client-go takes it for an empty Role, which the object's UID shows
+				}
+				if !cluster.Foreign(err) || cluster.Missing(err) || cluster.Forbidden(err) || cluster.Conflict(err) || cluster.Untouched(err) {
+					t.Errorf("%s: %v", op, err)
+				}
+				err = client.Explain(problem.Mint, op, err)
+				if problem.ExitCode(err) != int(problem.Source) || !strings.Contains(err.Error(), op+": the answer is not one of the Kubernetes API (") {
+					t.Errorf("exit code %d: %v", problem.ExitCode(err), err)
+				}
+			}
+		})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -23,8 +24,9 @@ import (
 // Proxy stands before the API server, with a certificate of its own, and lets a test have its way with each request:
 // answer it, hold it, change it, see what else happens before or after it.
 type Proxy struct {
-	server *httptest.Server
-	seen   atomic.Int32
+	server   *httptest.Server
+	seen     atomic.Int32
+	stranger atomic.Pointer[tls.Config] // another's certificate, once it shows that
 }
 
 // Between decides about a request. Requests are numbered from 1 on as they arrive; next is the API server.
@@ -49,6 +51,12 @@ func NewProxy(t testing.TB, cluster *ControlPlane, between Between) *Proxy {
 		between(int(p.seen.Add(1)), w, r, next)
 	}))
 	p.server.EnableHTTP2 = true
+	p.server.Config.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+		return context.WithValue(ctx, lineKey{}, line{p, conn.(*tls.Conn)}) //nolint:forcetypeassert // of StartTLS
+	}
+	p.server.TLS = &tls.Config{MinVersion: tls.VersionTLS12, GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		return p.stranger.Load(), nil // nil is the usual one
+	}}
 	p.server.Config.ErrorLog = log.New(io.Discard, "", 0) // a client that is killed leaves its connection as it is
 	p.server.StartTLS()
 	t.Cleanup(func() {
@@ -61,6 +69,9 @@ func NewProxy(t testing.TB, cluster *ControlPlane, between Between) *Proxy {
 
 // Seen is how many requests have arrived.
 func (p *Proxy) Seen() int { return int(p.seen.Load()) }
+
+// Recover ends what a fault has done to the proxy itself.
+func (p *Proxy) Recover() { p.stranger.Store(nil) }
 
 // Kubeconfig leads the credential of a kubeconfig through the proxy. It has to be a token: a client certificate would
 // end here.

@@ -68,15 +68,19 @@ func cut(name string, most int) string { return strings.TrimRight(name[:min(len(
 // was lost, since the name is random: then it is made anew, as the runner's identity may not be able to read its UID.
 func CreateLease(ctx context.Context, api API, lease *coordinationv1.Lease) error {
 	wanted := lease.DeepCopy()
-	err := api.Create(ctx, lease)
-	if !apierrors.IsAlreadyExists(err) {
-		return err
+	for try := 1; ; try++ {
+		err := api.Create(ctx, lease)
+		if !apierrors.IsAlreadyExists(err) || try == createTries {
+			return err
+		}
+		if deleteErr := api.Delete(ctx, wanted); deleteErr != nil && !apierrors.IsNotFound(deleteErr) {
+			return errors.Join(deleteErr, err)
+		}
 	}
-	if deleteErr := api.Delete(ctx, wanted); deleteErr != nil && !apierrors.IsNotFound(deleteErr) {
-		return errors.Join(deleteErr, err)
-	}
-	return api.Create(ctx, lease)
 }
+
+// createTries bounds how often a lease is made anew: each takes another answer that was lost.
+const createTries = 5
 
 // bond is the empty Secret that the token is bound to and the lease owns.
 func bond(lease *coordinationv1.Lease) *corev1.Secret {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -143,7 +144,10 @@ func TestCreateLease(t *testing.T) {
 		"the first answer was lost":        {[]error{exists}, []string{"create", "delete", "create"}, nil},
 		"somebody was faster to delete it": {[]error{exists, notFound}, []string{"create", "delete", "create"}, nil},
 		"it may not be deleted":            {[]error{exists, forbidden}, []string{"create", "delete"}, forbidden},
-		"there again":                      {[]error{exists, nil, exists}, []string{"create", "delete", "create"}, exists},
+		"the next was lost too":            {[]error{exists, nil, exists}, []string{"create", "delete", "create", "delete", "create"}, nil},
+		"there again and again": {
+			slices.Repeat([]error{exists, nil}, 9), append(slices.Repeat([]string{"create", "delete"}, 4), "create"), exists,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// outcome is how a trial has to end.
+type outcome struct {
+	codes  []int
+	says   string        // a regular expression
+	within time.Duration // what is tried again and again, is not tried for long in a test; 0 is the program's own time
+}
+
+var success = outcome{codes: []int{0}}
+
+func (o outcome) compare(code int, said string) string {
+	switch {
+	case !slices.Contains(o.codes, code):
+		return fmt.Sprintf("exit code %d, not %v", code, o.codes)
+	case !regexp.MustCompile(o.says).MatchString(said):
+		return fmt.Sprintf("it does not say %q", o.says)
+	case code != 0 && !strings.Contains(said, "\nhint: "):
+		return "it gives no hint"
+	}
+	return ""
+}
+
+const (
+	timedOut = 2 * time.Second
+	faulty   = `error: .*: not carried out in time: context deadline exceeded; the last answer was: `
+	unheard  = `error: .*: no answer in time: context deadline exceeded`
+	gone     = `(: no answer in time: context deadline exceeded|connection refused)`
+)
+
+// expected says how it has to end. The kinds of failure and their codes are those of the contract: 3 the runner's credential and a server
+// that is away, 4 rights, 5 what the API server does not carry out, 7 for all that a revocation fails in.
+func (tr *trial) expected() outcome {
+	o := tr.failure()
+	if tr.walk.revokes() && !slices.Equal(o.codes, success.codes) {
+		o.codes = []int{7}
+	}
+	return o
+}
+
+func (tr *trial) failure() outcome {
+	asked := tr.request.what
+	if optionalSecret := tr.lasts != since && strings.HasPrefix(asked, "DELETE ") && strings.Contains(asked, "/secrets/"); optionalSecret &&
+		strings.HasPrefix(tr.fault.Name, "403") {
+		return success // whoever may not delete Secrets leaves that to the garbage collector
+	}
+	reads := strings.HasPrefix(asked, "GET ")
+	optional := reads && !strings.Contains(asked, "ACCOUNT") && !strings.HasSuffix(asked, "/leases") // what was left: it is said that it is not looked for
+	proves := strings.Contains(asked, "/selfsubject")
+	forGood := tr.lasts != once
+	switch tr.fault.Name {
+	case "slow", "GOAWAY", "cut after the answer":
+		return success
+	case "429", "429, Retry-After", "500", "502", "503", "504", "page of a server that is away":
+		if forGood {
+			return outcome{codes: []int{5}, says: faulty, within: timedOut}
+		}
+		return success
+	case "stream reset", "cut before it is carried out", "cut before the answer", "cut in the middle of the answer", "GOAWAY and cut",
+		"stalled before it is carried out", "stalled after":
+		if forGood {
+			return outcome{codes: []int{3, 5}, says: unheard, within: timedOut}
+		}
+		return success
+	case "TLS broken":
+		if forGood {
+			return outcome{codes: []int{3}, says: `error: .*: local error: tls: bad record MAC`}
+		}
+		return success
+	case "TLS with another's certificate":
+		return outcome{codes: []int{3}, says: `error: .*: the certificate of https://127\.0\.0\.1:\d+ is not signed by the kubeconfig's CA: .*\n(.*\n)*hint: see whether certificate-authority-data `}
+	case "page instead of an answer", "page of a login":
+		return outcome{codes: []int{3}, says: `error: .*: the answer is not one of the Kubernetes API \((200 OK|403 Forbidden)\)`}
+	case "401":
+		switch {
+		case proves && !forGood:
+			return success
+		case proves:
+			return outcome{codes: []int{5}, says: `error: prove token: the API server refuses the token that it has just issued`}
+		}
+		return outcome{codes: []int{3}, says: `error: .*: the API server does not accept the runner's credential \(401 Unauthorized\)\nhint: log in again`}
+	case "403 by RBAC":
+		if optional && tr.lasts != since {
+			return outcome{codes: []int{0}, says: `note: .*(may not be listed|not looked for)`}
+		}
+		return outcome{codes: []int{4}, says: `error: .*: user "test" may not (get|list|create|patch|delete) `}
+	case "403 by admission":
+		if optional && tr.lasts != since {
+			return outcome{codes: []int{0}, says: `note: .*(may not be listed|not looked for)`}
+		}
+		return outcome{codes: []int{5}, says: `error: .*admission webhook "policy\.test" denied the request`}
+	case "409":
+		switch {
+		case tr.lasts == once && (strings.HasPrefix(asked, "PATCH ") || strings.HasPrefix(asked, "POST ") && strings.HasSuffix(asked, "/leases")):
+			return success // the object is planned, the lease made anew
+		case tr.lasts != since && strings.HasPrefix(asked, "POST ") && strings.HasSuffix(asked, "/secrets"):
+			return outcome{codes: []int{4}, says: `error: (mint token for|await token in) .*: secrets ".*" not found`} // it was not there, whatever was said
+		case reads:
+			return outcome{codes: []int{5}, says: `error: .*: the object has been modified\nhint: somebody else changed it`}
+		}
+		return outcome{codes: []int{5}, says: `error: .*: .*(already exists|the object has been modified)`}
+	case "410":
+		return outcome{codes: []int{5}, says: `error: .*: The provided continue parameter is too old`}
+	case "422":
+		return outcome{codes: []int{5}, says: `error: .*: .* is invalid: metadata\.labels: Invalid value: "x": no such label is allowed here`}
+	}
+	panic("no outcome is known of " + tr.fault.Name)
+}
+
+// runnersToken is that of the runner's own credential.
+func (l *life) runnersToken(t *testing.T) string {
+	t.Helper()
+	config, err := clientcmd.Load(l.admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, user := range config.AuthInfos {
+		return user.Token
+	}
+	return ""
+}
