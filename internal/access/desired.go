@@ -28,10 +28,13 @@ type Desired struct {
 func (d *Desired) Ephemeral() bool { return !d.Marks.ExpiresAt.IsZero() }
 
 // Own hands the ephemeral objects of the owner's namespace to the garbage collector, which deletes them after the
-// owner. An owner in another namespace would have it delete them at once.
-func (d *Desired) Own(owner metav1.OwnerReference, namespace string) {
+// lease. An owner in another namespace would have it delete them at once. All expire when the lease does.
+func (d *Desired) Own(owner metav1.OwnerReference, lease Object) {
 	for _, o := range d.Objects {
-		if o.GetNamespace() == namespace {
+		if marks := o.GetAnnotations(); marks[AnnotationExpiresAt] != "" {
+			marks[AnnotationExpiresAt] = lease.GetAnnotations()[AnnotationExpiresAt]
+		}
+		if o.GetNamespace() == lease.GetNamespace() {
 			o.SetOwnerReferences([]metav1.OwnerReference{owner})
 		}
 	}

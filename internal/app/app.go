@@ -26,8 +26,9 @@ type Process struct {
 	Stdout, Stderr io.Writer
 	Version        string
 
-	// For tests: no token lives under 10 minutes, and no test may write where pods have their ServiceAccount.
+	// For tests: no token lives under 10 minutes, no test may write where pods have their ServiceAccount or set the machine's clock.
 	RenewAfter time.Duration // instead of 80 % of a token's lifetime
+	ClockOff   time.Duration // by how much the clock is wrong
 	AccountDir string        // instead of /var/run/secrets/kubernetes.io/serviceaccount
 }
 
@@ -143,12 +144,14 @@ type run struct {
 	platform platform.Platform
 	log      *log
 
-	childStdout io.Writer   // the process's standard output, while the platform's commands go elsewhere
-	shared      atomic.Bool // standard error, with the command of exec
+	childStdout io.Writer    // the process's standard output, while the platform's commands go elsewhere
+	shared      atomic.Bool  // standard error, with the command of exec
+	off         atomic.Int64 // nanoseconds from this machine's clock to the one that counts: see now
 }
 
 func newRun(p Process) *run {
 	r := &run{process: p, env: map[string]string{}, cfg: &config.Config{}, log: &log{w: p.Stderr, said: time.Now()}}
+	r.off.Store(int64(p.ClockOff))
 	for _, entry := range p.Environ {
 		if name, value, ok := strings.Cut(entry, "="); ok {
 			r.env[variable(name)] = value

@@ -39,6 +39,13 @@ func (m *minting) createLease(ctx context.Context, early bool) error {
 	}
 	err := token.CreateLease(ctx, m.client, m.lease)
 	m.maybe = !cluster.Untouched(err)
+	// Before this answer the API server had not said its time.
+	if wrong := m.lease; err == nil && m.now().Sub(wrong.Spec.AcquireTime.Time).Abs() > time.Minute {
+		// Made anew, as CreateLease does with one that is there, and not changed: the runner's identity need not have that right.
+		m.lease = token.NewLease(m.desired.Access.ServiceAccount, m.desired.Marks, m.now(), m.cfg.Token.Duration)
+		m.lease.Name = wrong.Name
+		err = token.CreateLease(ctx, m.client, m.lease)
+	}
 	if early && m.desired.Access.CreateNamespace && cluster.NamespaceMissing(err) {
 		return nil
 	}

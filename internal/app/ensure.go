@@ -37,7 +37,7 @@ func (m *minting) ensure(ctx context.Context) error {
 		return err
 	}
 	if m.desired.Ephemeral() {
-		m.desired.Own(token.OwnedBy(m.lease), m.lease.Namespace)
+		m.desired.Own(token.OwnedBy(m.lease), m.lease)
 	}
 	err := m.apply(ctx, account)
 	if _, taken := errors.AsType[access.NotOurs](err); taken {

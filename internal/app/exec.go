@@ -169,8 +169,8 @@ const renewAt = 0.8
 // a minute (transport.NewCachedFileTokenSource). A failure is tried again, and reported, until the token expires.
 func (m *minting) renew(ctx context.Context) {
 	for {
-		lifetime := time.Until(m.minted.ExpiresAt)
-		pause := time.Duration(float64(lifetime) * renewAt)
+		lifetime := m.minted.ExpiresAt.Sub(m.minted.Claims.IssuedAt) // both by the API server's clock
+		pause := max(time.Duration(float64(lifetime)*renewAt), time.Second)
 		if m.process.RenewAfter > 0 {
 			pause = m.process.RenewAfter
 		}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"strings"
 	"sync"
-	"time"
 	"unicode"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -77,7 +76,7 @@ func (m *minting) prepare(ctx context.Context) (err error) {
 	declared, marks := m.cfg.Access.In(m.source.Namespace), m.platform.Marks()
 	if declared.Ephemeral {
 		declared.ServiceAccount.Name = token.EphemeralName(declared.ServiceAccount.Name)
-		marks.ExpiresAt = time.Now().Add(m.cfg.Token.Duration)
+		marks.ExpiresAt = m.now().Add(m.cfg.Token.Duration)
 	}
 	m.desired = access.Desire(declared, marks)
 	if m.written, err = m.target(); err != nil {
@@ -105,7 +104,7 @@ func (m *minting) steps(ctx context.Context) (err error) {
 	m.advise()
 	if m.cfg.Token.Revoke && m.cfg.Token.Duration != config.Permanent {
 		account := m.desired.Access.ServiceAccount
-		m.lease = token.NewLease(account, m.desired.Marks, time.Now(), m.cfg.Token.Duration)
+		m.lease = token.NewLease(account, m.desired.Marks, m.now(), m.cfg.Token.Duration)
 	}
 	if err := m.openReceipt(); err != nil {
 		return err

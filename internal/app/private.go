@@ -98,7 +98,7 @@ func (m *minting) end(ctx context.Context) error {
 
 // extendLease moves the lease's expiry along with the renewed token, so that sweep leaves a running command alone.
 func (m *minting) extendLease(ctx context.Context) error {
-	now := metav1.NewMicroTime(time.Now())
+	now := metav1.NewMicroTime(m.now())
 	m.lease.Spec.RenewTime = &now
 	m.lease.Annotations[access.AnnotationExpiresAt] = m.minted.ExpiresAt.UTC().Format(time.RFC3339)
 	lease := m.lease.DeepCopy()

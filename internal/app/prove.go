@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"k8s.io/client-go/rest"
 
@@ -27,7 +28,7 @@ func (r *run) connect(config *rest.Config) (*cluster.Client, error) {
 	if config.Dial == nil {
 		config.Dial = (&net.Dialer{}).DialContext
 	}
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return tracer{next: next, log: r.log} })
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return tracer{next, r} })
 	config.WarningHandlerWithContext = warnings{r.log}
 	client, err := cluster.New(config)
 	if err != nil {
@@ -36,10 +37,10 @@ func (r *run) connect(config *rest.Config) (*cluster.Client, error) {
 	return client, nil
 }
 
-// tracer logs each request at debug level: method, path and status, never a header or a body.
+// tracer logs each request at debug level: method, path and status, never a header or a body. It keeps the time of the answer.
 type tracer struct {
 	next http.RoundTripper
-	log  *log
+	*run
 }
 
 func (t tracer) RoundTrip(request *http.Request) (*http.Response, error) {
@@ -53,8 +54,18 @@ func (t tracer) RoundTrip(request *http.Request) (*http.Response, error) {
 		return response, err
 	}
 	t.log.debugf("%s: %d", what, response.StatusCode)
+	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil {
+		// What expires does so by the API server's clock (RFC 9110, section 6.6.1). Answers take time, and a Date has whole seconds.
+		off := time.Until(date)
+		if wrong := time.Duration(t.off.Swap(int64(off))) - off; wrong.Abs() > time.Minute {
+			t.log.warnf("this machine's clock is off by %s from the API server's, which is what counts: set it", short(wrong.Round(time.Minute)))
+		}
+	}
 	return response, nil
 }
+
+// now is the API server's time as of its last answer; before the first it is this machine's.
+func (r *run) now() time.Time { return time.Now().Add(time.Duration(r.off.Load())) }
 
 // warnings logs what the API server says in a Warning header.
 type warnings struct{ log *log }

@@ -53,8 +53,8 @@ func (r *run) revoke(ctx context.Context, options revokeOptions) error {
 		r.log.printf("nothing to revoke: the credential was minted with `revoke: false` and lives until %s", until(record))
 		return killErr
 	}
-	if killErr != nil && expired(record) {
-		r.log.warnf("not everything could be deleted, but the token has expired: %s", killErr)
+	if end, err := time.Parse(time.RFC3339, record.ExpiresAt); killErr != nil && err == nil && r.now().After(end) {
+		r.log.warnf("not everything could be deleted, but the token expired at %s: %s", record.ExpiresAt, killErr)
 		killErr = nil
 	}
 	return errors.Join(killErr, r.deleteFiles(record, killErr == nil))
@@ -139,11 +139,6 @@ func until(record *receipt.Receipt) string {
 		return "it expires"
 	}
 	return record.ExpiresAt
-}
-
-func expired(record *receipt.Receipt) bool {
-	at, err := time.Parse(time.RFC3339, record.ExpiresAt)
-	return err == nil && time.Since(at) > 0
 }
 
 // findReceipt looks where a mint in this job left one: the step state first, since nothing but the runner writes it.

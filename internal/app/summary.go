@@ -23,7 +23,7 @@ func (m *minting) summary() string {
 		row("Expires", "**never**: whoever reads the token has the access for good")
 	} else {
 		row("Expires", fmt.Sprintf("%s (in %s; asked: %s)", m.minted.ExpiresAt.Format("2006-01-02 15:04 MST"),
-			short(time.Until(m.minted.ExpiresAt).Round(time.Minute)), code(m.cfg.Token.Asked)))
+			short(m.minted.ExpiresAt.Sub(m.minted.Claims.IssuedAt).Round(time.Minute)), code(m.cfg.Token.Asked)))
 	}
 	row("Token id", code(m.minted.Claims.ID))
 	switch {

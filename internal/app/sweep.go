@@ -3,7 +3,7 @@ package app
 import (
 	"context"
 	"errors"
-	"time"
+	"slices"
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
@@ -113,14 +113,6 @@ func (r *run) expired(ctx context.Context, client *cluster.Client, namespace str
 		}
 		return client.Explain(problem.Revoke, "list "+kinds[i]+"s", err)
 	})
-	var all []access.Object
-	now := time.Now()
-	for _, list := range lists {
-		for _, object := range list {
-			if token.Expired(object, now) {
-				all = append(all, object)
-			}
-		}
-	}
-	return all, err
+	current := func(o access.Object) bool { return !token.Expired(o, r.now()) } // by the clock of the API server, which has answered
+	return slices.DeleteFunc(slices.Concat(lists...), current), err
 }

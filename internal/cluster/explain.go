@@ -107,6 +107,7 @@ func (c *Client) unreachable(op string, err error) *problem.Error {
 	p := problem.New(problem.Source, op, bare(err))
 	var authority x509.UnknownAuthorityError
 	var hostname x509.HostnameError
+	var invalid x509.CertificateInvalidError
 	var dns *net.DNSError
 	switch {
 	case Foreign(err):
@@ -125,6 +126,9 @@ func (c *Client) unreachable(op string, err error) *problem.Error {
 	case errors.As(err, &hostname):
 		p.Cause = fmt.Errorf("the certificate of %s is for another name: %w", c.server, hostname)
 		p.Hint("set tls-server-name in the kubeconfig to a name of the certificate")
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		p.Cause = fmt.Errorf("the certificate of %s is not valid now: %w", c.server, invalid)
+		p.Hint("see whether this machine's clock is right; if it is, the certificate has to be renewed")
 	case errors.As(err, &dns):
 		p.Cause = fmt.Errorf("no address for %s: %w", dns.Name, err)
 		p.Hint("see whether the server's name is spelt right, and whether this runner can resolve it (a private cluster?)")

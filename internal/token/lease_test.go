@@ -289,3 +289,23 @@ func TestMintRefusesWhatIsNoToken(t *testing.T) {
 		})
 	}
 }
+
+// At its very second a lease has not expired yet: sweep never comes too early. What bears no time, or none that can be read,
+// never expires.
+func TestExpiredAtTheBoundary(t *testing.T) {
+	t.Parallel()
+	end := time.Date(2026, 3, 29, 1, 0, 0, 0, time.UTC) // when Europe's clocks go forward
+	berlin := time.FixedZone("CEST", 2*60*60)
+	for said, want := range map[string][3]bool{ // a nanosecond before, at, a nanosecond after
+		"2026-03-29T01:00:00Z": {false, false, true}, "2026-03-29T03:00:00+02:00": {false, false, true},
+		"2026-03-29T01:00:00": {}, "29 March": {}, "": {},
+	} {
+		lease := token.NewLease(types.NamespacedName{Namespace: "shop", Name: "ci"}, access.Marks{}, end, 0)
+		lease.Annotations[access.AnnotationExpiresAt] = said
+		for i, now := range []time.Time{end.Add(-1), end.In(berlin), end.Add(1)} {
+			if have := token.Expired(lease, now); have != want[i] {
+				t.Errorf("%q, at %s: expired: %t", said, now, have)
+			}
+		}
+	}
+}

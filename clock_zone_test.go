@@ -1,0 +1,213 @@
+package main
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/binary"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// zone writes a time zone in which the clocks are moved once, at that moment, between two offsets from UTC: RFC 9636, version 1.
+func zone(t *testing.T, at time.Time, before, after time.Duration) (path string) {
+	t.Helper()
+	var file bytes.Buffer
+	write := func(values ...any) {
+		for _, value := range values {
+			if err := binary.Write(&file, binary.BigEndian, value); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	write([]byte("TZif"), [16]byte{}, [6]int32{0, 0, 0, 1, 2, 8}) // one transition, two types, 8 characters
+	write(int32(at.Unix()), uint8(1))
+	write(int32(before.Seconds()), uint8(0), uint8(0), int32(after.Seconds()), uint8(1), uint8(4))
+	write([]byte("OLD\x00NEW\x00"))
+	path = filepath.Join(t.TempDir(), "zone")
+	if err := os.WriteFile(path, file.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// timeSaid is a time that the program prints, with what stands behind it.
+var timeSaid = regexp.MustCompile(`20\d\d-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:Z| UTC)?`)
+
+// Daylight saving time: the token expires in an hour that the runner's zone skips, or has twice, or at the other end of the date
+// line. Every time is in UTC and says so, and what expires is not taken for something else.
+func TestTimeZones(t *testing.T) {
+	t.Parallel()
+	cluster, _ := sharedCluster(t)
+	l := newLife(t, cluster, false)
+	soon := time.Now().Add(50 * time.Minute)
+	for name, path := range map[string]string{
+		"spring": zone(t, soon, time.Hour, 2*time.Hour), "autumn": zone(t, soon, 2*time.Hour, time.Hour),
+		"skipped-day": zone(t, soon, -10*time.Hour, 14*time.Hour), "half": zone(t, time.Now(), 5*time.Hour+30*time.Minute, 0),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := l.victim(t, name, 0, false)
+			summary := filepath.Join(t.TempDir(), "summary")
+			v.env = append(v.env, "TZ="+path, "KUBEMINT_DEBUG=true", "KUBEMINT_OUTPUT=kubemint.kubeconfig")
+			run(t, v.dir, v.env)
+			_, end := v.written(t)
+			if have := time.Until(end) - time.Hour; have.Abs() > far {
+				t.Errorf("a token of 1h expires %s", end)
+			}
+			for path, said := range v.expiries(t) {
+				if at, err := time.Parse(time.RFC3339, said); err != nil || at.Sub(end).Abs() > far {
+					t.Errorf("%s says that it expires at %q, and the token expires %s", path, said, end)
+				}
+			}
+			command, stderr := program(t, v.dir, append(githubFiles(t, summary), append(v.env, "KUBEMINT_TAKE_OWNERSHIP=true")...))
+			if err := command.Run(); err != nil {
+				t.Fatal(stderr)
+			}
+			said := stderr.String()
+			for _, file := range []string{summary, filepath.Join(v.dir, "kubemint.kubeconfig.receipt")} {
+				content, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				said += string(content)
+			}
+			times := timeSaid.FindAllString(said, -1)
+			for _, at := range times {
+				if !strings.HasSuffix(at, "Z") && !strings.HasSuffix(at, " UTC") {
+					t.Errorf("a time without its zone: %s", at)
+				}
+			}
+			if len(times) < 3 {
+				t.Errorf("it names no more times than %q:\n%s", times, said)
+			}
+			command, stderr = program(t, v.dir, v.env, "sweep")
+			if err := command.Run(); err != nil {
+				t.Error(err)
+			}
+			says(t, stderr.String(), `^swept: 0 objects deleted in namespace `)
+			run(t, v.dir, v.env, "revoke")
+			v.nothingLeft(t)
+		})
+	}
+}
+
+// githubFiles are the variables of a step on GitHub's runner without Docker.
+func githubFiles(t *testing.T, summary string) []string {
+	t.Helper()
+	env := []string{"GITHUB_ACTIONS=true", "GITHUB_STEP_SUMMARY=" + summary}
+	for _, name := range []string{"OUTPUT", "ENV", "STATE"} {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		env = append(env, "GITHUB_"+name+"="+path)
+	}
+	return env
+}
+
+// An API server that says of a token that its time is over already: that is less than was asked for. And a receipt that says so is
+// good for a revocation all the same.
+func TestExpiryInThePast(t *testing.T) {
+	t.Parallel()
+	cluster, _ := sharedCluster(t)
+	l := newLife(t, cluster, false)
+	v := &victim{}
+	l.through(t, v, "past", func(_ int, w http.ResponseWriter, r *http.Request, next http.Handler) {
+		answer := httptest.NewRecorder()
+		next.ServeHTTP(answer, r)
+		l.keepToken(r, answer)
+		if strings.HasSuffix(r.URL.Path, "/token") {
+			answer = expiring(t, answer, -time.Hour)
+		}
+		deliver(w, answer)
+	})
+	strict := append([]string{"KUBEMINT_ON_SHORTENED=fail"}, v.env...)
+	command, stderr := program(t, v.dir, strict)
+	_ = command.Run()
+	if code := command.ProcessState.ExitCode(); code != 5 {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+	says(t, stderr.String(), `^error: mint token for \S+/past: the API server granted -1h of the 1h asked for$`)
+	v.nothingLeft(t)
+
+	command, stderr = program(t, v.dir, v.env)
+	if err := command.Run(); err != nil {
+		t.Fatalf("%v: %s", err, stderr)
+	}
+	says(t, stderr.String(), `^warning: the API server granted -1h of the 1h asked for `)
+	if _, end := v.written(t); time.Until(end) > 0 {
+		t.Fatalf("expires_at is %s, which is not what the API server said", end)
+	}
+	run(t, v.dir, v.env, "revoke")
+	v.nothingLeft(t)
+
+	command, stderr = program(t, v.dir, append([]string{"KUBEMINT_DURATION=10m", "PATH=" + os.Getenv("PATH")}, v.env...), "exec", "--", "sleep", "1")
+	if err := command.Run(); err != nil {
+		t.Fatalf("%v: %s", err, stderr)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n := len(l.minted) - 2; n > 3 {
+		t.Errorf("exec requested %d tokens in a second, since each had expired", n)
+	}
+}
+
+// To a runner whose clock is a day behind, a certificate that was made today is of tomorrow; to one that is ahead of it, a
+// certificate is of yesterday. The clock is the first thing to look at.
+func TestCertificateOfAnotherDay(t *testing.T) {
+	t.Parallel()
+	for name, from := range map[string]time.Duration{"of tomorrow": 24 * time.Hour, "of yesterday": -48 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+			if err != nil {
+				t.Fatal(err)
+			}
+			template := &x509.Certificate{
+				SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(from), NotAfter: time.Now().Add(from + 24*time.Hour),
+				IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+			}
+			certificate, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			server := httptest.NewUnstartedServer(http.NotFoundHandler())
+			server.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{certificate}, PrivateKey: key}}, MinVersion: tls.VersionTLS12}
+			server.Config.ErrorLog = log.New(io.Discard, "", 0) // a handshake that fails
+			server.StartTLS()
+			defer server.Close()
+			authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})
+			source, err := json.Marshal(map[string]any{
+				"apiVersion": "v1", "kind": "Config", "current-context": "c",
+				"contexts": []any{map[string]any{"name": "c", "context": map[string]any{"cluster": "c", "user": "u"}}},
+				"clusters": []any{map[string]any{"name": "c", "cluster": map[string]any{"server": server.URL, "certificate-authority-data": authority}}},
+				"users":    []any{map[string]any{"name": "u", "user": map[string]any{"token": "canary"}}},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := t.TempDir()
+			said := ranAs(t, dir, source, []string{"KUBEMINT_NAMESPACE=shop"}, 3)
+			says(t, said, fmt.Sprintf(`^error: .*: the certificate of %s is not valid now: x509: certificate has expired or is not yet valid: current time \S+Z is `,
+				regexp.QuoteMeta(server.URL)), `^hint: see whether this machine's clock is right; if it is, the certificate has to be renewed$`)
+			onlySource(t, dir)
+		})
+	}
+}
