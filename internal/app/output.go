@@ -83,15 +83,18 @@ func (r *run) readEnvFile(o *output) (err error) {
 		return nil
 	}
 	path := envFile(o.path)
-	o.envBefore, err = readBounded(path)
+	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
 		return unwritable(path, cause(err))
-	case o.earlier == nil || o.earlier.EnvFile != path:
+	case o.earlier == nil || o.earlier.EnvFile != path || !info.Mode().IsRegular():
 		return problem.Newf(problem.Config, "write "+path, "it exists and kubemint did not write it").
 			Hint("the outputs go beside the kubeconfig: name another file in `output`, or move this one away")
+	}
+	if o.envBefore, err = readBounded(path); err != nil {
+		return unwritable(path, cause(err))
 	}
 	return nil
 }

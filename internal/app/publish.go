@@ -24,7 +24,7 @@ func (m *minting) publish(encoded token.Token) error {
 			return err
 		}
 		if err := writeFile(m.output.receipt.EnvFile, content); err != nil {
-			return problem.New(problem.Publish, "publish outputs", err)
+			return problem.New(problem.Publish, "publish outputs", err, "see whether the disk of `output` is full")
 		}
 	}
 	if err := m.platform.Publish(result); err != nil {

@@ -189,31 +189,32 @@ func (g github) Mask(secret token.Token) error {
 // Ready opens the files of the runner's commands as the commands will.
 func (g github) Ready() error {
 	for _, command := range []string{"state", "output", "env"} {
-		if err := g.appendable(command); err != nil {
+		file, err := g.open(command)
+		if err != nil {
 			return err
 		}
+		_ = file.Close()
 	}
 	return nil
 }
 
 func (g github) SaveState(receipt string) error {
-	return g.file("state", stateName, receipt)
+	_, err := g.file("state", Output{Name: stateName, Value: receipt})
+	return err
 }
 
 func (g github) SavedState() string { return g.env.Getenv("STATE_" + stateName) }
 
+// Publish leaves nothing behind if it fails: the runner reads the files of a failed step, too.
 func (g github) Publish(result Result) error {
-	for _, output := range result.Outputs {
-		if err := g.file("output", output.Name, output.Value); err != nil {
-			return err
-		}
+	takeBack, err := g.file("output", result.Outputs...)
+	if err != nil {
+		return err
 	}
-	for _, variable := range result.Env {
-		if err := g.file("env", variable.Name, variable.Value); err != nil {
-			return err
-		}
+	if _, err = g.file("env", result.Env...); err != nil {
+		takeBack()
 	}
-	return nil
+	return err
 }
 
 func (github) EnvFile(Result) []byte { return nil }
@@ -237,46 +238,41 @@ func (g github) Annotate(message string) {
 
 func (github) RevokeAdvice(string) string { return "the post step revokes it when the job ends" }
 
-// file issues a file command with a delimiter of its own. go-githubactions has a fixed one, which a value could hold
-// and so forge further commands (CVE-2022-35954).
-func (g github) file(command, name, value string) error {
-	if err := g.appendable(command); err != nil {
-		return err
+// file issues file commands, all of them or none, each with a delimiter of its own. go-githubactions has a fixed one, which a
+// value could hold and so forge further commands (CVE-2022-35954).
+func (g github) file(command string, values ...Output) (takeBack func(), err error) {
+	file, err := g.open(command)
+	if err != nil {
+		return nil, err
 	}
-	delimiter := "kubemint_" + rand.Text()
-	if strings.Contains(value, delimiter) {
-		return problem.Newf(problem.Publish, "publish "+name, "the value holds the random delimiter")
+	var text strings.Builder
+	for _, value := range values {
+		delimiter := "kubemint_" + rand.Text() // 128 random bits: no value that is there already holds them
+		fmt.Fprintf(&text, "%s<<%s\n%s\n%s\n", value.Name, delimiter, value.Value, delimiter)
 	}
-	return guard("publish "+name, func() {
-		message := fmt.Sprintf("%s<<%s\n%s\n%s", name, delimiter, value, delimiter)
-		g.action.IssueFileCommand(&githubactions.Command{Name: command, Message: message})
-	})
+	return addTo(file, "$GITHUB_"+strings.ToUpper(command), text.String())
 }
 
-// appendable is an error where a command's file cannot be written: go-githubactions would panic.
-func (g github) appendable(command string) error {
+// open opens a command's file to append to it.
+func (g github) open(command string) (*os.File, error) {
 	name := "GITHUB_" + strings.ToUpper(command)
 	const remedy = "kubemint takes itself for a GitHub Actions step, since GITHUB_ACTIONS is true: run it as one, or unset that variable"
 	path := g.env.Getenv(name)
 	if path == "" {
-		return problem.Newf(problem.Publish, "open $"+name, "it is not set").Hint(remedy)
+		return nil, problem.Newf(problem.Publish, "open $"+name, "it is not set").Hint(remedy)
 	}
 	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0) //nolint:gosec // the runner's own file
 	if err != nil {
-		return problem.New(problem.Publish, "open $"+name, err, remedy)
+		return nil, problem.New(problem.Publish, "open $"+name, err, remedy)
 	}
-	return file.Close()
+	return file, nil
 }
 
 // guard turns a panic of go-githubactions, its answer to a file that cannot be written, into an error.
 func guard(op string, f func()) (err error) {
 	defer func() {
-		switch cause := recover().(type) {
-		case nil:
-		case error:
-			err = problem.New(problem.Publish, op, cause)
-		default:
-			err = problem.New(problem.Publish, op, errors.New("go-githubactions panicked"))
+		if cause := recover(); cause != nil {
+			err = problem.Newf(problem.Publish, op, "%v", cause)
 		}
 	}()
 	f()

@@ -2,7 +2,6 @@ package platform
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -71,18 +70,14 @@ func (g gitLab) Publish(result Result) error {
 	for _, variable := range result.variables(false) {
 		switch {
 		case strings.ContainsAny(variable.Value, "\r\n\x00"):
-			err = fmt.Errorf("the value of %s is more than a line", variable.Name)
+			_ = file.Close()
+			return problem.Newf(problem.Publish, "write $"+jobEnv, "the value of %s is more than a line", variable.Name)
 		case len(variable.Value) <= jobEnvLimit:
 			fmt.Fprintf(&lines, "%s=%s\n", variable.Name, variable.Value)
 		}
 	}
-	if err == nil {
-		_, err = file.WriteString(lines.String())
-	}
-	if err = errors.Join(err, file.Close()); err != nil {
-		return problem.New(problem.Publish, "write $"+jobEnv, err)
-	}
-	return nil
+	_, err = addTo(file, "$"+jobEnv, lines.String())
+	return err
 }
 
 // jobEnv opens the file, which is none where the runner offers none.

@@ -4,12 +4,15 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/token"
 )
 
@@ -80,6 +83,19 @@ func (r Result) variables(secrets bool) []Output {
 type Output struct {
 	Name, Value string
 	Secret      bool // published only where the platform masks and the user wants it; the caller decides
+}
+
+// addTo appends to a file of the runner's and closes it. On a full disk nothing is added: later steps would be told of a file
+// that is gone, and a command that is cut off spoils those after it. takeBack is for what fails afterwards.
+func addTo(file *os.File, name, text string) (takeBack func(), err error) {
+	before, _ := file.Seek(0, io.SeekEnd) // of what is no regular file nothing can be taken back
+	takeBack = func() { _ = os.Truncate(file.Name(), before) }
+	_, err = file.WriteString(text)
+	if err = errors.Join(err, file.Close()); err != nil {
+		takeBack()
+		err = problem.New(problem.Publish, "write "+name, err, "later steps read this file of the runner's: see whether its disk is full")
+	}
+	return takeBack, err
 }
 
 // Environment is what a platform is recognised and read by.

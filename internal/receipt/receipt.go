@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -90,7 +91,8 @@ func (r *Receipt) Encode() ([]byte, error) {
 // Read reads the receipt that lies beside output. The error is os.ErrNotExist where there is none.
 func Read(output string) (*Receipt, error) {
 	path := Path(output)
-	file, err := os.Open(path) //nolint:gosec // the path is the user's own output path
+	// A FIFO of that name, which opens when somebody writes to it, must not hold the job: it reads as an empty file.
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // the path is the user's own output path
 	if err != nil {
 		return nil, fmt.Errorf("read receipt: %w", err)
 	}
