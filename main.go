@@ -4,6 +4,8 @@ package main
 
 import (
 	"context"
+	"io"
+	"log"
 	"math"
 	"os"
 	"os/signal"
@@ -23,6 +25,7 @@ var version = "devel"
 const memory = 48 << 20
 
 func main() {
+	log.SetOutput(io.Discard) // net/http's word on the wire, which with GODEBUG=http2debug=2 is every header, credentials included
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)

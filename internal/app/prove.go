@@ -53,6 +53,7 @@ func (t tracer) RoundTrip(request *http.Request) (*http.Response, error) {
 		t.log.debugf("%s: no answer", what)
 		return response, err
 	}
+	t.log.sent.Store(response.Request.Header.Get("Authorization"), nil) // not request's: what is beneath has added the credential
 	t.log.debugf("%s: %d", what, response.StatusCode)
 	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil {
 		// What expires does so by the API server's clock (RFC 9110, section 6.6.1). Answers take time, and a Date has whole seconds.

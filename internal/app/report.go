@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/token"
 )
 
 // log writes lines for people to stderr: stdout belongs to the platform's commands.
@@ -21,16 +22,34 @@ type log struct {
 
 	unfinished bool // the last line is a bar without an end
 	said       time.Time
+	sent       sync.Map // Authorization headers
+}
+
+// jsonWebToken is one, or what was cut off one.
+var jsonWebToken = regexp.MustCompile(`eyJ[\w-]+\.[\w-]+(\.[\w-]*)?`)
+
+// clean is a text without the credentials that were sent, and without any JSON Web Token: an answer may repeat the ones, and
+// hold another that it was to hand out.
+func (l *log) clean(text string) string {
+	for sent := range l.sent.Range {
+		for word := range strings.FieldsSeq(fmt.Sprint(sent)) {
+			if len(word) > len("Bearer") {
+				text = strings.ReplaceAll(text, word, token.Redacted)
+			}
+		}
+	}
+	return jsonWebToken.ReplaceAllLiteralString(text, token.Redacted)
 }
 
 // printf writes a line. Azure's agent and GitHub's runner obey ##vso[…] and ##[…] wherever they stand in it: what an API server
 // says is not to command them.
 func (l *log) printf(format string, args ...any) {
+	text := strings.ReplaceAll(l.clean(fmt.Sprintf(format, args...)), "##", "# # ")
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.clear()
 	l.said = time.Now()
-	fmt.Fprintln(l.w, strings.ReplaceAll(fmt.Sprintf(format, args...), "##", "# # ")) //nolint:errcheck // there is no other place to say it
+	fmt.Fprintln(l.w, text) //nolint:errcheck // there is no other place to say it
 }
 
 func (l *log) warnf(format string, args ...any) { l.printf("warning: "+format, args...) }
@@ -115,7 +134,7 @@ func (r *run) report(err error) {
 				r.log.printf("hint: %s", hint)
 			}
 		}
-		r.platform.Annotate(strings.Join(append([]string{f.text}, f.hints...), "\n"))
+		r.platform.Annotate(r.log.clean(strings.Join(append([]string{f.text}, f.hints...), "\n")))
 	}
 }
 

@@ -261,3 +261,33 @@ func TestOnlyATerminalGetsABar(t *testing.T) {
 		t.Error("a closed file is taken for a terminal")
 	}
 }
+
+// A server that repeats what it was sent, or what it was to hand out, has it in the log no more than we have.
+func TestWhatAnAnswerRepeatsIsNotSaid(t *testing.T) {
+	t.Parallel()
+	const jwt = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJl-_"
+	var written bytes.Buffer
+	a := &annotator{}
+	r := &run{log: &log{w: &written}, platform: a}
+	for _, header := range []string{"", "Bearer", "Bearer kubeconfig-u-1:canary", "Basic dXNlcjpjYW5hcnk=", "Bearer " + jwt} {
+		r.log.sent.Store(header, nil)
+	}
+	for text, want := range map[string]string{
+		"no such token: kubeconfig-u-1:canary":               "no such token: [token]",
+		`Authorization: ["Basic dXNlcjpjYW5hcnk="]`:          `Authorization: ["Basic [token]"]`,
+		`cannot read {"token":"` + jwt + `"}, Bearer is bad`: `cannot read {"token":"[token]"}, Bearer is bad`,
+		"cut: " + jwt[:40]:                                   "cut: [token]",
+		"Bearer tokens of the keys eyJ and a.b.c are fine":   "Bearer tokens of the keys eyJ and a.b.c are fine",
+	} {
+		written.Reset()
+		a.said = nil
+		r.log.warnf("%s", text)
+		r.report(problem.New(problem.Mint, "a", errors.New(text), text))
+		if diff := cmp.Diff("warning: "+want+"\nerror: a: "+want+"\nhint: "+want+"\n", written.String()); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff([]string{"a: " + want + "\n" + want}, a.said); diff != "" {
+			t.Error(diff)
+		}
+	}
+}

@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/token"
 )
 
@@ -276,15 +277,17 @@ func TestMintRefusesWhatIsNoToken(t *testing.T) {
 	for name, tt := range map[string]struct {
 		api  *api
 		want string
+		code problem.Code
 	}{
-		"refused":         {&api{errs: []error{forbidden}, token: "canary"}, forbidden.Error()},
-		"without a token": {&api{}, "mint token: the API server answered without a token"},
-		"opaque":          {&api{token: "canary"}, "decode token: not a JSON Web Token"},
+		"refused":         {&api{errs: []error{forbidden}, token: "canary"}, forbidden.Error(), problem.Unknown}, // the client explains it
+		"without a token": {&api{}, "mint token: the API server answered without a token", problem.Mint},
+		"opaque":          {&api{token: "canary"}, "mint token: decode token: not a JSON Web Token", problem.Mint},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if _, err := token.Mint(t.Context(), tt.api, token.Wanted{Account: account, Lifetime: time.Hour}); err == nil || err.Error() != tt.want {
-				t.Errorf("got %v, want %s", err, tt.want)
+			_, err := token.Mint(t.Context(), tt.api, token.Wanted{Account: account, Lifetime: time.Hour})
+			if err == nil || err.Error() != tt.want || problem.ExitCode(err) != int(tt.code) {
+				t.Errorf("got %v (code %d), want %s", err, problem.ExitCode(err), tt.want)
 			}
 		})
 	}

@@ -63,7 +63,7 @@ func Mint(ctx context.Context, api API, wanted Wanted) (Minted, error) {
 	}
 	var err error
 	if minted.Claims, err = minted.Token.Claims(); err != nil {
-		return Minted{}, err
+		return Minted{}, problem.New(problem.Mint, "mint token", err)
 	}
 	return minted, minted.sameAccount(wanted.UID)
 }

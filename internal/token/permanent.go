@@ -52,7 +52,7 @@ func AwaitPermanent(ctx context.Context, api Reader, secret *corev1.Secret, uid 
 		if !value.Empty() && len(secret.Data[corev1.ServiceAccountRootCAKey]) > 0 {
 			claims, err := value.Claims()
 			if err != nil {
-				return Minted{}, err
+				return Minted{}, problem.New(problem.Mint, "await token in Secret "+secret.Namespace+"/"+secret.Name, err)
 			}
 			claims.ID = value.ID()
 			minted := Minted{Token: value, Claims: claims}
