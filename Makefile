@@ -95,15 +95,18 @@ test-native: ## the script of the GitHub action without Docker; needs node (18 o
 release-snapshot: ## build the six binaries of a release into dist/, and test what can be tested of a release without GitHub
 	.ci/release-test dist
 
-# go test fuzzes one target at a time.
+# go test fuzzes one target at a time. Its last line of progress says how often.
 .PHONY: fuzz
-fuzz: ## each fuzz target for FUZZTIME (10s)
+fuzz: ## each fuzz target for FUZZTIME (10s); a table of executions at the end
 	@targets=$$(grep -rEo --include='*_test.go' '^func Fuzz\w+' . | sed 's|/[^/]*_test.go:func | |' | sort); \
 	test -n "$$targets" || { echo 'no fuzz target found' >&2; exit 1; }; \
+	table=$$(printf '%-26s %-16s %s' package target executions); \
 	while read -r package target; do \
 	  echo "$$package $$target"; \
-	  go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"; \
-	done <<<"$$targets"
+	  said=$$(go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" | tee /dev/stderr); \
+	  table+=$$'\n'$$(printf '%-26s %-16s %s' "$$package" "$$target" "$$(sed -n 's/.* execs: \([0-9]*\) .*/\1/p' <<<"$$said" | tail -n 1)"); \
+	done <<<"$$targets"; \
+	echo "$$table"
 
 # Ratios of one run on one machine: seconds of another say nothing. Ten minutes, most of them kubectl's.
 .PHONY: bench

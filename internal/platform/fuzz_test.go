@@ -3,12 +3,14 @@ package platform_test
 import (
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubemint/kubemint/internal/platform"
+	"github.com/kubemint/kubemint/internal/problem"
 )
 
 type pair struct{ Name, Value string }
@@ -102,6 +104,69 @@ func FuzzEnvFile(f *testing.F) {
 			t.Errorf("(-want +have):\n%s", diff)
 		}
 	})
+}
+
+// FuzzGitLab: whatever a value holds, the stages of a job that are still to come have exactly that value, or the run fails and
+// they have nothing of it; and a report of dotenv variables (artifacts:reports:dotenv) made of the file beside the kubeconfig has the
+// same value where it needs no quotes, and else the quoted one, and no variable of the value's own making.
+func FuzzGitLab(f *testing.F) {
+	for _, seed := range append(slices.Clone(nasty), "/builds/acme/shop.tmp/kubemint/kubeconfig", " a", "a ", "a\t", "a\r", "a\x00b", "A=b", strings.Repeat("x", 31<<10)) {
+		f.Add(seed)
+	}
+	file := write(f, f.TempDir()+"/gitlab_env", "")
+	p, stdout := detect(variables{"GITLAB_CI": "true", "CI_PROJECT_DIR": "/builds/acme/shop", "GITLAB_ENV": file})
+	f.Fuzz(func(t *testing.T, value string) {
+		if err := os.Truncate(file, 0); err != nil {
+			t.Fatal(err)
+		}
+		result := platform.Result{
+			Outputs: []platform.Output{{Name: "first", Value: value}, {Name: "second", Value: "2"}, {Name: "token", Value: "sesame-of-nobody", Secret: true}},
+			Env:     []platform.Output{{Name: "KUBECONFIG", Value: value}},
+		}
+		err := p.Publish(result)
+		want := []pair{{"KUBECONFIG", value}, {"KUBEMINT_OUT_FIRST", value}, {"KUBEMINT_OUT_SECOND", "2"}}
+		switch {
+		case err != nil && (problem.ExitCode(err) != int(problem.Publish) || value != "" && len(value) > 20 && strings.Contains(err.Error(), value)):
+			t.Errorf("another error: %v", err)
+		case err != nil:
+			want = nil
+		case len(value) > 30<<10: // no program could be started with it
+			want = want[2:]
+		}
+		have, readErr := asGitLabRunner(read(t, file))
+		if diff := cmp.Diff(want, have); diff != "" || readErr != nil {
+			t.Errorf("(%v; %v) (-want +have):\n%s", err, readErr, diff)
+		}
+		if plain := !strings.ContainsFunc(value, func(r rune) bool { return r < '!' || r > '~' }); plain && err != nil {
+			t.Errorf("refused: %v", err)
+		}
+		if content := string(p.EnvFile(result)); !strings.ContainsAny(value, "\r\n\x00") {
+			for i, line := range strings.Split(strings.TrimSuffix(content, "\n"), "\n") { // Gitlab: Ci::ParseDotenvArtifactService
+				name, have, ok := strings.Cut(line, "=")
+				wanted := []pair{{"KUBECONFIG", value}, {"KUBEMINT_OUT_FIRST", value}, {"KUBEMINT_OUT_SECOND", "2"}}[i]
+				if quoted := "'" + strings.ReplaceAll(wanted.Value, "'", `'\''`) + "'"; !ok || name != wanted.Name || have != wanted.Value && have != quoted {
+					t.Errorf("a dotenv report has %q=%q, not %q", name, have, wanted)
+				}
+			}
+		}
+		if stdout.Len() > 0 || strings.Contains(read(t, file)+string(p.EnvFile(result)), "sesame") {
+			t.Errorf("printed %q, or wrote the secret", stdout)
+		}
+	})
+}
+
+// asGitLabRunner reads the file of GITLAB_ENV as bash does for the runner: `while read -r line; do export "$line"; done`. read takes
+// blanks away at both ends of a line, drops NUL, and gives what follows the last newline to nobody; export wants a name.
+func asGitLabRunner(text string) (pairs []pair, err error) {
+	for line := range strings.Lines(text) {
+		line, ended := strings.CutSuffix(strings.ReplaceAll(line, "\x00", ""), "\n")
+		name, value, ok := strings.Cut(strings.Trim(line, " \t"), "=")
+		if !ok || !ended || name == "" || strings.ContainsFunc(name, func(r rune) bool { return r != '_' && (r < 'A' || r > 'Z') }) {
+			return pairs, errors.New("export takes no such line: " + line)
+		}
+		pairs = append(pairs, pair{name, value})
+	}
+	return pairs, nil
 }
 
 // asShell reads assignments as a POSIX shell does (Shell Command Language, 2.2 Quoting), as far as it is safe: a character that

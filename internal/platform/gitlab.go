@@ -46,7 +46,7 @@ func (gitLab) RevokeAdvice(string) string { return "revoke it in after_script wi
 
 // jobEnv names the file whose lines the runner exports to the stages of this job that are still to come, after_script
 // among them. It does so since runner 16.4 by `while read -r line; do export "$line"; done` (gitlab-runner
-// shells/bash.go, SourceEnv): a value stands there as it is, without quotes and on one line.
+// shells/bash.go, SourceEnv): a value stands there as it is, without quotes and on one line, of whose end read takes blanks away.
 const jobEnv = "GITLAB_ENV"
 
 // jobEnvLimit is somewhat less than what Windows takes as one variable (32,767 characters; Linux takes 128 KiB). After a
@@ -69,9 +69,9 @@ func (g gitLab) Publish(result Result) error {
 	var lines strings.Builder
 	for _, variable := range result.variables(false) {
 		switch {
-		case strings.ContainsAny(variable.Value, "\r\n\x00"):
+		case strings.ContainsAny(variable.Value, "\r\n\x00"), strings.TrimRight(variable.Value, " \t") != variable.Value:
 			_ = file.Close()
-			return problem.Newf(problem.Publish, "write $"+jobEnv, "the value of %s is more than a line", variable.Name)
+			return problem.Newf(problem.Publish, "write $"+jobEnv, "the value of %s is more than a line, or ends in a blank", variable.Name)
 		case len(variable.Value) <= jobEnvLimit:
 			fmt.Fprintf(&lines, "%s=%s\n", variable.Name, variable.Value)
 		}
