@@ -110,6 +110,7 @@ func (m *minting) steps(ctx context.Context) (err error) {
 		return err
 	}
 	go m.prover.client.Warm(ctx)
+	defer m.prover.client.Close()
 	if err := m.observe(ctx); err != nil {
 		return err
 	}

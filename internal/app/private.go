@@ -87,6 +87,7 @@ func (r *run) refuseForExec() error {
 
 // end revokes what exec minted, and removes its directory.
 func (m *minting) end(ctx context.Context) error {
+	defer m.client.Close()
 	err := m.rollBack(ctx)
 	if err == nil {
 		if removeErr := os.RemoveAll(m.output.private); removeErr != nil {

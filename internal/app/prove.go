@@ -43,6 +43,9 @@ type tracer struct {
 	*run
 }
 
+// WrappedRoundTripper leads to the connections, for [cluster.Client.Close].
+func (t tracer) WrappedRoundTripper() http.RoundTripper { return t.next }
+
 func (t tracer) RoundTrip(request *http.Request) (*http.Response, error) {
 	response, err := t.next.RoundTrip(request)
 	what := request.Method + " " + request.URL.Path
@@ -110,6 +113,9 @@ type bearer struct {
 	token atomic.Pointer[token.Token]
 }
 
+// WrappedRoundTripper is as the tracer's.
+func (b *bearer) WrappedRoundTripper() http.RoundTripper { return b.next }
+
 func (b *bearer) RoundTrip(request *http.Request) (*http.Response, error) {
 	if t := b.token.Load(); t != nil {
 		request = request.Clone(request.Context())
@@ -122,7 +128,6 @@ func (b *bearer) RoundTrip(request *http.Request) (*http.Response, error) {
 // nothing that it must not.
 func (p *prover) prove(ctx context.Context, m *minting) error {
 	p.bearer.token.Store(&m.minted.Token)
-	defer p.client.Close()
 	places := append([]string{""}, m.desired.Access.Namespaces...)
 	return m.log.each("namespaces proved", len(places)+1, func(i int) error {
 		if i == 0 {

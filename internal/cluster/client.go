@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/types"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/rest"
 
 	"github.com/kubemint/kubemint/internal/access"
@@ -89,8 +90,8 @@ func (c *Client) Dry() *Client {
 // IsDry says whether this client is a dry one.
 func (c *Client) IsDry() bool { return c.dryRun != nil }
 
-// Close ends idle connections.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+// Close ends idle connections, which [http.Client.CloseIdleConnections] would not find beneath what is wrapped around them.
+func (c *Client) Close() { utilnet.CloseIdleConnectionsFor(c.http.Transport) }
 
 // Warm opens the connection while there is nothing to ask yet, so that the first requests find it ready and share it.
 // It is a request that is given up as soon as its connection is dialled, which net/http finishes for the next one: a

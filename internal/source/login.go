@@ -102,6 +102,9 @@ type authenticated struct {
 	tokens oauth2.TokenSource
 }
 
+// WrappedRoundTripper leads to the connections, for those who close them.
+func (a authenticated) WrappedRoundTripper() http.RoundTripper { return a.next }
+
 func (a authenticated) RoundTrip(request *http.Request) (*http.Response, error) {
 	type answer struct {
 		token *oauth2.Token
