@@ -2,7 +2,9 @@ package access
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/kubemint/kubemint/internal/problem"
@@ -29,6 +31,8 @@ func (d Desired) refuse(have Object, verb string, removes bool) error {
 	switch {
 	case !Managed(have, d.Access.ServiceAccount):
 		cause = "it exists and was not made by kubemint"
+	case owner != d.Marks.Owner && d.abandoned(have):
+		return nil
 	case owner != d.Marks.Owner:
 		cause = fmt.Sprintf("it belongs to %s, and this run to %s", nameless(owner), nameless(d.Marks.Owner))
 	case removes && job != d.Marks.Job:
@@ -39,6 +43,18 @@ func (d Desired) refuse(have Object, verb string, removes bool) error {
 	return problem.New(problem.Rights, op, NotOurs(cause)).
 		Hint("name another `service_account` for this pipeline: usually the better way out").
 		Hint("or set `take_ownership: true` to take the object over")
+}
+
+// abandoned says whether a role is left of another owner's run that was refused the ServiceAccount, for which it had made the
+// role already: the account is this owner's, and nothing binds the role.
+func (d Desired) abandoned(have Object) bool {
+	role, account := RefOf(have), d.Access.ServiceAccount
+	held := d.observed.Objects[Ref{Kind: "ServiceAccount", Namespace: account.Namespace, Name: account.Name}]
+	if held == nil || !marked(held, d) || !strings.HasSuffix(role.Kind, "Role") {
+		return false
+	}
+	binds := func(o Object) bool { return RoleOf(o) == role }
+	return !slices.ContainsFunc(slices.Collect(maps.Values(d.observed.Objects)), binds) && !slices.ContainsFunc(d.observed.Leftovers, binds)
 }
 
 func nameless(name string) string {

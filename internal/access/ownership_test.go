@@ -2,6 +2,7 @@ package access_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -62,6 +63,54 @@ func TestOwnership(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// Of two owners who start at once one makes the ServiceAccount. The other can have made a role beside it, which it will never
+// bind: that does not stand in the way of whose account it is.
+func TestRoleOfARefusedRunIsTakenOver(t *testing.T) {
+	t.Parallel()
+	foreign := annotate("kubemint/owner", "github:acme/web")
+	unlabelled := func(o access.Object) { o.SetLabels(nil) }
+	for name, tt := range map[string]struct {
+		change map[string]func(access.Object) // by kind; nil is not there
+		free   bool
+	}{
+		"unbound":                 {map[string]func(access.Object){"Role": foreign, "RoleBinding": nil}, true},
+		"bound by its run":        {map[string]func(access.Object){"Role": foreign, "RoleBinding": foreign}, false},
+		"bound by ours":           {map[string]func(access.Object){"Role": foreign}, false},
+		"without the account":     {map[string]func(access.Object){"Role": foreign, "RoleBinding": nil, "ServiceAccount": nil}, false},
+		"the account is its own":  {map[string]func(access.Object){"Role": foreign, "RoleBinding": nil, "ServiceAccount": foreign}, false},
+		"the account is a user's": {map[string]func(access.Object){"Role": foreign, "RoleBinding": nil, "ServiceAccount": unlabelled}, false},
+		"an unbound user's":       {map[string]func(access.Object){"Role": unlabelled, "RoleBinding": nil}, false},
+		"a binding of a run's":    {map[string]func(access.Object){"Role": nil, "RoleBinding": foreign}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			wanted := access.Desire(inBots(withRules), marks)
+			observed := cluster(wanted, func(o access.Object) access.Object {
+				change, ok := tt.change[access.RefOf(o).Kind]
+				if ok && change == nil {
+					return nil
+				}
+				if ok {
+					change(o)
+				}
+				return o
+			})
+			for _, try := range []struct {
+				step    string
+				desired access.Desired
+			}{
+				{"configured Role bots/kubemint:bots:ci, apply at 7 by force", wanted},
+				{"deleted Role bots/kubemint:bots:ci, delete uid-of-kubemint:bots:ci, - get,list pods", access.Desire(inBots(func(*config.Access) {}), marks)},
+			} {
+				plan, err := access.Diff(try.desired, observed)
+				if free := err == nil && slices.Contains(steps(plan), try.step); free != tt.free || !free && len(refusals(t, err)) == 0 {
+					t.Errorf("got %q and %v, want %q: %t", steps(plan), err, try.step, tt.free)
+				}
+			}
+		})
 	}
 }
 

@@ -57,10 +57,12 @@ type Plan struct {
 // Diff compares what is wanted with what was observed. Everything that must not be touched is reported together, joined,
 // with code [problem.Rights].
 func Diff(desired Desired, observed Observed) (Plan, error) {
+	looking := desired
+	looking.observed = observed
 	var plan Plan
 	var refusals []error
 	for _, object := range desired.Objects {
-		change, warning, err := diff(desired, object, observed.Objects[RefOf(object)])
+		change, warning, err := diff(looking, object, observed.Objects[RefOf(object)])
 		if err != nil {
 			refusals = append(refusals, err)
 			continue
@@ -70,7 +72,7 @@ func Diff(desired Desired, observed Observed) (Plan, error) {
 			plan.Warnings = append(plan.Warnings, warning)
 		}
 	}
-	pruned, err := Prune(desired, observed.Leftovers)
+	pruned, err := Prune(looking, observed.Leftovers)
 	if err != nil {
 		refusals = append(refusals, err)
 	}
@@ -84,6 +86,13 @@ func Diff(desired Desired, observed Observed) (Plan, error) {
 	}
 	plan.Warnings = append(plan.Warnings, desired.warnings(observed)...)
 	return plan, errors.Join(refusals...)
+}
+
+// DiffOne decides on one wanted object anew. have is what it is by now, nil where there is none.
+func DiffOne(desired Desired, observed Observed, want, have Object) (Change, error) {
+	desired.observed = observed
+	change, _, err := diff(desired, want, have)
+	return change, err
 }
 
 // diff decides on one wanted object. have is nil where there is none.

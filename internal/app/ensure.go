@@ -12,18 +12,14 @@ import (
 )
 
 // ensure carries the plan out and mints. What depends on nothing goes out together: namespaces; then ServiceAccount,
-// roles and the lease's Secret; then bindings, which need their roles, and the token, which needs account and Secret. But
-// whoever makes a lasting ServiceAccount has the name: of two owners' first runs at once, one is refused before either
-// has made a role that would stand in the other's way.
+// roles and the lease's Secret; then bindings, which need their roles, and the token, which needs account and Secret.
 func (m *minting) ensure(ctx context.Context) error {
-	var namespaces, account, first, bindings []access.Change
+	var namespaces, first, bindings []access.Change
 	for _, change := range m.plan.Changes {
 		switch {
 		case change.Verb == access.Unchanged:
 		case change.Ref.Kind == "Namespace":
 			namespaces = append(namespaces, change)
-		case change.Ref.Kind == "ServiceAccount" && change.Verb == access.Created && !m.desired.Ephemeral():
-			account = append(account, change)
 		case change.Apply != nil && access.IsBinding(change.Apply):
 			bindings = append(bindings, change)
 		default:
@@ -39,11 +35,16 @@ func (m *minting) ensure(ctx context.Context) error {
 	if m.desired.Ephemeral() {
 		m.desired.Own(token.OwnedBy(m.lease), m.lease)
 	}
-	err := m.apply(ctx, account)
-	if _, taken := errors.AsType[access.NotOurs](err); taken {
-		return err
+	err := m.apply(ctx, first, m.bond)
+	if _, foreign := errors.AsType[access.NotOurs](err); foreign {
+		// Of two owners' first runs at once one has made the ServiceAccount and has the name; a role may be the other's, and is
+		// in its way no longer, now that it can be seen whose the account is.
+		first = slices.DeleteFunc(first, func(c access.Change) bool { return c.Apply != nil && c.Apply.GetUID() != "" })
+		if err = m.read(ctx); err == nil {
+			err = m.apply(ctx, first, m.bond)
+		}
 	}
-	if err := errors.Join(err, m.apply(ctx, first, m.bond)); err != nil { // all that is refused is told
+	if err != nil {
 		return err
 	}
 	if err := m.apply(ctx, bindings, m.credential); err != nil {
@@ -111,21 +112,18 @@ func (m *minting) unknown(change access.Change, err error) bool {
 }
 
 func (m *minting) planAnew(ctx context.Context, change access.Change) (access.Change, error) {
-	have, observed := cluster.Empty(change.Ref), access.Observed{Objects: map[access.Ref]access.Object{}}
+	have := cluster.Empty(change.Ref)
 	err := m.client.Get(ctx, have)
-	switch {
-	case err == nil:
-		observed.Objects[change.Ref] = have
-	case !cluster.Missing(err):
+	if cluster.Missing(err) {
+		have, err = nil, nil
+	}
+	if err != nil {
 		return change, m.client.Explain(problem.Mint, "read "+change.Ref.String(), err)
 	}
-	desired := m.desired
-	desired.Objects = []access.Object{change.Apply}
-	plan, err := access.Diff(desired, observed)
+	anew, err := access.DiffOne(m.desired, m.observed, change.Apply, have)
 	if err != nil {
 		return change, err
 	}
-	anew := plan.Changes[0]
 	m.replan.Lock()
 	defer m.replan.Unlock()
 	m.plan.Changes[slices.IndexFunc(m.plan.Changes, func(c access.Change) bool { return c.Ref == anew.Ref })] = anew
