@@ -22,7 +22,7 @@ var version = "devel"
 // memory is what the garbage collector keeps the program below, where what is in use allows it: with a thousand namespaces
 // it would let dead answers of the API server pile up to the size of all that is in use. The code comes on top, some
 // 10 MiB, so that the peak of such a run stays below 64 MiB.
-const memory = 48 << 20
+const memory = 40 << 20
 
 func main() {
 	log.SetOutput(io.Discard) // net/http's word on the wire, which with GODEBUG=http2debug=2 is every header, credentials included
@@ -38,6 +38,7 @@ func main() {
 	}()
 	if debug.SetMemoryLimit(-1) == math.MaxInt64 { // GOMEMLIMIT, if somebody has set it, stands
 		debug.SetMemoryLimit(memory)
+		debug.SetGCPercent(-1) // below it a run is over before a collection would pay
 	}
 	dir, err := os.Getwd()
 	if err != nil {

@@ -209,9 +209,12 @@ func (m *minting) saveReceipt() error {
 	return m.platform.SaveState(string(data))
 }
 
-// write puts the kubeconfig in place. The receipt names the token first, so that revoke knows the file.
+// write puts the kubeconfig in place. The receipt names the token first, and the file of outputs, so that revoke knows them.
 func (m *minting) write(data []byte) error {
 	m.output.receipt.TokenID = m.minted.Claims.ID
+	if !m.private && m.platform.EnvFile(platform.Result{}) != nil {
+		m.output.receipt.EnvFile = envFile(m.output.path)
+	}
 	m.output.receipt.ExpiresAt = m.expiry()
 	if err := m.saveReceipt(); err != nil {
 		return err

@@ -19,10 +19,6 @@ func (m *minting) publish(encoded token.Token) error {
 		return err
 	}
 	if content := m.platform.EnvFile(result); content != nil {
-		m.output.receipt.EnvFile = envFile(m.output.path)
-		if err := m.saveReceipt(); err != nil {
-			return err
-		}
 		if err := writeFile(m.output.receipt.EnvFile, content); err != nil {
 			return problem.New(problem.Publish, "publish outputs", err, "see whether the disk of `output` is full")
 		}

@@ -26,9 +26,9 @@ func forbidden(p *problem.Error, status metav1.Status) {
 			}
 		}
 	}
-	if denied := denial.FindStringSubmatch(status.Message); denied != nil {
+	if denied := regexp.MustCompile(denial).FindStringSubmatch(status.Message); denied != nil {
 		d := &Denial{User: unquoted(denied[1]), Verb: denied[2], Group: denied[4], Resource: denied[3], Namespace: denied[5]}
-		if status.Details != nil && d.Resource == "secrets" && !drawn.MatchString(status.Details.Name) {
+		if status.Details != nil && d.Resource == "secrets" && !regexp.MustCompile(drawn).MatchString(status.Details.Name) {
 			d.Name = status.Details.Name // nobody is told to give away every Secret
 		}
 		p.Code, p.Cause = problem.Rights, d
@@ -43,7 +43,7 @@ func forbidden(p *problem.Error, status metav1.Status) {
 		escalated := &Escalated{Rules: held}
 		p.Cause = escalated
 		p.Hint("give the runner's identity these rules too, or the verb `escalate` (for a role) or `bind` (for a binding)")
-		if named := granter.FindStringSubmatch(status.Message); named != nil {
+		if named := regexp.MustCompile(granter).FindStringSubmatch(status.Message); named != nil {
 			escalated.User = unquoted(named[1])
 		}
 		return
@@ -100,7 +100,7 @@ func Bootstrap(user string) string {
 	if account, ok := strings.CutPrefix(user, "system:serviceaccount:"); ok {
 		subject = "serviceaccount:" + strings.Replace(account, ":", "/", 1)
 	}
-	if !plainWord.MatchString(user) {
+	if !regexp.MustCompile(plainWord).MatchString(user) {
 		subject = "KIND:NAME"
 	}
 	return "an administrator can give it all that this configuration takes:  kubemint bootstrap --subject " + subject + " | kubectl apply -f -"
@@ -124,8 +124,7 @@ func (c *Client) provider() string {
 }
 
 // denial is the authorizer's message: k8s.io/apiserver pkg/endpoints/handlers/responsewriters forbiddenMessage.
-var denial = regexp.MustCompile(
-	`User ("(?:[^"\\]|\\.)*") cannot (\w+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?`)
+const denial = `User ("(?:[^"\\]|\\.)*") cannot (\w+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?`
 
 func resourceGroup(resource, group string) string {
 	name, sub, hasSub := strings.Cut(resource, "/")
@@ -155,11 +154,11 @@ func heldRules(message string) []rbacv1.PolicyRule {
 		return nil
 	}
 	var held []rbacv1.PolicyRule
-	for _, braces := range ruleText.FindAllStringSubmatch(message, -1) {
+	for _, braces := range regexp.MustCompile(ruleText).FindAllStringSubmatch(message, -1) {
 		var rule rbacv1.PolicyRule
-		for _, field := range ruleField.FindAllStringSubmatch(braces[1], -1) {
+		for _, field := range regexp.MustCompile(ruleField).FindAllStringSubmatch(braces[1], -1) {
 			var values []string
-			for _, value := range quoted.FindAllStringSubmatch(field[2], -1) {
+			for _, value := range regexp.MustCompile(quoted).FindAllStringSubmatch(field[2], -1) {
 				values = append(values, value[1])
 			}
 			switch field[1] {
@@ -180,12 +179,13 @@ func heldRules(message string) []rbacv1.PolicyRule {
 	return held
 }
 
-var (
-	ruleText  = regexp.MustCompile(`\{([^{}]*)\}`)
-	ruleField = regexp.MustCompile(`(\w+):\[([^\]]*)\]`)
-	quoted    = regexp.MustCompile(`"([^"]*)"`)
-	granter   = regexp.MustCompile(`user ("(?:[^"\\]|\\.)*") \(groups=`)
+// Compiled where they are asked for: a run that is refused nothing starts without.
+const (
+	ruleText  = `\{([^{}]*)\}`
+	ruleField = `(\w+):\[([^\]]*)\]`
+	quoted    = `"([^"]*)"`
+	granter   = `user ("(?:[^"\\]|\\.)*") \(groups=`
 	// drawn is a name that this run has drawn (a lease's): no rule can be about it.
-	drawn     = regexp.MustCompile(`-[a-z0-9]{10}(:|$)`)
-	plainWord = regexp.MustCompile(`^[A-Za-z0-9:@._/-]+$`) // to a shell
+	drawn     = `-[a-z0-9]{10}(:|$)`
+	plainWord = `^[A-Za-z0-9:@._/-]+$` // to a shell
 )

@@ -13,11 +13,12 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-var (
+// Patterns for what is mostly in order without: each is compiled where it is asked for.
+const (
 	// versioned is a group as apiVersion has it (apps/v1), or as kubectl takes it (deployments.v1.apps).
-	versioned = regexp.MustCompile(`/|^v[0-9]+((alpha|beta)[0-9]+)?(\.|$)`)
+	versioned = `/|^v[0-9]+((alpha|beta)[0-9]+)?(\.|$)`
 	// plainVerb is a verb that the shorthand can say.
-	plainVerb = regexp.MustCompile(`^[A-Za-z]([A-Za-z0-9:-]*[A-Za-z0-9])?$`)
+	plainVerb = `^[A-Za-z]([A-Za-z0-9:-]*[A-Za-z0-9])?$`
 )
 
 // shown quotes what the user wrote. A file that was named by mistake may hold a secret, and a line of it is long.
@@ -35,13 +36,13 @@ func checkVerb(verb string, url, custom bool) error {
 	if url {
 		known, of = urlVerbs, "URLs"
 	}
-	if verb == "*" || slices.Contains(known, verb) || !url && composed.MatchString(verb) {
+	if verb == "*" || slices.Contains(known, verb) || !url && regexp.MustCompile(composed).MatchString(verb) {
 		return nil
 	}
 	if near := nearest(verb, known); near != "" && !url { // watch is near to patch, which is no answer
 		return fmt.Errorf("unknown verb %s: did you mean %q?", shown(verb), near)
 	}
-	if custom && plainVerb.MatchString(verb) {
+	if custom && regexp.MustCompile(plainVerb).MatchString(verb) {
 		return nil
 	}
 	return fmt.Errorf("unknown verb %s: those for %s are %s and *", shown(verb), of, strings.Join(known, ", "))
@@ -66,7 +67,7 @@ func checkGroup(group string) error {
 	switch _, ours := builtin[group]; {
 	case ours, group == "*", group == "extensions": // the last has no resources any more, but roles in use still name it
 		return nil
-	case group == "core", versioned.MatchString(group):
+	case group == "core", regexp.MustCompile(versioned).MatchString(group):
 		return fmt.Errorf("unknown group %s: RBAC has no versions, and the core group no name (in YAML it is \"\")", shown(group))
 	case strings.Contains(group, ".") && len(validation.IsDNS1123Subdomain(group)) == 0:
 		return nil

@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"regexp"
 	"strings"
 )
 
@@ -16,7 +15,7 @@ var resourceVerbs = []string{
 }
 
 // composed verbs are made of two: constrained impersonation (KEP 5284) and device status (resource.k8s.io).
-var composed = regexp.MustCompile(`^(impersonate|impersonate-on|associated-node|arbitrary-node):[a-z:-]*[a-z]$`)
+const composed = `^(impersonate|impersonate-on|associated-node|arbitrary-node):[a-z:-]*[a-z]$`
 
 // urlVerbs are the verbs for URLs: the HTTP methods, in lower case.
 var urlVerbs = []string{"get", "post", "put", "patch", "delete", "head", "options"}
