@@ -1,10 +1,7 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -13,13 +10,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/kubetest"
@@ -163,26 +158,17 @@ func (m *many) broken(t *testing.T) {
 // whole is a run that succeeds.
 func (m *many) whole(t *testing.T, change string) {
 	t.Helper()
-	address, connections := counting(t, strings.TrimPrefix(m.cluster.URL, "https://"))
-	config, err := clientcmd.Load(m.cluster.AdminKubeconfig())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range config.Clusters {
-		c.Server = "https://" + address
-	}
-	source, err := clientcmd.Write(*config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if code := m.kubemint(t, source); code != 0 {
+	balancer := kubetest.NewBalancer(t, m.cluster.URL)
+	source := strings.ReplaceAll(string(m.cluster.AdminKubeconfig()), m.cluster.URL, balancer.URL)
+	if code := m.kubemint(t, []byte(source)); code != 0 {
 		t.Fatalf("exit code %d", code)
 	}
 	// The runner's identity has a connection, and so has the new one. What is asked at once before the first of them
 	// stands has each dialled its own, of which net/http closes all but one: two lists, and the Lease's creation.
-	if n := connections.Load(); n > 6 {
+	if n := balancer.Accepted(); n > 6 {
 		t.Errorf("%d connections", n)
 	}
+	t.Logf("%d connections", balancer.Accepted())
 	if lines := strings.Count(m.summary, "\n"); lines > 100 || !strings.Contains(m.summary, "and 990 more namespaces") || !regexp.MustCompile(change).MatchString(m.summary) {
 		t.Errorf("a summary of %d lines:\n%s", lines, m.summary)
 	}
@@ -286,42 +272,4 @@ func (m *many) do(t *testing.T, method, path string, in, out any) {
 	if err := m.cluster.Admin.Do(t.Context(), method, path, in, out); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// counting stands before a server and counts the connections to it. It looks at nothing: TLS is between the two ends, and
-// how the API server ends HTTP/2 connections too.
-func counting(t *testing.T, server string) (address string, connections *atomic.Int32) {
-	t.Helper()
-	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	connections = &atomic.Int32{}
-	ctx := t.Context()
-	go func() {
-		for {
-			near, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			connections.Add(1)
-			go forward(ctx, near, server)
-		}
-	}()
-	return listener.Addr().String(), connections
-}
-
-func forward(ctx context.Context, near net.Conn, server string) {
-	defer near.Close()
-	far, err := (&net.Dialer{}).DialContext(ctx, "tcp", server)
-	if err != nil {
-		return
-	}
-	defer far.Close()
-	go func() {
-		_, _ = io.Copy(far, near)
-		_ = far.(*net.TCPConn).CloseWrite() //nolint:forcetypeassert // tcp was dialled
-	}()
-	_, _ = io.Copy(near, far)
 }

@@ -109,12 +109,13 @@ func (m *minting) steps(ctx context.Context) (err error) {
 	if err := m.openReceipt(); err != nil {
 		return err
 	}
-	go m.prover.client.Warm(ctx)
-	defer m.prover.client.Close()
+	go m.prover.clients[0].Warm(ctx)
+	defer m.prover.close()
 	if err := m.observe(ctx); err != nil {
 		return err
 	}
 	m.showPlan()
+	m.prover.widen(ctx, m.plan.Changes)
 	if err := m.ensure(ctx); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -80,20 +81,21 @@ func (w warnings) HandleWarningHeaderWithContext(_ context.Context, code int, _,
 	}
 }
 
-// prover asks the API server as the new credential, over a connection of its own that is opened before there is a token.
+// provers is over how many connections fresh access is proved. Each API server learns of it by a watch of its own, and a
+// balancer leads each connection to the next one: most control planes have two or three.
+const provers = 3
+
+// prover asks the API server as the new credential, over connections of its own that are opened before there is a token.
 type prover struct {
-	client *cluster.Client
-	bearer *bearer
+	clients []*cluster.Client
+	token   atomic.Pointer[token.Token]
 }
 
-func (r *run) newProver(written kubeconfig.Config) (*prover, error) {
-	b := &bearer{}
+func (r *run) newProver(written kubeconfig.Config) (p *prover, err error) {
+	p = &prover{clients: make([]*cluster.Client, provers)}
 	config := &rest.Config{
 		Host:            written.Server,
 		TLSClientConfig: rest.TLSClientConfig{CAData: written.CAData, ServerName: written.TLSServerName, Insecure: written.Insecure},
-	}
-	if written.Insecure {
-		config.CAData = nil
 	}
 	if written.ProxyURL != "" {
 		proxy, err := url.Parse(written.ProxyURL)
@@ -102,21 +104,23 @@ func (r *run) newProver(written kubeconfig.Config) (*prover, error) {
 		}
 		config.Proxy = http.ProxyURL(proxy)
 	}
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { b.next = next; return b })
-	client, err := r.connect(config)
-	return &prover{client: client, bearer: b}, err
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return bearer{next, &p.token} })
+	for i := range p.clients {
+		p.clients[i], err = r.connect(config) // all fail, or none
+	}
+	return p, err
 }
 
 // bearer adds the token to requests once there is one.
 type bearer struct {
 	next  http.RoundTripper
-	token atomic.Pointer[token.Token]
+	token *atomic.Pointer[token.Token]
 }
 
 // WrappedRoundTripper is as the tracer's.
-func (b *bearer) WrappedRoundTripper() http.RoundTripper { return b.next }
+func (b bearer) WrappedRoundTripper() http.RoundTripper { return b.next }
 
-func (b *bearer) RoundTrip(request *http.Request) (*http.Response, error) {
+func (b bearer) RoundTrip(request *http.Request) (*http.Response, error) {
 	if t := b.token.Load(); t != nil {
 		request = request.Clone(request.Context())
 		request.Header.Set("Authorization", "Bearer "+t.Reveal())
@@ -124,15 +128,44 @@ func (b *bearer) RoundTrip(request *http.Request) (*http.Response, error) {
 	return b.next.RoundTrip(request)
 }
 
+// widen opens the further connections beside what the run goes on with. Where it changes nothing, it needs none: what was
+// there before it has long reached every API server.
+func (p *prover) widen(ctx context.Context, changes []access.Change) {
+	if !slices.ContainsFunc(changes, func(c access.Change) bool { return c.Verb != access.Unchanged }) {
+		p.clients = p.clients[:1]
+	}
+	for _, client := range p.clients[1:] {
+		go client.Warm(ctx)
+	}
+}
+
+func (p *prover) close() {
+	for _, client := range p.clients {
+		client.Close()
+	}
+}
+
+// everywhere asks over each connection at the same time, and returns one error of those that came.
+func (p *prover) everywhere(ask func(*cluster.Client) error) (err error) {
+	errs := make(chan error, len(p.clients))
+	for _, client := range p.clients {
+		go func() { errs <- ask(client) }()
+	}
+	for range p.clients {
+		err = cmp.Or(err, <-errs)
+	}
+	return err
+}
+
 // prove shows that the credential is accepted, is the right identity, has all the declared access in effect, and can do
 // nothing that it must not.
 func (p *prover) prove(ctx context.Context, m *minting) error {
-	p.bearer.token.Store(&m.minted.Token)
+	p.token.Store(&m.minted.Token)
 	places := append([]string{""}, m.desired.Access.Namespaces...)
 	return m.log.each("namespaces proved", len(places)+1, func(i int) error {
 		if i == 0 {
-			err := token.WhoAmI(ctx, p.client, m.desired.Access.ServiceAccount)
-			said := p.client.Explain(problem.Mint, "prove token", err)
+			err := token.WhoAmI(ctx, p.clients[0], m.desired.Access.ServiceAccount)
+			said := p.clients[0].Explain(problem.Mint, "prove token", err)
 			if errors.Is(err, token.ErrRefused) || cluster.Forbidden(err) || cluster.Missing(err) || cluster.Foreign(err) {
 				return front(said, m.written.Server)
 			}
@@ -142,7 +175,8 @@ func (p *prover) prove(ctx context.Context, m *minting) error {
 		if len(claim.Rules)+len(claim.MustNot)+len(claim.Unread) == 0 {
 			return nil
 		}
-		return m.unbind(ctx, places[i-1], p.client.Explain(problem.Mint, "prove access", token.Prove(ctx, p.client, claim)))
+		err := p.everywhere(func(c *cluster.Client) error { return token.Prove(ctx, c, claim) })
+		return m.unbind(ctx, places[i-1], p.clients[0].Explain(problem.Mint, "prove access", err))
 	})
 }
 

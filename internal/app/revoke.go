@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/receipt"
 	"github.com/kubemint/kubemint/internal/source"
@@ -119,12 +120,12 @@ func (r *run) awaitDeath(ctx context.Context, record *receipt.Receipt, from *sou
 	if err != nil {
 		return err
 	}
-	defer p.client.Close()
-	p.bearer.token.Store(&dead)
+	defer p.close()
+	p.token.Store(&dead)
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, deathWithin)
 	defer cancel()
-	if err := token.AwaitDeath(ctx, p.client); err != nil {
+	if err := p.everywhere(func(c *cluster.Client) error { return token.AwaitDeath(ctx, c) }); err != nil {
 		return problem.Newf(problem.Revoke, op, "the API server still accepts it after %s: %w", time.Since(start).Round(time.Second), err).
 			Hint("it lives until %s at most; does the cluster's garbage collector run (kube-controller-manager)?", record.ExpiresAt).
 			Hint("deleting the Secret of the lease's name kills it as well, for who may")

@@ -22,7 +22,7 @@ type part struct {
 
 // run starts the part of that name. It outlives ctx: its life hangs on its standard input.
 func (c *ControlPlane) run(ctx context.Context, name string, args []string) (*part, error) {
-	log, err := os.Create(c.path(name + ".log"))
+	log, err := os.Create(c.path(fmt.Sprintf("%s-%d.log", name, len(c.parts))))
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/kubemint/kubemint/internal/kubetest"
+)
+
+// servers are the API servers of a control plane, and a balancer before them, through which the program goes.
+type servers struct {
+	cluster  *kubetest.ControlPlane
+	second   *kubetest.Second
+	balancer *kubetest.Balancer
+	direct   *http.Client // to each of them, connected
+	dir      string
+}
+
+func newServers(t *testing.T) *servers {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs a control plane: make test runs it")
+	}
+	s := &servers{cluster: kubetest.New(t, kubetest.Options{NoControllers: true}), dir: t.TempDir()}
+	s.second = s.cluster.StartSecond(t)
+	s.balancer = kubetest.NewBalancer(t, s.cluster.URL, s.second.URL)
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(s.cluster.CA)
+	s.direct = &http.Client{Transport: &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}
+	_ = s.everywhere(t, "", "default") // connects
+	return s
+}
+
+// run mints, through a balancer, for a ServiceAccount that was not there, in namespaces where it has no access yet.
+func (s *servers) run(t *testing.T, balancer *kubetest.Balancer, account string, namespaces ...string) (token string) {
+	t.Helper()
+	file := filepath.Join(s.dir, account)
+	source := strings.ReplaceAll(string(s.cluster.AdminKubeconfig()), s.cluster.URL, balancer.URL)
+	command, stderr := program(t, s.dir, []string{
+		"KUBEMINT_KUBECONFIG=" + source, "KUBEMINT_NAMESPACE=" + strings.Join(namespaces, ","), "KUBEMINT_SERVICE_ACCOUNT=" + account,
+		"KUBEMINT_RULES=list pods", "KUBEMINT_MUST_NOT=* secrets", "KUBEMINT_OUTPUT=" + file,
+	})
+	if err := command.Run(); err != nil {
+		t.Errorf("%v: %s", err, stderr)
+		return ""
+	}
+	written, err := clientcmd.LoadFromFile(file)
+	if err != nil {
+		t.Error(err)
+		return ""
+	}
+	for _, user := range written.AuthInfos {
+		token = user.Token
+	}
+	return token
+}
+
+// everywhere asks each server, all at the same time and once, and says what was not answered as it must be.
+func (s *servers) everywhere(t *testing.T, token string, namespaces ...string) error {
+	t.Helper()
+	var all sync.WaitGroup
+	errs := make(chan error, 4*len(namespaces))
+	for _, server := range []string{s.cluster.URL, s.second.URL} {
+		for _, namespace := range namespaces {
+			for resource, want := range map[string]int{"pods": http.StatusOK, "secrets": http.StatusForbidden} {
+				all.Go(func() {
+					have, err := s.status(t, token, server+"/api/v1/namespaces/"+namespace+"/"+resource)
+					if err == nil && have != want {
+						err = fmt.Errorf("%s of %s: %d, want %d", resource, namespace, have, want)
+					}
+					if err != nil && server == s.second.URL {
+						err = fmt.Errorf("at the second server: %w", err)
+					}
+					errs <- err
+				})
+			}
+		}
+	}
+	all.Wait()
+	close(errs)
+	var failed []error
+	for err := range errs {
+		failed = append(failed, err)
+	}
+	return errors.Join(failed...)
+}
+
+func (s *servers) status(t *testing.T, token, url string) (int, error) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		return 0, err
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	response, err := s.direct.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	return response.StatusCode, response.Body.Close()
+}
+
+// The credential is in effect at both API servers when the step ends: each run has roles, bindings and a ServiceAccount that
+// neither has seen, and whoever uses the credential next is led to either.
+func TestInEffectAtBothServers(t *testing.T) {
+	t.Parallel()
+	s := newServers(t)
+	for i := range 200 {
+		namespaces := []string{"default", "kube-system"}[:1+i%2]
+		token := s.run(t, s.balancer, fmt.Sprintf("fresh-%d", i), namespaces...)
+		if err := s.everywhere(t, token, namespaces...); err != nil {
+			t.Errorf("run %d: %v", i, err)
+		}
+		// Somebody else connects between two runs, so that a run does not always begin at the same server.
+		if somebody, err := net.Dial("tcp", strings.TrimPrefix(s.balancer.URL, "https://")); err == nil {
+			_ = somebody.Close()
+		}
+	}
+	t.Logf("%d connections", s.balancer.Accepted())
+}
+
+// One API server learns late of what the run has made. The run goes on until it has, wherever its first connections led it.
+func TestAwaitsTheLateServer(t *testing.T) {
+	t.Parallel()
+	s := newServers(t)
+	first, second := s.cluster.URL, s.second.URL
+	for name, order := range map[string][]string{
+		"proof":   {first, second},
+		"another": {first, first, second},
+		"last":    {first, first, first, second},
+	} {
+		balancer := kubetest.NewBalancer(t, order...)
+		s.second.Hold()
+		ended := make(chan string)
+		go func() { ended <- s.run(t, balancer, "late-"+name, "default") }()
+		select {
+		case <-ended:
+			t.Errorf("%s: the run has ended, and the second server knows nothing of it", name)
+			s.second.Release()
+			continue
+		case <-time.After(time.Second): // a run takes a tenth of that
+		}
+		s.second.Release()
+		if err := s.everywhere(t, <-ended, "default"); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+
+	// Where all its connections lead to one server, the run cannot know of the other: docs/access.md says so.
+	s.second.Hold()
+	token := s.run(t, kubetest.NewBalancer(t, first), "alone", "default")
+	err := s.everywhere(t, token, "default")
+	s.second.Release()
+	if err == nil || err.Error() != "at the second server: pods of default: 403, want 200" {
+		t.Errorf("the second server is not held back: %v", err)
+	}
+	for start := time.Now(); s.everywhere(t, token, "default") != nil; time.Sleep(10 * time.Millisecond) {
+		if time.Since(start) > patience {
+			t.Fatal("it does not come into effect")
+		}
+	}
+}
