@@ -47,7 +47,7 @@ func (c *Client) explain(phase problem.Code, op string, err error) *problem.Erro
 		}
 		if errors.As(err, &status) {
 			return problem.Newf(phase, op, "not carried out in time: %w", err).
-				Hint("the API server answers, but with faults: see whether it is well, or raise `timeout`")
+				Hint("raise `timeout`, or see why %s fails or has too many requests (its priority levels, for this runner's identity)", c.server)
 		}
 		return problem.Newf(phase, op, "no answer in time: %w", bare(err)).
 			Hint("raise `timeout`, or see whether %s is reachable from this runner", c.server)
