@@ -24,6 +24,7 @@ type servers struct {
 	second   *kubetest.Second
 	balancer *kubetest.Balancer
 	direct   *http.Client // to each of them, connected
+	binary   string       // without the race detector, as it takes its time two hundred times
 	dir      string
 }
 
@@ -32,7 +33,7 @@ func newServers(t *testing.T) *servers {
 	if testing.Short() {
 		t.Skip("needs a control plane: make test runs it")
 	}
-	s := &servers{cluster: kubetest.New(t, kubetest.Options{NoControllers: true}), dir: t.TempDir()}
+	s := &servers{cluster: kubetest.New(t, kubetest.Options{NoControllers: true}), binary: released(t), dir: t.TempDir()}
 	s.second = s.cluster.StartSecond(t)
 	s.balancer = kubetest.NewBalancer(t, s.cluster.URL, s.second.URL)
 	roots := x509.NewCertPool()
@@ -51,6 +52,7 @@ func (s *servers) run(t *testing.T, balancer *kubetest.Balancer, account string,
 		"KUBEMINT_KUBECONFIG=" + source, "KUBEMINT_NAMESPACE=" + strings.Join(namespaces, ","), "KUBEMINT_SERVICE_ACCOUNT=" + account,
 		"KUBEMINT_RULES=list pods", "KUBEMINT_MUST_NOT=* secrets", "KUBEMINT_OUTPUT=" + file,
 	})
+	command.Path, command.Err = s.binary, nil
 	if err := command.Run(); err != nil {
 		t.Errorf("%v: %s", err, stderr)
 		return ""

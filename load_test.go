@@ -242,7 +242,7 @@ func (l *load) ofEach(t *testing.T, one string) {
 }
 
 // The API server has one seat for the runner and for what it mints, and refuses (429) who finds it taken: the runs wait as
-// long as they are told to. Where there is no seat at all, a run ends with its `timeout`.
+// long as they are told to.
 func TestServerThatHasEnough(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -283,29 +283,59 @@ func TestServerThatHasEnough(t *testing.T) {
 		t.Fatal("the API server has refused nothing")
 	}
 	t.Logf("%s requests were refused with 429", refused[1])
+}
 
-	level := "/apis/flowcontrol.apiserver.k8s.io/v1/prioritylevelconfigurations/narrow"
-	none := map[string]any{"spec": map[string]any{"limited": map[string]any{"nominalConcurrencyShares": 0}}}
-	if err := cluster.Admin.Do(t.Context(), http.MethodPatch, level, none, nil); err != nil {
+// An API server that never has room for a request: the run ends with its `timeout`, and says why.
+func TestServerThatHasEnoughForGood(t *testing.T) { //nolint:tparallel // the second case leaves what is declared
+	t.Parallel()
+	cluster, namespace := sharedCluster(t)
+	admin, err := cluster.AdminTokenKubeconfig(t.Context())
+	if err != nil {
 		t.Fatal(err)
 	}
-	l.await(t, `apiserver_flowcontrol_nominal_limit_seats{priority_level="narrow"} 0`)
-	dir := t.TempDir()
-	command, stderr := program(t, dir, append(l.env("none", "default", "none"), "KUBEMINT_TIMEOUT=5s", "KUBEMINT_OUTPUT="+filepath.Join(dir, "kubeconfig")))
-	_ = command.Run()
-	if code := command.ProcessState.ExitCode(); code != 5 {
-		t.Errorf("exit code %d", code)
-	}
-	says(t, stderr.String(),
-		`^error: read ServiceAccount default/none: no answer in time: context deadline exceeded; the last answer was: the server has received too many requests `,
-		"^hint: raise `timeout`, or see why "+regexp.QuoteMeta(cluster.URL)+` is slow or has too many requests `)
-	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
-		t.Errorf("left: %v (%v)", left, err)
-	}
-	for _, kind := range []string{"serviceaccounts", "roles", "rolebindings", "leases", "secrets"} {
-		if left := l.labelled(t, kind, "default", "default", "none"); len(left) > 0 {
-			t.Errorf("left: %v", left)
-		}
+	for _, tc := range []struct {
+		name    string
+		refused func(path string) bool
+		op      string
+		left    []string // kinds
+	}{
+		{"everything", func(string) bool { return true }, "read ServiceAccount NS/enough", nil},
+		{
+			"the token", func(path string) bool { return strings.HasSuffix(path, "/token") }, "mint token for NS/enough",
+			[]string{"serviceaccounts", "roles", "rolebindings"}, // which are declared state
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			proxy := kubetest.NewProxy(t, cluster, func(_ int, w http.ResponseWriter, r *http.Request, next http.Handler) {
+				if !tc.refused(r.URL.Path) {
+					next.ServeHTTP(w, r)
+					return
+				}
+				w.Header().Set("Retry-After", "1") // as k8s.io/apiserver pkg/server/filters/priority-and-fairness.go does
+				http.Error(w, "Too many requests, please try again later.", http.StatusTooManyRequests)
+			})
+			source, err := proxy.Kubeconfig(admin)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l := &load{cluster: cluster, source: source, dir: t.TempDir()}
+			command, stderr := program(t, l.dir, append(l.env("kubeconfig", namespace, "enough"), "KUBEMINT_TIMEOUT=5s"))
+			_ = command.Run()
+			if code := command.ProcessState.ExitCode(); code != 5 {
+				t.Errorf("exit code %d", code)
+			}
+			says(t, stderr.String(),
+				`^error: `+strings.ReplaceAll(tc.op, "NS", namespace)+`: no answer in time: context deadline exceeded; the last answer was: the server has received too many requests `,
+				"^hint: raise `timeout`, or see why https://127.0.0.1:\\d+ is slow or has too many requests ")
+			if left, err := os.ReadDir(l.dir); err != nil || len(left) > 0 {
+				t.Errorf("left: %v (%v)", left, err)
+			}
+			for _, kind := range []string{"serviceaccounts", "roles", "rolebindings", "leases", "secrets"} {
+				if left := l.labelled(t, kind, namespace, namespace, "enough"); len(left) > 0 != slices.Contains(tc.left, kind) {
+					t.Errorf("left: %v", left)
+				}
+			}
+		})
 	}
 }
 

@@ -42,12 +42,7 @@ func TestThousandNamespaces(t *testing.T) {
 	}
 	// Without controllers no namespace that is deleted is ever gone.
 	m := &many{cluster: kubetest.New(t, kubetest.Options{NoControllers: true}), dir: t.TempDir()}
-	m.binary = filepath.Join(t.TempDir(), "kubemint")
-	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", m.binary, ".") // as the Makefile does
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	m.binary = released(t)
 	for i := range 1000 {
 		m.namespaces = append(m.namespaces, fmt.Sprintf("team-%03d", i))
 	}
@@ -62,6 +57,18 @@ func TestThousandNamespaces(t *testing.T) {
 	m.whole(t, `(?m)^created    RoleBinding kubemint:team-000:kubemint in 1000 namespaces: team-000, team-001, `)
 	m.whole(t, `(?m)^unchanged  2001 objects$`)
 	m.ephemeral(t)
+}
+
+// released builds the program as the Makefile does, without the race detector.
+func released(t *testing.T) (binary string) {
+	t.Helper()
+	binary = filepath.Join(t.TempDir(), "kubemint")
+	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return binary
 }
 
 // ephemeral is an identity of a run alone: the step state, one environment variable, cannot hold the names of all that it
