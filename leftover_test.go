@@ -86,7 +86,9 @@ func TestARunLeavesNothingOpen(t *testing.T) {
 			if strings.HasPrefix(tt.env, "KUBEMINT_OUTPUT=") {
 				run(t, l.dir, append(slices.Clone(l.env), tt.env))
 			}
+			l.mu.Lock()
 			l.fault.answer = tt.answer
+			l.mu.Unlock()
 			var stderr bytes.Buffer
 			command := exec.CommandContext(t.Context(), "kubemint-test-leaves", tt.args...)
 			command.Dir, command.Env, command.Stderr = l.dir, append(l.env, tt.env, raceExit), &stderr
