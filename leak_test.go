@@ -321,6 +321,8 @@ func newLeak(t *testing.T, cluster *kubetest.ControlPlane, admin []byte, namespa
 	for _, user := range config.AuthInfos {
 		l.secrets = append(l.secrets, strings.Split(string(user.ClientKeyData), "\n")[1])
 	}
+	l.mu.Lock() // all that was written here is seen by who takes it next
+	defer l.mu.Unlock()
 	l.env = append(l.leakPlatform.env(t, l), "HOME="+l.dir, "TMPDIR="+l.dir, "PATH="+os.Getenv("PATH"), "KUBECONFIG="+source, "KUBEMINT_NAMESPACE="+namespace,
 		"KUBEMINT_SERVICE_ACCOUNT="+account, "KUBEMINT_RULES=list pods")
 	return l
