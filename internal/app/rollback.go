@@ -139,7 +139,7 @@ func (m *minting) deleteEarlier(ctx context.Context) {
 			continue
 		}
 		if err := m.revokeLease(ctx, m.client, record, lease); err != nil {
-			m.log.warnf("the credential that was here before lives on: %s", err)
+			m.log.warnf("the credential that was here before lives on until `kubemint revoke`: %s", err)
 			kept = append(kept, lease)
 		}
 	}

@@ -79,8 +79,9 @@ func CreateLease(ctx context.Context, api API, lease *coordinationv1.Lease) erro
 	}
 }
 
-// createTries bounds how often a lease is made anew: each takes another answer that was lost.
-const createTries = 5
+// createTries bounds how often a lease is made anew: each takes another answer that was lost, as where every connection ends
+// after a few of them.
+const createTries = 20
 
 // bond is the empty Secret that the token is bound to and the lease owns.
 func bond(lease *coordinationv1.Lease) *corev1.Secret {

@@ -147,7 +147,7 @@ func TestCreateLease(t *testing.T) {
 		"it may not be deleted":            {[]error{exists, forbidden}, []string{"create", "delete"}, forbidden},
 		"the next was lost too":            {[]error{exists, nil, exists}, []string{"create", "delete", "create", "delete", "create"}, nil},
 		"there again and again": {
-			slices.Repeat([]error{exists, nil}, 9), append(slices.Repeat([]string{"create", "delete"}, 4), "create"), exists,
+			slices.Repeat([]error{exists, nil}, 30), append(slices.Repeat([]string{"create", "delete"}, 19), "create"), exists,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
