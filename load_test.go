@@ -325,7 +325,7 @@ func TestServerThatHasEnoughForGood(t *testing.T) { //nolint:tparallel // the se
 				t.Errorf("exit code %d", code)
 			}
 			says(t, stderr.String(),
-				`^error: `+strings.ReplaceAll(tc.op, "NS", namespace)+`: not carried out in time: context deadline exceeded; the last answer was: 429 Too Many Requests$`,
+				`^error: `+strings.ReplaceAll(tc.op, "NS", namespace)+`: not carried out in time: context deadline exceeded; the last answer was: the server has received too many requests `,
 				"^hint: raise `timeout`, or see why https://127.0.0.1:\\d+ fails or has too many requests ")
 			if left, err := os.ReadDir(l.dir); err != nil || len(left) > 0 {
 				t.Errorf("left: %v (%v)", left, err)

@@ -145,7 +145,7 @@ func (c *Client) unreachable(op string, err error) *problem.Error {
 // bare is an error without the request's method and URL, which op says better, and without the text of a page.
 func bare(err error) error {
 	var status apierrors.APIStatus
-	if errors.As(err, &status) && apierrors.IsUnexpectedServerError(err) {
+	if errors.As(err, &status) && apierrors.IsUnexpectedServerError(err) && strings.Contains(err.Error(), "<") {
 		code := int(status.Status().Code)
 		return fmt.Errorf("%d %s", code, http.StatusText(code))
 	}
