@@ -415,13 +415,11 @@ func mount(t *testing.T) (unshare []string) {
 	}
 	try := append(slices.Clone(unshare), "mount", "-t", "tmpfs", "small", t.TempDir())
 	out, err := exec.CommandContext(t.Context(), try[0], try[1:]...).CombinedOutput()
-	status, _ := os.ReadFile("/proc/self/status")
-	allowed := regexp.MustCompile(`(?m)^CapEff:\t[0-9a-f]{10}[2367abef]`).Match(status) // CAP_SYS_ADMIN, bit 21
 	switch {
 	case err == nil:
 		return unshare
-	case os.Geteuid() == 0 && !allowed, os.Getenv("CI") == "":
-		t.Skipf("root of a container may not mount; TestDiskFull does the same with a limit: %v: %s", err, out)
+	case os.Getenv("CI") == "":
+		t.Skipf("no disk may be mounted here (CI may); TestDiskFull does the same with a limit: %v: %s", err, out)
 	}
 	t.Fatalf("%v: %s", err, out)
 	return nil
