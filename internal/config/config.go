@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -59,14 +60,9 @@ type Role struct {
 // In completes the access with the namespace of the source's context, for what was left open.
 func (a Access) In(contextNamespace string) Access {
 	if len(a.Namespaces) == 0 {
-		if contextNamespace == "" {
-			contextNamespace = "default"
-		}
-		a.Namespaces = []string{contextNamespace}
+		a.Namespaces = []string{cmp.Or(contextNamespace, "default")}
 	}
-	if a.ServiceAccount.Namespace == "" {
-		a.ServiceAccount.Namespace = a.Namespaces[0]
-	}
+	a.ServiceAccount.Namespace = cmp.Or(a.ServiceAccount.Namespace, a.Namespaces[0])
 	return a
 }
 

@@ -39,9 +39,7 @@ func (c *checker) timeout(value string) time.Duration {
 // parseDuration is time.ParseDuration plus days, and whole seconds without a unit.
 func parseDuration(value string) (time.Duration, error) {
 	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
-		if seconds < 0 || seconds > int64(MaxDuration/time.Second)+1 {
-			seconds = max(-1, min(seconds, int64(MaxDuration/time.Second)+1)) // out of range either way, without overflow
-		}
+		seconds = max(-1, min(seconds, int64(MaxDuration/time.Second)+1)) // out of range either way, without overflow
 		return time.Duration(seconds) * time.Second, nil
 	}
 	days, rest, ok := strings.Cut(value, "d")

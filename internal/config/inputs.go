@@ -68,8 +68,7 @@ type Input struct {
 // Inputs lists every declared input in the order of the contract.
 func Inputs() []Input {
 	var all []Input
-	root := reflect.TypeFor[inputs]()
-	for section := range root.Fields() {
+	for section := range reflect.TypeFor[inputs]().Fields() {
 		for field := range section.Type.Fields() {
 			name, def, _ := strings.Cut(field.Tag.Get("env"), ", default=")
 			all = append(all, Input{

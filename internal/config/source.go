@@ -43,10 +43,7 @@ func (c *checker) source(raw *sourceInputs) Source {
 // server takes what client-go can use as an address. A faulty one is not shown: it can hold a password.
 func (c *checker) server(value string) string {
 	value = strings.TrimSpace(value)
-	if value == "" {
-		return ""
-	}
-	if !matches(address, value) {
+	if value != "" && !matches(address, value) {
 		c.fault("server", "", "it is not an https:// address without user, query and fragment", "write https://HOST or https://HOST:PORT")
 	}
 	return value

@@ -37,13 +37,7 @@ func (c *checker) config(raw *inputs) *Config {
 			HostTemp:      strings.TrimPrefix(c.line("host_temp", raw.Result.HostTemp), "host:"),
 		},
 	}
-	switch value := strings.TrimSpace(raw.Token.OnShortened); value {
-	case "warn":
-	case "fail":
-		cfg.Token.Strict = true
-	default:
-		c.fault("on_shortened", value, "is not known", "write warn or fail")
-	}
+	cfg.Token.Strict = c.second("on_shortened", strings.TrimSpace(raw.Token.OnShortened), "warn", "fail")
 	c.together(cfg, strings.TrimSpace(raw.Token.Duration) == "permanent")
 	return cfg
 }
@@ -74,7 +68,7 @@ func (c *checker) access(raw *accessInputs) Access {
 		CreateServiceAccount: c.boolean("create_service_account", raw.CreateServiceAccount),
 		CreateNamespace:      c.boolean("create_namespace", raw.CreateNamespace),
 		Ephemeral:            c.boolean("ephemeral", raw.Ephemeral),
-		ClusterScope:         c.scope(raw.Scope),
+		ClusterScope:         c.second("scope", raw.Scope, "namespace", "cluster"),
 		Rules:                c.rules("rules", raw.Rules),
 		MustNot:              c.rules("must_not", raw.MustNot),
 		TakeOwnership:        c.boolean("take_ownership", raw.TakeOwnership),
@@ -97,6 +91,15 @@ func (c *checker) boolean(input, value string) bool {
 	}
 	c.fault(input, value, "is neither true nor false", "write true or false")
 	return false
+}
+
+// second says whether the value is the second of two words, of which it has to be one.
+func (c *checker) second(input, value, first, second string) bool {
+	word := strings.TrimSpace(value)
+	if word != first && word != second {
+		c.fault(input, value, "is not known", "write "+first+" or "+second)
+	}
+	return word == second
 }
 
 func (c *checker) optional(input, value string) *bool {
@@ -152,17 +155,6 @@ func (c *checker) serviceAccount(value string) types.NamespacedName {
 			"a ServiceAccount has lower-case letters, digits, dashes and dots; write `name`, or `namespace/name`")
 	}
 	return types.NamespacedName{Namespace: namespace, Name: name}
-}
-
-func (c *checker) scope(value string) (cluster bool) {
-	switch strings.TrimSpace(value) {
-	case "namespace":
-		return false
-	case "cluster":
-		return true
-	}
-	c.fault("scope", value, "is not known", "write namespace or cluster")
-	return false
 }
 
 func (c *checker) roles(value string, clusterScope bool) []Role {

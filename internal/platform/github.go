@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,7 +39,7 @@ func newGitHub(env Environment) github {
 		plain:  plain{env},
 		action: githubactions.New(githubactions.WithWriter(env.Stdout), githubactions.WithGetenv(env.Getenv)),
 	}
-	if env.Getenv("GITHUB_WORKSPACE") == "/github/workspace" {
+	if g.container() {
 		g.mounts = g.containerMounts()
 	}
 	return g
@@ -48,26 +50,17 @@ func newGitHub(env Environment) github {
 func (g github) containerMounts() []mount {
 	workspace, temp := g.env.HostWorkspace, g.env.HostTemp
 	if runner := g.env.Getenv("RUNNER_WORKSPACE"); runner != "" {
-		if workspace == "" {
-			workspace = filepath.Join(runner, filepath.Base(g.env.Getenv("GITHUB_REPOSITORY")))
-		}
-		if temp == "" {
-			temp = filepath.Join(filepath.Dir(runner), "_temp")
-		}
+		workspace = cmp.Or(workspace, filepath.Join(runner, filepath.Base(g.env.Getenv("GITHUB_REPOSITORY"))))
+		temp = cmp.Or(temp, filepath.Join(filepath.Dir(runner), "_temp"))
 	}
-	var mounts []mount
-	for _, m := range []mount{
+	mounts := []mount{
 		{"/github/workspace", workspace},
 		{"/github/home", filepath.Join(temp, "_github_home")},
 		{"/github/workflow", filepath.Join(temp, "_github_workflow")},
 		{"/github/file_commands", filepath.Join(temp, "_runner_file_commands")},
 		{"/github/runner_temp", temp}, // last: it holds the others; runners before 2.331 do not mount it
-	} {
-		if filepath.IsAbs(m.outside) && g.env.Exists(m.inside) {
-			mounts = append(mounts, m)
-		}
 	}
-	return mounts
+	return slices.DeleteFunc(mounts, func(m mount) bool { return !filepath.IsAbs(m.outside) || !g.env.Exists(m.inside) })
 }
 
 func (github) Name() string  { return "GitHub" }
@@ -257,15 +250,10 @@ func (g github) file(command string, values ...Output) (takeBack func(), err err
 func (g github) open(command string) (*os.File, error) {
 	name := "GITHUB_" + strings.ToUpper(command)
 	const remedy = "kubemint takes itself for a GitHub Actions step, since GITHUB_ACTIONS is true: run it as one, or unset that variable"
-	path := g.env.Getenv(name)
-	if path == "" {
+	if g.env.Getenv(name) == "" {
 		return nil, problem.Newf(problem.Publish, "open $"+name, "it is not set").Hint(remedy)
 	}
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0) //nolint:gosec // the runner's own file
-	if err != nil {
-		return nil, problem.New(problem.Publish, "open $"+name, err, remedy)
-	}
-	return file, nil
+	return g.env.open(name, 0, remedy)
 }
 
 // guard turns a panic of go-githubactions, its answer to a file that cannot be written, into an error.

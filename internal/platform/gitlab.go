@@ -82,13 +82,8 @@ func (g gitLab) Publish(result Result) error {
 
 // jobEnv opens the file, which is none where the runner offers none.
 func (g gitLab) jobEnv() (*os.File, error) {
-	path := g.env.Getenv(jobEnv)
-	if path == "" {
+	if g.env.Getenv(jobEnv) == "" {
 		return nil, nil //nolint:nilnil // none is a good answer
 	}
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600) //nolint:gosec // the runner's own file
-	if err != nil {
-		return nil, problem.New(problem.Publish, "open $"+jobEnv, err, "the runner gives this variable: leave it alone, or unset it")
-	}
-	return file, nil
+	return g.env.open(jobEnv, os.O_CREATE, "the runner gives this variable: leave it alone, or unset it")
 }

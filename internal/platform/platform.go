@@ -98,6 +98,15 @@ func addTo(file *os.File, name, text string) (takeBack func(), err error) {
 	return takeBack, err
 }
 
+// open opens the file of the runner's that a variable names, to append to it.
+func (e Environment) open(variable string, flags int, remedy string) (*os.File, error) {
+	file, err := os.OpenFile(e.Getenv(variable), flags|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, problem.New(problem.Publish, "open $"+variable, err, remedy)
+	}
+	return file, nil
+}
+
 // Environment is what a platform is recognised and read by.
 type Environment struct {
 	Getenv        func(string) string

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -27,11 +28,8 @@ func (l *loader) direct() (*api.Config, error) {
 	const op = "use server"
 	switch {
 	case !l.Bearer.Empty():
-		var end time.Time
-		if claims, err := l.Bearer.Claims(); err == nil {
-			end = claims.ExpiresAt
-		}
-		l.warnExpired("`bearer_token`", end)
+		claims, _ := l.Bearer.Claims() // none where it is no such token
+		l.warnExpired("`bearer_token`", claims.ExpiresAt)
 		l.login = func(context.Context) (token.Token, time.Time, error) { return l.Bearer, time.Time{}, nil }
 	case l.Context != "":
 		return nil, fail("use context "+named(l.Context), "there is no kubeconfig, and `server` has no contexts").
@@ -40,10 +38,7 @@ func (l *loader) direct() (*api.Config, error) {
 		return nil, fail(op, "there is no credential for %s: no kubeconfig, no `bearer_token`, and the job has no OIDC token to ask for",
 			l.Server).Hint("%s", l.NoIDToken)
 	default:
-		audience := l.Audience
-		if audience == "" {
-			audience = l.Server
-		}
+		audience := cmp.Or(l.Audience, l.Server)
 		l.secrets = cloud.JobToken
 		l.login = func(ctx context.Context) (token.Token, time.Time, error) {
 			bearer, err := l.IDToken(ctx, audience)

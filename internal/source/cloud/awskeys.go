@@ -125,10 +125,7 @@ func (l awsLogin) container(ctx context.Context, relative, full string) (aws.Cre
 	keys, err := endpointcreds.New(full, func(o *endpointcreds.Options) {
 		o.HTTPClient, o.AuthorizationToken = client, authorization
 	}).Retrieve(ctx)
-	if err != nil {
-		return keys, failed(op, cause(err)) // without the URL: on ECS whoever knows it gets the keys
-	}
-	return keys, nil
+	return keys, failed(op, cause(err)) // without the URL: on ECS whoever knows it gets the keys
 }
 
 func awsLocal(host string) bool {
@@ -136,20 +133,18 @@ func awsLocal(host string) bool {
 		slices.Contains([]string{"169.254.170.2", "169.254.170.23", "fd00:ec2::23"}, host)
 }
 
-// stsFailed is [failed] with what helps against the commonest refusals.
-func stsFailed(op string, err error) *problem.Error {
-	shown := failed(op, err)
-	answer, _ := errors.AsType[smithy.APIError](err)
-	if answer == nil {
-		return shown
+// stsRemedies are what helps against the commonest refusals.
+var stsRemedies = map[string][]string{
+	"AccessDenied":          {"the trust policy of the role has to let this identity assume it"},
+	"ExpiredToken":          {"log in to AWS again in a step right before this one"},
+	"ExpiredTokenException": {"log in to AWS again in a step right before this one"},
+	"InvalidIdentityToken":  {"AWS has to know the issuer of the token as an OIDC provider, with the token's audience"},
+}
+
+// stsFailed is [failed] with a remedy where one is known.
+func stsFailed(op string, err error) error {
+	if refused, ok := errors.AsType[smithy.APIError](err); ok {
+		return failed(op, err, stsRemedies[refused.ErrorCode()]...)
 	}
-	switch answer.ErrorCode() {
-	case "AccessDenied":
-		return shown.Hint("the trust policy of the role has to let this identity assume it")
-	case "ExpiredToken", "ExpiredTokenException":
-		return shown.Hint("log in to AWS again in a step right before this one")
-	case "InvalidIdentityToken":
-		return shown.Hint("AWS has to know the issuer of the token as an OIDC provider, with the token's audience")
-	}
-	return shown
+	return failed(op, err)
 }

@@ -86,17 +86,16 @@ type kubelogin struct {
 
 // aks does what `kubelogin get-token` does without its cache: what has needed a person once is refused.
 func aks(s Stanza, r Runner) (*Login, error) {
-	k := kubelogin{stanza: s, runner: r}
 	get, notes := lookup(s, r, azureTaken...)
-	k.get = get
+	k := kubelogin{stanza: s, runner: r, get: get}
 	if err := k.read(); err != nil {
 		return nil, err
 	}
-	l := &entraLogin{client: r.HTTP, server: k.values["server-id"]}
-	var err error
-	if l.cloud, err = k.cloud(); err != nil {
+	at, err := k.cloud()
+	if err != nil {
 		return nil, err
 	}
+	l := &entraLogin{client: r.HTTP, cloud: at, server: k.values["server-id"]}
 	if err := k.identity(l); err != nil {
 		return nil, err
 	}
@@ -199,41 +198,38 @@ func (k *kubelogin) remedy(err *problem.Error) *problem.Error {
 		Hint("elsewhere: write the job's OIDC token into a file, and set AZURE_FEDERATED_TOKEN_FILE to its path")
 }
 
-// variables are those that go before a flag.
-func (k *kubelogin) variables(flag string) []string {
-	if names, known := azurermVariables[flag]; known && k.has("use-azurerm-env-vars") {
-		return names
+// find is what the environment says, or else the flag, and the variable that said it: "" for the flag.
+func (k *kubelogin) find(flag string) (value, variable string) {
+	names, known := azurermVariables[flag]
+	if !known || !k.has("use-azurerm-env-vars") {
+		names = azureVariables[flag]
 	}
-	return azureVariables[flag]
-}
-
-// value is what the environment says, or else the flag.
-func (k *kubelogin) value(flag string) string {
-	for _, name := range k.variables(flag) {
+	for _, name := range names {
 		if value := k.get(name); value != "" {
-			return value
+			return value, name
 		}
 	}
-	return k.values[flag]
+	return k.values[flag], ""
+}
+
+func (k *kubelogin) value(flag string) string {
+	value, _ := k.find(flag)
+	return value
 }
 
 // file is [kubelogin.value] of a flag that names a file: who names it must be allowed to. It is nil where nobody does.
 func (k *kubelogin) file(flag string) func() ([]byte, error) {
-	for _, name := range k.variables(flag) {
-		if path := k.get(name); path != "" {
-			return func() ([]byte, error) {
-				data, err := k.runner.ReadFile(path)
-				return data, azureFailed("read the file of "+name, err)
-			}
-		}
-	}
-	path := k.values[flag]
+	path, variable := k.find(flag)
 	if path == "" {
 		return nil
 	}
-	return func() ([]byte, error) {
-		data, err := k.stanza.ReadFile("--"+flag, path)
-		return data, azureFailed("read the file of --"+flag, err)
+	return func() (data []byte, err error) {
+		if variable == "" {
+			data, err = k.stanza.ReadFile("--"+flag, path)
+		} else {
+			data, err = k.runner.ReadFile(path)
+		}
+		return data, failed("read the file of "+cmp.Or(variable, "--"+flag), err)
 	}
 }
 
@@ -274,7 +270,7 @@ func (k *kubelogin) identity(l *entraLogin) error {
 	case k.runner.IDToken != nil:
 		l.assertion = func(ctx context.Context) (token.Token, error) {
 			id, err := k.runner.IDToken(ctx, l.cloud.audience)
-			return id, azureFailed("ask for the job's own OIDC token", err)
+			return id, failed("ask for the job's own OIDC token", err)
 		}
 	case file != nil:
 		l.assertion = func(context.Context) (token.Token, error) {

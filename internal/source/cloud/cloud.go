@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"net/url"
@@ -62,22 +63,17 @@ type Login struct {
 var JobToken = []string{"ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"}
 
 // For returns the login that a stanza describes: nil where its program is none that is served here.
-func For(s Stanza, r Runner) (*Login, error) {
+func For(s Stanza, r Runner) (l *Login, err error) {
 	switch s.Program {
 	case "aws", "aws-iam-authenticator":
-		return withJobToken(eks(s, r))
+		l, err = eks(s, r)
 	case "gke-gcloud-auth-plugin", "gcp":
-		return withJobToken(gke(s, r))
+		l, err = gke(s, r)
 	case "kubelogin", "azure":
-		return withJobToken(aks(s, r))
+		l, err = aks(s, r)
 	}
-	return nil, nil //nolint:nilnil // not a cloud's is a good answer
-}
-
-// withJobToken counts the job's OIDC token among the secrets: with it the login can be done once more.
-func withJobToken(l *Login, err error) (*Login, error) {
 	if l != nil {
-		l.Secrets = slices.Concat(JobToken, l.Secrets)
+		l.Secrets = slices.Concat(JobToken, l.Secrets) // with it the login can be done once more
 	}
 	return l, err
 }
@@ -169,12 +165,19 @@ func lookup(s Stanza, r Runner, taken ...string) (get func(name string) string, 
 
 const variableName = pattern(`^[A-Za-z_][A-Za-z0-9_]{0,60}$`)
 
-// failed is the error of a request for a token. What an endpoint says is shown on one line and bounded.
-func failed(op string, err error) *problem.Error {
+// failed is the error of a request for a token, and nil for nil. What says already what to do is left as it is; what an
+// endpoint says is shown on one line and bounded.
+func failed(op string, err error, hints ...string) error {
+	if err == nil {
+		return nil
+	}
+	if told, ok := errors.AsType[*problem.Error](err); ok {
+		return told
+	}
 	text := strings.Join(strings.Fields(err.Error()), " ")
 	const most = 400
 	if runes := []rune(text); len(runes) > most {
 		text = string(runes[:most]) + "…"
 	}
-	return problem.Newf(problem.Source, op, "%s", text)
+	return problem.New(problem.Source, op, errors.New(text), hints...)
 }

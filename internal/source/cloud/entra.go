@@ -124,7 +124,7 @@ func (l *entraLogin) credential(ctx context.Context, o azcore.ClientOptions) (az
 			options.ID = azidentity.ResourceID(l.resource)
 		}
 		credential, err := azidentity.NewManagedIdentityCredential(options)
-		return credential, azureFailed(op, err)
+		return credential, failed(op, err)
 	case l.certificate != nil:
 		data, err := l.certificate()
 		if err != nil {
@@ -147,7 +147,7 @@ func (l *entraLogin) credential(ctx context.Context, o azcore.ClientOptions) (az
 	case !l.secret.Empty():
 		options := azidentity.ClientSecretCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true}
 		credential, err := azidentity.NewClientSecretCredential(l.tenant, l.id, l.secret.Reveal(), &options)
-		return credential, azureFailed(op, err)
+		return credential, failed(op, err)
 	}
 	assertion, err := l.assertion(ctx)
 	if err != nil {
@@ -159,7 +159,7 @@ func (l *entraLogin) credential(ctx context.Context, o azcore.ClientOptions) (az
 	options := azidentity.ClientAssertionCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true}
 	credential, err := azidentity.NewClientAssertionCredential(l.tenant, l.id,
 		func(context.Context) (string, error) { return assertion.Reveal(), nil }, &options)
-	return credential, azureFailed(op, err)
+	return credential, failed(op, err)
 }
 
 // exchange remembers the last request: the errors of the library print whole answers, or lose what was wrong on the wire.
@@ -179,9 +179,13 @@ const jwt = `[\w-]{16,}\.[\w-]{16,}\.[\w-]*`
 
 // failed is what Entra says, without the identifiers that follow and mean nothing here.
 func (l *entraLogin) failed(ctx context.Context, seen *exchange, err error) error {
-	op := "ask Entra for a token"
-	if l.managed {
+	op, hints := "ask Entra for a token", []string{}
+	switch {
+	case l.managed:
 		op = "ask the machine for the token of a managed identity"
+		hints = []string{"this needs a machine of Azure that the identity is assigned to, which GitHub's own runners are not"}
+	case l.assertion != nil:
+		hints = []string{"the application needs a federated credential with the issuer, the subject and the audience of this job"}
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -203,20 +207,5 @@ func (l *entraLogin) failed(ctx context.Context, seen *exchange, err error) erro
 		}
 		err = fmt.Errorf("HTTP status %d: %s", seen.response.StatusCode, regexp.MustCompile(jwt).ReplaceAllString(text, token.Redacted))
 	}
-	told := failed(op, err)
-	switch {
-	case l.managed:
-		told.Hint("this needs a machine of Azure that the identity is assigned to, which GitHub's own runners are not")
-	case l.assertion != nil:
-		told.Hint("the application needs a federated credential with the issuer, the subject and the audience of this job")
-	}
-	return told
-}
-
-// azureFailed is [failed], but for what says already what to do.
-func azureFailed(op string, err error) error {
-	if _, told := errors.AsType[*problem.Error](err); told || err == nil {
-		return err
-	}
-	return failed(op, err)
+	return failed(op, err, hints...)
 }

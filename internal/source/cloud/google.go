@@ -130,15 +130,15 @@ func authProvider(config map[string]string) (adc bool, notes []string, err error
 		return false, nil, refuse("cmd-path and cmd-args of the auth-provider gcp are not `gcloud config config-helper --format=json`")
 	}
 	for _, key := range slices.Sorted(maps.Keys(config)) {
-		value := config[key]
-		switch key {
+		switch value := config[key]; key {
 		case "cmd-path", "cmd-args":
 		case "token-key":
 			if value != "" && value != "{.credential.access_token}" {
 				return false, nil, refuse("token-key of the auth-provider gcp is not {.credential.access_token}")
 			}
 		case "scopes":
-			if got := strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' }); !sameScopes(got) {
+			given := strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' })
+			if !slices.Equal(slices.Sorted(slices.Values(given)), googleScopes) {
 				return false, nil, refuse("scopes of the auth-provider gcp are not cloud-platform and userinfo.email")
 			}
 		case "access-token", "expiry", "expiry-key", "time-fmt": // a cache, and how to fill it
@@ -154,10 +154,6 @@ func authProvider(config map[string]string) (adc bool, notes []string, err error
 }
 
 const programLike = pattern(`^[A-Za-z0-9._-]{1,64}$`)
-
-func sameScopes(got []string) bool {
-	return slices.Equal(slices.Sorted(slices.Values(got)), googleScopes)
-}
 
 // given says whether an earlier step made a token: nothing but that is used then, as by the plugin.
 func (g gcp) given() bool {

@@ -52,8 +52,7 @@ func (g gcp) base(ctx context.Context) (oauth2.TokenSource, error) {
 		}
 		return g.credential(ctx, name, content)
 	}
-	wellKnown := g.wellKnown()
-	if wellKnown != "" {
+	if wellKnown := g.wellKnown(); wellKnown != "" {
 		switch content, err := g.ReadFile(wellKnown); {
 		case err == nil:
 			return g.credential(ctx, "application_default_credentials.json", content)
@@ -81,11 +80,8 @@ func (g gcp) wellKnown() string {
 
 func (g gcp) read(name, path string) ([]byte, error) {
 	content, err := g.ReadFile(path)
-	if err != nil {
-		return nil, failed("read the file that "+name+" names", err).
-			Hint("see whether the step that wrote it has run before this one, in this job, and whether this step sees its directory")
-	}
-	return content, nil
+	return content, failed("read the file that "+name+" names", err,
+		"see whether the step that wrote it has run before this one, in this job, and whether this step sees its directory")
 }
 
 // credentialFile is what is looked at of a credential file here, with the names and types of
@@ -138,9 +134,7 @@ func (g gcp) credential(ctx context.Context, where string, content []byte) (oaut
 	case kind == google.ExternalAccount:
 		source, err = g.external(ctx, op, f)
 	case kind == google.ImpersonatedServiceAccount && len(f.Base) > 0 && f.ImpersonationURL != "":
-		if source, err = g.credential(ctx, where, f.Base); err != nil {
-			return nil, err
-		}
+		source, err = g.credential(ctx, where, f.Base)
 		source = impersonated(ctx, source, f.ImpersonationURL, f.Delegates)
 	case kind == google.ServiceAccount, kind == google.AuthorizedUser,
 		kind == google.ExternalAccountAuthorizedUser:
@@ -153,10 +147,7 @@ func (g gcp) credential(ctx context.Context, where string, content []byte) (oaut
 	default:
 		err = errors.New("it has no type")
 	}
-	if told := new(problem.Error); err != nil && !errors.As(err, &told) {
-		return nil, failed(op, err)
-	}
-	return source, err
+	return source, failed(op, err)
 }
 
 // external is workload identity federation. The library would read a file source itself, under the name that the file has on the

@@ -23,7 +23,7 @@ const getGoogleToken = "get a token of Google" //nolint:gosec // says what was t
 // token is [Login.Token]. The expiry is zero where nobody says it, which is so for CLOUDSDK_AUTH_ACCESS_TOKEN: such tokens
 // live for an hour by default and cannot be renewed here.
 func (g gcp) token(ctx context.Context) (token.Token, time.Time, error) {
-	var refused *problem.Error
+	var refused error
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, g.client(ctx, &refused))
 	source, err := g.base(ctx)
 	if err == nil && len(g.accounts) > 0 {
@@ -39,16 +39,11 @@ func (g gcp) token(ctx context.Context) (token.Token, time.Time, error) {
 	if err == nil {
 		got, err = source.Token()
 	}
-	var told *problem.Error
-	switch {
-	case err != nil && refused != nil:
-		return token.Token{}, time.Time{}, refused
-	case errors.As(err, &told):
-		return token.Token{}, time.Time{}, told
-	case err != nil:
-		return token.Token{}, time.Time{}, failed(getGoogleToken, err)
-	case !accessToken.matches(got.AccessToken):
-		return token.Token{}, time.Time{}, problem.Newf(problem.Source, getGoogleToken, "what was given as one is not one line of ASCII")
+	if err == nil && !accessToken.matches(got.AccessToken) {
+		err = errors.New("what was given as one is not one line of ASCII")
+	}
+	if err != nil {
+		return token.Token{}, time.Time{}, failed(getGoogleToken, cmp.Or(refused, err))
 	}
 	return token.New(got.AccessToken), got.Expiry, nil
 }

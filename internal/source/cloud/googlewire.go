@@ -11,8 +11,6 @@ import (
 	"regexp"
 	"strings"
 	"time"
-
-	"github.com/kubemint/kubemint/internal/problem"
 )
 
 const (
@@ -29,7 +27,7 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 // client is the runner's with the context of this login, which not all of the libraries keep. It asks again after a passing
 // failure. Every answer but a good one is an error, a redirect too, and leaves in refused what may be shown of it: the
 // libraries' own errors hold URLs and whole answers.
-func (g gcp) client(ctx context.Context, refused **problem.Error) *http.Client {
+func (g gcp) client(ctx context.Context, refused *error) *http.Client {
 	plain := *g.HTTP
 	plain.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	try := func(r *http.Request) (answer *http.Response, again bool, err error) {
@@ -49,11 +47,12 @@ func (g gcp) client(ctx context.Context, refused **problem.Error) *http.Client {
 			return answer, false, nil
 		}
 		defer answer.Body.Close() //nolint:errcheck // read as far as is of interest
-		*refused = failed(getGoogleToken, fmt.Errorf("%s answers %s", r.URL.Host, said(answer)))
+		var remedy []string
 		if answer.StatusCode == http.StatusForbidden && strings.HasPrefix(r.URL.Host, "iamcredentials") {
-			(*refused).Hint("let this identity impersonate the service account: roles/iam.workloadIdentityUser for a job's own identity, " +
-				"roles/iam.serviceAccountTokenCreator for another account")
+			remedy = []string{"let this identity impersonate the service account: roles/iam.workloadIdentityUser for a job's own identity, " +
+				"roles/iam.serviceAccountTokenCreator for another account"}
 		}
+		*refused = failed(getGoogleToken, fmt.Errorf("%s answers %s", r.URL.Host, said(answer)), remedy...)
 		return nil, answer.StatusCode == http.StatusTooManyRequests || answer.StatusCode >= http.StatusInternalServerError, *refused
 	}
 	return &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
@@ -72,7 +71,7 @@ func (g gcp) client(ctx context.Context, refused **problem.Error) *http.Client {
 
 // cause is what went wrong without the URL, whose query may hold a secret.
 func cause(err error) error {
-	if outer := new(url.Error); errors.As(err, &outer) {
+	if outer, ok := errors.AsType[*url.Error](err); ok {
 		return outer.Err
 	}
 	return err
