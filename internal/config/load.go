@@ -79,16 +79,7 @@ type checker struct {
 // fault records one fault. value is what the user wrote; pass "" for a secret one.
 func (c *checker) fault(input, value, cause string, hints ...string) {
 	if value != "" {
-		cause = fmt.Sprintf("%q %s", shorten(value), cause)
+		cause = fmt.Sprintf("%q %s", problem.Shorten(value, 80), cause)
 	}
 	c.faults = append(c.faults, problem.New(problem.Config, "input "+input, errors.New(cause), hints...))
-}
-
-// shorten keeps an error readable where a user pasted a page into an input.
-func shorten(value string) string {
-	const limit = 80
-	if runes := []rune(value); len(runes) > limit {
-		return string(runes[:limit]) + "…"
-	}
-	return value
 }

@@ -106,8 +106,7 @@ func (c *checker) optional(input, value string) *bool {
 	if strings.TrimSpace(value) == "" {
 		return nil
 	}
-	b := c.boolean(input, value)
-	return &b
+	return new(c.boolean(input, value))
 }
 
 // line returns a value that has to fit on one line, since it goes into paths, outputs and logs.
@@ -171,15 +170,12 @@ func (c *checker) roles(value string, clusterScope bool) []Role {
 			c.fault("role", word, "is not a role", "write `edit`, `clusterrole/NAME` or `role/NAME`")
 			continue
 		}
-		if role.Name == "" || len(content.IsPathSegmentName(role.Name)) > 0 {
+		switch {
+		case role.Name == "" || len(content.IsPathSegmentName(role.Name)) > 0:
 			c.fault("role", word, "is not a role's name", "write `edit`, `clusterrole/NAME` or `role/NAME`")
-			continue
-		}
-		if role.Kind == "Role" && clusterScope {
+		case role.Kind == "Role" && clusterScope:
 			c.fault("role", word, "lies in a namespace and cannot be bound with scope cluster", "name a ClusterRole, or leave `scope` out")
-			continue
-		}
-		if !slices.Contains(roles, role) {
+		case !slices.Contains(roles, role):
 			roles = append(roles, role)
 		}
 	}
@@ -209,13 +205,10 @@ func (c *checker) rules(input, value string) []rbacv1.PolicyRule {
 
 // reason is the last cause of a file error, without the path that the message has already.
 func reason(err error) string {
-	for {
-		inner := errors.Unwrap(err)
-		if inner == nil {
-			return err.Error()
-		}
+	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
 		err = inner
 	}
+	return err.Error()
 }
 
 func (c *checker) audiences(value string) []string {

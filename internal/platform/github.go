@@ -161,13 +161,12 @@ func innermost(err error) error {
 }
 
 func (g github) Visible(path string) error {
-	if !g.container() {
+	mounted := slices.ContainsFunc(g.mounts, func(m mount) bool {
+		_, ok := below(path, m.inside)
+		return ok
+	})
+	if mounted || !g.container() {
 		return nil
-	}
-	for _, m := range g.mounts {
-		if _, ok := below(path, m.inside); ok {
-			return nil
-		}
 	}
 	return problem.Newf(problem.Config, "input output",
 		"%q is not in a directory that the runner mounts into this container, so the file would vanish with the step", path).

@@ -49,6 +49,14 @@ func (e *Error) Error() string { return e.Op + ": " + e.Cause.Error() }
 // Unwrap gives the cause to errors.Is and errors.As.
 func (e *Error) Unwrap() error { return e.Cause }
 
+// Shorten keeps an error readable whose text comes from elsewhere: of a longer one it leaves so many runes.
+func Shorten(text string, most int) string {
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return text
+}
+
 // Interrupted is the cause of a context that a signal ended; its exit code is 128 plus the signal's number.
 type Interrupted struct {
 	Signal os.Signal

@@ -38,11 +38,7 @@ func (l *loader) follow(op, field, path, kubeconfig string) (file string, data [
 		path = filepath.Join(filepath.Dir(kubeconfig), path)
 	}
 	path = l.Inside(path)
-	if share := filepath.VolumeName(path); strings.HasPrefix(share, `\\`) && share != filepath.VolumeName(kubeconfig) {
-		err = errOutside // to look at another machine's share is to log in there (Windows)
-	} else {
-		data, err = l.confined(path, kubeconfig)
-	}
+	data, err = l.confined(path, kubeconfig)
 	if errors.Is(err, errOutside) {
 		return "", nil, fail(op, "read its %s: %w", field, err).Hint(flatten)
 	}
@@ -59,6 +55,9 @@ var errOutside = errors.New("it lies outside the directories that a kubeconfig m
 // confined reads a file below one of the directories that this kubeconfig may name files in. Symbolic links are followed
 // first, and then the file is opened below the directory and nowhere else, whatever has become of it meanwhile.
 func (l *loader) confined(path, kubeconfig string) ([]byte, error) {
+	if share := filepath.VolumeName(path); strings.HasPrefix(share, `\\`) && share != filepath.VolumeName(kubeconfig) {
+		return nil, errOutside // to look at another machine's share is to log in there (Windows)
+	}
 	target, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		// Says why in its own words. Links of /proc lead to what has no path: those can be followed, and are not.

@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/kubemint/kubemint/internal/source/cloud"
 	"github.com/kubemint/kubemint/internal/token"
 )
 
@@ -181,7 +182,7 @@ func FuzzStanza(f *testing.F) {
 func shownOf(command, host, args string, settings map[string]string) bool {
 	names := host + " " + settings["AAD_LOGIN_METHOD"]
 	program := strings.TrimSuffix(command[strings.LastIndexAny(command, `/\`)+1:], ".exe")
-	if regexp.MustCompile(programName).MatchString(program) {
+	if cloud.ProgramLike(program) {
 		names += " " + program
 	}
 	before := ""

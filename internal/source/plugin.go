@@ -5,8 +5,6 @@ import (
 	"maps"
 	"net"
 	"net/url"
-	"regexp"
-	"slices"
 	"strings"
 
 	"k8s.io/client-go/tools/clientcmd/api"
@@ -28,17 +26,11 @@ var waysOut = map[string]string{
 
 const byToken = "a token in the kubeconfig goes before the program: `kubectl config set-credentials USER --token=…`"
 
-// programName is what may be shown: a command line in the place of a name can hold a secret.
-const programName = `^[A-Za-z0-9._-]{1,64}$`
-
 // plugin is how a user without token, certificate and password logs in: as its cloud's program would, or not at all. A user
 // who has one never reaches the plugin with client-go either (Authenticator.UpdateTransportConfig in its exec package), and
 // its stanza is dropped without a word.
 func (l *loader) plugin(op string, u *api.AuthInfo, c *api.Cluster) error {
-	server, err := url.Parse(c.Server)
-	if err != nil {
-		return fail(op, "the cluster's server is not a URL")
-	}
+	server, _ := url.Parse(c.Server) // what is no URL has been refused with the cluster
 	stanza := cloud.Stanza{Server: server, ReadFile: func(field, path string) ([]byte, error) {
 		_, data, err := l.follow(op, field, path, u.LocationOfOrigin)
 		return data, err
@@ -63,7 +55,7 @@ func (l *loader) plugin(op string, u *api.AuthInfo, c *api.Cluster) error {
 	switch why, _ := errors.AsType[*problem.Error](err); {
 	case why != nil:
 		refused := fail(op, "its credential comes from %s: %w", stanza.Program, why.Cause)
-		refused.Hints = slices.Concat(why.Hints, []string{byToken})
+		refused.Hints = why.Hint(byToken).Hints
 		return refused
 	case login == nil:
 		return notServed(op, stanza.Program)
@@ -77,7 +69,7 @@ func (l *loader) plugin(op string, u *api.AuthInfo, c *api.Cluster) error {
 
 // notServed refuses a program that nothing is known of.
 func notServed(op, program string) error {
-	if !regexp.MustCompile(programName).MatchString(program) {
+	if !cloud.ProgramLike(program) {
 		program = "a program"
 	}
 	err := fail(op, "its credential comes from %s, and kubemint never runs what a kubeconfig names", program)

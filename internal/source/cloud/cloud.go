@@ -97,6 +97,12 @@ type pattern string
 
 func (p pattern) matches(text string) bool { return regexp.MustCompile(string(p)).MatchString(text) }
 
+// programLike is what may be shown of a name: a command line in its place can hold a secret.
+const programLike = pattern(`^[A-Za-z0-9._-]{1,64}$`)
+
+// ProgramLike says whether the name of a program may be shown.
+func ProgramLike(name string) bool { return programLike.matches(name) }
+
 // flagName is what of an unknown flag may be shown: its value could be a secret.
 const flagName = pattern(`^--?[A-Za-z0-9][A-Za-z0-9_-]{0,60}$`)
 
@@ -174,10 +180,6 @@ func failed(op string, err error, hints ...string) error {
 	if told, ok := errors.AsType[*problem.Error](err); ok {
 		return told
 	}
-	text := strings.Join(strings.Fields(err.Error()), " ")
-	const most = 400
-	if runes := []rune(text); len(runes) > most {
-		text = string(runes[:most]) + "…"
-	}
+	text := problem.Shorten(strings.Join(strings.Fields(err.Error()), " "), 400)
 	return problem.New(problem.Source, op, errors.New(text), hints...)
 }

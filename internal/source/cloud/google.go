@@ -40,7 +40,7 @@ const (
 type gcp struct {
 	Runner
 	adc      bool     // application default credentials alone, and not what gcloud itself would use
-	accounts []string // to impersonate: the last one, through those before it
+	accounts []string // to impersonate, as resources: the last one, through those before it
 }
 
 // gke serves gke-gcloud-auth-plugin and the auth-provider gcp. Where they would ask gcloud, whose login lies in a store of its
@@ -114,10 +114,11 @@ func pluginArguments(s Stanza) (adc bool, accounts, notes []string, err error) {
 func accountChain(where, names string) ([]string, error) {
 	chain := strings.Split(names, ",")
 	for i, name := range chain {
-		chain[i] = strings.TrimSpace(name)
-		if !serviceAccount.matches(chain[i]) {
+		name = strings.TrimSpace(name)
+		if !serviceAccount.matches(name) {
 			return nil, refuse("%s is not the address of a service account, or a list of them", where)
 		}
+		chain[i] = "projects/-/serviceAccounts/" + name
 	}
 	return chain, nil
 }
@@ -152,8 +153,6 @@ func authProvider(config map[string]string) (adc bool, notes []string, err error
 	}
 	return command == "", notes, nil
 }
-
-const programLike = pattern(`^[A-Za-z0-9._-]{1,64}$`)
 
 // given says whether an earlier step made a token: nothing but that is used then, as by the plugin.
 func (g gcp) given() bool {

@@ -27,13 +27,9 @@ func (g gcp) token(ctx context.Context) (token.Token, time.Time, error) {
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, g.client(ctx, &refused))
 	source, err := g.base(ctx)
 	if err == nil && len(g.accounts) > 0 {
-		last, before := g.accounts[len(g.accounts)-1], g.accounts[:len(g.accounts)-1]
-		chain := make([]string, len(before))
-		for i, name := range before {
-			chain[i] = "projects/-/serviceAccounts/" + name
-		}
-		at := "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/" + last + ":generateAccessToken"
-		source = impersonated(ctx, source, at, chain)
+		last := len(g.accounts) - 1
+		at := "https://iamcredentials.googleapis.com/v1/" + g.accounts[last] + ":generateAccessToken"
+		source = impersonated(ctx, source, at, g.accounts[:last])
 	}
 	var got *oauth2.Token
 	if err == nil {
