@@ -8,7 +8,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubemint/kubemint/internal/config"
@@ -47,11 +46,11 @@ func Desire(declared config.Access, marks Marks) Desired {
 	d := Desired{Access: declared, Marks: marks}
 	if declared.CreateNamespace {
 		for _, name := range namespaces(declared) {
-			d.add(&corev1.Namespace{}, corev1.SchemeGroupVersion, "Namespace", "", name)
+			d.add(&corev1.Namespace{}, "Namespace", "", name)
 		}
 	}
 	account := declared.ServiceAccount
-	d.add(&corev1.ServiceAccount{}, corev1.SchemeGroupVersion, "ServiceAccount", account.Namespace, account.Name)
+	d.add(&corev1.ServiceAccount{}, "ServiceAccount", account.Namespace, account.Name)
 
 	scopes, roleKind := declared.Namespaces, "Role"
 	if declared.ClusterScope {
@@ -94,8 +93,8 @@ func namespaces(declared config.Access) []string {
 	return append([]string{declared.ServiceAccount.Namespace}, declared.Namespaces...)
 }
 
-func (d *Desired) add(o Object, version schema.GroupVersion, kind, namespace, name string) {
-	o.GetObjectKind().SetGroupVersionKind(version.WithKind(kind))
+func (d *Desired) add(o Object, kind, namespace, name string) {
+	o.GetObjectKind().SetGroupVersionKind(Resources[kind].GroupVersion().WithKind(kind))
 	o.SetNamespace(namespace)
 	o.SetName(name)
 	o.SetLabels(Labels(d.Access.ServiceAccount))
@@ -109,10 +108,10 @@ func (d *Desired) add(o Object, version schema.GroupVersion, kind, namespace, na
 
 func (d *Desired) role(namespace, kind, name string) {
 	if kind == "ClusterRole" {
-		d.add(&rbacv1.ClusterRole{Rules: d.Access.Rules}, rbacv1.SchemeGroupVersion, kind, "", name)
+		d.add(&rbacv1.ClusterRole{Rules: d.Access.Rules}, kind, "", name)
 		return
 	}
-	d.add(&rbacv1.Role{Rules: d.Access.Rules}, rbacv1.SchemeGroupVersion, kind, namespace, name)
+	d.add(&rbacv1.Role{Rules: d.Access.Rules}, kind, namespace, name)
 }
 
 func (d *Desired) bind(namespace, name, roleKind, role string) {
@@ -121,8 +120,8 @@ func (d *Desired) bind(namespace, name, roleKind, role string) {
 		Kind: rbacv1.ServiceAccountKind, Namespace: d.Access.ServiceAccount.Namespace, Name: d.Access.ServiceAccount.Name,
 	}}
 	if namespace == "" {
-		d.add(&rbacv1.ClusterRoleBinding{Subjects: subjects, RoleRef: ref}, rbacv1.SchemeGroupVersion, "ClusterRoleBinding", "", name)
+		d.add(&rbacv1.ClusterRoleBinding{Subjects: subjects, RoleRef: ref}, "ClusterRoleBinding", "", name)
 		return
 	}
-	d.add(&rbacv1.RoleBinding{Subjects: subjects, RoleRef: ref}, rbacv1.SchemeGroupVersion, "RoleBinding", namespace, name)
+	d.add(&rbacv1.RoleBinding{Subjects: subjects, RoleRef: ref}, "RoleBinding", namespace, name)
 }

@@ -48,6 +48,11 @@ var Resources = map[string]schema.GroupVersionResource{
 	"SelfSubjectAccessReview": authorizationv1.SchemeGroupVersion.WithResource("selfsubjectaccessreviews"),
 }
 
+// TypeMeta is that of an object of a kind that we handle.
+func TypeMeta(kind string) metav1.TypeMeta {
+	return metav1.TypeMeta{APIVersion: Resources[kind].GroupVersion().String(), Kind: kind}
+}
+
 // Object is an API object of a kind that we handle.
 type Object interface {
 	metav1.Object

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"regexp"
@@ -57,12 +58,7 @@ func (d Desired) abandoned(have Object) bool {
 	return !slices.ContainsFunc(slices.Collect(maps.Values(d.observed.Objects)), binds) && !slices.ContainsFunc(d.observed.Leftovers, binds)
 }
 
-func nameless(name string) string {
-	if name == "" {
-		return "nobody in particular"
-	}
-	return name
-}
+func nameless(name string) string { return cmp.Or(name, "nobody in particular") }
 
 // refuseDefault refuses grants to the ServiceAccount that every pod of its namespace runs as unless told otherwise.
 func (d Desired) refuseDefault() error {
@@ -118,12 +114,7 @@ func (d Desired) warnings(observed Observed) []string {
 		warnings = append(warnings, fmt.Sprintf(
 			"ServiceAccount %s was not made by kubemint: whatever else runs as it gains the declared access too", account))
 	}
-	var beyond []string
-	for _, namespace := range access.Namespaces {
-		if namespace != account.Namespace {
-			beyond = append(beyond, namespace)
-		}
-	}
+	beyond := slices.DeleteFunc(slices.Clone(access.Namespaces), func(namespace string) bool { return namespace == account.Namespace })
 	var reach string
 	switch {
 	case access.ClusterScope:

@@ -73,19 +73,9 @@ func Diff(desired Desired, observed Observed) (Plan, error) {
 		}
 	}
 	pruned, err := Prune(looking, observed.Leftovers)
-	if err != nil {
-		refusals = append(refusals, err)
-	}
 	plan.Changes = append(plan.Changes, pruned.Changes...)
-	plan.Warnings = append(plan.Warnings, pruned.Warnings...)
-	plan.Warnings = append(plan.Warnings, elsewhere(desired, observed.Elsewhere)...)
-	for _, err := range []error{desired.refuseDefault(), desired.contradiction(observed)} {
-		if err != nil {
-			refusals = append(refusals, err)
-		}
-	}
-	plan.Warnings = append(plan.Warnings, desired.warnings(observed)...)
-	return plan, errors.Join(refusals...)
+	plan.Warnings = slices.Concat(plan.Warnings, pruned.Warnings, elsewhere(desired, observed.Elsewhere), desired.warnings(observed))
+	return plan, errors.Join(append(refusals, err, desired.refuseDefault(), desired.contradiction(observed))...)
 }
 
 // DiffOne decides on one wanted object anew. have is what it is by now, nil where there is none.
@@ -97,19 +87,18 @@ func DiffOne(desired Desired, observed Observed, want, have Object) (Change, err
 
 // diff decides on one wanted object. have is nil where there is none.
 func diff(desired Desired, want, have Object) (change Change, warning string, err error) {
-	ref := RefOf(want)
-	switch ref.Kind {
-	case "Namespace": // someone else's as often as not: we only make it
-		if have != nil {
-			return Change{Verb: Unchanged, Ref: ref}, "", nil
-		}
-	case "ServiceAccount":
-		if change, done, err := desired.serviceAccount(ref, have); done {
-			return change, "", err
-		}
-	}
-	if have == nil {
+	ref, declared := RefOf(want), desired.Access
+	isAccount := ref.Kind == "ServiceAccount"
+	switch {
+	case have == nil && isAccount && !declared.CreateServiceAccount:
+		return Change{}, "", problem.Newf(problem.Rights, "use "+ref.String(), "it does not exist").
+			Hint("make it first, name another `service_account`, or leave `create_service_account` out")
+	case have == nil:
 		return Change{Verb: Created, Ref: ref, Apply: want, Added: Rules(want)}, "", nil
+	case ref.Kind == "Namespace", // someone else's as often as not: we only make it
+		isAccount && !declared.CreateServiceAccount,
+		isAccount && !declared.TakeOwnership && !Managed(have, declared.ServiceAccount):
+		return Change{Verb: Unchanged, Ref: ref}, "", nil
 	}
 	added, removed := rules.Diff(Rules(have), Rules(want))
 	if err := desired.refuse(have, "apply", len(removed) > 0); err != nil {
@@ -140,20 +129,6 @@ func diff(desired Desired, want, have Object) (change Change, warning string, er
 
 // untouchable says whether an administrator has asked for the object to be left as it is.
 func untouchable(o Object) bool { return o.GetAnnotations()[rbacv1.AutoUpdateAnnotationKey] == "false" }
-
-// serviceAccount decides the cases in which a ServiceAccount is not ours to write. done is false where it is.
-func (d Desired) serviceAccount(ref Ref, have Object) (change Change, done bool, err error) {
-	switch {
-	case have == nil && !d.Access.CreateServiceAccount:
-		return Change{}, true, problem.Newf(problem.Rights, "use "+ref.String(), "it does not exist").
-			Hint("make it first, name another `service_account`, or leave `create_service_account` out")
-	case have == nil:
-		return Change{}, false, nil
-	case !d.Access.CreateServiceAccount, !Managed(have, d.Access.ServiceAccount) && !d.Access.TakeOwnership:
-		return Change{Verb: Unchanged, Ref: ref}, true, nil
-	}
-	return Change{}, false, nil
-}
 
 // equal compares the parts of an object that we declare. Rules are compared by what they grant, not by how they are
 // written: what grants the same is not written again.
@@ -186,17 +161,16 @@ func details(want, have Object) (lines []string) {
 		add("-", "roleRef", haveRef.Kind+" "+haveRef.Name)
 		add("+", "roleRef", wantRef.Kind+" "+wantRef.Name)
 	}
+	beyond := func(sign string, those, these []rbacv1.Subject) {
+		for _, subject := range those {
+			if !slices.Contains(these, subject) {
+				add(sign, "subject", Ref{Kind: subject.Kind, Namespace: subject.Namespace, Name: subject.Name}.String())
+			}
+		}
+	}
 	wanted, found = normal(wanted), normal(found)
-	for _, subject := range found {
-		if !slices.Contains(wanted, subject) {
-			add("-", "subject", Ref{Kind: subject.Kind, Namespace: subject.Namespace, Name: subject.Name}.String())
-		}
-	}
-	for _, subject := range wanted {
-		if !slices.Contains(found, subject) {
-			add("+", "subject", Ref{Kind: subject.Kind, Namespace: subject.Namespace, Name: subject.Name}.String())
-		}
-	}
+	beyond("-", found, wanted)
+	beyond("+", wanted, found)
 	return lines
 }
 

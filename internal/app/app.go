@@ -5,9 +5,11 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -58,7 +60,7 @@ func Main(ctx context.Context, p Process) int {
 	r := newRun(p)
 	err := r.command(ctx)
 	if exit, ok := errors.AsType[*exitError](err); ok {
-		r.report(exit.err)
+		r.report(exit.error)
 		return exit.code
 	}
 	r.report(err)
@@ -75,24 +77,21 @@ func (r *run) command(ctx context.Context) error {
 	}
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	var revoke revokeOptions
-	var sweep sweepOptions
-	var prune pruneOptions
-	var bootstrap bootstrapOptions
+	var given options
 	switch name {
 	case "exec":
 		return r.exec(ctx, rest)
 	case "revoke":
-		flags.BoolVar(&revoke.wait, "wait", false, "")
-		flags.BoolVar(&revoke.permanent, "permanent", false, "")
+		flags.BoolVar(&given.wait, "wait", false, "")
+		flags.BoolVar(&given.permanent, "permanent", false, "")
 	case "sweep":
-		flags.BoolVar(&sweep.dryRun, "dry-run", false, "")
-		flags.BoolVar(&sweep.allNamespaces, "all-namespaces", false, "")
+		flags.BoolVar(&given.dryRun, "dry-run", false, "")
+		flags.BoolVar(&given.allNamespaces, "all-namespaces", false, "")
 	case "prune":
-		flags.BoolVar(&prune.dryRun, "dry-run", false, "")
+		flags.BoolVar(&given.dryRun, "dry-run", false, "")
 	case "bootstrap":
-		flags.BoolVar(&bootstrap.steady, "steady", false, "")
-		flags.Var(&bootstrap.subjects, "subject", "")
+		flags.BoolVar(&given.steady, "steady", false, "")
+		flags.Var(&given.subjects, "subject", "")
 	}
 	if err := flags.Parse(rest); errors.Is(err, flag.ErrHelp) {
 		return r.print(usage)
@@ -104,18 +103,10 @@ func (r *run) command(ctx context.Context) error {
 			Hint("every input is an environment variable: see kubemint help")
 	}
 	switch name {
-	case "mint":
-		return r.mint(ctx, false)
-	case "plan":
-		return r.mint(ctx, true)
+	case "mint", "plan", "sweep", "prune", "bootstrap":
+		return r.declared(ctx, name, given)
 	case "revoke":
-		return r.revoke(ctx, revoke)
-	case "sweep":
-		return r.sweep(ctx, sweep)
-	case "prune":
-		return r.prune(ctx, prune)
-	case "bootstrap":
-		return r.bootstrap(ctx, bootstrap)
+		return r.revoke(ctx, given)
 	case "version", "--version":
 		return r.print("kubemint " + r.process.Version + "\n")
 	case "help", "-h", "--help":
@@ -127,6 +118,34 @@ func (r *run) command(ctx context.Context) error {
 		p.Hint("did you mean %s?", near)
 	}
 	return p
+}
+
+// options are the flags of a command.
+type options struct {
+	wait          bool // revoke: prove that the token is dead
+	permanent     bool // revoke: delete a permanent token's Secret too
+	dryRun        bool // sweep, prune
+	allNamespaces bool // sweep
+	steady        bool // bootstrap
+	subjects      subjects
+}
+
+// declared runs a command that needs valid inputs, within their timeout.
+func (r *run) declared(ctx context.Context, name string, given options) error {
+	if err := r.load(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.Result.Timeout)
+	defer cancel()
+	switch name {
+	case "sweep":
+		return r.sweep(ctx, given)
+	case "prune":
+		return r.prune(ctx, given.dryRun)
+	case "bootstrap":
+		return r.bootstrap(given)
+	}
+	return r.mint(ctx, name == "plan")
 }
 
 func (r *run) print(text string) error {
@@ -181,11 +200,7 @@ func (r *run) detect() {
 
 // load reads the inputs. The platform is detected again, since two inputs tell it the host's paths.
 func (r *run) load(ctx context.Context) error {
-	var names []string
-	for name := range r.env {
-		names = append(names, name)
-	}
-	cfg, err := config.Load(ctx, config.Environment{Get: r.getenv, Names: names, ReadFile: r.readRules})
+	cfg, err := config.Load(ctx, config.Environment{Get: r.getenv, Names: slices.Collect(maps.Keys(r.env)), ReadFile: r.readRules})
 	r.cfg = cfg
 	r.detect()
 	r.log.debug = r.platform.Debug()

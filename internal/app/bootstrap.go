@@ -1,7 +1,6 @@
 package app
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -19,12 +18,6 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/token"
 )
-
-// bootstrapOptions are the flags of `kubemint bootstrap`.
-type bootstrapOptions struct {
-	steady   bool
-	subjects subjects
-}
 
 // subjects is a flag that may be given more than once.
 type subjects []rbacv1.Subject
@@ -57,19 +50,16 @@ func (s *subjects) Set(value string) error {
 }
 
 // bootstrap prints manifests with the least rights that the runner's identity needs. It talks to no cluster.
-func (r *run) bootstrap(ctx context.Context, options bootstrapOptions) error {
-	if err := r.load(ctx); err != nil {
-		return err
-	}
-	if options.steady && r.cfg.Access.Ephemeral {
+func (r *run) bootstrap(given options) error {
+	if given.steady && r.cfg.Access.Ephemeral {
 		return problem.Newf(problem.Config, "run bootstrap", "an ephemeral identity is made anew by each run: there is no steady state").
 			Hint("leave --steady out, or `ephemeral`")
 	}
 	desired := access.Desire(r.cfg.Access.In(r.contextNamespace()), access.Marks{})
 	secret := token.NewPermanent(desired.Access.ServiceAccount, access.Marks{}).Name
-	documents := []string{r.remarks(desired, options, secret)}
-	for _, need := range access.Needs(desired, r.cfg.Token, r.cfg.Source.Expect, secret, options.steady) {
-		for _, object := range manifests(desired.Access.ServiceAccount, need, options.subjects) {
+	documents := []string{r.remarks(desired, given, secret)}
+	for _, need := range access.Needs(desired, r.cfg.Token, r.cfg.Source.Expect, secret, given.steady) {
+		for _, object := range manifests(desired.Access.ServiceAccount, need, given.subjects) {
 			document, err := yaml.Marshal(object)
 			if err != nil {
 				return problem.New(problem.Publish, "encode manifests", err)
@@ -116,12 +106,12 @@ func manifests(account types.NamespacedName, need access.Need, subjects []rbacv1
 }
 
 // remarks are the comment above the manifests: what a reviewer has to know of them.
-func (r *run) remarks(desired access.Desired, options bootstrapOptions, secret string) string {
+func (r *run) remarks(desired access.Desired, given options, secret string) string {
 	declared, account := desired.Access, desired.Access.ServiceAccount
 	var b strings.Builder
 	say := func(format string, args ...any) { fmt.Fprintf(&b, "# "+format+"\n", args...) }
 	flavour, reach := "the first run included", strings.Join(declared.Namespaces, ", ")
-	if options.steady {
+	if given.steady {
 		flavour = "once ServiceAccount, roles and bindings are as declared (--steady)"
 	}
 	if declared.ClusterScope {
@@ -129,17 +119,17 @@ func (r *run) remarks(desired access.Desired, options bootstrapOptions, secret s
 	}
 	say("The least rights of a runner that mints credentials of ServiceAccount %s for %s,", account, reach)
 	say("%s. For an administrator:  kubectl apply -f -", flavour)
-	if len(options.subjects) == 0 {
+	if len(given.subjects) == 0 {
 		say("There are no bindings, since no --subject was given: " + subjectForms)
 	}
-	if options.steady && len(desired.Named) > 0 {
+	if given.steady && len(desired.Named) > 0 {
 		say("An empty role takes back what the first run needed there.")
 		say("Without it the rights of these roles stay unproven; for the proof, add the verb get on")
 		for _, ref := range desired.Named {
 			say("  %s", ref)
 		}
 	}
-	if !options.steady && declared.CreateNamespace {
+	if !given.steady && declared.CreateNamespace {
 		say("create_namespace: no Role can lie in a namespace that is not there yet, so the rights are on the whole cluster.")
 		say("Apply the output of --steady once the namespaces are there.")
 	}
@@ -149,11 +139,11 @@ func (r *run) remarks(desired access.Desired, options bootstrapOptions, secret s
 	}
 	if r.cfg.Token.Duration == config.Permanent {
 		say("duration permanent: the runner reads Secret %s/%s, which holds the token for good.", account.Namespace, secret)
-		if !options.steady {
+		if !given.steady {
 			say("By it, it can be any ServiceAccount of the namespace: keep what others use out of it.")
 		}
 	}
-	if !options.steady && slices.ContainsFunc(declared.Rules, reachesSecrets) {
+	if !given.steady && slices.ContainsFunc(declared.Rules, reachesSecrets) {
 		say("The declared rules hold rights on Secrets, and so does the runner: it may give away only what it holds.")
 	}
 	return b.String()

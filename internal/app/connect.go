@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/kubeconfig"
 	"github.com/kubemint/kubemint/internal/problem"
@@ -86,12 +86,9 @@ func (r *run) openExpected(ctx context.Context, s *source.Source) (*cluster.Clie
 	if err != nil || want == "" {
 		return client, err
 	}
-	system := &corev1.Namespace{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"},
-		ObjectMeta: metav1.ObjectMeta{Name: metav1.NamespaceSystem},
-	}
-	err = client.Explain(problem.Source, "read Namespace "+system.Name, client.Get(ctx, system))
-	if have := string(system.UID); err == nil && have != want {
+	system := cluster.Empty(access.Ref{Kind: "Namespace", Name: metav1.NamespaceSystem})
+	err = client.Explain(problem.Source, "read Namespace "+metav1.NamespaceSystem, client.Get(ctx, system))
+	if have := string(system.GetUID()); err == nil && have != want {
 		err = problem.Newf(problem.Source, "use "+s.Server, "its namespace kube-system has the UID %s, and `expect_cluster` says %s", have, want).
 			Hint(source.WrongCluster)
 	}

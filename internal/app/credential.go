@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -118,14 +119,9 @@ func (m *minting) mintToken(ctx context.Context) error {
 // accountUID is the ServiceAccount's as this run made or found it.
 func (m *minting) accountUID() types.UID {
 	for _, o := range m.desired.Objects {
-		ref := access.RefOf(o)
-		if ref.Kind != "ServiceAccount" {
-			continue
+		if ref := access.RefOf(o); ref.Kind == "ServiceAccount" {
+			return cmp.Or(m.observed.Objects[ref], o).GetUID()
 		}
-		if have := m.observed.Objects[ref]; have != nil {
-			return have.GetUID()
-		}
-		return o.GetUID()
 	}
 	return ""
 }

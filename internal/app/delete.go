@@ -20,7 +20,7 @@ import (
 
 // reconnect loads the source that the receipt records. $KUBECONFIG may by now name our own file.
 func (r *run) reconnect(ctx context.Context, record *receipt.Receipt) (*cluster.Client, *source.Source, error) {
-	getenv, given := r.getenv, ""
+	given, replaced := "", map[string]string{} // the latter: environment variables
 	switch record.Source.Kind {
 	case receipt.KindFile:
 		there := func(path string) bool { _, err := os.Stat(path); return err == nil }
@@ -28,31 +28,28 @@ func (r *run) reconnect(ctx context.Context, record *receipt.Receipt) (*cluster.
 			given = r.cfg.Source.Kubeconfig
 			break
 		}
-		list := strings.Join(record.Source.Paths, string(os.PathListSeparator))
-		getenv = func(name string) string {
-			if name == "KUBECONFIG" {
-				return list
-			}
-			return r.getenv(name)
-		}
+		replaced["KUBECONFIG"] = strings.Join(record.Source.Paths, string(os.PathListSeparator))
 	case receipt.KindContent:
 		given = r.cfg.Source.Kubeconfig
 		if given == "" {
 			return nil, nil, problem.Newf(problem.Revoke, "read source", "the credential was minted from a kubeconfig given as content").
 				Hint("give the input `kubeconfig` to this command as well")
 		}
-	case receipt.KindInCluster:
-		getenv = r.without("KUBECONFIG", "HOME", "USERPROFILE")
-	case receipt.KindServer:
-		if r.cfg.Source.Server == "" {
+	case receipt.KindInCluster, receipt.KindServer:
+		if record.Source.Kind == receipt.KindServer && r.cfg.Source.Server == "" {
 			return nil, nil, problem.Newf(problem.Revoke, "read source", "the credential was minted with an ID token for the input `server`").
 				Hint("give the inputs of the mint to this command as well: `server`, with what belongs to it")
 		}
-		getenv = r.without("KUBECONFIG", "HOME", "USERPROFILE")
+		replaced = map[string]string{"KUBECONFIG": "", "HOME": "", "USERPROFILE": ""}
 	default:
 		return nil, nil, problem.Newf(problem.Revoke, "read receipt", "unknown kind of source %q", record.Source.Kind)
 	}
-	s, err := r.loadSource(given, record.Source.Context, getenv)
+	s, err := r.loadSource(given, record.Source.Context, func(name string) string {
+		if value, ok := replaced[name]; ok {
+			return value
+		}
+		return r.getenv(name)
+	})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -63,16 +60,6 @@ func (r *run) reconnect(ctx context.Context, record *receipt.Receipt) (*cluster.
 	}
 	client, err := r.open(ctx, s)
 	return client, s, err
-}
-
-// without is the environment less some variables.
-func (r *run) without(names ...string) func(string) string {
-	return func(name string) string {
-		if slices.Contains(names, name) {
-			return ""
-		}
-		return r.getenv(name)
-	}
 }
 
 // revokeLease deletes one lease. A receipt is data: a Lease that is not called as ours are is not touched.

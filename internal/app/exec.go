@@ -26,11 +26,8 @@ const (
 // exitError carries the exit code of exec past [problem.ExitCode]. Its message may be empty: the command has spoken.
 type exitError struct {
 	code int
-	err  error
+	error
 }
-
-func (e *exitError) Error() string { return e.err.Error() }
-func (e *exitError) Unwrap() error { return e.err }
 
 // exec mints into a private directory, runs the command with KUBECONFIG set, renews the token while it runs, and revokes
 // afterwards whatever happened.
@@ -45,7 +42,7 @@ func (r *run) exec(ctx context.Context, command []string) error {
 	if code == 0 && err == nil {
 		return nil
 	}
-	return &exitError{code: code, err: err}
+	return &exitError{code, err}
 }
 
 func (r *run) execute(ctx context.Context, command []string) (code int, err error) {

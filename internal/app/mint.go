@@ -45,11 +45,6 @@ type minting struct {
 
 // mint is the main job; docs/architecture.md has its picture. With planOnly it ends before anything is written.
 func (r *run) mint(ctx context.Context, planOnly bool) error {
-	if err := r.load(ctx); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, r.cfg.Result.Timeout)
-	defer cancel()
 	m := &minting{run: r}
 	if err := m.prepare(ctx); err != nil {
 		return err
@@ -172,8 +167,7 @@ func (m *minting) read(ctx context.Context) error {
 
 // hint adds a remedy to an error of this kind.
 func hint(err error, code problem.Code, remedy string) error {
-	var p *problem.Error
-	if errors.As(err, &p) && p.Code == code {
+	if p, ok := errors.AsType[*problem.Error](err); ok && p.Code == code {
 		p.Hints = append(p.Hints, remedy)
 	}
 	return err

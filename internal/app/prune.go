@@ -11,22 +11,14 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// pruneOptions are the flags of `kubemint prune`.
-type pruneOptions struct{ dryRun bool }
-
 // prune deletes the access of this ServiceAccount that the configuration does not declare any more, wherever it is. What
 // is another owner's or another job's stays, and is named.
-func (r *run) prune(ctx context.Context, options pruneOptions) error {
-	if err := r.load(ctx); err != nil {
-		return err
-	}
+func (r *run) prune(ctx context.Context, dryRun bool) error {
 	const op = "prune access"
 	if r.cfg.Access.Ephemeral {
 		return problem.Newf(problem.Config, op, "an ephemeral identity's access is deleted at revoke, and by kubemint sweep").
 			Hint("leave `ephemeral` out to prune the access of `service_account`")
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.cfg.Result.Timeout)
-	defer cancel()
 	client, declared, err := r.runner(ctx)
 	if err != nil {
 		return err
@@ -60,5 +52,5 @@ func (r *run) prune(ctx context.Context, options pruneOptions) error {
 	for i, change := range plan.Changes {
 		objects[i] = change.Delete
 	}
-	return r.deleteAll(ctx, client, deletion{phase: problem.Mint, done: "pruned", place: "in all namespaces", dryRun: options.dryRun}, objects)
+	return r.deleteAll(ctx, client, deletion{phase: problem.Mint, done: "pruned", place: "in all namespaces", dryRun: dryRun}, objects)
 }

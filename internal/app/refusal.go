@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -54,10 +55,7 @@ func (m *minting) refused(ctx context.Context, err error) error {
 			"it takes more than bootstrap prints, to delete what is declared no longer"
 	}
 	if cluster.Each(len(needs), func(i int) (err error) {
-		place := needs[i].Namespace
-		if place == "" {
-			place = token.EveryNamespace
-		}
+		place := cmp.Or(needs[i].Namespace, token.EveryNamespace)
 		needs[i].Rules, err = token.Lacks(ctx, m.client, place, needs[i].Rules)
 		return err
 	}) != nil {

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,15 +20,9 @@ import (
 // revokeWithin bounds the whole of a revocation: a post step must not hold the job.
 const revokeWithin = time.Minute
 
-// revokeOptions are the flags of `kubemint revoke`.
-type revokeOptions struct {
-	wait      bool // prove that the token is dead
-	permanent bool // delete a permanent token's Secret too
-}
-
 // revoke kills what an earlier run made, by its receipt: leases first, then the files. Everything is tried, whatever
 // fails before it. A configuration that has become faulty is no reason to leave a credential alive.
-func (r *run) revoke(ctx context.Context, options revokeOptions) error {
+func (r *run) revoke(ctx context.Context, given options) error {
 	ctx, cancel := context.WithTimeout(ctx, revokeWithin)
 	defer cancel()
 	if err := r.load(ctx); err != nil {
@@ -41,7 +36,7 @@ func (r *run) revoke(ctx context.Context, options revokeOptions) error {
 	case record == nil:
 		r.log.printf("nothing to revoke: no receipt of an earlier run is here")
 		return nil
-	case record.Keep && !options.permanent && record.ExpiresAt == "":
+	case record.Keep && !given.permanent && record.ExpiresAt == "":
 		r.log.printf("nothing to revoke: the credential is permanent; kubemint revoke --permanent deletes it for good")
 		return nil
 	case len(record.Leases)+len(record.Objects) == 0 && !record.Keep:
@@ -49,8 +44,8 @@ func (r *run) revoke(ctx context.Context, options revokeOptions) error {
 		return nil
 	}
 	killErr := complete(record)
-	killErr = errors.Join(killErr, r.kill(ctx, record, options))
-	if record.Keep && !options.permanent { // a lease in it is one of an earlier run at the same output
+	killErr = errors.Join(killErr, r.kill(ctx, record, given))
+	if record.Keep && !given.permanent { // a lease in it is one of an earlier run at the same output
 		r.log.printf("nothing to revoke: the credential was minted with `revoke: false` and lives until %s", until(record))
 		return killErr
 	}
@@ -62,10 +57,10 @@ func (r *run) revoke(ctx context.Context, options revokeOptions) error {
 }
 
 // kill deletes what the receipt names on the server, and proves the token's death where that is asked for.
-func (r *run) kill(ctx context.Context, record *receipt.Receipt, options revokeOptions) error {
+func (r *run) kill(ctx context.Context, record *receipt.Receipt, given options) error {
 	var doomed []receipt.Object
 	for _, o := range record.Objects {
-		if o.Kind != "Secret" || options.permanent {
+		if o.Kind != "Secret" || given.permanent {
 			doomed = append(doomed, o)
 		}
 	}
@@ -92,7 +87,7 @@ func (r *run) kill(ctx context.Context, record *receipt.Receipt, options revokeO
 		gone.Changes = append(gone.Changes, access.Change{Verb: access.Deleted, Ref: ref})
 	}
 	r.log.show(gone)
-	if err := errors.Join(errs...); err != nil || !options.wait {
+	if err := errors.Join(errs...); err != nil || !given.wait {
 		return err
 	}
 	return r.awaitDeath(ctx, record, from)
@@ -136,10 +131,7 @@ func (r *run) awaitDeath(ctx context.Context, record *receipt.Receipt, from *sou
 
 // until completes "lives until". The time is missing where the run was killed before it had a token.
 func until(record *receipt.Receipt) string {
-	if record.ExpiresAt == "" {
-		return "it expires"
-	}
-	return record.ExpiresAt
+	return cmp.Or(record.ExpiresAt, "it expires")
 }
 
 // findReceipt looks where a mint in this job left one: the step state first, since nothing but the runner writes it.

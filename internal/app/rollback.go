@@ -127,7 +127,7 @@ func (m *minting) deleteEarlier(ctx context.Context) {
 	if m.output.elsewhere {
 		ctx, cancel := context.WithTimeout(ctx, rollBackWithin) // that cluster may be gone
 		defer cancel()
-		if err := m.kill(ctx, m.output.earlier, revokeOptions{}); err != nil {
+		if err := m.kill(ctx, m.output.earlier, options{}); err != nil {
 			m.log.warnf("the credential that was here before, for %q, lives on until %s: %s", m.output.earlier.Server, until(m.output.earlier), err)
 		}
 		return

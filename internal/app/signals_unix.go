@@ -13,10 +13,8 @@ import (
 // What a terminal sends, it sends to the command as well: a second SIGINT would have terraform drop everything.
 func forwarded(stdin io.Reader) []os.Signal {
 	signals := []os.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2}
-	if file, ok := stdin.(*os.File); ok {
-		if info, err := file.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 && !isNull(info) {
-			return signals
-		}
+	if isTerminal(stdin) {
+		return signals
 	}
 	return append(signals, syscall.SIGINT, syscall.SIGQUIT)
 }
@@ -28,10 +26,4 @@ func signaled(cmd *exec.Cmd) (code int, ok bool) {
 		return 0, false
 	}
 	return exitSignalBase + int(status.Signal()), true
-}
-
-// isNull says whether it is the null device, whatever name it was opened by: a job's standard input, and no terminal.
-func isNull(info os.FileInfo) bool {
-	null, err := os.Stat(os.DevNull)
-	return err == nil && os.SameFile(info, null)
 }

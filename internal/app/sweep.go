@@ -12,21 +12,10 @@ import (
 	"github.com/kubemint/kubemint/internal/token"
 )
 
-// sweepOptions are the flags of `kubemint sweep`.
-type sweepOptions struct {
-	dryRun        bool
-	allNamespaces bool
-}
-
 // sweep deletes what jobs left that were killed before they could revoke: leases whose expiry has passed, and the
 // ephemeral identities of such runs. It reads Leases and never a Secret. A lease that is still current is not touched,
 // whoever made it.
-func (r *run) sweep(ctx context.Context, options sweepOptions) error {
-	if err := r.load(ctx); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, r.cfg.Result.Timeout)
-	defer cancel()
+func (r *run) sweep(ctx context.Context, given options) error {
 	client, declared, err := r.runner(ctx)
 	if err != nil {
 		return err
@@ -34,11 +23,11 @@ func (r *run) sweep(ctx context.Context, options sweepOptions) error {
 	defer client.Close()
 	namespace := declared.ServiceAccount.Namespace
 	place := "in namespace " + namespace
-	if options.allNamespaces {
+	if given.allNamespaces {
 		namespace, place = "", "in all namespaces"
 	}
 	expired, err := r.expired(ctx, client, namespace)
-	return errors.Join(err, r.deleteAll(ctx, client, deletion{problem.Revoke, "swept", place, options.dryRun}, expired))
+	return errors.Join(err, r.deleteAll(ctx, client, deletion{problem.Revoke, "swept", place, given.dryRun}, expired))
 }
 
 // runner connects as the runner, and completes the declared access by what its credential says.

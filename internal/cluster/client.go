@@ -107,13 +107,14 @@ func (c *Client) Warm(ctx context.Context) {
 // Get reads the object that o names into o.
 func (c *Client) Get(ctx context.Context, o access.Object) error {
 	ref := access.RefOf(o)
-	return c.object(ctx, o, func() *rest.Request { return c.at(ref, http.MethodGet).Name(ref.Name) })
+	defer setKind(o, ref.Kind) // client-go's decoder empties it
+	return c.tries(ctx, send, o, func() *rest.Request { return c.at(ref, http.MethodGet).Name(ref.Name) })
 }
 
 // List reads the objects of a kind into list; namespace "" is all. With resourceVersion "0" the API server answers from
 // memory, maybe a moment old: a consistent list waits for etcd's next progress notice.
 func (c *Client) List(ctx context.Context, kind, namespace string, options metav1.ListOptions, list runtime.Object) error {
-	return c.do(ctx, list, func() *rest.Request {
+	return c.tries(ctx, send, list, func() *rest.Request {
 		return c.at(access.Ref{Kind: kind, Namespace: namespace}, http.MethodGet).VersionedParams(&options, c.params)
 	})
 }
@@ -161,7 +162,7 @@ func (c *Client) Delete(ctx context.Context, o access.Object) error {
 	if uid := o.GetUID(); uid != "" {
 		options.Preconditions = &metav1.Preconditions{UID: &uid}
 	}
-	return c.do(ctx, nil, func() *rest.Request { return c.at(ref, http.MethodDelete).Name(ref.Name).Body(options) })
+	return c.tries(ctx, send, nil, func() *rest.Request { return c.at(ref, http.MethodDelete).Name(ref.Name).Body(options) })
 }
 
 // RequestToken asks for a token of the ServiceAccount and reads the answer into request.
@@ -174,13 +175,6 @@ func (c *Client) RequestToken(ctx context.Context, account types.NamespacedName,
 	return c.tries(ctx, sendToTheEnd, request, func() *rest.Request {
 		return c.at(ref, http.MethodPost).Name(account.Name).SubResource("token").Body(sent)
 	})
-}
-
-// object is do for an object, which keeps its kind: client-go's decoder empties it.
-func (c *Client) object(ctx context.Context, o access.Object, request func() *rest.Request) error {
-	kind := access.RefOf(o).Kind
-	defer setKind(o, kind)
-	return c.do(ctx, o, request)
 }
 
 func (c *Client) at(ref access.Ref, verb string) *rest.Request {

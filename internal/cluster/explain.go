@@ -36,8 +36,8 @@ func (c *Client) Explain(phase problem.Code, op string, err error) error {
 }
 
 func (c *Client) explain(phase problem.Code, op string, err error) *problem.Error {
+	status, answered := answer(err)
 	var interrupted problem.Interrupted
-	var status apierrors.APIStatus
 	switch {
 	case errors.As(err, &interrupted):
 		return problem.New(phase, op, err)
@@ -45,16 +45,28 @@ func (c *Client) explain(phase problem.Code, op string, err error) *problem.Erro
 		if !c.heard.Load() {
 			phase = problem.Source // what never answers is out of reach
 		}
-		if errors.As(err, &status) {
+		if answered {
 			return problem.Newf(phase, op, "not carried out in time: %w", err).
 				Hint("raise `timeout`, or see why %s fails or has too many requests (its priority levels, for this runner's identity)", c.server)
 		}
 		return problem.Newf(phase, op, "no answer in time: %w", bare(err)).
 			Hint("raise `timeout`, or see whether %s is reachable from this runner", c.server)
-	case errors.As(err, &status):
-		return c.answered(phase, op, status.Status())
+	case answered:
+		return c.answered(phase, op, status)
 	}
 	return c.unreachable(op, err)
+}
+
+// answer is what the API server said, where err is its answer; Details is never nil.
+func answer(err error) (status metav1.Status, ok bool) {
+	var answered apierrors.APIStatus
+	if ok = errors.As(err, &answered); ok {
+		status = answered.Status()
+	}
+	if status.Details == nil {
+		status.Details = &metav1.StatusDetails{}
+	}
+	return status, ok
 }
 
 // answered explains a refusal of the API server.
@@ -71,10 +83,10 @@ func (c *Client) answered(phase problem.Code, op string, status metav1.Status) *
 		}
 	case metav1.StatusReasonNotFound:
 		p.Code = problem.Rights
-		if name := missingNamespace(status); name != "" {
-			p.Cause = fmt.Errorf("namespace %s does not exist", name)
+		if NamespaceMissing(p.Cause) {
+			p.Cause = fmt.Errorf("namespace %s does not exist", status.Details.Name)
 			p.Hint("see whether `namespace` is spelt right, make the namespace first, or set `create_namespace: true`")
-		} else if status.Details != nil && strings.HasSuffix(status.Details.Kind, "rolebindings") {
+		} else if strings.HasSuffix(status.Details.Kind, "rolebindings") {
 			// The answer to a binding whose role is missing names the binding's kind and the role.
 			p.Cause = fmt.Errorf("there is no such role as %s", status.Details.Name)
 			p.Hint("see whether `role` is spelt right; a bare name is a ClusterRole, `role/%s` a Role of the namespace", status.Details.Name)
@@ -93,13 +105,6 @@ func (c *Client) answered(phase problem.Code, op string, status metav1.Status) *
 		p.Hint("the cluster may have changed meanwhile: run again")
 	}
 	return p
-}
-
-func missingNamespace(status metav1.Status) string {
-	if status.Details != nil && status.Details.Kind == "namespaces" {
-		return status.Details.Name
-	}
-	return ""
 }
 
 // unreachable explains a request that was never answered.
@@ -144,10 +149,8 @@ func (c *Client) unreachable(op string, err error) *problem.Error {
 
 // bare is an error without the request's method and URL, which op says better, and without the text of a page.
 func bare(err error) error {
-	var status apierrors.APIStatus
-	if errors.As(err, &status) && apierrors.IsUnexpectedServerError(err) && strings.Contains(err.Error(), "<") {
-		code := int(status.Status().Code)
-		return fmt.Errorf("%d %s", code, http.StatusText(code))
+	if status, ok := answer(err); ok && apierrors.IsUnexpectedServerError(err) && strings.Contains(status.Message, "<") {
+		return fmt.Errorf("%d %s", status.Code, http.StatusText(int(status.Code)))
 	}
 	asked, ok := errors.AsType[*url.Error](err)
 	if _, ended := errors.AsType[*endedError](err); ok && !ended { // which is bare already
@@ -158,14 +161,13 @@ func bare(err error) error {
 
 // Untouched says whether a failed request surely changed nothing: the API server refused it, or never had it.
 func Untouched(err error) bool {
-	var status apierrors.APIStatus
 	var dns *net.DNSError
 	var certificate *tls.CertificateVerificationError
 	if _, unsure := errors.AsType[*unsureError](err); unsure {
 		return false
 	}
-	if errors.As(err, &status) {
-		return status.Status().Code < http.StatusInternalServerError
+	if status, answered := answer(err); answered {
+		return status.Code < http.StatusInternalServerError
 	}
 	return utilnet.IsConnectionRefused(err) || errors.As(err, &dns) || errors.As(err, &certificate) || proxyFault(err)
 }
@@ -196,15 +198,15 @@ func Foreign(err error) bool { _, foreign := errors.AsType[*ForeignError](err); 
 
 // Escalation says whether it refused to have the identity give away what it does not hold.
 func Escalation(err error) bool {
-	var status apierrors.APIStatus
-	return errors.As(err, &status) && len(heldRules(status.Status().Message)) > 0
+	status, _ := answer(err)
+	return len(heldRules(status.Message)) > 0
 }
 
 // Immutable says whether it answered that a binding's role cannot be another one, which it says to whoever may bind that.
 func Immutable(err error) bool {
-	var status apierrors.APIStatus
-	return apierrors.IsInvalid(err) && errors.As(err, &status) && status.Status().Details != nil &&
-		slices.ContainsFunc(status.Status().Details.Causes, func(c metav1.StatusCause) bool { return c.Field == "roleRef" })
+	status, _ := answer(err)
+	return apierrors.IsInvalid(err) &&
+		slices.ContainsFunc(status.Details.Causes, func(c metav1.StatusCause) bool { return c.Field == "roleRef" })
 }
 
 // Conflict says whether it answered that the object is not as the request took it to be.
@@ -215,8 +217,8 @@ func Exists(err error) bool { return apierrors.IsAlreadyExists(err) }
 
 // NamespaceMissing says whether it answered that the object's namespace does not exist.
 func NamespaceMissing(err error) bool {
-	var status apierrors.APIStatus
-	return apierrors.IsNotFound(err) && errors.As(err, &status) && missingNamespace(status.Status()) != ""
+	status, _ := answer(err)
+	return apierrors.IsNotFound(err) && status.Details.Kind == "namespaces" && status.Details.Name != ""
 }
 
 // said is the API server's answer on one line, with its reason for errors.As.

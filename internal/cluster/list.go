@@ -6,6 +6,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	k8slabels "k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -38,19 +39,20 @@ func (c *Client) list(
 		options.ResourceVersion, options.Limit = "0", 0 // the API server's memory has no pages
 	}
 	for {
-		list, items := listOf(kind)
-		if err := c.List(ctx, kind, namespace, options, list); err != nil {
+		read := kinds[kind].list.DeepCopyObject().(list) //nolint:errcheck,forcetypeassert // a copy has the same type
+		if err := c.List(ctx, kind, namespace, options, read); err != nil {
 			return nil, err
 		}
-		all = append(all, items()...)
-		if options.Continue = list.GetContinue(); options.Continue == "" {
-			break
+		err := meta.EachListItem(read, func(item runtime.Object) error {
+			object := item.(access.Object) //nolint:errcheck,forcetypeassert // as all of this table are
+			setKind(object, kind)
+			all = append(all, object)
+			return nil
+		})
+		if options.Continue = read.GetContinue(); err != nil || options.Continue == "" {
+			return all, err
 		}
 	}
-	for _, item := range all {
-		setKind(item, kind)
-	}
-	return all, nil
 }
 
 // list is any of the API's list types.
@@ -59,63 +61,28 @@ type list interface {
 	metav1.ListInterface
 }
 
-// listOf returns an empty list of a kind, and how to take the items out once it is read.
-func listOf(kind string) (list, func() []access.Object) {
-	switch kind {
-	case "Lease":
-		l := &coordinationv1.LeaseList{}
-		return l, func() []access.Object { return pointers(l.Items) }
-	case "ServiceAccount":
-		l := &corev1.ServiceAccountList{}
-		return l, func() []access.Object { return pointers(l.Items) }
-	case "Role":
-		l := &rbacv1.RoleList{}
-		return l, func() []access.Object { return pointers(l.Items) }
-	case "RoleBinding":
-		l := &rbacv1.RoleBindingList{}
-		return l, func() []access.Object { return pointers(l.Items) }
-	case "ClusterRole":
-		l := &rbacv1.ClusterRoleList{}
-		return l, func() []access.Object { return pointers(l.Items) }
-	}
-	l := &rbacv1.ClusterRoleBindingList{}
-	return l, func() []access.Object { return pointers(l.Items) }
+// kinds are the objects that are read by name, empty, and the lists of those that are looked for by label.
+var kinds = map[string]struct {
+	object access.Object
+	list   list
+}{
+	"Lease":              {&coordinationv1.Lease{}, &coordinationv1.LeaseList{}},
+	"Secret":             {&corev1.Secret{}, nil},
+	"Namespace":          {&corev1.Namespace{}, nil},
+	"ServiceAccount":     {&corev1.ServiceAccount{}, &corev1.ServiceAccountList{}},
+	"Role":               {&rbacv1.Role{}, &rbacv1.RoleList{}},
+	"RoleBinding":        {&rbacv1.RoleBinding{}, &rbacv1.RoleBindingList{}},
+	"ClusterRole":        {&rbacv1.ClusterRole{}, &rbacv1.ClusterRoleList{}},
+	"ClusterRoleBinding": {&rbacv1.ClusterRoleBinding{}, &rbacv1.ClusterRoleBindingList{}},
 }
 
-func pointers[T any, P interface {
-	*T
-	access.Object
-}](items []T) []access.Object {
-	objects := make([]access.Object, len(items))
-	for i := range items {
-		objects[i] = P(&items[i])
-	}
-	return objects
-}
-
-// Empty returns an object of the kind and name that ref gives, to be read into.
+// Empty returns an object of the kind and name that ref gives, to be read into; nil for a kind that is not read.
 func Empty(ref access.Ref) access.Object {
-	var o access.Object
-	switch ref.Kind {
-	case "Lease":
-		o = &coordinationv1.Lease{}
-	case "Secret":
-		o = &corev1.Secret{}
-	case "Namespace":
-		o = &corev1.Namespace{}
-	case "ServiceAccount":
-		o = &corev1.ServiceAccount{}
-	case "Role":
-		o = &rbacv1.Role{}
-	case "RoleBinding":
-		o = &rbacv1.RoleBinding{}
-	case "ClusterRole":
-		o = &rbacv1.ClusterRole{}
-	case "ClusterRoleBinding":
-		o = &rbacv1.ClusterRoleBinding{}
-	default:
+	kind, ok := kinds[ref.Kind]
+	if !ok {
 		return nil
 	}
+	o := kind.object.DeepCopyObject().(access.Object) //nolint:errcheck,forcetypeassert // a copy has the same type
 	o.SetNamespace(ref.Namespace)
 	o.SetName(ref.Name)
 	setKind(o, ref.Kind)

@@ -64,7 +64,7 @@ func (c *Client) Observe(
 		ref := access.RefOf(want)
 		listed := everywhere && (ref.Kind == "Role" || ref.Kind == "RoleBinding")
 		if !listed && (lasting || ref.Kind == "Namespace") {
-			reads = append(reads, func() error { return o.object(ctx, ref) })
+			reads = append(reads, func() error { return o.wanted(ctx, ref) })
 		}
 	}
 	for _, ref := range desired.Named {
@@ -131,38 +131,37 @@ type observer struct {
 	notes      []string
 }
 
-func (o *observer) object(ctx context.Context, ref access.Ref) error {
+// read reads an object into one of the maps.
+func (o *observer) read(ctx context.Context, ref access.Ref, into map[access.Ref]access.Object) error {
 	object := Empty(ref)
 	err := o.client.Get(ctx, object)
+	if err == nil {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		into[ref] = object
+	}
+	return err
+}
+
+func (o *observer) wanted(ctx context.Context, ref access.Ref) error {
+	err := o.read(ctx, ref, o.observed.Objects)
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
-	if err != nil {
-		return o.client.Explain(problem.Mint, "read "+ref.String(), err)
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.observed.Objects[ref] = object
-	return nil
+	return o.client.Explain(problem.Mint, "read "+ref.String(), err)
 }
 
 // named reads an existing role. One that is missing is an error now: bound, it would grant nothing and say nothing.
 func (o *observer) named(ctx context.Context, ref access.Ref) error {
-	object := Empty(ref)
-	err := o.client.Get(ctx, object)
+	err := o.read(ctx, ref, o.observed.Named)
 	switch {
 	case apierrors.IsNotFound(err):
 		return o.client.noRole(ctx, ref, o.namespaces)
 	case apierrors.IsForbidden(err):
 		o.note(fmt.Sprintf("%s cannot be read by the runner's identity: that its rights are in effect stays unproven", ref))
 		return nil
-	case err != nil:
-		return o.client.Explain(problem.Mint, "read "+ref.String(), err)
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.observed.Named[ref] = object
-	return nil
+	return o.client.Explain(problem.Mint, "read "+ref.String(), err)
 }
 
 // leftovers lists a kind by our marks: in a namespace, or everywhere. Where a runner may not list over all namespaces, it

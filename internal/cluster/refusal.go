@@ -7,7 +7,9 @@ import (
 	"strconv"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubemint/kubemint/internal/problem"
@@ -17,18 +19,14 @@ import (
 // forbidden explains a 403: missing rights, an escalation, or something else that the server's words explain best (a
 // quota, an admission plugin, a namespace that is being deleted).
 func forbidden(p *problem.Error, status metav1.Status) {
-	if status.Details != nil {
-		for _, cause := range status.Details.Causes {
-			if cause.Type == "NamespaceTerminating" { // corev1.NamespaceTerminatingCause
-				p.Code, p.Cause = problem.Mint, fmt.Errorf("the namespace is being deleted: %s", oneLine(status.Message))
-				p.Hint("wait until it is gone, then run again")
-				return
-			}
-		}
+	if apierrors.HasStatusCause(p.Cause, corev1.NamespaceTerminatingCause) {
+		p.Code, p.Cause = problem.Mint, fmt.Errorf("the namespace is being deleted: %s", oneLine(status.Message))
+		p.Hint("wait until it is gone, then run again")
+		return
 	}
 	if denied := regexp.MustCompile(denial).FindStringSubmatch(status.Message); denied != nil {
 		d := &Denial{User: unquoted(denied[1]), Verb: denied[2], Group: denied[4], Resource: denied[3], Namespace: denied[5]}
-		if status.Details != nil && d.Resource == "secrets" && !regexp.MustCompile(drawn).MatchString(status.Details.Name) {
+		if d.Resource == "secrets" && !regexp.MustCompile(drawn).MatchString(status.Details.Name) {
 			d.Name = status.Details.Name // nobody is told to give away every Secret
 		}
 		p.Code, p.Cause = problem.Rights, d
@@ -156,22 +154,17 @@ func heldRules(message string) []rbacv1.PolicyRule {
 	var held []rbacv1.PolicyRule
 	for _, braces := range regexp.MustCompile(ruleText).FindAllStringSubmatch(message, -1) {
 		var rule rbacv1.PolicyRule
+		fields := map[string]*[]string{
+			"APIGroups": &rule.APIGroups, "Resources": &rule.Resources, "ResourceNames": &rule.ResourceNames,
+			"NonResourceURLs": &rule.NonResourceURLs, "Verbs": &rule.Verbs,
+		}
 		for _, field := range regexp.MustCompile(ruleField).FindAllStringSubmatch(braces[1], -1) {
 			var values []string
 			for _, value := range regexp.MustCompile(quoted).FindAllStringSubmatch(field[2], -1) {
 				values = append(values, value[1])
 			}
-			switch field[1] {
-			case "APIGroups":
-				rule.APIGroups = values
-			case "Resources":
-				rule.Resources = values
-			case "ResourceNames":
-				rule.ResourceNames = values
-			case "NonResourceURLs":
-				rule.NonResourceURLs = values
-			case "Verbs":
-				rule.Verbs = values
+			if of := fields[field[1]]; of != nil {
+				*of = values
 			}
 		}
 		held = append(held, rule)

@@ -30,12 +30,6 @@ const (
 	fewTries      = 6                      // some 3 s: a restarting API server is back, a mistyped address is not worth the user's minutes
 )
 
-// do sends a request until it is answered, or refused for good, or the context ends. A transient fault is tried again
-// with jitter: the API server's own delay where it names one, else twice the last one's.
-func (c *Client) do(ctx context.Context, into runtime.Object, request func() *rest.Request) error {
-	return c.tries(ctx, send, into, request)
-}
-
 // line has the requests of a client wait until the first one has its connection, which HTTP/2 then lets all of them share:
 // net/http would dial one for each, and every TLS handshake costs both sides more than a request does.
 type line struct {
@@ -60,6 +54,8 @@ func (l *line) join(ctx context.Context) (traced context.Context, passed func())
 
 type sender func(ctx context.Context, into runtime.Object, request *rest.Request) error
 
+// tries sends a request until it is answered, or refused for good, or the context ends. A transient fault is tried again
+// with jitter: the API server's own delay where it names one, else twice the last one's.
 func (c *Client) tries(ctx context.Context, send sender, into runtime.Object, request func() *rest.Request) error {
 	wait, before, fault := firstWait, error(nil), error(nil)
 	for try := 1; ; try++ {
@@ -75,8 +71,7 @@ func (c *Client) tries(ctx context.Context, send sender, into runtime.Object, re
 		if err != nil && before == nil && !Untouched(err) {
 			before = err
 		}
-		var status apierrors.APIStatus
-		if err == nil || errors.As(err, &status) {
+		if _, answered := answer(err); answered || err == nil {
 			c.heard.Store(true)
 		}
 		if err == nil || ctx.Err() != nil || !transient(err, try) {
@@ -129,9 +124,9 @@ func (e *ForeignError) Error() string {
 // 5xx (k8s.io/apiserver pkg/server/filters), and so does what stands before it.
 func foreign(result rest.Result, err error) error {
 	var code int // 0 where the answer did not come, or not whole
-	var status apierrors.APIStatus
-	if result.StatusCode(&code); errors.As(err, &status) {
-		code = int(status.Status().Code)
+	result.StatusCode(&code)
+	if status, answered := answer(err); answered {
+		code = int(status.Code)
 		if !apierrors.IsUnexpectedServerError(err) || code == http.StatusUnauthorized || code == http.StatusTooManyRequests || code >= 500 {
 			return err
 		}
@@ -168,12 +163,11 @@ func (e *endedError) Unwrap() []error { return []error{e.cause, e.last} }
 
 // transient says whether the same request may succeed a moment later.
 func transient(err error, try int) bool {
-	var status apierrors.APIStatus
+	status, answered := answer(err)
 	var dns *net.DNSError
 	switch {
-	case errors.As(err, &status):
-		code := status.Status().Code
-		return code == 429 || code >= 500 && code != 501 && code != 505
+	case answered:
+		return status.Code == 429 || status.Code >= 500 && status.Code != 501 && status.Code != 505
 	case utilnet.IsConnectionRefused(err), errors.As(err, &dns), strings.Contains(err.Error(), "tls: bad record MAC"):
 		return try < fewTries
 	}

@@ -38,28 +38,24 @@ func NewLease(account types.NamespacedName, marks access.Marks, now time.Time, l
 	seconds := int32(min(lifetime/time.Second, math.MaxInt32)) //nolint:gosec // bounded by min
 	renewed := metav1.NewMicroTime(now)
 	marks.ExpiresAt = now.Add(lifetime)
-	lease := &coordinationv1.Lease{
-		TypeMeta:   metav1.TypeMeta{APIVersion: coordinationv1.SchemeGroupVersion.String(), Kind: "Lease"},
-		ObjectMeta: metav1.ObjectMeta{Namespace: account.Namespace, Labels: access.Labels(account), Annotations: marks.Annotations()},
+	return &coordinationv1.Lease{
+		TypeMeta: access.TypeMeta("Lease"),
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: account.Namespace, Name: EphemeralName(LeasePrefix + account.Name),
+			Labels: access.Labels(account), Annotations: marks.Annotations(),
+		},
 		Spec: coordinationv1.LeaseSpec{
 			HolderIdentity: &holder, LeaseDurationSeconds: &seconds, AcquireTime: &renewed, RenewTime: &renewed,
 		},
 	}
-	lease.Name = leaseName(account.Name)
-	return lease
 }
 
-// leaseName has 50 random bits, and is cut so that it fits a name (253 characters) for every ServiceAccount.
-func leaseName(account string) string {
-	const suffix = 11
-	return cut(LeasePrefix+account, 253-suffix) + "-" + Random()
+// EphemeralName completes the name of a lease, or of a ServiceAccount that is of one run alone. It has 50 random bits, and is
+// cut so that it fits a name (253 characters) for every ServiceAccount.
+func EphemeralName(prefix string) string {
+	suffix := "-" + strings.ToLower(rand.Text()[:10])
+	return cut(prefix, 253-len(suffix)) + suffix
 }
-
-// EphemeralName completes the name of a ServiceAccount that is of one run alone.
-func EphemeralName(prefix string) string { return cut(prefix, 253-11) + "-" + Random() }
-
-// Random is a suffix that no other run has: 50 bits in lower case.
-func Random() string { return strings.ToLower(rand.Text()[:10]) }
 
 // cut shortens a name, and takes off what a name may not end in.
 func cut(name string, most int) string { return strings.TrimRight(name[:min(len(name), most)], "-.") }
@@ -86,7 +82,7 @@ const createTries = 20
 // bond is the empty Secret that the token is bound to and the lease owns.
 func bond(lease *coordinationv1.Lease) *corev1.Secret {
 	return &corev1.Secret{
-		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
+		TypeMeta: access.TypeMeta("Secret"),
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: lease.Namespace, Name: lease.Name, Labels: lease.Labels, Annotations: lease.Annotations,
 			OwnerReferences: []metav1.OwnerReference{OwnedBy(lease)},
@@ -123,7 +119,7 @@ func Expired(o access.Object, now time.Time) bool {
 // to the collector, since nothing shows that it is ours.
 func Revoke(ctx context.Context, api API, namespace, name string, uid types.UID) error {
 	lease := &coordinationv1.Lease{
-		TypeMeta:   metav1.TypeMeta{APIVersion: coordinationv1.SchemeGroupVersion.String(), Kind: "Lease"},
+		TypeMeta:   access.TypeMeta("Lease"),
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, UID: uid},
 	}
 	if err := api.Delete(ctx, lease); apierrors.IsNotFound(err) {
@@ -132,7 +128,7 @@ func Revoke(ctx context.Context, api API, namespace, name string, uid types.UID)
 		return err
 	}
 	secret := &corev1.Secret{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
+		TypeMeta:   access.TypeMeta("Secret"),
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
 	}
 	if err := api.Delete(ctx, secret); err != nil && !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err) {

@@ -29,7 +29,7 @@ func NewPermanent(account types.NamespacedName, marks access.Marks) *corev1.Secr
 	annotations := marks.Annotations()
 	annotations[corev1.ServiceAccountNameKey] = account.Name
 	return &corev1.Secret{
-		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
+		TypeMeta: access.TypeMeta("Secret"),
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: account.Namespace, Name: cut("kubemint-token-"+account.Name, 253),
 			Labels: access.Labels(account), Annotations: annotations,

@@ -8,8 +8,8 @@ import (
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
@@ -24,7 +24,7 @@ type review struct {
 
 func newReview(ctx context.Context, api Reviewer, namespace string) (*review, error) {
 	asked := &authorizationv1.SelfSubjectRulesReview{
-		TypeMeta: metav1.TypeMeta{APIVersion: authorizationv1.SchemeGroupVersion.String(), Kind: "SelfSubjectRulesReview"},
+		TypeMeta: access.TypeMeta("SelfSubjectRulesReview"),
 		Spec:     authorizationv1.SelfSubjectRulesReviewSpec{Namespace: namespace},
 	}
 	if err := ask(ctx, api, asked); err != nil {
@@ -110,9 +110,7 @@ func (r *review) ask(ctx context.Context, questions []rules.Question) ([]answer,
 }
 
 func (r *review) accessReview(q rules.Question) *authorizationv1.SelfSubjectAccessReview {
-	asked := &authorizationv1.SelfSubjectAccessReview{
-		TypeMeta: metav1.TypeMeta{APIVersion: authorizationv1.SchemeGroupVersion.String(), Kind: "SelfSubjectAccessReview"},
-	}
+	asked := &authorizationv1.SelfSubjectAccessReview{TypeMeta: access.TypeMeta("SelfSubjectAccessReview")}
 	if q.URL != "" {
 		asked.Spec.NonResourceAttributes = &authorizationv1.NonResourceAttributes{Path: q.URL, Verb: q.Verb}
 		return asked

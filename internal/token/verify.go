@@ -8,7 +8,6 @@ import (
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubemint/kubemint/internal/access"
@@ -32,9 +31,7 @@ const (
 
 // WhoAmI proves that the credential is accepted and is the ServiceAccount it was minted for.
 func WhoAmI(ctx context.Context, api Reviewer, account types.NamespacedName) error {
-	review := &authenticationv1.SelfSubjectReview{
-		TypeMeta: metav1.TypeMeta{APIVersion: authenticationv1.SchemeGroupVersion.String(), Kind: "SelfSubjectReview"},
-	}
+	review := &authenticationv1.SelfSubjectReview{TypeMeta: access.TypeMeta("SelfSubjectReview")}
 	if err := ask(ctx, api, review); err != nil {
 		return err
 	}
@@ -61,10 +58,7 @@ func ask(ctx context.Context, api Reviewer, review access.Object) error {
 // AwaitDeath asks with the token until the API server refuses it. It ends with the context.
 func AwaitDeath(ctx context.Context, api Reviewer) error {
 	for wait := 100 * time.Millisecond; ; {
-		review := &authenticationv1.SelfSubjectReview{
-			TypeMeta: metav1.TypeMeta{APIVersion: authenticationv1.SchemeGroupVersion.String(), Kind: "SelfSubjectReview"},
-		}
-		err := api.Create(ctx, review)
+		err := api.Create(ctx, &authenticationv1.SelfSubjectReview{TypeMeta: access.TypeMeta("SelfSubjectReview")})
 		if apierrors.IsUnauthorized(err) {
 			return nil
 		}
