@@ -145,11 +145,8 @@ func IsBinding(o Object) bool {
 
 // RoleOf names the role of a binding; it is the zero Ref for another kind.
 func RoleOf(o Object) Ref {
-	_, role, ok := binding(o)
-	switch {
-	case !ok:
-		return Ref{}
-	case role.Kind == "Role":
+	_, role, _ := binding(o)
+	if role.Kind == "Role" {
 		return Ref{Kind: role.Kind, Namespace: o.GetNamespace(), Name: role.Name}
 	}
 	return Ref{Kind: role.Kind, Name: role.Name}

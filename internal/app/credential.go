@@ -55,7 +55,9 @@ func (m *minting) createLease(ctx context.Context, early bool) error {
 		return m.withoutLease(err)
 	}
 	m.leased = true
-	return m.recordLease()
+	leases := m.output.receipt.Leases
+	leases[len(leases)-1].UID = m.lease.UID // as the API server gave it
+	return m.saveReceipt()
 }
 
 // withoutLease adds the way out where the runner's identity may not make what a lease consists of.

@@ -158,13 +158,6 @@ func (m *minting) openReceipt() error {
 	return m.saveReceipt()
 }
 
-// recordLease adds the UID that the API server gave the lease.
-func (m *minting) recordLease() error {
-	leases := m.output.receipt.Leases
-	leases[len(leases)-1].UID = m.lease.UID
-	return m.saveReceipt()
-}
-
 // recordObjects adds the UIDs of what this run made for itself alone, and a permanent token's Secret that is ours.
 func (m *minting) recordObjects() error {
 	made := map[receipt.Object]access.Object{}

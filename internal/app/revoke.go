@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/kubemint/kubemint/internal/access"
@@ -58,12 +59,9 @@ func (r *run) revoke(ctx context.Context, given options) error {
 
 // kill deletes what the receipt names on the server, and proves the token's death where that is asked for.
 func (r *run) kill(ctx context.Context, record *receipt.Receipt, given options) error {
-	var doomed []receipt.Object
-	for _, o := range record.Objects {
-		if o.Kind != "Secret" || given.permanent {
-			doomed = append(doomed, o)
-		}
-	}
+	doomed := slices.DeleteFunc(slices.Clone(record.Objects), func(o receipt.Object) bool {
+		return o.Kind == "Secret" && !given.permanent
+	})
 	if len(record.Leases)+len(doomed) == 0 {
 		return nil
 	}

@@ -89,12 +89,9 @@ func (m *minting) deleteMade(ctx context.Context) error {
 	if m.output.earlier != nil {
 		earlier = m.output.earlier.Objects
 	}
-	var mine []receipt.Object
-	for _, o := range m.output.receipt.Objects {
-		if !slices.Contains(earlier, o) && (o.Kind != "Secret" || m.made) {
-			mine = append(mine, o)
-		}
-	}
+	mine := slices.DeleteFunc(slices.Clone(m.output.receipt.Objects), func(o receipt.Object) bool {
+		return slices.Contains(earlier, o) || o.Kind == "Secret" && !m.made
+	})
 	return m.deleteObjects(ctx, m.client, mine)
 }
 
