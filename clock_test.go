@@ -231,13 +231,36 @@ func refusedTo(t *testing.T, l *life, off time.Duration) {
 	v := &victim{}
 	l.through(t, v, "refused", func(_ int, w http.ResponseWriter, r *http.Request, next http.Handler) {
 		if r.Method == http.MethodDelete {
-			http.Error(w, "no", http.StatusForbidden)
-			return
+			r.Header.Set("Impersonate-User", "nobody")
 		}
 		next.ServeHTTP(w, r)
 	})
 	run(t, v.dir, v.env)
 	says(t, v.runsOff(t, off, 7, "revoke"), `^error: delete Lease \S+: `, `^hint: the credential lives until 20\S+Z unless you run  kubectl `)
+	if _, err := os.Stat(filepath.Join(v.dir, "kubemint.kubeconfig.receipt")); err != nil {
+		t.Errorf("the receipt is gone, and the token lives: %v", err)
+	}
+}
+
+// What answers in the API server's place has no say in what time it is.
+func TestAPageHasNoClock(t *testing.T) {
+	t.Parallel()
+	cluster, _ := sharedCluster(t)
+	l, v := newLife(t, cluster, false), &victim{}
+	l.through(t, v, "page", func(_ int, w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if r.Method == http.MethodDelete {
+			w.Header().Set("Date", time.Now().AddDate(1, 0, 0).UTC().Format(http.TimeFormat))
+			http.Error(w, "please sign in", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+	run(t, v.dir, v.env)
+	code, said := v.inProcess(t, t.Context(), "revoke")
+	if code != 7 {
+		t.Errorf("exit code %d", code)
+	}
+	says(t, said, `^error: delete Lease \S+: the answer is not one of the Kubernetes API`, `^hint: the credential lives until `)
 	if _, err := os.Stat(filepath.Join(v.dir, "kubemint.kubeconfig.receipt")); err != nil {
 		t.Errorf("the receipt is gone, and the token lives: %v", err)
 	}

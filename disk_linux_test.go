@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -471,5 +474,33 @@ func TestDiskFullForASecondRun(t *testing.T) {
 	}
 	if len(outcomes) != 3 {
 		t.Errorf("how the runs ended: %v", outcomes)
+	}
+}
+
+// What has become a FIFO since it was written holds no post step.
+func TestRevokeIsNotHeldByAFIFO(t *testing.T) {
+	t.Parallel()
+	cluster, _ := sharedCluster(t)
+	for _, name := range []string{"kubemint.kubeconfig", "kubemint.kubeconfig.env"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, v := newLife(t, cluster, false), &victim{}
+			l.through(t, v, "fifo", func(_ int, w http.ResponseWriter, r *http.Request, next http.Handler) { next.ServeHTTP(w, r) })
+			run(t, v.dir, v.env)
+			path := filepath.Join(v.dir, name)
+			if err := errors.Join(os.Remove(path), syscall.Mkfifo(path, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			command := exec.CommandContext(ctx, "kubemint", "revoke")
+			command.Dir, command.Env = v.dir, append(v.env, raceExit)
+			if out, err := command.CombinedOutput(); err != nil {
+				t.Errorf("%v: %s", err, out)
+			}
+			if left := v.objects(t); len(left) > 0 {
+				t.Errorf("left: %v", left)
+			}
+		})
 	}
 }

@@ -32,7 +32,7 @@ func (d Desired) refuse(have Object, verb string, removes bool) error {
 	switch {
 	case !Managed(have, d.Access.ServiceAccount):
 		cause = "it exists and was not made by kubemint"
-	case owner != d.Marks.Owner && d.abandoned(have):
+	case verb == "apply" && d.abandoned(have):
 		return nil
 	case owner != d.Marks.Owner:
 		cause = fmt.Sprintf("it belongs to %s, and this run to %s", nameless(owner), nameless(d.Marks.Owner))
@@ -47,11 +47,13 @@ func (d Desired) refuse(have Object, verb string, removes bool) error {
 }
 
 // abandoned says whether a role is left of another owner's run that was refused the ServiceAccount, for which it had made the
-// role already: the account is this owner's, and nothing binds the role.
+// role already: the account is this owner's, and nothing that was seen binds the role. What may not be listed is not seen, so
+// that such a role may be taken over, where its binding was read by name, and is never deleted.
 func (d Desired) abandoned(have Object) bool {
 	role, account := RefOf(have), d.Access.ServiceAccount
 	held := d.observed.Objects[Ref{Kind: "ServiceAccount", Namespace: account.Namespace, Name: account.Name}]
-	if held == nil || !marked(held, d) || !strings.HasSuffix(role.Kind, "Role") {
+	if held == nil || !marked(held, d) || !strings.HasSuffix(role.Kind, "Role") ||
+		!Managed(have, account) || have.GetAnnotations()[AnnotationOwner] == d.Marks.Owner {
 		return false
 	}
 	binds := func(o Object) bool { return RoleOf(o) == role }

@@ -24,6 +24,9 @@ func Prune(desired Desired, listed []Object) (Plan, error) {
 		case untouchable(object):
 			plan.Warnings = append(plan.Warnings,
 				ref.String()+" is declared no longer and is left: its annotation "+rbacv1.AutoUpdateAnnotationKey+" is false")
+		case err != nil && desired.abandoned(object):
+			plan.Warnings = append(plan.Warnings, ref.String()+
+				" is left of another owner's run: nothing that was seen binds it, and an administrator may delete it")
 		case err != nil:
 			refusals = append(refusals, err)
 		default:

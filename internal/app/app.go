@@ -166,6 +166,7 @@ type run struct {
 	childStdout io.Writer    // the process's standard output, while the platform's commands go elsewhere
 	shared      atomic.Bool  // standard error, with the command of exec
 	off         atomic.Int64 // nanoseconds from this machine's clock to the one that counts: see now
+	told        atomic.Bool  // that the clock is wrong
 }
 
 func newRun(p Process) *run {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/kubemint/kubemint/internal/problem"
 )
@@ -69,7 +70,7 @@ func writeFile(path string, data []byte) error {
 const fileLimit = 4 << 20
 
 func readBounded(path string) ([]byte, error) {
-	file, err := os.Open(path) //nolint:gosec // the user's own path
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // the user's own path; a FIFO must not hold the job
 	if err != nil {
 		return nil, err
 	}

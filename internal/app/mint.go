@@ -110,7 +110,7 @@ func (m *minting) steps(ctx context.Context) (err error) {
 		return err
 	}
 	m.showPlan()
-	m.prover.widen(ctx, m.plan.Changes)
+	m.prover.widen(ctx, m.fresh())
 	if err := m.ensure(ctx); err != nil {
 		return err
 	}

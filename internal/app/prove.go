@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
 	"github.com/kubemint/kubemint/internal/access"
@@ -59,10 +60,11 @@ func (t tracer) RoundTrip(request *http.Request) (*http.Response, error) {
 	}
 	t.log.sent.Store(response.Request.Header.Get("Authorization"), nil) // not request's: what is beneath has added the credential
 	t.log.debugf("%s: %d", what, response.StatusCode)
-	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil {
-		// What expires does so by the API server's clock (RFC 9110, section 6.6.1). Answers take time, and a Date has whole seconds.
+	// What expires does so by the API server's clock (Date: RFC 9110, section 6.6.1), which is not that of a page in between:
+	// it numbers its answers (k8s.io/apiserver pkg/endpoints/filters/audit_init.go). They take time, and a Date has whole seconds.
+	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil && response.Header.Get("Audit-Id") != "" {
 		off := time.Until(date)
-		if wrong := time.Duration(t.off.Swap(int64(off))) - off; wrong.Abs() > time.Minute {
+		if wrong := time.Duration(t.off.Swap(int64(off))) - off; wrong.Abs() > time.Minute && t.told.CompareAndSwap(false, true) {
 			t.log.warnf("this machine's clock is off by %s from the API server's, which is what counts: set it", short(wrong.Round(time.Minute)))
 		}
 	}
@@ -128,15 +130,29 @@ func (b bearer) RoundTrip(request *http.Request) (*http.Response, error) {
 	return b.next.RoundTrip(request)
 }
 
-// widen opens the further connections beside what the run goes on with. Where it changes nothing, it needs none: what was
-// there before it has long reached every API server.
-func (p *prover) widen(ctx context.Context, changes []access.Change) {
-	if !slices.ContainsFunc(changes, func(c access.Change) bool { return c.Verb != access.Unchanged }) {
+// widen opens the further connections beside what the run goes on with. Where the access is not fresh it needs none.
+func (p *prover) widen(ctx context.Context, fresh bool) {
+	if !fresh {
 		p.clients = p.clients[:1]
 	}
 	for _, client := range p.clients[1:] {
 		go client.Warm(ctx)
 	}
+}
+
+// freshFor is how long ago access was written that every API server surely knows by now: mostly it takes milliseconds.
+const freshFor = 10 * time.Second
+
+// fresh says whether this run changes access, or another one beside it has done so a moment ago.
+func (m *minting) fresh() bool {
+	changes := func(c access.Change) bool { return c.Verb != access.Unchanged }
+	written := func(f metav1.ManagedFieldsEntry) bool { return f.Time != nil && m.now().Sub(f.Time.Time) < freshFor }
+	for _, o := range m.observed.Objects {
+		if o != nil && slices.ContainsFunc(o.GetManagedFields(), written) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(m.plan.Changes, changes)
 }
 
 func (p *prover) close() {

@@ -97,9 +97,10 @@ func (m *minting) deleteMade(ctx context.Context) error {
 
 // restore puts a file's former content back, or removes the file where there was none.
 func restore(path string, before []byte) error {
-	if have, err := readBounded(path); before != nil && err == nil && bytes.Equal(have, before) {
-		return nil // which takes no room on a full disk
-	} else if before != nil {
+	if before != nil { // so it was a regular file
+		if have, err := readBounded(path); err == nil && bytes.Equal(have, before) {
+			return nil // which takes no room on a full disk
+		}
 		return writeFile(path, before)
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -93,6 +93,9 @@ func (c *Client) tries(ctx context.Context, send sender, into runtime.Object, re
 // sendToTheEnd is send for a request that makes something: it has a moment more than ctx. What an abandoned one has made
 // a moment after somebody looked for it, in order to take it back, would stay.
 func sendToTheEnd(ctx context.Context, into runtime.Object, request *rest.Request) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx) // nothing is begun that late
+	}
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastMoment, cancel) })()
