@@ -189,7 +189,7 @@ var leakFaults = map[string]leakFault{
 	"rights: denied":        {code: 4, says: "[token]", answer: at("POST", "/leases", 403, metav1.StatusReasonForbidden, leakDenied)},
 	"rights: missing":       {code: 4, says: "[token]", answer: at("POST", "/leases", 404, metav1.StatusReasonNotFound, "nothing for SAID")},
 	"observe: no JSON":      {code: 3, says: "", answer: raw("GET", "/serviceaccounts/ACCOUNT", 200, "application/json", `{"kind":"SAID`)},
-	"observe: page":         {code: 5, says: "[token]", answer: raw("GET", "/serviceaccounts/ACCOUNT", 407, "text/html", "<html>SAID</html>")},
+	"observe: page":         {code: 3, says: "the answer is not one of the Kubernetes API (407 ", answer: raw("GET", "/serviceaccounts/ACCOUNT", 407, "text/html", "<html>SAID</html>")},
 	"ensure: refused":       {code: 5, says: "[token]", answer: at("PATCH", "/serviceaccounts/ACCOUNT", 422, metav1.StatusReasonInvalid, "webhook: SAID")},
 	"ensure: not in time":   {code: 5, on: few, env: []string{"KUBEMINT_TIMEOUT=1s"}, says: "[token]", answer: raw("PATCH", "/serviceaccounts/ACCOUNT", 503, "text/plain", "away, SAID")},
 	"mint: refused":         {code: 5, says: "[token]", answer: at("POST", "/token", 400, metav1.StatusReasonBadRequest, "bad request: SAID")},
@@ -238,7 +238,7 @@ func keeps(l *leak, w http.ResponseWriter, r *http.Request, next http.Handler) b
 		return false
 	}
 	issued := l.carriedOut(r, next)
-	return raw("POST", "/token", 400, "text/plain", "cannot encode "+issued.Body.String())(l, w, r, next)
+	return at("POST", "/token", 400, metav1.StatusReasonBadRequest, "cannot encode "+issued.Body.String())(l, w, r, next)
 }
 
 func interrupts(l *leak, _ http.ResponseWriter, r *http.Request, _ http.Handler) bool {

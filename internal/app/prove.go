@@ -141,7 +141,7 @@ func (p *prover) widen(ctx context.Context, fresh bool) {
 }
 
 // freshFor is how long ago access was written that every API server surely knows by now: mostly it takes milliseconds.
-const freshFor = 10 * time.Second
+const freshFor = 5 * time.Second
 
 // fresh says whether this run changes access, or another one beside it has done so a moment ago.
 func (m *minting) fresh() bool {
