@@ -103,7 +103,7 @@ fuzz: ## each fuzz target for FUZZTIME (10s); a table of executions at the end
 	table=$$(printf '%-26s %-16s %s' package target executions); \
 	while read -r package target; do \
 	  echo "$$package $$target"; \
-	  said=$$(go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s "$$package" | tee /dev/stderr); \
+	  said=$$(go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s "$$package" | tee >(cat >&2)); \
 	  table+=$$'\n'$$(printf '%-26s %-16s %s' "$$package" "$$target" "$$(sed -n 's/.* execs: \([0-9]*\) .*/\1/p' <<<"$$said" | tail -n 1)"); \
 	done <<<"$$targets"; \
 	echo "$$table"
