@@ -152,15 +152,16 @@ func heldRules(message string) []rbacv1.PolicyRule {
 		return nil
 	}
 	var held []rbacv1.PolicyRule
+	fieldsOf, valuesOf := regexp.MustCompile(ruleField), regexp.MustCompile(quoted)
 	for _, braces := range regexp.MustCompile(ruleText).FindAllStringSubmatch(message, -1) {
 		var rule rbacv1.PolicyRule
 		fields := map[string]*[]string{
 			"APIGroups": &rule.APIGroups, "Resources": &rule.Resources, "ResourceNames": &rule.ResourceNames,
 			"NonResourceURLs": &rule.NonResourceURLs, "Verbs": &rule.Verbs,
 		}
-		for _, field := range regexp.MustCompile(ruleField).FindAllStringSubmatch(braces[1], -1) {
+		for _, field := range fieldsOf.FindAllStringSubmatch(braces[1], -1) {
 			var values []string
-			for _, value := range regexp.MustCompile(quoted).FindAllStringSubmatch(field[2], -1) {
+			for _, value := range valuesOf.FindAllStringSubmatch(field[2], -1) {
 				values = append(values, value[1])
 			}
 			if of := fields[field[1]]; of != nil {
