@@ -16,8 +16,8 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/kubetest"
+	"github.com/kubemint/kubemint/internal/parallel"
 )
 
 // many runs the real binary, without the race detector, whose memory would say nothing, over a thousand namespaces.
@@ -46,7 +46,7 @@ func TestThousandNamespaces(t *testing.T) {
 	for i := range 1000 {
 		m.namespaces = append(m.namespaces, fmt.Sprintf("team-%03d", i))
 	}
-	if err := cluster.Each(len(m.namespaces), func(i int) error {
+	if err := parallel.Each(len(m.namespaces), func(i int) error {
 		_, err := m.cluster.CreateNamespace(t.Context(), m.namespaces[i])
 		return err
 	}); err != nil {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/platform"
 	"github.com/kubemint/kubemint/internal/problem"
 )
@@ -60,10 +61,10 @@ func Main(ctx context.Context, p Process) int {
 	r := newRun(p)
 	err := r.command(ctx)
 	if exit, ok := errors.AsType[*exitError](err); ok {
-		r.report(exit.error)
+		r.log.Report(exit.error, r.platform.Annotate)
 		return exit.code
 	}
-	r.report(err)
+	r.log.Report(err, r.platform.Annotate)
 	return problem.ExitCode(err)
 }
 
@@ -161,7 +162,7 @@ type run struct {
 	env      map[string]string
 	cfg      *config.Config
 	platform platform.Platform
-	log      *log
+	log      *console.Log
 
 	childStdout io.Writer    // the process's standard output, while the platform's commands go elsewhere
 	shared      atomic.Bool  // standard error, with the command of exec
@@ -170,7 +171,7 @@ type run struct {
 }
 
 func newRun(p Process) *run {
-	r := &run{process: p, env: map[string]string{}, cfg: &config.Config{}, log: &log{w: p.Stderr, said: time.Now()}}
+	r := &run{process: p, env: map[string]string{}, cfg: &config.Config{}, log: console.New(p.Stderr)}
 	r.off.Store(int64(p.ClockOff))
 	for _, entry := range p.Environ {
 		if name, value, ok := strings.Cut(entry, "="); ok {
@@ -204,12 +205,13 @@ func (r *run) load(ctx context.Context) error {
 	cfg, err := config.Load(ctx, config.Environment{Get: r.getenv, Names: slices.Collect(maps.Keys(r.env)), ReadFile: r.readRules})
 	r.cfg = cfg
 	r.detect()
-	r.log.debug = r.platform.Debug()
+	debug := r.platform.Debug()
 	if cfg.Result.Debug != nil {
-		r.log.debug = *cfg.Result.Debug
+		debug = *cfg.Result.Debug
 	}
+	r.log.Debug(debug)
 	for _, warning := range cfg.Warnings {
-		r.log.warnf("%s", warning)
+		r.log.Warnf("%s", warning)
 	}
 	return err
 }

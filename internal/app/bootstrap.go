@@ -81,7 +81,7 @@ func (r *run) contextNamespace() string {
 	} else if s.Namespace != "" {
 		namespace, why = s.Namespace, "that of the source's context"
 	}
-	r.log.printf("note: no `namespace` is declared: %s is assumed (%s)", namespace, why)
+	r.log.Printf("note: no `namespace` is declared: %s is assumed (%s)", namespace, why)
 	return namespace
 }
 

@@ -21,12 +21,12 @@ import (
 func (m *minting) advise() {
 	asked := m.cfg.Token
 	if asked.Duration == config.Permanent {
-		m.log.warnf("a permanent token never expires, is not revoked at the end of the job, and whoever reads it has the access for good: " +
+		m.log.Warnf("a permanent token never expires, is not revoked at the end of the job, and whoever reads it has the access for good: " +
 			"a token with a duration and a step that mints a new one serves nearly everything")
 		return
 	}
 	if job := m.platform.JobTimeout(); !m.private && asked.Duration < job {
-		m.log.warnf("the job may run for %s, longer than the token lives (%s): a later step could be refused", job, asked.Asked)
+		m.log.Warnf("the job may run for %s, longer than the token lives (%s): a later step could be refused", job, asked.Asked)
 	}
 }
 
@@ -86,7 +86,7 @@ func (m *minting) credential(ctx context.Context) error {
 		return err
 	}
 	asked, granted := m.cfg.Token, short(m.minted.ExpiresAt.Sub(m.minted.Claims.IssuedAt).Round(10*time.Second))
-	m.log.printf("minted a token for %s (asked %s, granted %s, expires %s, id %s)", m.desired.Access.ServiceAccount,
+	m.log.Printf("minted a token for %s (asked %s, granted %s, expires %s, id %s)", m.desired.Access.ServiceAccount,
 		asked.Asked, granted, m.minted.ExpiresAt.Format(time.RFC3339), m.minted.Claims.ID)
 	if !m.minted.Shortened(asked.Duration) {
 		return nil
@@ -98,7 +98,7 @@ func (m *minting) credential(ctx context.Context) error {
 			Hint("ask for a `duration` that the cluster grants: %s", caps).
 			Hint("or leave `on_shortened` out, and the shortened token is used")
 	}
-	m.log.warnf("%s (%s)", cause, caps)
+	m.log.Warnf("%s (%s)", cause, caps)
 	return nil
 }
 
@@ -150,7 +150,7 @@ func (m *minting) findPermanent(ctx context.Context) error {
 	}
 	secrets, err := m.client.TokenSecrets(ctx, account.Namespace)
 	if cluster.Forbidden(err) {
-		m.log.printf("note: Secrets may not be listed by the runner's identity: a token Secret that others made is not looked for")
+		m.log.Printf("note: Secrets may not be listed by the runner's identity: a token Secret that others made is not looked for")
 		return nil
 	}
 	if err != nil {
@@ -187,7 +187,7 @@ func (m *minting) permanentToken(ctx context.Context) error {
 		return m.client.Explain(problem.Mint, "await token in Secret "+m.permanent.Namespace+"/"+m.permanent.Name, err)
 	}
 	m.minted = minted
-	m.log.printf("the token of %s in Secret %s/%s never expires (id %s)", account, m.permanent.Namespace, m.permanent.Name, minted.Claims.ID)
+	m.log.Printf("the token of %s in Secret %s/%s never expires (id %s)", account, m.permanent.Namespace, m.permanent.Name, minted.Claims.ID)
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/kubeconfig"
+	"github.com/kubemint/kubemint/internal/parallel"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/receipt"
 	"github.com/kubemint/kubemint/internal/source"
@@ -83,7 +84,7 @@ func (r *run) deleteFiles(record *receipt.Receipt, dead bool) error {
 		errs = append(errs, problem.New(problem.Revoke, "delete "+record.Output, cause(err)))
 	default:
 		if written, err := tokenIn(record.Output, data); err != nil || written.ID() != record.TokenID {
-			r.log.warnf("%s is left: it is not the kubeconfig that the receipt names", record.Output)
+			r.log.Warnf("%s is left: it is not the kubeconfig that the receipt names", record.Output)
 			break
 		}
 		if _, file, _ := kubeconfig.Token(data); file != "" {
@@ -135,7 +136,7 @@ var deletable = []string{"ServiceAccount", "Role", "RoleBinding", "ClusterRole",
 // deleteObjects deletes what the receipt names besides leases: an ephemeral identity's objects, the Secret of a permanent
 // token. Only what bears our marks is touched: each is read first, unless its UID says what it is.
 func (r *run) deleteObjects(ctx context.Context, client *cluster.Client, objects []receipt.Object) error {
-	return cluster.Each(len(objects), func(i int) error {
+	return parallel.Each(len(objects), func(i int) error {
 		recorded := objects[i]
 		ref := access.Ref{Kind: recorded.Kind, Namespace: recorded.Namespace, Name: recorded.Name}
 		op := "delete " + ref.String()

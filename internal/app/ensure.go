@@ -56,7 +56,7 @@ func (m *minting) ensure(ctx context.Context) error {
 
 // apply makes changes, and does what may be done beside them, all at once.
 func (m *minting) apply(ctx context.Context, changes []access.Change, beside ...func(context.Context) error) error {
-	return m.log.each("objects applied", len(changes)+len(beside), func(i int) error {
+	return m.log.Each("objects applied", len(changes)+len(beside), func(i int) error {
 		if i < len(beside) {
 			return beside[i](ctx)
 		}
@@ -127,7 +127,7 @@ func (m *minting) planAnew(ctx context.Context, change access.Change) (access.Ch
 	m.replan.Lock()
 	defer m.replan.Unlock()
 	m.plan.Changes[slices.IndexFunc(m.plan.Changes, func(c access.Change) bool { return c.Ref == anew.Ref })] = anew
-	m.log.printf("note: %s was changed by somebody else meanwhile, and now:", anew.Ref)
-	m.log.show(access.Plan{Changes: []access.Change{anew}})
+	m.log.Printf("note: %s was changed by somebody else meanwhile, and now:", anew.Ref)
+	m.show(access.Plan{Changes: []access.Change{anew}})
 	return anew, nil
 }

@@ -37,7 +37,7 @@ func (r *run) exec(ctx context.Context, command []string) error {
 		code = own // interrupted before the command ran
 	} else if err != nil && code == 0 {
 		code = exitOurs
-		r.log.printf("kubemint exec failed (code %d)", problem.ExitCode(err))
+		r.log.Printf("kubemint exec failed (code %d)", problem.ExitCode(err))
 	}
 	if code == 0 && err == nil {
 		return nil
@@ -151,7 +151,7 @@ func (m *minting) childEnv() []string {
 		switch {
 		case strings.HasPrefix(name, "KUBEMINT_"), strings.HasPrefix(name, "INPUT_"), name == "KUBECONFIG", name == "KUBE_CONFIG_PATH":
 		case slices.Contains(m.source.Secrets, name):
-			m.log.printf("note: the command does not get %s: the source's credential is no business of its", name)
+			m.log.Printf("note: the command does not get %s: the source's credential is no business of its", name)
 		default:
 			env = append(env, entry)
 		}
@@ -179,7 +179,7 @@ func (m *minting) renew(ctx context.Context) {
 			if ctx.Err() != nil {
 				return
 			}
-			m.log.warnf("the token is not renewed, and the one in use expires %s: %s", m.minted.ExpiresAt.Format(time.RFC3339), err)
+			m.log.Warnf("the token is not renewed, and the one in use expires %s: %s", m.minted.ExpiresAt.Format(time.RFC3339), err)
 			pause = wait
 		}
 		if ctx.Err() != nil {
@@ -217,6 +217,6 @@ func (m *minting) renewOnce(ctx context.Context) error {
 	if err := m.saveReceipt(); err != nil {
 		return err
 	}
-	m.log.debugf("renewed the token: expires %s, id %s", m.expiry(), m.minted.Claims.ID)
+	m.log.Debugf("renewed the token: expires %s, id %s", m.expiry(), m.minted.Claims.ID)
 	return m.extendLease(ctx)
 }

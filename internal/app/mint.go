@@ -66,7 +66,7 @@ func (m *minting) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	for _, warning := range m.source.Warnings {
-		m.log.warnf("%s", warning)
+		m.log.Warnf("%s", warning)
 	}
 	declared, marks := m.cfg.Access.In(m.source.Namespace), m.platform.Marks()
 	if declared.Ephemeral {
@@ -158,10 +158,10 @@ func (m *minting) observe(ctx context.Context) error {
 
 func (m *minting) read(ctx context.Context) error {
 	observed, notes, err := m.client.Observe(ctx, m.desired, func(n int, f func(int) error) error {
-		return m.log.each("objects read", n, f)
+		return m.log.Each("objects read", n, f)
 	})
 	m.observed = observed
-	m.log.list("note: ", notes)
+	m.log.List("note: ", notes)
 	return err
 }
 
@@ -181,7 +181,7 @@ func (m *minting) target() (kubeconfig.Config, error) {
 		written.Name = m.desired.Access.ServiceAccount.Name + "@" + clusterName(m.source)
 	}
 	if written.Server != m.source.Server {
-		m.log.printf("the source is %s; the written kubeconfig names %s, as `server` says", m.source.Server, written.Server)
+		m.log.Printf("the source is %s; the written kubeconfig names %s, as `server` says", m.source.Server, written.Server)
 	}
 	return written, err
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/kubemint/kubemint/internal/platform"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/token"
+
+	"github.com/kubemint/kubemint/internal/console"
 )
 
 // dryRun reads, plans, has the API server say what it would answer, and prints: neither receipt nor lease, and no token.
@@ -36,7 +38,7 @@ func (m *minting) dryRun(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m.log.printf("dry run: nothing was changed and nothing minted")
+	m.log.Printf("dry run: nothing was changed and nothing minted")
 	changes, err := changesJSON(m.plan)
 	if err != nil {
 		return err
@@ -74,13 +76,13 @@ func (m *minting) mayMint(ctx context.Context) error {
 const shownAtMost = 50
 
 func (m *minting) showPlan() {
-	m.log.list("warning: ", m.plan.Warnings)
-	m.log.show(m.plan)
+	m.log.List("warning: ", m.plan.Warnings)
+	m.show(m.plan)
 }
 
-func (l *log) show(plan access.Plan) {
+func (r *run) show(plan access.Plan) {
 	for _, line := range changeLines(plan) {
-		l.printf("%s", line)
+		r.log.Printf("%s", line)
 	}
 }
 
@@ -107,7 +109,7 @@ func changeLines(plan access.Plan) []string {
 	for _, key := range order {
 		group, what, objects := alike[key], "", 1
 		if first := group[0].Ref; len(group) > many {
-			what = fmt.Sprintf("%s %s in %d namespaces: %s", first.Kind, first.Name, len(group), some(namespacesOf(group)))
+			what = fmt.Sprintf("%s %s in %d namespaces: %s", first.Kind, first.Name, len(group), console.Some(namespacesOf(group)))
 			group, objects = group[:1], len(group)
 		}
 		for _, change := range group {
@@ -119,10 +121,10 @@ func changeLines(plan access.Plan) []string {
 		}
 	}
 	if hidden > 0 {
-		lines = append(lines, fmt.Sprintf("and %s more; the output `changes` lists all", plural(hidden, "object")))
+		lines = append(lines, fmt.Sprintf("and %s more; the output `changes` lists all", console.Plural(hidden, "object")))
 	}
 	if unchanged > 0 {
-		lines = append(lines, fmt.Sprintf("%-10s %s", access.Unchanged, plural(unchanged, "object")))
+		lines = append(lines, fmt.Sprintf("%-10s %s", access.Unchanged, console.Plural(unchanged, "object")))
 	}
 	return lines
 }

@@ -107,7 +107,7 @@ func (m *minting) extendLease(ctx context.Context) error {
 	err := m.client.Apply(ctx, lease, true)
 	if cluster.Forbidden(err) {
 		m.extending.Do(func() {
-			m.log.warnf("the runner's identity may not patch Lease %s/%s: once its first expiry has passed, "+
+			m.log.Warnf("the runner's identity may not patch Lease %s/%s: once its first expiry has passed, "+
 				"`kubemint sweep` would end this credential", lease.Namespace, lease.Name)
 		})
 		return nil

@@ -20,6 +20,8 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/rules"
 	"github.com/kubemint/kubemint/internal/token"
+
+	"github.com/kubemint/kubemint/internal/console"
 )
 
 // connect opens nothing yet. Every client has a dialer of its own: client-go shares connections between equal
@@ -55,17 +57,17 @@ func (t tracer) RoundTrip(request *http.Request) (*http.Response, error) {
 		what += " (dry run)"
 	}
 	if err != nil {
-		t.log.debugf("%s: no answer", what)
+		t.log.Debugf("%s: no answer", what)
 		return response, err
 	}
-	t.log.sent.Store(response.Request.Header.Get("Authorization"), nil) // not request's: what is beneath has added the credential
-	t.log.debugf("%s: %d", what, response.StatusCode)
+	t.log.Sent(response.Request.Header.Get("Authorization")) // not request's: what is beneath has added the credential
+	t.log.Debugf("%s: %d", what, response.StatusCode)
 	// What expires does so by the API server's clock (Date: RFC 9110, section 6.6.1), which is not that of a page in between:
 	// it numbers its answers (k8s.io/apiserver pkg/endpoints/filters/audit_init.go). They take time, and a Date has whole seconds.
 	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil && response.Header.Get("Audit-Id") != "" {
 		off := time.Until(date)
 		if wrong := time.Duration(t.off.Swap(int64(off))) - off; wrong.Abs() > time.Minute && t.told.CompareAndSwap(false, true) {
-			t.log.warnf("this machine's clock is off by %s from the API server's, which is what counts: set it", short(wrong.Round(time.Minute)))
+			t.log.Warnf("this machine's clock is off by %s from the API server's, which is what counts: set it", short(wrong.Round(time.Minute)))
 		}
 	}
 	return response, nil
@@ -75,11 +77,11 @@ func (t tracer) RoundTrip(request *http.Request) (*http.Response, error) {
 func (r *run) now() time.Time { return time.Now().Add(time.Duration(r.off.Load())) }
 
 // warnings logs what the API server says in a Warning header.
-type warnings struct{ log *log }
+type warnings struct{ log *console.Log }
 
 func (w warnings) HandleWarningHeaderWithContext(_ context.Context, code int, _, text string) {
 	if code == http.StatusMultipleChoices-1 { // 299, the one that Kubernetes uses
-		w.log.warnf("the API server says: %s", text)
+		w.log.Warnf("the API server says: %s", text)
 	}
 }
 
@@ -178,7 +180,7 @@ func (p *prover) everywhere(ask func(*cluster.Client) error) (err error) {
 func (p *prover) prove(ctx context.Context, m *minting) error {
 	p.token.Store(&m.minted.Token)
 	places := append([]string{""}, m.desired.Access.Namespaces...)
-	return m.log.each("namespaces proved", len(places)+1, func(i int) error {
+	return m.log.Each("namespaces proved", len(places)+1, func(i int) error {
 		if i == 0 {
 			err := token.WhoAmI(ctx, p.clients[0], m.desired.Access.ServiceAccount)
 			said := p.clients[0].Explain(problem.Mint, "prove token", err)

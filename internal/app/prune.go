@@ -7,7 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/kubemint/kubemint/internal/access"
-	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/parallel"
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
@@ -33,7 +33,7 @@ func (r *run) prune(ctx context.Context, dryRun bool) error {
 	}
 	kinds := []string{"RoleBinding", "Role", "ClusterRoleBinding", "ClusterRole"}
 	lists := make([][]access.Object, len(kinds))
-	if err := cluster.Each(len(kinds), func(i int) (err error) {
+	if err := parallel.Each(len(kinds), func(i int) (err error) {
 		lists[i], err = client.ListLabelled(ctx, kinds[i], "", marks)
 		return client.Explain(problem.Mint, "list "+kinds[i]+"s", err)
 	}); err != nil {
@@ -41,13 +41,13 @@ func (r *run) prune(ctx context.Context, dryRun bool) error {
 	}
 	plan, refusals := access.Prune(access.Desire(declared, r.platform.Marks()), slices.Concat(lists...))
 	for _, warning := range plan.Warnings {
-		r.log.warnf("%s", warning)
+		r.log.Warnf("%s", warning)
 	}
 	var left []string
 	for _, refusal := range problem.All(refusals) {
 		left = append(left, refusal.Error())
 	}
-	r.log.list("note: not done: ", left)
+	r.log.List("note: not done: ", left)
 	objects := make([]access.Object, len(plan.Changes))
 	for i, change := range plan.Changes {
 		objects[i] = change.Delete

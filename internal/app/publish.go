@@ -3,7 +3,6 @@ package app
 import (
 	"encoding/base64"
 	"encoding/json"
-	"strconv"
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/config"
@@ -27,11 +26,11 @@ func (m *minting) publish(encoded token.Token) error {
 		return err
 	}
 	if err := m.platform.Summarize(m.summary()); err != nil {
-		m.log.warnf("%s", err)
+		m.log.Warnf("%s", err)
 	}
-	m.log.printf("wrote %s (context %s)", m.platform.Outside(m.output.path), m.written.Name)
+	m.log.Printf("wrote %s (context %s)", m.platform.Outside(m.output.path), m.written.Name)
 	if m.lease != nil {
-		m.log.printf("lease %s/%s: %s", m.lease.Namespace, m.lease.Name, m.platform.RevokeAdvice(m.output.path))
+		m.log.Printf("lease %s/%s: %s", m.lease.Namespace, m.lease.Name, m.platform.RevokeAdvice(m.output.path))
 	}
 	return nil
 }
@@ -83,12 +82,4 @@ func changesJSON(plan access.Plan) (string, error) {
 		return "", problem.New(problem.Publish, "encode changes", err)
 	}
 	return string(data), nil
-}
-
-// plural is "1 namespace", "2 namespaces".
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return strconv.Itoa(n) + " " + noun + "s"
 }

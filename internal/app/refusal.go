@@ -13,9 +13,12 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/parallel"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/rules"
 	"github.com/kubemint/kubemint/internal/token"
+
+	"github.com/kubemint/kubemint/internal/console"
 )
 
 // needs are the rights that the run takes of the runner's identity: a first run, or one that finds all in place.
@@ -54,7 +57,7 @@ func (m *minting) refused(ctx context.Context, err error) error {
 		way = "or have an administrator run kubemint with these inputs once: " +
 			"it takes more than bootstrap prints, to delete what is declared no longer"
 	}
-	if cluster.Each(len(needs), func(i int) (err error) {
+	if parallel.Each(len(needs), func(i int) (err error) {
 		place := cmp.Or(needs[i].Namespace, token.EveryNamespace)
 		needs[i].Rules, err = token.Lacks(ctx, m.client, place, needs[i].Rules)
 		return err
@@ -105,7 +108,7 @@ func places(needs []access.Need) (all []place) {
 	for _, need := range order {
 		where := "at the cluster scope"
 		if need.Namespace != "" {
-			where = "in namespace " + some(namespaces[pasteable(need.Rules)])
+			where = "in namespace " + console.Some(namespaces[pasteable(need.Rules)])
 		}
 		all = append(all, place{where, need.Rules})
 	}

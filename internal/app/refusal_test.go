@@ -20,6 +20,8 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/console"
+	"github.com/kubemint/kubemint/internal/platform"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/rules"
 )
@@ -104,7 +106,7 @@ func lacking(t *testing.T, has map[string][]rbacv1.PolicyRule, code int) (*minti
 	t.Cleanup(client.Close)
 	declared := config.Access{ServiceAccount: types.NamespacedName{Namespace: "shop", Name: "ci"}, Namespaces: []string{"shop", "web"}, Rules: parse(t, "get pods")}
 	m := &minting{
-		run:    &run{cfg: &config.Config{Token: config.Token{Duration: 1}}, log: &log{w: &bytes.Buffer{}}, platform: &annotator{}},
+		run:    &run{cfg: &config.Config{Token: config.Token{Duration: 1}}, log: console.New(&bytes.Buffer{}), platform: platform.Detect(platform.Environment{Getenv: func(string) string { return "" }})},
 		client: client, desired: access.Desire(declared, access.Marks{}),
 	}
 	return m, func() []string { mu.Lock(); defer mu.Unlock(); return asked }
@@ -200,4 +202,11 @@ func TestRefusedNamesTheWayThatHelps(t *testing.T) {
 	if !strings.Contains(text, allOfIt) || !strings.Contains(text, `"resources":["serviceaccounts/token"]`) || !strings.HasSuffix(text, byAdmin) {
 		t.Error(text)
 	}
+}
+
+// reported is what the log says of a failure.
+func reported(err error) (lines string, beside []string) {
+	var written bytes.Buffer
+	console.New(&written).Report(err, func(message string) { beside = append(beside, message) })
+	return written.String(), beside
 }

@@ -27,7 +27,7 @@ func (r *run) revoke(ctx context.Context, given options) error {
 	ctx, cancel := context.WithTimeout(ctx, revokeWithin)
 	defer cancel()
 	if err := r.load(ctx); err != nil {
-		r.log.warnf("the inputs are not all valid, revoking all the same: %s", err)
+		r.log.Warnf("the inputs are not all valid, revoking all the same: %s", err)
 	}
 	record, err := r.findReceipt()
 	if err != nil {
@@ -35,23 +35,23 @@ func (r *run) revoke(ctx context.Context, given options) error {
 	}
 	switch {
 	case record == nil:
-		r.log.printf("nothing to revoke: no receipt of an earlier run is here")
+		r.log.Printf("nothing to revoke: no receipt of an earlier run is here")
 		return nil
 	case record.Keep && !given.permanent && record.ExpiresAt == "":
-		r.log.printf("nothing to revoke: the credential is permanent; kubemint revoke --permanent deletes it for good")
+		r.log.Printf("nothing to revoke: the credential is permanent; kubemint revoke --permanent deletes it for good")
 		return nil
 	case len(record.Leases)+len(record.Objects) == 0 && !record.Keep:
-		r.log.printf("nothing to revoke: the run took back what it had made")
+		r.log.Printf("nothing to revoke: the run took back what it had made")
 		return nil
 	}
 	killErr := complete(record)
 	killErr = errors.Join(killErr, r.kill(ctx, record, given))
 	if record.Keep && !given.permanent { // a lease in it is one of an earlier run at the same output
-		r.log.printf("nothing to revoke: the credential was minted with `revoke: false` and lives until %s", until(record))
+		r.log.Printf("nothing to revoke: the credential was minted with `revoke: false` and lives until %s", until(record))
 		return killErr
 	}
 	if end, err := time.Parse(time.RFC3339, record.ExpiresAt); killErr != nil && err == nil && r.now().After(end) {
-		r.log.warnf("not everything could be deleted, but the token expired at %s: %s", record.ExpiresAt, killErr)
+		r.log.Warnf("not everything could be deleted, but the token expired at %s: %s", record.ExpiresAt, killErr)
 		killErr = nil
 	}
 	return errors.Join(killErr, r.deleteFiles(record, killErr == nil))
@@ -76,7 +76,7 @@ func (r *run) kill(ctx context.Context, record *receipt.Receipt, given options) 
 			errs = append(errs, err)
 			continue
 		}
-		r.log.printf("revoked: lease %s/%s is deleted; new requests are refused within about 10 s", lease.Namespace, lease.Name)
+		r.log.Printf("revoked: lease %s/%s is deleted; new requests are refused within about 10 s", lease.Namespace, lease.Name)
 	}
 	errs = append(errs, r.deleteObjects(ctx, client, doomed))
 	var gone access.Plan
@@ -84,7 +84,7 @@ func (r *run) kill(ctx context.Context, record *receipt.Receipt, given options) 
 		ref := access.Ref{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name}
 		gone.Changes = append(gone.Changes, access.Change{Verb: access.Deleted, Ref: ref})
 	}
-	r.log.show(gone)
+	r.show(gone)
 	if err := errors.Join(errs...); err != nil || !given.wait {
 		return err
 	}
@@ -123,7 +123,7 @@ func (r *run) awaitDeath(ctx context.Context, record *receipt.Receipt, from *sou
 			Hint("it lives until %s at most; does the cluster's garbage collector run (kube-controller-manager)?", record.ExpiresAt).
 			Hint("deleting the Secret of the lease's name kills it as well, for who may")
 	}
-	r.log.printf("dead: the API server refuses the token, %s after its lease was deleted", time.Since(start).Round(time.Second))
+	r.log.Printf("dead: the API server refuses the token, %s after its lease was deleted", time.Since(start).Round(time.Second))
 	return nil
 }
 

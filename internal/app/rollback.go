@@ -126,7 +126,7 @@ func (m *minting) deleteEarlier(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, rollBackWithin) // that cluster may be gone
 		defer cancel()
 		if err := m.kill(ctx, m.output.earlier, options{}); err != nil {
-			m.log.warnf("the credential that was here before, for %q, lives on until %s: %s", m.output.earlier.Server, until(m.output.earlier), err)
+			m.log.Warnf("the credential that was here before, for %q, lives on until %s: %s", m.output.earlier.Server, until(m.output.earlier), err)
 		}
 		return
 	}
@@ -137,7 +137,7 @@ func (m *minting) deleteEarlier(ctx context.Context) {
 			continue
 		}
 		if err := m.revokeLease(ctx, m.client, record, lease); err != nil {
-			m.log.warnf("the credential that was here before lives on until `kubemint revoke`: %s", err)
+			m.log.Warnf("the credential that was here before lives on until `kubemint revoke`: %s", err)
 			kept = append(kept, lease)
 		}
 	}
@@ -148,7 +148,7 @@ func (m *minting) deleteEarlier(ctx context.Context) {
 		})
 	}
 	if err := m.deleteObjects(ctx, m.client, gone); err != nil {
-		m.log.warnf("the identity that was here before is not all gone: %s", err)
+		m.log.Warnf("the identity that was here before is not all gone: %s", err)
 	} else {
 		objects = slices.DeleteFunc(slices.Clone(objects), func(o receipt.Object) bool { return slices.Contains(gone, o) })
 	}
@@ -157,6 +157,6 @@ func (m *minting) deleteEarlier(ctx context.Context) {
 	}
 	record.Leases, record.Objects = kept, objects
 	if err := m.saveReceipt(); err != nil { // it then names a lease that is gone, which harms nothing
-		m.log.warnf("%s", err)
+		m.log.Warnf("%s", err)
 	}
 }

@@ -24,7 +24,7 @@ func (m *minting) checkServed(ctx context.Context) error {
 		return m.client.Explain(problem.Mint, "read what the cluster serves", err)
 	}
 	if len(served) == 0 {
-		m.log.warnf("resources outside the built-in groups are not checked: what the cluster serves cannot be read")
+		m.log.Warnf("resources outside the built-in groups are not checked: what the cluster serves cannot be read")
 		return nil
 	}
 	var errs []error
@@ -36,7 +36,7 @@ func (m *minting) checkServed(ctx context.Context) error {
 		for _, fault := range faults {
 			errs = append(errs, problem.New(problem.Config, "input "+each.input, fault))
 		}
-		m.log.list("warning: input "+each.input+": ", notes)
+		m.log.List("warning: input "+each.input+": ", notes)
 	}
 	return errors.Join(errs...)
 }

@@ -7,13 +7,15 @@ import (
 	"os"
 	"os/exec"
 	"syscall"
+
+	"github.com/kubemint/kubemint/internal/console"
 )
 
 // forwarded are the signals that exec hands to the command: those by which a job or a person tells a program something.
 // What a terminal sends, it sends to the command as well: a second SIGINT would have terraform drop everything.
 func forwarded(stdin io.Reader) []os.Signal {
 	signals := []os.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2}
-	if isTerminal(stdin) {
+	if console.IsTerminal(stdin) {
 		return signals
 	}
 	return append(signals, syscall.SIGINT, syscall.SIGQUIT)

@@ -9,6 +9,8 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/rules"
+
+	"github.com/kubemint/kubemint/internal/console"
 )
 
 // summary is the job summary: who, where, until when, what it may do, what changed.
@@ -61,7 +63,7 @@ func (m *minting) reach() string {
 		names = append(names, code(name))
 	}
 	if more := len(declared.Namespaces) - shown; more > 0 {
-		return strings.Join(names, ", ") + " and " + plural(more, "more namespace")
+		return strings.Join(names, ", ") + " and " + console.Plural(more, "more namespace")
 	}
 	return strings.Join(names, ", ")
 }

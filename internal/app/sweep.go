@@ -8,6 +8,8 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/console"
+	"github.com/kubemint/kubemint/internal/parallel"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/token"
 )
@@ -53,7 +55,7 @@ func (r *run) deleteAll(ctx context.Context, client *cluster.Client, d deletion,
 	d.dryRun = d.dryRun || r.cfg.Result.DryRun
 	deleted := make([]bool, len(objects))
 	for _, bindings := range []bool{true, false} {
-		err = errors.Join(err, cluster.Each(len(objects), func(i int) error {
+		err = errors.Join(err, parallel.Each(len(objects), func(i int) error {
 			object := objects[i]
 			if d.dryRun || access.IsBinding(object) != bindings {
 				return nil
@@ -75,12 +77,12 @@ func (r *run) deleteAll(ctx context.Context, client *cluster.Client, d deletion,
 		if at := object.GetAnnotations()[access.AnnotationExpiresAt]; at != "" {
 			expiry = ", expired " + at
 		}
-		r.log.printf("%-10s %s%s", access.Deleted, access.RefOf(object), expiry)
+		r.log.Printf("%-10s %s%s", access.Deleted, access.RefOf(object), expiry)
 	}
 	if d.dryRun {
-		r.log.printf("dry run: %s %s would be deleted", plural(count, "object"), d.place)
+		r.log.Printf("dry run: %s %s would be deleted", console.Plural(count, "object"), d.place)
 	} else {
-		r.log.printf("%s: %s deleted %s", d.done, plural(count, "object"), d.place)
+		r.log.Printf("%s: %s deleted %s", d.done, console.Plural(count, "object"), d.place)
 	}
 	return err
 }
@@ -94,10 +96,10 @@ func (r *run) expired(ctx context.Context, client *cluster.Client, namespace str
 	}
 	managed := map[string]string{access.LabelManagedBy: access.ManagedBy}
 	lists := make([][]access.Object, len(kinds))
-	err := cluster.Each(len(kinds), func(i int) (err error) {
+	err := parallel.Each(len(kinds), func(i int) (err error) {
 		lists[i], err = client.ListLabelled(ctx, kinds[i], namespace, managed)
 		if kinds[i] != "Lease" && cluster.Forbidden(err) {
-			r.log.printf("note: %ss may not be listed by the runner's identity: ephemeral ones are not looked for", kinds[i])
+			r.log.Printf("note: %ss may not be listed by the runner's identity: ephemeral ones are not looked for", kinds[i])
 			return nil
 		}
 		return client.Explain(problem.Revoke, "list "+kinds[i]+"s", err)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/parallel"
 )
 
 // deleted is the API server's answer to a deletion.
@@ -168,7 +169,7 @@ func TestApplyReadsTheUIDAlone(t *testing.T) {
 	shared := []rbacv1.PolicyRule{{Verbs: []string{"get"}}}
 	roles := make([]*rbacv1.Role, 8)
 	client := connect(t, s.config())
-	if err := cluster.Each(len(roles), func(i int) error {
+	if err := parallel.Each(len(roles), func(i int) error {
 		roles[i] = object("Role", "shop", "x").(*rbacv1.Role)
 		roles[i].Rules = shared
 		return client.Apply(t.Context(), roles[i], false)

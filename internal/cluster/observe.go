@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,33 +11,15 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/parallel"
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
 // manyNamespaces is where one list over all namespaces costs less than a request for each.
 const manyNamespaces = 16
 
-// atOnce bounds the requests in flight; an API server's HTTP/2 connection carries 100 streams or more.
-const atOnce = 64
-
-// Each calls f for 0 to n-1 concurrently, and returns every error, joined in order: one failure hides no other.
-func Each(n int, f func(i int) error) error {
-	errs := make([]error, n)
-	slots := make(chan struct{}, atOnce)
-	var group sync.WaitGroup
-	for i := range n {
-		slots <- struct{}{}
-		group.Go(func() {
-			defer func() { <-slots }()
-			errs[i] = f(i)
-		})
-	}
-	group.Wait()
-	return errors.Join(errs...)
-}
-
 // Observe reads what the plan has to know, all at once: the wanted objects by name, the existing roles to bind, and
-// leftovers by label. each is [Each], or the caller's way to say how far it is. notes are for the log: what could not be
+// leftovers by label. each is [parallel.Each], or the caller's way to say how far it is. notes are for the log: what could not be
 // looked for.
 func (c *Client) Observe(
 	ctx context.Context, desired access.Desired, each func(n int, f func(i int) error) error,
@@ -100,7 +81,7 @@ func (c *Client) Observe(
 // for the reads by name.
 func (o *observer) everywhere(ctx context.Context) bool {
 	lists := make([][]access.Object, 2)
-	err := Each(2, func(i int) (err error) {
+	err := parallel.Each(2, func(i int) (err error) {
 		lists[i], err = o.client.list(ctx, []string{"Role", "RoleBinding"}[i], "", o.labels, false)
 		return err
 	})
@@ -183,7 +164,7 @@ func (o *observer) leftovers(ctx context.Context, kind, namespace string) error 
 		if place != otherNamespaces {
 			return nil
 		}
-		return Each(len(o.namespaces), func(i int) error { return o.leftovers(ctx, kind, o.namespaces[i]) })
+		return parallel.Each(len(o.namespaces), func(i int) error { return o.leftovers(ctx, kind, o.namespaces[i]) })
 	case err != nil:
 		return o.client.Explain(problem.Mint, "list "+kind+"s", err)
 	}

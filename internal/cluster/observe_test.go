@@ -1,15 +1,11 @@
 package cluster_test
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -19,34 +15,9 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/parallel"
 	"github.com/kubemint/kubemint/internal/problem"
 )
-
-func TestEachJoinsEveryErrorInOrder(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var running, most, ran atomic.Int32
-		err := cluster.Each(200, func(i int) error {
-			most.Store(max(most.Load(), running.Add(1)))
-			defer running.Add(-1)
-			ran.Add(1)
-			time.Sleep(time.Duration(200-i) * time.Millisecond) // the last ends first
-			if i%50 == 7 {
-				return fmt.Errorf("error %d", i)
-			}
-			return nil
-		})
-		if got, want := fmt.Sprint(err), "error 7\nerror 57\nerror 107\nerror 157"; got != want {
-			t.Errorf("got %q, want %q", got, want)
-		}
-		if ran.Load() != 200 || most.Load() != 64 {
-			t.Errorf("ran %d, %d at a time", ran.Load(), most.Load())
-		}
-	})
-	if err := cluster.Each(0, func(int) error { return errors.New("never") }); err != nil {
-		t.Error(err)
-	}
-}
 
 const rbac = "/apis/rbac.authorization.k8s.io/v1/"
 
@@ -113,7 +84,7 @@ func TestObserve(t *testing.T) {
 		rbac + "clusterroles":      list(named("", "was")),
 		rbac + "clusterroles/edit": named("", "edit"),
 	})
-	observed, notes, err := connect(t, s.config()).Observe(t.Context(), desire(1), cluster.Each)
+	observed, notes, err := connect(t, s.config()).Observe(t.Context(), desire(1), parallel.Each)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +128,7 @@ func TestObserveWithoutTheRightToListEverywhere(t *testing.T) {
 	}
 	for _, n := range []int{2, 17} { // by name, and by one list in place of reads
 		s := holding(t, there)
-		observed, notes, err := connect(t, s.config()).Observe(t.Context(), desire(n), cluster.Each)
+		observed, notes, err := connect(t, s.config()).Observe(t.Context(), desire(n), parallel.Each)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -176,7 +147,7 @@ func TestObserveWithoutTheRightToListEverywhere(t *testing.T) {
 
 	there[rbac+"clusterroles"], there[rbac+"clusterrolebindings"] = http.StatusForbidden, http.StatusForbidden
 	there[rbac+"namespaces/n01/rolebindings"] = http.StatusForbidden
-	_, notes, err := connect(t, holding(t, there).config()).Observe(t.Context(), desire(2), cluster.Each)
+	_, notes, err := connect(t, holding(t, there).config()).Observe(t.Context(), desire(2), parallel.Each)
 	if diff := cmp.Diff([]string{fmt.Sprintf(unseen, "at the cluster scope, in declared namespaces, ")}, notes); diff != "" || err != nil {
 		t.Error(err, diff)
 	}
@@ -185,14 +156,14 @@ func TestObserveWithoutTheRightToListEverywhere(t *testing.T) {
 func TestObserveARoleToBind(t *testing.T) {
 	t.Parallel()
 	s := holding(t, nil)
-	_, _, err := connect(t, s.config()).Observe(t.Context(), desire(1), cluster.Each)
+	_, _, err := connect(t, s.config()).Observe(t.Context(), desire(1), parallel.Each)
 	want := "exit 4: bind ClusterRole edit: there is no such role; see whether `role` is spelt right; a bare name is a ClusterRole, `role/edit` a Role of the namespace"
 	if diff := cmp.Diff(want, explained(t, err)); diff != "" {
 		t.Error(diff)
 	}
 
 	s = holding(t, map[string]any{rbac + "clusterroles/edit": http.StatusForbidden})
-	observed, notes, err := connect(t, s.config()).Observe(t.Context(), desire(1), cluster.Each)
+	observed, notes, err := connect(t, s.config()).Observe(t.Context(), desire(1), parallel.Each)
 	if diff := cmp.Diff([]string{"ClusterRole edit cannot be read by the runner's identity: that its rights are in effect stays unproven"}, notes); diff != "" || err != nil || len(observed.Named) > 0 {
 		t.Errorf("%v, %v, %s", err, observed.Named, diff)
 	}
@@ -203,7 +174,7 @@ func TestObserveWithoutGrants(t *testing.T) {
 	t.Parallel()
 	s := holding(t, nil)
 	desired := access.Desire(config.Access{ServiceAccount: types.NamespacedName{Namespace: "bots", Name: "ci"}, Namespaces: make([]string, 99)}, access.Marks{})
-	if _, _, err := connect(t, s.config()).Observe(t.Context(), desired, cluster.Each); err != nil {
+	if _, _, err := connect(t, s.config()).Observe(t.Context(), desired, parallel.Each); err != nil {
 		t.Error(err)
 	}
 	if diff := cmp.Diff([]string{"GET /api/v1/namespaces/bots/serviceaccounts/ci"}, s.asked()); diff != "" {
@@ -219,7 +190,7 @@ func TestObserveManyNamespaces(t *testing.T) {
 		rbac + "roles":             list(named("n03", "kubemint:bots:ci"), named("n05", "kubemint:bots:old"), named("elsewhere", "kubemint:bots:ci")),
 	}
 	s := holding(t, there)
-	observed, notes, err := connect(t, s.config()).Observe(t.Context(), desire(17), cluster.Each)
+	observed, notes, err := connect(t, s.config()).Observe(t.Context(), desire(17), parallel.Each)
 	if err != nil || len(notes) > 0 {
 		t.Fatal(err, notes)
 	}
@@ -243,7 +214,7 @@ func TestObserveManyNamespaces(t *testing.T) {
 	there[rbac+"rolebindings"] = http.StatusForbidden
 	there[rbac+"namespaces/n03/roles/kubemint:bots:ci"] = named("n03", "kubemint:bots:ci")
 	s = holding(t, there)
-	observed, _, err = connect(t, s.config()).Observe(t.Context(), desire(17), cluster.Each)
+	observed, _, err = connect(t, s.config()).Observe(t.Context(), desire(17), parallel.Each)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +230,7 @@ func TestObserveReportsEveryFailure(t *testing.T) {
 		rbac + "clusterroles/edit":                   http.StatusUnauthorized,
 		rbac + "clusterroles":                        http.StatusUnauthorized,
 	})
-	_, _, err := connect(t, s.config()).Observe(t.Context(), desire(1), cluster.Each)
+	_, _, err := connect(t, s.config()).Observe(t.Context(), desire(1), parallel.Each)
 	var ops []string
 	for _, failure := range problem.All(err) {
 		op, _, _ := strings.Cut(failure.Error(), ":")

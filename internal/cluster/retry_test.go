@@ -21,6 +21,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/parallel"
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
@@ -293,7 +294,7 @@ func TestRequestsShareAConnection(t *testing.T) {
 		return dial(ctx, network, address)
 	}
 	client := connect(t, config)
-	if err := cluster.Each(20, func(int) error { return client.Get(t.Context(), object("Role", "shop", "a")) }); err != nil {
+	if err := parallel.Each(20, func(int) error { return client.Get(t.Context(), object("Role", "shop", "a")) }); err != nil {
 		t.Error(err)
 	}
 	// The first one's connection is announced a moment before it is there for all: one or two more may be dialled then.

@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubemint/kubemint/internal/access"
-	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/parallel"
 )
 
 // A role to bind that is missing is told with the roles that may have been meant, of either kind.
@@ -42,7 +42,7 @@ func TestAMissingRoleIsToldWithItsNeighbours(t *testing.T) {
 			desired := access.Desire(config.Access{
 				ServiceAccount: types.NamespacedName{Namespace: "bots", Name: "ci"}, Namespaces: []string{"shop"}, Roles: []config.Role{tt.role},
 			}, access.Marks{})
-			_, _, err := connect(t, s.config()).Observe(t.Context(), desired, cluster.Each)
+			_, _, err := connect(t, s.config()).Observe(t.Context(), desired, parallel.Each)
 			if diff := cmp.Diff("exit 4: "+tt.want, explained(t, err)); diff != "" {
 				t.Error(diff)
 			}

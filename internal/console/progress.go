@@ -1,4 +1,4 @@
-package app
+package console
 
 import (
 	"fmt"
@@ -8,29 +8,29 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/parallel"
 )
 
-// each is cluster.Each, and says from time to time how far it is: a line of the log, or a bar on a terminal.
-func (l *log) each(what string, n int, f func(i int) error) error {
+// Each is parallel.Each, and says from time to time how far it is: a line of the log, or a bar on a terminal.
+func (l *Log) Each(what string, n int, f func(i int) error) error {
 	const worthwhile = 100
 	if n < worthwhile {
-		return cluster.Each(n, f)
+		return parallel.Each(n, f)
 	}
 	var done atomic.Int64
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go l.progress(what, n, &done, stop, stopped)
 	defer func() { close(stop); <-stopped }()
-	return cluster.Each(n, func(i int) error {
+	return parallel.Each(n, func(i int) error {
 		defer done.Add(1)
 		return f(i)
 	})
 }
 
-func (l *log) progress(what string, n int, done *atomic.Int64, stop, stopped chan struct{}) {
+func (l *Log) progress(what string, n int, done *atomic.Int64, stop, stopped chan struct{}) {
 	const width = 40
 	defer close(stopped)
-	terminal := isTerminal(l.w)
+	terminal := IsTerminal(l.w)
 	ticker := time.NewTicker(200 * time.Millisecond)
 	defer ticker.Stop()
 	for {
@@ -45,20 +45,20 @@ func (l *log) progress(what string, n int, done *atomic.Int64, stop, stopped cha
 			full := width * now / n
 			l.overwrite(fmt.Sprintf("%s [%s%s] %d/%d", what, strings.Repeat("#", full), strings.Repeat(".", width-full), now, n))
 		} else if l.silent() >= 3*time.Second {
-			l.printf("%s: %d of %d", what, now, n)
+			l.Printf("%s: %d of %d", what, now, n)
 		}
 	}
 }
 
 // silent is for how long nothing was said.
-func (l *log) silent() time.Duration {
+func (l *Log) silent() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return time.Since(l.said)
 }
 
 // overwrite puts a line in the place of the one that it wrote last, which the next line of the log replaces.
-func (l *log) overwrite(line string) {
+func (l *Log) overwrite(line string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.clear()
@@ -67,16 +67,16 @@ func (l *log) overwrite(line string) {
 }
 
 // clear takes away the line of overwrite.
-func (l *log) clear() {
+func (l *Log) clear() {
 	if l.unfinished {
 		_, _ = io.WriteString(l.w, "\r\x1b[K") // to the line's beginning, and erase it (ECMA-48 EL)
 	}
 	l.unfinished = false
 }
 
-// isTerminal says whether a stream is one. The null device, by which a job most often has no standard input, is none,
+// IsTerminal says whether a stream is one. The null device, by which a job most often has no standard input, is none,
 // whatever name it was opened by.
-func isTerminal(stream any) bool {
+func IsTerminal(stream any) bool {
 	file, ok := stream.(*os.File)
 	if !ok {
 		return false

@@ -1,4 +1,4 @@
-package app
+package console
 
 import (
 	"bytes"
@@ -15,24 +15,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/kubemint/kubemint/internal/platform"
 	"github.com/kubemint/kubemint/internal/problem"
 )
-
-// annotator is a platform with a place for errors beside the log.
-type annotator struct {
-	platform.Platform
-	said []string
-}
-
-func (a *annotator) Annotate(message string) { a.said = append(a.said, message) }
 
 // reported is what the log says of a failure, and what stands beside it.
 func reported(err error) (lines string, beside []string) {
 	var written bytes.Buffer
-	a := &annotator{}
-	(&run{log: &log{w: &written}, platform: a}).report(err)
-	return written.String(), a.said
+	New(&written).Report(err, func(message string) { beside = append(beside, message) })
+	return written.String(), beside
 }
 
 // denied is a failure in a namespace, as the API server's refusal becomes one.
@@ -162,8 +152,8 @@ func TestProgressLines(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				var written bytes.Buffer
-				l := &log{w: &written, said: time.Now()}
-				err := l.each("namespaces proved", tt.n, func(i int) error {
+				l := New(&written)
+				err := l.Each("namespaces proved", tt.n, func(i int) error {
 					time.Sleep(tt.each)
 					if i%50 == 7 {
 						return fmt.Errorf("error %d", i)
@@ -176,7 +166,7 @@ func TestProgressLines(t *testing.T) {
 				if parts := problem.All(err); len(parts) == 0 || parts[0].Error() != "error 7" || len(parts) != (tt.n+42)/50 {
 					t.Errorf("the errors are %v", parts)
 				}
-				l.printf("next")
+				l.Printf("next")
 				time.Sleep(time.Minute)
 				if got, want := written.String(), tt.want+"next\n"; got != want {
 					t.Errorf("after the end: %q", got)
@@ -191,14 +181,14 @@ func TestNoProgressLineWhileTheLogSpeaks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var written bytes.Buffer
-		l := &log{w: &written, said: time.Now()}
-		_ = l.each("x", 100, func(i int) error {
+		l := New(&written)
+		_ = l.Each("x", 100, func(i int) error {
 			if i == 0 {
 				time.Sleep(2 * time.Second)
-				l.warnf("after 2 s")
+				l.Warnf("after 2 s")
 				time.Sleep(2 * time.Second)
-				l.warnf("after 4 s")
-				l.debugf("silent")
+				l.Warnf("after 4 s")
+				l.Debugf("silent")
 				time.Sleep(4 * time.Second)
 			}
 			return nil
@@ -214,7 +204,7 @@ func TestABarNeverMixesWithTheLog(t *testing.T) {
 	t.Parallel()
 	const erase = "\r\x1b[K"
 	var written bytes.Buffer
-	l := &log{w: &written, debug: true}
+	l := &Log{w: &written, debug: true}
 	says := func(want string) {
 		t.Helper()
 		if got := written.String(); got != want {
@@ -222,22 +212,22 @@ func TestABarNeverMixesWithTheLog(t *testing.T) {
 		}
 		written.Reset()
 	}
-	l.printf("before")
+	l.Printf("before")
 	says("before\n")
 	l.overwrite("[#.]")
 	says("[#.]")
 	l.overwrite("[##]")
 	says(erase + "[##]")
-	l.warnf("it is %d", 7)
+	l.Warnf("it is %d", 7)
 	says(erase + "warning: it is 7\n")
-	l.debugf("x")
+	l.Debugf("x")
 	says("debug: x\n")
 	l.overwrite("[##]")
 	says("[##]")
 	l.overwrite("")
 	says(erase)
 	l.overwrite("")
-	l.printf("after")
+	l.Printf("after")
 	says("after\n")
 }
 
@@ -252,12 +242,12 @@ func TestOnlyATerminalGetsABar(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, w := range []io.Writer{&bytes.Buffer{}, file, pipe} {
-		if isTerminal(w) {
+		if IsTerminal(w) {
 			t.Errorf("%T is taken for a terminal", w)
 		}
 	}
 	_ = errors.Join(file.Close(), pipe.Close(), reader.Close())
-	if isTerminal(file) {
+	if IsTerminal(file) {
 		t.Error("a closed file is taken for a terminal")
 	}
 }
@@ -267,10 +257,10 @@ func TestWhatAnAnswerRepeatsIsNotSaid(t *testing.T) {
 	t.Parallel()
 	const jwt = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJl-_"
 	var written bytes.Buffer
-	a := &annotator{}
-	r := &run{log: &log{w: &written}, platform: a}
+	var said []string
+	l := New(&written)
 	for _, header := range []string{"", "Bearer", "Bearer kubeconfig-u-1:canary", "Basic dXNlcjpjYW5hcnk=", "Bearer " + jwt} {
-		r.log.sent.Store(header, nil)
+		l.Sent(header)
 	}
 	for text, want := range map[string]string{
 		"no such token: kubeconfig-u-1:canary":               "no such token: [token]",
@@ -280,13 +270,13 @@ func TestWhatAnAnswerRepeatsIsNotSaid(t *testing.T) {
 		"Bearer tokens of the keys eyJ and a.b.c are fine":   "Bearer tokens of the keys eyJ and a.b.c are fine",
 	} {
 		written.Reset()
-		a.said = nil
-		r.log.warnf("%s", text)
-		r.report(problem.New(problem.Mint, "a", errors.New(text), text))
+		said = nil
+		l.Warnf("%s", text)
+		l.Report(problem.New(problem.Mint, "a", errors.New(text), text), func(message string) { said = append(said, message) })
 		if diff := cmp.Diff("warning: "+want+"\nerror: a: "+want+"\nhint: "+want+"\n", written.String()); diff != "" {
 			t.Error(diff)
 		}
-		if diff := cmp.Diff([]string{"a: " + want + "\n" + want}, a.said); diff != "" {
+		if diff := cmp.Diff([]string{"a: " + want + "\n" + want}, said); diff != "" {
 			t.Error(diff)
 		}
 	}

@@ -1,4 +1,4 @@
-package app
+package console
 
 import (
 	"errors"
@@ -14,8 +14,8 @@ import (
 	"github.com/kubemint/kubemint/internal/token"
 )
 
-// log writes lines for people to stderr: stdout belongs to the platform's commands.
-type log struct {
+// Log writes lines for people to stderr: stdout belongs to the platform's commands.
+type Log struct {
 	mu    sync.Mutex
 	w     io.Writer
 	debug bool
@@ -28,9 +28,18 @@ type log struct {
 // jsonWebToken is one, or what was cut off one.
 var jsonWebToken = regexp.MustCompile(`eyJ[\w-]+\.[\w-]+(\.[\w-]*)?`)
 
-// clean is a text without the credentials that were sent, and without any JSON Web Token: an answer may repeat the ones, and
+// New returns a log that writes to w and says nothing at debug level.
+func New(w io.Writer) *Log { return &Log{w: w, said: time.Now()} }
+
+// Debug says whether [Log.Debugf] writes.
+func (l *Log) Debug(on bool) { l.debug = on }
+
+// Sent notes an Authorization header, so that no line repeats what is in it.
+func (l *Log) Sent(header string) { l.sent.Store(header, nil) }
+
+// Clean is a text without the credentials that were sent, and without any JSON Web Token: an answer may repeat the ones, and
 // hold another that it was to hand out.
-func (l *log) clean(text string) string {
+func (l *Log) Clean(text string) string {
 	for sent := range l.sent.Range {
 		for word := range strings.FieldsSeq(fmt.Sprint(sent)) {
 			if len(word) > len("Bearer") {
@@ -41,10 +50,10 @@ func (l *log) clean(text string) string {
 	return jsonWebToken.ReplaceAllLiteralString(text, token.Redacted)
 }
 
-// printf writes a line. Azure's agent and GitHub's runner obey ##vso[…] and ##[…] wherever they stand in it: what an API server
+// Printf writes a line. Azure's agent and GitHub's runner obey ##vso[…] and ##[…] wherever they stand in it: what an API server
 // says is not to command them.
-func (l *log) printf(format string, args ...any) {
-	text := strings.ReplaceAll(l.clean(fmt.Sprintf(format, args...)), "##", "# # ")
+func (l *Log) Printf(format string, args ...any) {
+	text := strings.ReplaceAll(l.Clean(fmt.Sprintf(format, args...)), "##", "# # ")
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.clear()
@@ -52,22 +61,22 @@ func (l *log) printf(format string, args ...any) {
 	fmt.Fprintln(l.w, text) //nolint:errcheck // there is no other place to say it
 }
 
-func (l *log) warnf(format string, args ...any) { l.printf("warning: "+format, args...) }
+func (l *Log) Warnf(format string, args ...any) { l.Printf("warning: "+format, args...) }
 
-func (l *log) debugf(format string, args ...any) {
+func (l *Log) Debugf(format string, args ...any) {
 	if l.debug {
-		l.printf("debug: "+format, args...)
+		l.Printf("debug: "+format, args...)
 	}
 }
 
-// list prints so many lines as stay readable.
-func (l *log) list(prefix string, lines []string) {
+// List prints so many lines as stay readable.
+func (l *Log) List(prefix string, lines []string) {
 	for i, line := range lines {
 		if i == reportedAtMost {
-			l.printf("%sand %d more like these", prefix, len(lines)-i)
+			l.Printf("%sand %d more like these", prefix, len(lines)-i)
 			return
 		}
-		l.printf("%s%s", prefix, line)
+		l.Printf("%s%s", prefix, line)
 	}
 }
 
@@ -112,8 +121,8 @@ func grouped(err error) []*failure {
 // reportedAtMost keeps the log readable.
 const reportedAtMost = 20
 
-// report shows every failure once: one sentence, then what to do. A hint that several have stands below the last of them.
-func (r *run) report(err error) {
+// Report shows every failure once: one sentence, then what to do. A hint that several have stands below the last of them.
+func (l *Log) Report(err error, annotate func(string)) {
 	failures := grouped(err)
 	if more := len(failures) - reportedAtMost; more > 0 {
 		failures = append(failures[:reportedAtMost], &failure{text: fmt.Sprintf("and %d more like these", more)})
@@ -126,23 +135,31 @@ func (r *run) report(err error) {
 	}
 	for _, f := range failures {
 		if len(f.others) > 0 {
-			f.text += fmt.Sprintf("\n    and the same in %s: %s", plural(len(f.others), "more namespace"), some(f.others))
+			f.text += fmt.Sprintf("\n    and the same in %s: %s", Plural(len(f.others), "more namespace"), Some(f.others))
 		}
-		r.log.printf("error: %s", f.text)
+		l.Printf("error: %s", f.text)
 		for _, hint := range f.hints {
 			if left[hint]--; left[hint] == 0 {
-				r.log.printf("hint: %s", hint)
+				l.Printf("hint: %s", hint)
 			}
 		}
-		r.platform.Annotate(r.log.clean(strings.Join(append([]string{f.text}, f.hints...), "\n")))
+		annotate(l.Clean(strings.Join(append([]string{f.text}, f.hints...), "\n")))
 	}
 }
 
-// some names at most ten.
-func some(names []string) string {
+// Some names at most ten.
+func Some(names []string) string {
 	const most = 10
 	if len(names) > most {
 		return strings.Join(names[:most], ", ") + ", …"
 	}
 	return strings.Join(names, ", ")
+}
+
+// Plural is "1 namespace", "2 namespaces".
+func Plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return strconv.Itoa(n) + " " + noun + "s"
 }
