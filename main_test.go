@@ -124,12 +124,14 @@ func TestScripts(t *testing.T) {
 
 // setUp gives a script nothing of the environment of whoever runs the tests but PATH.
 func setUp(env *testscript.Env, cluster *kubetest.ControlPlane) error {
-	admin := filepath.Join(env.WorkDir, ".admin.kubeconfig")
-	if err := os.WriteFile(admin, cluster.AdminKubeconfig(), 0o600); err != nil {
+	// Outside the script's directory, which is the checkout: what lies there could be a pull request's.
+	home, err := os.MkdirTemp("", "kubemint-home-")
+	if err != nil {
 		return err
 	}
-	home := filepath.Join(env.WorkDir, ".home")
-	if err := os.Mkdir(home, 0o700); err != nil {
+	env.Defer(func() { _ = os.RemoveAll(home) })
+	admin := filepath.Join(home, "admin.kubeconfig")
+	if err := os.WriteFile(admin, cluster.AdminKubeconfig(), 0o600); err != nil {
 		return err
 	}
 	root, err := os.Getwd()

@@ -15,6 +15,7 @@ import (
 	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/kubeconfig"
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/receipt"
 	"github.com/kubemint/kubemint/internal/source"
 	"github.com/kubemint/kubemint/internal/token"
 )
@@ -36,7 +37,8 @@ func (r *run) loadSource(given, contextName string, getenv func(string) string) 
 		HTTP: &http.Client{Transport: &http.Transport{
 			Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, TLSHandshakeTimeout: answerWithin, ResponseHeaderTimeout: answerWithin,
 		}},
-		Hint: hint,
+		Receipt: receipt.Read,
+		Hint:    hint,
 	})
 }
 

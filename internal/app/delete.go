@@ -83,7 +83,7 @@ func (r *run) deleteFiles(record *receipt.Receipt, dead bool) error {
 	case err != nil:
 		errs = append(errs, problem.New(problem.Revoke, "delete "+record.Output, cause(err)))
 	default:
-		if written, err := tokenIn(record.Output, data); err != nil || written.ID() != record.TokenID {
+		if written, err := tokenIn(record.Output, data); err != nil || written.Hash() != record.TokenHash {
 			r.log.Warnf("%s is left: it is not the kubeconfig that the receipt names", record.Output)
 			break
 		}
@@ -93,7 +93,7 @@ func (r *run) deleteFiles(record *receipt.Receipt, dead bool) error {
 		errs = append(errs, restore(record.Output, nil))
 	}
 	beside, err := receipt.Read(record.Output)
-	if err != nil || !sameRun(beside, record) && (record.TokenID == "" || beside.TokenID != record.TokenID) {
+	if err != nil || !sameRun(beside, record) && (record.TokenHash == "" || beside.TokenHash != record.TokenHash) {
 		return errors.Join(errs...) // the step state's receipt; what lies there is another run's
 	}
 	if record.EnvFile == envFile(record.Output) {

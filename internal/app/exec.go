@@ -213,7 +213,7 @@ func (m *minting) renewOnce(ctx context.Context) error {
 	if err := writeFile(m.written.TokenFile, []byte(m.minted.Token.Reveal())); err != nil {
 		return err
 	}
-	m.output.receipt.TokenID, m.output.receipt.ExpiresAt = m.minted.Claims.ID, m.expiry()
+	m.output.receipt.TokenHash, m.output.receipt.ExpiresAt = m.minted.Token.Hash(), m.expiry()
 	if err := m.saveReceipt(); err != nil {
 		return err
 	}

@@ -70,7 +70,7 @@ func (r *run) chooseOutput(sourceFiles []string) (*output, error) {
 	if o.before, err = readBounded(o.path); err != nil {
 		return nil, unwritable(o.path, cause(err))
 	}
-	if t, err := tokenIn(o.path, o.before); err != nil || t.ID() != earlier.TokenID {
+	if t, err := tokenIn(o.path, o.before); err != nil || t.Hash() != earlier.TokenHash {
 		return refuse("it exists and is not what its receipt says")
 	}
 	o.earlier = earlier
@@ -130,7 +130,7 @@ func (m *minting) openReceipt() error {
 		Output: m.output.path, Keep: m.lease == nil,
 	}
 	if earlier := m.output.earlier; earlier != nil {
-		record.TokenID, record.Dirs, record.EnvFile = earlier.TokenID, earlier.Dirs, earlier.EnvFile
+		record.TokenHash, record.Dirs, record.EnvFile = earlier.TokenHash, earlier.Dirs, earlier.EnvFile
 		m.output.elsewhere = earlier.Server != record.Server || earlier.Fingerprint != record.Fingerprint
 		if !m.output.elsewhere {
 			record.Leases, record.Objects = slices.Clone(earlier.Leases), slices.Clone(earlier.Objects)
@@ -204,7 +204,7 @@ func (m *minting) saveReceipt() error {
 
 // write puts the kubeconfig in place. The receipt names the token first, and the file of outputs, so that revoke knows them.
 func (m *minting) write(data []byte) error {
-	m.output.receipt.TokenID = m.minted.Claims.ID
+	m.output.receipt.TokenHash = m.minted.Token.Hash()
 	if !m.private && m.platform.EnvFile(platform.Result{}) != nil {
 		m.output.receipt.EnvFile = envFile(m.output.path)
 	}

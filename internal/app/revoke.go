@@ -102,7 +102,7 @@ func (r *run) awaitDeath(ctx context.Context, record *receipt.Receipt, from *sou
 		return problem.New(problem.Revoke, op, cause(err), "without the written kubeconfig there is no token to ask with; run without --wait")
 	}
 	dead, err := tokenIn(record.Output, data)
-	if err != nil || dead.ID() != record.TokenID {
+	if err != nil || dead.Hash() != record.TokenHash {
 		return problem.Newf(problem.Revoke, op, "%s does not hold the token that the receipt names", record.Output)
 	}
 	written, err := r.address(from)

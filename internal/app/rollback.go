@@ -62,7 +62,7 @@ func (m *minting) rollBack(ctx context.Context) error {
 	switch {
 	case alive && !o.elsewhere: // the receipt stays for `kubemint revoke`, with the token that is in the file again
 		if o.earlier != nil {
-			o.receipt.TokenID = o.earlier.TokenID
+			o.receipt.TokenHash = o.earlier.TokenHash
 		}
 		return errors.Join(append(errs, m.saveReceipt())...)
 	case o.earlier != nil:
@@ -76,7 +76,7 @@ func (m *minting) rollBack(ctx context.Context) error {
 	if alive {
 		return errors.Join(errs...)
 	}
-	o.receipt.Leases, o.receipt.TokenID = nil, ""
+	o.receipt.Leases, o.receipt.TokenHash = nil, ""
 	if data, err := o.receipt.Encode(); err == nil && !m.private {
 		_ = m.platform.SaveState(string(data)) // so that the post step finds nothing to do; else it looks, in vain
 	}

@@ -55,8 +55,8 @@ func Render(c Config) ([]byte, error) {
 	return data, nil
 }
 
-// Token returns the token of a kubeconfig that [Render] made, or the path of the file that holds it. By the token's ID our
-// own file is recognised: any other gives an error, which holds nothing of the content.
+// Token returns the token of a kubeconfig that [Render] made, or the path of the file that holds it. Our own file is known by the
+// token's hash; what cannot be one gives an error, which holds nothing of the content.
 func Token(data []byte) (t token.Token, file string, err error) {
 	var config clientcmd.Config
 	if yaml.Unmarshal(data, &config) == nil && len(config.AuthInfos) == 1 {
@@ -64,7 +64,7 @@ func Token(data []byte) (t token.Token, file string, err error) {
 		if user.TokenFile != "" {
 			return t, user.TokenFile, nil
 		}
-		if t = token.New(user.Token); t.ID() != "" {
+		if t = token.New(user.Token); !t.Empty() {
 			return t, "", nil
 		}
 	}

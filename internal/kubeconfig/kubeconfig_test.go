@@ -59,8 +59,8 @@ func TestRender(t *testing.T) {
 			if diff := cmp.Diff(want, load(t, data), cmp.Comparer(func(a, b token.Token) bool { return a.Reveal() == b.Reveal() })); diff != "" {
 				t.Error(diff)
 			}
-			if written, _, err := kubeconfig.Token(data); err != nil || written.ID() != "0f1e2d3c" {
-				t.Errorf("not recognised as ours: %q, %v", written.ID(), err)
+			if written, _, err := kubeconfig.Token(data); err != nil || written.Hash() != want.Token.Hash() {
+				t.Errorf("another token, or none: %v", err)
 			}
 		})
 	}
@@ -97,25 +97,20 @@ func TestTokenRefusesWhatIsNotOursWithoutEcho(t *testing.T) {
 		return "apiVersion: v1\nkind: Config\nusers:\n- name: canary\n  user: {" + fields + "}\n"
 	}
 	for name, data := range map[string]string{
-		"nothing":                     "",
-		"not YAML":                    "canary: [",
-		"another document":            "canary: 1",
-		"a list":                      "- canary",
-		"no user":                     "apiVersion: v1\nkind: Config\n",
-		"a user without token":        user("client-key-data: Y2FuYXJ5"),
-		"a token that is no JWT":      user("token: canary"),
-		"a payload that is no base64": user("token: canary.!.canary"),
-		"a payload that is no JSON":   user("token: canary.Y2FuYXJ5.canary"),
-		"a token without jti":         user("token: " + jwt(`{"sub":"canary"}`)),
-		"a jti that is no text":       user("token: " + jwt(`{"jti":{"canary":1}}`)),
-		"two users":                   user("token: "+jwt(`{"jti":"canary"}`)) + "- name: other\n  user: {}\n",
-		"users of another type":       "users: canary",
+		"nothing":               "",
+		"not YAML":              "canary: [",
+		"another document":      "canary: 1",
+		"a list":                "- canary",
+		"no user":               "apiVersion: v1\nkind: Config\n",
+		"a user without token":  user("client-key-data: Y2FuYXJ5"),
+		"two users":             user("token: "+jwt(`{"jti":"canary"}`)) + "- name: other\n  user: {}\n",
+		"users of another type": "users: canary",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			written, _, err := kubeconfig.Token([]byte(data))
 			if err == nil || !written.Empty() {
-				t.Fatalf("taken for ours: %q", written.ID())
+				t.Fatal("taken for ours")
 			}
 			if got, want := err.Error(), "not a kubeconfig that kubemint wrote"; got != want || strings.Contains(got, "canary") {
 				t.Errorf("got %q, want %q", got, want)

@@ -16,7 +16,7 @@ import (
 
 // Version is what this program writes. A record of another version is refused: half understood, it could delete less
 // than it promises.
-const Version = 1
+const Version = 2
 
 // maxBytes bounds what is read: a record of 1,000 objects has some 150 KB.
 const maxBytes = 1 << 20
@@ -27,15 +27,15 @@ type Receipt struct {
 	Server      string   `json:"server"`                  // URL of the API server that the run talked to
 	Fingerprint string   `json:"caFingerprint,omitempty"` // SHA-256 of the CA bundle; empty where system roots serve
 	Source      Source   `json:"source"`
-	Leases      []Object `json:"leases,omitempty"`    // this run's, and an earlier one's at the same output until it is deleted
-	Objects     []Object `json:"objects,omitempty"`   // of this run alone; none unless the identity is ephemeral
-	Elsewhere   bool     `json:"elsewhere,omitempty"` // the objects stand in the file beside the output alone: see [Receipt.Small]
-	Output      string   `json:"output"`              // the written kubeconfig, as this process saw the path
-	EnvFile     string   `json:"envFile,omitempty"`   // the file of outputs beside it, where there is one
-	Dirs        []string `json:"dirs,omitempty"`      // directories that the run made, outermost first
-	TokenID     string   `json:"tokenID,omitempty"`   // jti of the token in the output
-	ExpiresAt   string   `json:"expiresAt,omitempty"` // of the token, RFC 3339
-	Keep        bool     `json:"keep,omitempty"`      // revoke: false: the credential outlives the job on purpose
+	Leases      []Object `json:"leases,omitempty"`      // this run's, and an earlier one's at the same output until it is deleted
+	Objects     []Object `json:"objects,omitempty"`     // of this run alone; none unless the identity is ephemeral
+	Elsewhere   bool     `json:"elsewhere,omitempty"`   // the objects stand in the file beside the output alone: see [Receipt.Small]
+	Output      string   `json:"output"`                // the written kubeconfig, as this process saw the path
+	EnvFile     string   `json:"envFile,omitempty"`     // the file of outputs beside it, where there is one
+	Dirs        []string `json:"dirs,omitempty"`        // directories that the run made, outermost first
+	TokenHash   string   `json:"tokenSHA256,omitempty"` // of the token in the output, lower-case hex
+	ExpiresAt   string   `json:"expiresAt,omitempty"`   // of the token, RFC 3339
+	Keep        bool     `json:"keep,omitempty"`        // revoke: false: the credential outlives the job on purpose
 }
 
 // Source says where the runner's credential came from, never what it was.

@@ -24,7 +24,7 @@ func full() *receipt.Receipt {
 		},
 		Objects: []receipt.Object{{Kind: "ServiceAccount", Namespace: "shop", Name: "once"}, {Kind: "ClusterRole", Name: "once"}},
 		Output:  "/work/ü/kubeconfig", EnvFile: "/work/ü/kubeconfig.env", Dirs: []string{"/work", "/work/ü"},
-		TokenID: "jti", ExpiresAt: "2026-11-22T04:00:00Z", Keep: true,
+		TokenHash: "5e8f", ExpiresAt: "2026-11-22T04:00:00Z", Keep: true,
 	}
 }
 
@@ -64,7 +64,7 @@ func TestFormat(t *testing.T) {
 	}
 	var want map[string]any
 	if err := json.Unmarshal([]byte(`{
-		"version": 1, "server": "https://cluster:6443", "caFingerprint": "abc",
+		"version": 2, "server": "https://cluster:6443", "caFingerprint": "abc",
 		"source": {"kind": "file", "paths": ["/a b/config", "/c"], "context": "prod\n<&>"},
 		"leases": [
 			{"kind": "Lease", "namespace": "shop", "name": "kubemint-kubemint-abc", "uid": "11-22"},
@@ -72,7 +72,7 @@ func TestFormat(t *testing.T) {
 		],
 		"objects": [{"kind": "ServiceAccount", "namespace": "shop", "name": "once"}, {"kind": "ClusterRole", "name": "once"}],
 		"output": "/work/ü/kubeconfig", "envFile": "/work/ü/kubeconfig.env", "dirs": ["/work", "/work/ü"],
-		"tokenID": "jti", "expiresAt": "2026-11-22T04:00:00Z", "keep": true
+		"tokenSHA256": "5e8f", "expiresAt": "2026-11-22T04:00:00Z", "keep": true
 	}`), &want); err != nil {
 		t.Fatal(err)
 	}
@@ -85,24 +85,24 @@ func TestFormat(t *testing.T) {
 func TestDecodeIsStrict(t *testing.T) {
 	t.Parallel()
 	lease := func(kind, namespace, name string) string {
-		return `{"version":1,"server":"s","source":{"kind":"file"},"output":"o","leases":[{"kind":"` + kind + `","namespace":"` + namespace + `","name":"` + name + `"}]}`
+		return `{"version":2,"server":"s","source":{"kind":"file"},"output":"o","leases":[{"kind":"` + kind + `","namespace":"` + namespace + `","name":"` + name + `"}]}`
 	}
 	for name, c := range map[string]struct{ data, want string }{
 		"nothing":                        {"", "damaged"},
-		"cut off":                        {`{"version":1,"server":"s","out`, "damaged"},
+		"cut off":                        {`{"version":2,"server":"s","out`, "damaged"},
 		"another thing":                  {"apiVersion: v1\nkind: Config\n", "damaged"},
 		"a list":                         {"[]", "damaged"},
 		"null":                           {"null", "version 0"},
 		"a field of another type":        {`{"version":"1"}`, "damaged"},
-		"an unknown field":               {`{"version":1,"server":"s","output":"o","delete":"/"}`, "damaged"},
-		"an unknown field inside":        {`{"version":1,"server":"s","output":"o","source":{"token":"x"}}`, "damaged"},
-		"something after it":             {`{"version":1,"server":"s","output":"o"} {}`, "damaged"},
-		"a brace after it":               {`{"version":1,"server":"s","output":"o"}}`, "damaged"},
+		"an unknown field":               {`{"version":2,"server":"s","output":"o","delete":"/"}`, "damaged"},
+		"an unknown field inside":        {`{"version":2,"server":"s","output":"o","source":{"token":"x"}}`, "damaged"},
+		"something after it":             {`{"version":2,"server":"s","output":"o"} {}`, "damaged"},
+		"a brace after it":               {`{"version":2,"server":"s","output":"o"}}`, "damaged"},
 		"no version":                     {`{"server":"s","output":"o"}`, "version 0"},
-		"a later version":                {`{"version":2,"server":"s","output":"o"}`, "version 2, but this kubemint reads version 1"},
-		"no server":                      {`{"version":1,"output":"o"}`, "incomplete"},
-		"no output":                      {`{"version":1,"server":"s"}`, "incomplete"},
-		"a time that is none":            {`{"version":1,"server":"s","output":"o","expiresAt":"soon\n::error::"}`, "expiresAt"},
+		"an earlier version":             {`{"version":1,"server":"s","output":"o"}`, "version 1, but this kubemint reads version 2"},
+		"no server":                      {`{"version":2,"output":"o"}`, "incomplete"},
+		"no output":                      {`{"version":2,"server":"s"}`, "incomplete"},
+		"a time that is none":            {`{"version":2,"server":"s","output":"o","expiresAt":"soon\n::error::"}`, "expiresAt"},
 		"a lease of another kind":        {lease("Secret", "shop", "kubemint-x"), "cannot be one"},
 		"a lease without a namespace":    {lease("Lease", "", "kubemint-x"), "cannot be one"},
 		"a lease without a name":         {lease("Lease", "shop", ""), "cannot be one"},
@@ -110,7 +110,7 @@ func TestDecodeIsStrict(t *testing.T) {
 		"a path in place of a name":      {lease("Lease", "shop", "kubemint-x/../y"), "cannot be one"},
 		"a command in place of a name":   {lease("Lease", "shop", "kubemint-x; rm -rf ~"), "cannot be one"},
 		"a line break in a name":         {lease("Lease", "shop", `kubemint-x\n::add-mask::a`), "cannot be one"},
-		"too long":                       {`{"version":1,"server":"s","output":"` + strings.Repeat("o", 1<<20) + `"}`, "longer than 1048576 bytes"},
+		"too long":                       {`{"version":2,"server":"s","output":"` + strings.Repeat("o", 1<<20) + `"}`, "longer than 1048576 bytes"},
 	} {
 		r, err := receipt.Decode([]byte(c.data))
 		if err == nil || !strings.Contains(err.Error(), c.want) || r != nil {
@@ -168,8 +168,8 @@ func FuzzDecode(f *testing.F) {
 		f.Fatal(err)
 	}
 	for _, seed := range []string{
-		string(data), "", "{}", "null", `{"version":1,"server":"s","output":"o"}`, `{"version":1,"server":"s","output":"o"}{}`,
-		`{"version":1,"server":"\u2028\ud800","output":"\\","leases":[{"kind":"Lease","namespace":"a","name":"b"}]}`,
+		string(data), "", "{}", "null", `{"version":2,"server":"s","output":"o"}`, `{"version":2,"server":"s","output":"o"}{}`,
+		`{"version":2,"server":"\u2028\ud800","output":"\\","leases":[{"kind":"Lease","namespace":"a","name":"b"}]}`,
 	} {
 		f.Add([]byte(seed))
 	}

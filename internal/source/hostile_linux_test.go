@@ -184,7 +184,7 @@ func TestACredentialOfAnotherKubeconfig(t *testing.T) {
 		"none of them, by a receipt": {Input{Kubeconfig: mint(t, work+"/mine", file("prod", trusted))}, ""},
 		"both of the workspace":      {Input{Getenv: env("KUBECONFIG", evil+":"+write(t, work+"/all", entries("prod", "prod=p")))}, ""},
 	} {
-		c.in.Workspace = work
+		c.in.Workspace, c.in.Receipt = work, receipt.Read
 		if c.in.Getenv == nil {
 			c.in.Getenv = env()
 		}

@@ -233,12 +233,12 @@ func TestServerBesideAKubeconfig(t *testing.T) {
 		"with an aud":    {Input{Audience: "a", Getenv: env("KUBECONFIG", other)}, "https://x"},
 		"with its token": {Input{Bearer: token.New("a-token-of-the-ci-system"), Getenv: env("KUBECONFIG", other)}, "https://x"},
 	} {
-		c.in.Server, c.in.IDToken = "https://x", given
+		c.in.Server, c.in.IDToken, c.in.Receipt = "https://x", given, receipt.Read
 		if s := load(t, c.in); s.Server != c.want {
 			t.Errorf("%s: %s", name, s.Server)
 		}
 	}
-	_, err := Load(Input{Getenv: env("KUBECONFIG", ours)})
+	_, err := Load(Input{Getenv: env("KUBECONFIG", ours), Receipt: receipt.Read})
 	want := "read kubeconfig \"" + ours + "\": kubemint wrote it, with an ID token for https://minted as its source, which no receipt holds\n" +
 		"give this step the input `server` as well, with what belongs to it"
 	if diff := cmp.Diff(want, failure(t, err)); diff != "" {

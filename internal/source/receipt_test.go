@@ -7,13 +7,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubemint/kubemint/internal/receipt"
+	"github.com/kubemint/kubemint/internal/token"
 )
 
 // mint writes a kubeconfig and its receipt as kubemint does.
 func mint(t *testing.T, path string, from receipt.Source) string {
 	t.Helper()
-	writeReceipt(t, &receipt.Receipt{Server: "https://minted", Source: from, Output: path, TokenID: "id-of-" + path})
-	return write(t, path, entries("minted", "minted="+jwt(`{"jti":"id-of-`+path+`"}`)))
+	bearer := jwt(`{"jti":"id-of-` + path + `"}`)
+	writeReceipt(t, &receipt.Receipt{Server: "https://minted", Source: from, Output: path, TokenHash: token.New(bearer).Hash()})
+	return write(t, path, entries("minted", "minted="+bearer))
 }
 
 func writeReceipt(t *testing.T, r *receipt.Receipt) {
@@ -69,7 +71,7 @@ func TestOurOwnKubeconfigStandsForItsSource(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := load(t, Input{
-				Kubeconfig: c.given, Context: c.context, InClusterDir: dir + "/account",
+				Kubeconfig: c.given, Context: c.context, InClusterDir: dir + "/account", Receipt: receipt.Read,
 				Getenv: env("KUBECONFIG", c.list, "KUBERNETES_SERVICE_HOST", "h", "KUBERNETES_SERVICE_PORT", "1"),
 			})
 			if diff := cmp.Diff(c.want, s.Origin); diff != "" {
@@ -100,7 +102,7 @@ func TestOurOwnKubeconfigStandsForItsSource(t *testing.T) {
 		"no account of pod": {pod, "", "find the cluster's credential: its receipt names the pod's account, but there is no KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT as in a pod\nset `kubeconfig` to the path or to the content of a kubeconfig\nsee the host"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Load(Input{Context: c.context, Hint: "see the host", Getenv: env("KUBECONFIG", c.list)})
+			_, err := Load(Input{Context: c.context, Hint: "see the host", Receipt: receipt.Read, Getenv: env("KUBECONFIG", c.list)})
 			if diff := cmp.Diff(c.want, failure(t, err)); diff != "" {
 				t.Error(diff)
 			}

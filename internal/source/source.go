@@ -41,7 +41,12 @@ type Input struct {
 	Workspace    string              // the checkout, which a pull request may have written; empty: there is none
 	Temp         string              // the job's directory for temporary files; empty: there is none
 	HTTP         *http.Client        // for the clouds' token endpoints
-	Hint         string              // printed where a file was not found: what this platform hides from the process
+
+	// Receipt returns the receipt of a kubeconfig that kubemint wrote, os.ErrNotExist where there is none that the
+	// workspace cannot have written. nil: there is none of any.
+	Receipt func(kubeconfig string) (*receipt.Receipt, error)
+
+	Hint string // printed where a file was not found: what this platform hides from the process
 }
 
 // IDToken requests the job's own OIDC token.

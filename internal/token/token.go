@@ -63,6 +63,16 @@ func (t Token) ID() string {
 	return "sha256:" + hex.EncodeToString(sum[:16])
 }
 
+// Hash is the SHA-256 of the token in lower-case hex, "" for an empty one: by it a file that holds the token is known again,
+// whatever claims the token has (tokens of Kubernetes 1.29 and older, and permanent ones, have no jti).
+func (t Token) Hash() string {
+	if t.Empty() {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(t.Reveal()))
+	return hex.EncodeToString(sum[:])
+}
+
 // Claims are what a ServiceAccount token says of itself. Nobody here has verified the signature: good for reporting
 // and for recognising our own file, not for trust.
 //
