@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"github.com/kubemint/kubemint/internal/receipt"
 	"github.com/kubemint/kubemint/internal/token"
 )
 
