@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
@@ -26,6 +28,8 @@ import (
 // The scripts of testdata/script run the whole program, one process a call, against a real API server. What a script may
 // use beside testscript's own commands:
 //
+//	receipt VAR OUTPUT        set a variable to the path of the receipt of a kubeconfig in the workspace; $RECEIPT is that of
+//	                          kubemint.kubeconfig
 //	namespace VAR…            make a namespace with a fresh name for each variable
 //	identity VAR              make $WORK/VAR.kubeconfig, a user who may do nothing yet; $VAR is its name
 //	apply FILE                apply manifests as administrator; ${NAME} in them is replaced by the variable
@@ -110,6 +114,9 @@ func TestScripts(t *testing.T) {
 			"substitute": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(expand(ts, ts.ReadFile(args[0]))), 0o600))
 			},
+			"receipt": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Setenv(args[0], receiptOf(ts.Getenv("HOME"), ts.MkAbs(args[1])))
+			},
 			"exits":  exits,
 			"mode":   mode,
 			"canary": canary,
@@ -143,8 +150,15 @@ func setUp(env *testscript.Env, cluster *kubetest.ControlPlane) error {
 	env.Setenv("HOME", home)
 	env.Setenv("GORACE", strings.TrimPrefix(raceExit, "GORACE="))
 	env.Setenv("SERVER", cluster.URL)
+	env.Setenv("RECEIPT", receiptOf(home, filepath.Join(env.WorkDir, "kubemint.kubeconfig")))
 	env.Setenv("PATH", filepath.Dir(cluster.Kubectl())+string(os.PathListSeparator)+env.Getenv("PATH"))
 	return nil
+}
+
+// receiptOf is where the receipt of a kubeconfig in the workspace lies: in the user's state, by a hash of its path.
+func receiptOf(home, output string) string {
+	sum := sha256.Sum256([]byte(output))
+	return filepath.Join(home, ".local/state/kubemint", hex.EncodeToString(sum[:16])+".receipt")
 }
 
 func expand(ts *testscript.TestScript, text string) string { return os.Expand(text, ts.Getenv) }
@@ -204,8 +218,7 @@ func canary(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	look("stdout", ts.ReadFile("stdout"))
 	look("stderr", ts.ReadFile("stderr"))
-	root := ts.Getenv("WORK")
-	ts.Check(filepath.WalkDir(root, func(file string, entry fs.DirEntry, err error) error {
+	visit := func(file string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() || file == path {
 			return err
 		}
@@ -218,7 +231,10 @@ func canary(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		look(file, string(content))
 		return nil
-	}))
+	}
+	for _, root := range []string{ts.Getenv("WORK"), ts.Getenv("HOME")} {
+		ts.Check(filepath.WalkDir(root, visit))
+	}
 }
 
 // withoutSecretOutputs cuts the heredocs of the outputs token and kubeconfig.

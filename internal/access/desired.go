@@ -85,6 +85,16 @@ func BindingName(account types.NamespacedName, roleKind, role string) string {
 	return Name(account) + ":" + strings.ToLower(roleKind) + ":" + role
 }
 
+// NamedFor says whether an object has a name that we give a ServiceAccount and what we make for it.
+func NamedFor(ref Ref, namespace, account string) bool {
+	if ref.Kind == "ServiceAccount" {
+		return ref.Namespace == namespace && ref.Name == account
+	}
+	name := Name(types.NamespacedName{Namespace: namespace, Name: account})
+	rest, ok := strings.CutPrefix(ref.Name, name)
+	return ok && (rest == "" || strings.HasPrefix(rest, ":role:") || strings.HasPrefix(rest, ":clusterrole:"))
+}
+
 // namespaces are all that the run touches, the ServiceAccount's among them.
 func namespaces(declared config.Access) []string {
 	if slices.Contains(declared.Namespaces, declared.ServiceAccount.Namespace) {

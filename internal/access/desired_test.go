@@ -215,3 +215,26 @@ func TestManagedIsForThisServiceAccountAlone(t *testing.T) {
 		})
 	}
 }
+
+// What a receipt names is deleted only under a name that we give.
+func TestNamedFor(t *testing.T) {
+	t.Parallel()
+	for ref, want := range map[access.Ref]bool{
+		{Kind: "ServiceAccount", Namespace: "bots", Name: "ci"}:                           true,
+		{Kind: "ServiceAccount", Namespace: "shop", Name: "ci"}:                           false,
+		{Kind: "ServiceAccount", Namespace: "bots", Name: "ci2"}:                          false,
+		{Kind: "Role", Namespace: "shop", Name: "kubemint:bots:ci"}:                       true,
+		{Kind: "RoleBinding", Namespace: "shop", Name: "kubemint:bots:ci:role:x"}:         true,
+		{Kind: "ClusterRoleBinding", Name: "kubemint:bots:ci:clusterrole:edit"}:           true,
+		{Kind: "Role", Namespace: "shop", Name: "kubemint:bots:ci2"}:                      false,
+		{Kind: "Role", Namespace: "shop", Name: "kubemint:bots:cirrus:role:x"}:            false,
+		{Kind: "Role", Namespace: "shop", Name: "ci"}:                                     false,
+		{Kind: "ClusterRole", Name: "cluster-admin"}:                                      false,
+		{Kind: "ClusterRole", Name: "kubemint:other:ci"}:                                  false,
+		{Kind: "RoleBinding", Namespace: "shop", Name: "kubemint:bots:ci:something-else"}: false,
+	} {
+		if have := access.NamedFor(ref, "bots", "ci"); have != want {
+			t.Errorf("%s: %v", ref, have)
+		}
+	}
+}

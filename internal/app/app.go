@@ -164,6 +164,8 @@ type run struct {
 	platform platform.Platform
 	log      *console.Log
 
+	namespace string // of the source's context, once the source was read
+
 	childStdout io.Writer    // the process's standard output, while the platform's commands go elsewhere
 	shared      atomic.Bool  // standard error, with the command of exec
 	off         atomic.Int64 // nanoseconds from this machine's clock to the one that counts: see now

@@ -28,7 +28,7 @@ func (r *run) loadSource(given, contextName string, getenv func(string) string) 
 			"or set KUBECONFIG to a path in the workspace or the runner's temp directory"
 	}
 	idToken, remedy := r.platform.IDToken()
-	return source.Load(source.Input{
+	loaded, err := source.Load(source.Input{
 		Kubeconfig: given, Context: contextName, AllowInsecure: declared.AllowInsecure,
 		Server: declared.Server, Authority: r.authority, Bearer: token.New(declared.BearerToken), Audience: declared.OIDCAudience,
 		IDToken: idToken, NoIDToken: remedy,
@@ -37,9 +37,16 @@ func (r *run) loadSource(given, contextName string, getenv func(string) string) 
 		HTTP: &http.Client{Transport: &http.Transport{
 			Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, TLSHandshakeTimeout: answerWithin, ResponseHeaderTimeout: answerWithin,
 		}},
-		Receipt: receipt.Read,
-		Hint:    hint,
+		Receipt: func(path string) (*receipt.Receipt, error) {
+			record, _, err := r.receipts().Read(path)
+			return record, err
+		},
+		Hint: hint,
 	})
+	if err == nil {
+		r.namespace = loaded.Namespace
+	}
+	return loaded, err
 }
 
 // answerWithin is what a cloud's token endpoint gets before it is tried again: it mostly answers in a second.
@@ -62,6 +69,16 @@ func (r *run) workspace() string {
 		return ""
 	}
 	return dir
+}
+
+// inWorkspace says whether a path lies in the workspace, as it is named or as its links lead.
+func (r *run) inWorkspace(path string) bool {
+	dir := r.workspace()
+	if dir == "" {
+		return false
+	}
+	rest, err := filepath.Rel(dir, path)
+	return err == nil && filepath.IsLocal(rest)
 }
 
 // authority is the input `certificate_authority`, nil where it is not given.

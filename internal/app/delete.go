@@ -9,10 +9,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/kubeconfig"
-	"github.com/kubemint/kubemint/internal/parallel"
+	"github.com/kubemint/kubemint/internal/platform"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/receipt"
 	"github.com/kubemint/kubemint/internal/source"
@@ -63,50 +62,106 @@ func (r *run) reconnect(ctx context.Context, record *receipt.Receipt) (*cluster.
 	return client, s, err
 }
 
-// revokeLease deletes one lease. A receipt is data: a Lease that is not called as ours are is not touched.
+// revokeLease deletes one lease. A receipt is data: only a Lease with a name that we give those of its ServiceAccount is
+// touched, and one whose UID is not known only where this run declares that ServiceAccount too.
 func (r *run) revokeLease(ctx context.Context, client *cluster.Client, record *receipt.Receipt, lease receipt.Object) error {
 	op := "delete Lease " + lease.Namespace + "/" + lease.Name
-	if !strings.HasPrefix(lease.Name, token.LeasePrefix) {
-		return problem.Newf(problem.Revoke, op, "the receipt names an object that kubemint does not make")
+	if lease.Namespace != record.Account.Namespace || !token.NamesLease(lease.Name, record.Account.Name) {
+		return problem.Newf(problem.Revoke, op, "kubemint makes no lease of that name for ServiceAccount %s/%s",
+			record.Account.Namespace, record.Account.Name).
+			Hint("it was left alone: look at it with  kubectl -n %s get lease %s -o yaml", lease.Namespace, lease.Name)
+	}
+	if lease.UID == "" && !r.declares(record.Account) {
+		return problem.Newf(problem.Revoke, op, "its UID is not known, and this run does not declare ServiceAccount %s/%s",
+			record.Account.Namespace, record.Account.Name).
+			Hint("give this step the inputs `namespace` and `service_account` of the mint, or run  %s", deleteCommand(lease))
 	}
 	err := client.Explain(problem.Revoke, op, token.Revoke(ctx, client, lease.Namespace, lease.Name, lease.UID))
 	return hint(err, problem.Revoke, "the credential lives until "+until(record)+" unless you run  "+deleteCommand(lease))
 }
 
-// deleteFiles deletes what the run wrote. The kubeconfig goes only if it still holds the recorded token; the receipt
-// stays for another try where a lease is left.
-func (r *run) deleteFiles(record *receipt.Receipt, dead bool) error {
-	var errs []error
-	data, err := readBounded(record.Output)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		errs = append(errs, problem.New(problem.Revoke, "delete "+record.Output, cause(err)))
-	default:
-		if written, err := tokenIn(record.Output, data); err != nil || written.Hash() != record.TokenHash {
-			r.log.Warnf("%s is left: it is not the kubeconfig that the receipt names", record.Output)
-			break
-		}
-		if _, file, _ := kubeconfig.Token(data); file != "" {
-			errs = append(errs, restore(file, nil))
-		}
-		errs = append(errs, restore(record.Output, nil))
-	}
-	beside, err := receipt.Read(record.Output)
-	if err != nil || !sameRun(beside, record) && (record.TokenHash == "" || beside.TokenHash != record.TokenHash) {
+// declares says whether the inputs of this run declare the ServiceAccount.
+func (r *run) declares(account receipt.Object) bool {
+	declared := r.cfg.Access.In(r.namespace).ServiceAccount
+	return declared.Namespace == account.Namespace && declared.Name == account.Name
+}
+
+// deleteFiles deletes what the run wrote: the output and its file of outputs, and nothing else. The kubeconfig goes only if it
+// still holds the recorded token; the receipt stays for another try where a lease is left.
+func (r *run) deleteFiles(record *receipt.Receipt, receiptPath string, dead bool) error {
+	gone, err := r.deleteKubeconfig(record)
+	errs := []error{err}
+	if !r.samePlace(record) {
 		return errors.Join(errs...) // the step state's receipt; what lies there is another run's
 	}
-	if record.EnvFile == envFile(record.Output) {
-		errs = append(errs, restore(record.EnvFile, nil))
+	if gone && record.EnvFile {
+		errs = append(errs, r.deleteEnvFile(record))
 	}
-	for _, path := range []string{record.Output, envFile(record.Output), receipt.Path(record.Output), tokenFile(record.Output)} {
+	for _, path := range []string{record.Output, envFile(record.Output), receiptPath, tokenFile(record.Output)} {
 		removePending(path)
 	}
 	if dead {
-		errs = append(errs, restore(receipt.Path(record.Output), nil))
+		errs = append(errs, deleteReceipt(receiptPath, record.Output))
 		removeDirs(record)
 	}
 	return errors.Join(errs...)
+}
+
+// samePlace says whether the output is still this record's: no receipt of another run has taken its place.
+func (r *run) samePlace(record *receipt.Receipt) bool {
+	beside, _, err := r.receipts().Read(record.Output)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true
+	}
+	return err == nil && (sameRun(beside, record) || (record.TokenHash != "" && beside.TokenHash == record.TokenHash))
+}
+
+// deleteKubeconfig deletes the output if it holds the recorded token, and says whether it is gone.
+func (r *run) deleteKubeconfig(record *receipt.Receipt) (gone bool, err error) {
+	data, err := readBounded(record.Output)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	if err != nil {
+		return false, problem.New(problem.Revoke, "delete "+record.Output, cause(err))
+	}
+	held, err := tokenIn(record.Output, data)
+	if err != nil || held.Hash() != record.TokenHash {
+		r.log.Warnf("%s is left: it is not the kubeconfig that the receipt names", record.Output)
+		return false, nil
+	}
+	var errs []error
+	if written, _ := kubeconfig.Read(data); written.TokenFile != "" {
+		errs = append(errs, restore(written.TokenFile, nil))
+	}
+	return true, errors.Join(append(errs, restore(record.Output, nil))...)
+}
+
+// deleteEnvFile deletes the file of outputs, if that is what lies there.
+func (r *run) deleteEnvFile(record *receipt.Receipt) error {
+	path := envFile(record.Output)
+	data, err := readBounded(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil || !platform.IsEnvFile(data) {
+		r.log.Warnf("%s is left: it is not a file of outputs that kubemint wrote", path)
+		return nil
+	}
+	return restore(path, nil)
+}
+
+// deleteReceipt deletes the receipt of an output, and the directory of receipts if it was the last one there. path is "" where
+// there was none.
+func deleteReceipt(path, output string) error {
+	if path == "" {
+		return nil
+	}
+	err := restore(path, nil)
+	if err == nil && path != receipt.Path(output) {
+		_ = os.Remove(filepath.Dir(path)) // which fails while anything is in it
+	}
+	return err
 }
 
 // removePending removes what a run that was killed had written of a file before its rename: os.CreateTemp puts a dot before
@@ -127,36 +182,5 @@ func sameRun(a, b *receipt.Receipt) bool {
 		return slices.ContainsFunc(b.Leases, func(other receipt.Object) bool {
 			return lease.Namespace == other.Namespace && lease.Name == other.Name
 		})
-	})
-}
-
-// deletable are the kinds that a receipt may name besides leases.
-var deletable = []string{"ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "Secret"}
-
-// deleteObjects deletes what the receipt names besides leases: an ephemeral identity's objects, the Secret of a permanent
-// token. Only what bears our marks is touched: each is read first, unless its UID says what it is.
-func (r *run) deleteObjects(ctx context.Context, client *cluster.Client, objects []receipt.Object) error {
-	return parallel.Each(len(objects), func(i int) error {
-		recorded := objects[i]
-		ref := access.Ref{Kind: recorded.Kind, Namespace: recorded.Namespace, Name: recorded.Name}
-		op := "delete " + ref.String()
-		object := cluster.Empty(ref)
-		if object == nil || !slices.Contains(deletable, ref.Kind) {
-			return problem.Newf(problem.Revoke, op, "the receipt names an object that kubemint does not make")
-		}
-		if err := client.Get(ctx, object); err != nil {
-			if cluster.Missing(err) {
-				return nil
-			}
-			return client.Explain(problem.Revoke, "read "+ref.String(), err)
-		}
-		if object.GetLabels()[access.LabelManagedBy] != access.ManagedBy || recorded.UID != "" && object.GetUID() != recorded.UID {
-			return problem.Newf(problem.Revoke, op, "it is not the object that kubemint made: it was made again, or lost its label").
-				Hint("look at it, and delete it with kubectl if it is no longer needed")
-		}
-		if err := client.Delete(ctx, object); err != nil && !cluster.Missing(err) {
-			return client.Explain(problem.Revoke, op, err)
-		}
-		return nil
 	})
 }

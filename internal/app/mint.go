@@ -82,10 +82,11 @@ func (m *minting) prepare(ctx context.Context) (err error) {
 			"%s cannot mask a value at run time: a secret output would be readable in logs and artifacts", m.platform.Name()).
 			Hint("leave `secret_outputs` out, and use the written kubeconfig")
 	}
-	if m.output == nil {
-		if m.output, err = m.chooseOutput(m.source.Files); err != nil {
-			return err
-		}
+	if m.private {
+		m.output.receipt = m.newRecord()
+		m.output.receipt.Output = m.output.path
+	} else if m.output, err = m.chooseOutput(m.source.Files, m.newRecord()); err != nil {
+		return err
 	}
 	if m.prover, err = m.newProver(m.written); err != nil {
 		return err

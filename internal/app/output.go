@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -8,10 +9,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
-	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/kubeconfig"
 	"github.com/kubemint/kubemint/internal/platform"
 	"github.com/kubemint/kubemint/internal/problem"
@@ -21,60 +20,94 @@ import (
 
 // output is the written kubeconfig's place, and what lay there before.
 type output struct {
-	path      string // as this process sees it
-	before    []byte // content of an earlier run's file; nil where there is none
-	envBefore []byte // the same of the file of outputs beside it
-	earlier   *receipt.Receipt
-	receipt   *receipt.Receipt
-	elsewhere bool   // the earlier run was on another API server
-	written   bool   // the new file lies at path
-	private   string // the directory of exec; "" for a mint
+	path        string // as this process sees it
+	receiptPath string // "" until the receipt is opened, before which nothing was made
+	earlierPath string // where the earlier run's receipt lies
+	before      []byte // content of an earlier run's file; nil where there is none
+	envBefore   []byte // the same of the file of outputs beside it
+	earlier     *receipt.Receipt
+	receipt     *receipt.Receipt
+	written     bool   // the new file lies at path
+	private     string // the directory of exec; "" for a mint
 }
 
-// chooseOutput finds the path and refuses one that must not be written: outside every mount, a file of the source, or
-// anything that is not ours.
-func (r *run) chooseOutput(sourceFiles []string) (*output, error) {
-	path := r.cfg.Result.Output
-	if path == "" {
-		path = r.platform.DefaultOutput()
-	}
-	o := &output{path: r.platform.Absolute(r.platform.Inside(path))}
+// chooseOutput finds the path and refuses one that must not be written: outside every mount, a file of the source, anything
+// that is not ours, or a credential of ours for another cluster or ServiceAccount than record says.
+func (r *run) chooseOutput(sourceFiles []string, record *receipt.Receipt) (*output, error) {
+	o := &output{path: r.outputPath(), receipt: record}
 	if err := r.platform.Visible(o.path); err != nil {
 		return nil, err
 	}
 	info, err := os.Lstat(o.path)
-	refuse := func(format string, args ...any) (*output, error) {
-		return nil, problem.Newf(problem.Config, "write "+o.path, format, args...).
-			Hint("name another file in `output`, or move this one away")
-	}
 	for _, file := range sourceFiles {
-		if other, statErr := os.Stat(file); file == o.path || err == nil && statErr == nil && os.SameFile(info, other) {
-			return refuse("the source kubeconfig was read from this file")
+		other, statErr := os.Stat(file)
+		if file == o.path || (err == nil && statErr == nil && os.SameFile(info, other)) {
+			return nil, refuseOutput(o.path, "the source kubeconfig was read from this file")
 		}
 	}
-	earlier, receiptErr := receipt.Read(o.path)
+	if err := o.findEarlier(r.receipts(), info, err); err != nil {
+		return nil, err
+	}
+	if err := o.refuseOther(record); err != nil {
+		return nil, err
+	}
+	record.Output = o.path
+	return o, r.readEnvFile(o)
+}
+
+// outputPath is the input `output`, or else where the platform wants it, as this process sees it.
+func (r *run) outputPath() string {
+	return r.platform.Absolute(r.platform.Inside(cmp.Or(r.cfg.Result.Output, r.platform.DefaultOutput())))
+}
+
+func refuseOutput(path, format string, args ...any) *problem.Error {
+	return problem.Newf(problem.Config, "write "+path, format, args...).
+		Hint("name another file in `output`, or move this one away")
+}
+
+// findEarlier reads what an earlier run left at the output: info and statErr are what the file system says of the path.
+func (o *output) findEarlier(receipts receipt.Store, info fs.FileInfo, statErr error) error {
+	earlier, path, receiptErr := receipts.Read(o.path)
+	o.earlierPath = path
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(statErr, fs.ErrNotExist):
 		if receiptErr != nil && !errors.Is(receiptErr, fs.ErrNotExist) {
-			return refuse("beside it lies a file that is in the way: %w", receiptErr)
+			return refuseOutput(o.path, "its receipt is in the way: %w", receiptErr)
 		}
 		o.earlier = earlier // a run that was killed before it wrote the file: its lease may live
-		return o, r.readEnvFile(o)
-	case err != nil:
-		return nil, unwritable(o.path, cause(err))
+		return nil
+	case statErr != nil:
+		return unwritable(o.path, cause(statErr))
 	case !info.Mode().IsRegular():
-		return refuse("it exists and is not a regular file")
+		return refuseOutput(o.path, "it exists and is not a regular file")
+	case errors.Is(receiptErr, fs.ErrNotExist):
+		return refuseOutput(o.path, "it exists and kubemint did not write it")
 	case receiptErr != nil:
-		return refuse("it exists and kubemint did not write it")
+		return refuseOutput(o.path, "it exists, and its receipt cannot be used: %w", receiptErr)
 	}
-	if o.before, err = readBounded(o.path); err != nil {
-		return nil, unwritable(o.path, cause(err))
+	before, err := readBounded(o.path)
+	if err != nil {
+		return unwritable(o.path, cause(err))
 	}
-	if t, err := tokenIn(o.path, o.before); err != nil || t.Hash() != earlier.TokenHash {
-		return refuse("it exists and is not what its receipt says")
+	if t, err := tokenIn(o.path, before); err != nil || t.Hash() != earlier.TokenHash {
+		return refuseOutput(o.path, "it exists and is not the file that its receipt %s names", path)
 	}
-	o.earlier = earlier
-	return o, r.readEnvFile(o)
+	o.before, o.earlier = before, earlier
+	return nil
+}
+
+// refuseOther refuses to replace a credential for another cluster or ServiceAccount. To end that one, this run would have to
+// log in by the earlier run's receipt.
+func (o *output) refuseOther(record *receipt.Receipt) error {
+	earlier := o.earlier
+	if earlier == nil || (earlier.Server == record.Server && earlier.Fingerprint == record.Fingerprint &&
+		earlier.Account == record.Account) {
+		return nil
+	}
+	return problem.Newf(problem.Config, "write "+o.path, "it is for ServiceAccount %s/%s at %s, and this run is for %s/%s at %s",
+		earlier.Account.Namespace, earlier.Account.Name, earlier.Server, record.Account.Namespace, record.Account.Name, record.Server).
+		Hint("name another file in `output`: one file holds one credential").
+		Hint("or end the earlier credential first: kubemint revoke")
 }
 
 // readEnvFile keeps what the file of outputs beside the kubeconfig holds, and refuses to replace one that is not ours.
@@ -89,7 +122,7 @@ func (r *run) readEnvFile(o *output) (err error) {
 		return nil
 	case err != nil:
 		return unwritable(path, cause(err))
-	case o.earlier == nil || o.earlier.EnvFile != path || !info.Mode().IsRegular():
+	case o.earlier == nil || !o.earlier.EnvFile || !info.Mode().IsRegular():
 		return problem.Newf(problem.Config, "write "+path, "it exists and kubemint did not write it").
 			Hint("the outputs go beside the kubeconfig: name another file in `output`, or move this one away")
 	}
@@ -102,14 +135,14 @@ func (r *run) readEnvFile(o *output) (err error) {
 // tokenIn returns the token of a kubeconfig of ours. Where it names a file for it, as that of exec does, only the one that
 // we would have put beside it is read.
 func tokenIn(path string, data []byte) (token.Token, error) {
-	t, file, err := kubeconfig.Token(data)
-	if err != nil || file == "" {
-		return t, err
+	written, err := kubeconfig.Read(data)
+	if err != nil || written.TokenFile == "" {
+		return written.Token, err
 	}
-	if file != tokenFile(path) {
-		return t, errors.New("not a kubeconfig that kubemint wrote")
+	if written.TokenFile != tokenFile(path) {
+		return token.Token{}, errors.New("not a kubeconfig that kubemint wrote")
 	}
-	content, err := readBounded(file)
+	content, err := readBounded(written.TokenFile)
 	return token.New(string(content)), err
 }
 
@@ -117,109 +150,6 @@ func tokenIn(path string, data []byte) (token.Token, error) {
 func tokenFile(output string) string { return filepath.Join(filepath.Dir(output), "token") }
 
 func envFile(output string) string { return output + ".env" }
-
-// openReceipt records what this run is about to make, before it makes it.
-func (m *minting) openReceipt() error {
-	if !m.private {
-		if err := m.platform.Ready(); err != nil {
-			return err
-		}
-	}
-	record := &receipt.Receipt{
-		Server: m.source.Server, Fingerprint: fingerprint(m.source.CAData), Source: m.source.Origin,
-		Output: m.output.path, Keep: m.lease == nil,
-	}
-	if earlier := m.output.earlier; earlier != nil {
-		record.TokenHash, record.Dirs, record.EnvFile = earlier.TokenHash, earlier.Dirs, earlier.EnvFile
-		m.output.elsewhere = earlier.Server != record.Server || earlier.Fingerprint != record.Fingerprint
-		if !m.output.elsewhere {
-			record.Leases, record.Objects = slices.Clone(earlier.Leases), slices.Clone(earlier.Objects)
-		}
-	}
-	if m.desired.Ephemeral() {
-		for _, o := range m.desired.Objects {
-			if ref := access.RefOf(o); ref.Kind != "Namespace" {
-				record.Objects = append(record.Objects, object(o, ref.Kind))
-			}
-		}
-	}
-	if m.lease != nil {
-		record.Leases = append(record.Leases, receipt.Object{Kind: "Lease", Namespace: m.lease.Namespace, Name: m.lease.Name})
-	}
-	m.output.receipt = record
-	made, err := makeDirs(m.output.path)
-	record.Dirs = append(record.Dirs, made...)
-	if m.private {
-		record.Dirs = []string{m.output.private}
-	}
-	if err != nil {
-		return err
-	}
-	return m.saveReceipt()
-}
-
-// recordObjects adds the UIDs of what this run made for itself alone, and a permanent token's Secret that is ours.
-func (m *minting) recordObjects() error {
-	made := map[receipt.Object]access.Object{}
-	for _, o := range m.desired.Objects {
-		made[receipt.Object{Kind: access.RefOf(o).Kind, Namespace: o.GetNamespace(), Name: o.GetName()}] = o
-	}
-	if m.permanent != nil {
-		made[receipt.Object{Kind: "Secret", Namespace: m.permanent.Namespace, Name: m.permanent.Name}] = m.permanent
-	}
-	objects := m.output.receipt.Objects
-	for i, recorded := range objects {
-		if o := made[recorded]; o != nil {
-			objects[i].UID = o.GetUID()
-		}
-	}
-	if m.permanent != nil && access.Managed(m.permanent, m.desired.Access.ServiceAccount) {
-		if secret := object(m.permanent, "Secret"); !slices.Contains(objects, secret) {
-			objects = append(objects, secret)
-		}
-	}
-	if len(objects) == 0 {
-		return nil
-	}
-	m.output.receipt.Objects = objects
-	return m.saveReceipt()
-}
-
-func (m *minting) saveReceipt() error {
-	data, err := m.output.receipt.Encode()
-	if err != nil {
-		return problem.New(problem.Config, "write receipt", err)
-	}
-	if err := writeFile(receipt.Path(m.output.path), append(data, '\n')); err != nil {
-		return err
-	}
-	if m.private {
-		return nil // exec revokes by itself, and there is no post step
-	}
-	if data, err = m.output.receipt.Small().Encode(); err != nil {
-		return problem.New(problem.Config, "write receipt", err)
-	}
-	return m.platform.SaveState(string(data))
-}
-
-// write puts the kubeconfig in place. The receipt names the token first, and the file of outputs, so that revoke knows them.
-func (m *minting) write(data []byte) error {
-	m.output.receipt.TokenHash = m.minted.Token.Hash()
-	if !m.private && m.platform.EnvFile(platform.Result{}) != nil {
-		m.output.receipt.EnvFile = envFile(m.output.path)
-	}
-	m.output.receipt.ExpiresAt = m.expiry()
-	if err := m.saveReceipt(); err != nil {
-		return err
-	}
-	m.output.written = true
-	if m.private {
-		if err := writeFile(m.written.TokenFile, []byte(m.minted.Token.Reveal())); err != nil {
-			return err
-		}
-	}
-	return writeFile(m.output.path, data)
-}
 
 // expiry is the output expires_at: RFC 3339 in UTC, "" for a permanent token.
 func (m *minting) expiry() string {

@@ -18,7 +18,7 @@ func (m *minting) publish(encoded token.Token) error {
 		return err
 	}
 	if content := m.platform.EnvFile(result); content != nil {
-		if err := writeFile(m.output.receipt.EnvFile, content); err != nil {
+		if err := writeFile(envFile(m.output.path), content); err != nil {
 			return problem.New(problem.Publish, "publish outputs", err, "see whether the disk of `output` is full")
 		}
 	}

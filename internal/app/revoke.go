@@ -8,9 +8,9 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
-	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/receipt"
@@ -27,34 +27,47 @@ func (r *run) revoke(ctx context.Context, given options) error {
 	ctx, cancel := context.WithTimeout(ctx, revokeWithin)
 	defer cancel()
 	if err := r.load(ctx); err != nil {
-		r.log.Warnf("the inputs are not all valid, revoking all the same: %s", err)
+		r.log.Warnf("the inputs are not all valid, revoking all the same: %s", oneSentence(err))
 	}
-	record, err := r.findReceipt()
+	record, path, err := r.findReceipt()
 	if err != nil {
 		return err
 	}
 	switch {
 	case record == nil:
-		r.log.Printf("nothing to revoke: no receipt of an earlier run is here")
-		return nil
+		return r.revokeByToken(ctx, given)
 	case record.Keep && !given.permanent && record.ExpiresAt == "":
-		r.log.Printf("nothing to revoke: the credential is permanent; kubemint revoke --permanent deletes it for good")
+		r.log.Printf("nothing to revoke: the credential is permanent; kubemint revoke --permanent deletes it")
 		return nil
 	case len(record.Leases)+len(record.Objects) == 0 && !record.Keep:
 		r.log.Printf("nothing to revoke: the run took back what it had made")
 		return nil
 	}
-	killErr := complete(record)
+	return r.revokeRecord(ctx, record, path, given)
+}
+
+// revokeRecord kills what a receipt names, and deletes the files of its run. path is where the receipt lies.
+func (r *run) revokeRecord(ctx context.Context, record *receipt.Receipt, path string, given options) error {
+	killErr := r.complete(record)
 	killErr = errors.Join(killErr, r.kill(ctx, record, given))
 	if record.Keep && !given.permanent { // a lease in it is one of an earlier run at the same output
 		r.log.Printf("nothing to revoke: the credential was minted with `revoke: false` and lives until %s", until(record))
 		return killErr
 	}
 	if end, err := time.Parse(time.RFC3339, record.ExpiresAt); killErr != nil && err == nil && r.now().After(end) {
-		r.log.Warnf("not everything could be deleted, but the token expired at %s: %s", record.ExpiresAt, killErr)
+		r.log.Warnf("not everything could be deleted, but the token expired at %s: %s", record.ExpiresAt, oneSentence(killErr))
 		killErr = nil
 	}
-	return errors.Join(killErr, r.deleteFiles(record, killErr == nil))
+	return errors.Join(killErr, r.deleteFiles(record, path, killErr == nil))
+}
+
+// oneSentence is an error of many parts on one line.
+func oneSentence(err error) string {
+	var parts []string
+	for _, part := range problem.All(err) {
+		parts = append(parts, part.Error())
+	}
+	return strings.Join(parts, "; ")
 }
 
 // kill deletes what the receipt names on the server, and proves the token's death where that is asked for.
@@ -70,6 +83,16 @@ func (r *run) kill(ctx context.Context, record *receipt.Receipt, given options) 
 		return asRevoke(err, record)
 	}
 	defer client.Close()
+	err = r.killLeases(ctx, client, record)
+	objects := &removal{run: r, client: client, record: record}
+	err = errors.Join(err, objects.delete(ctx, doomed))
+	if err != nil || !given.wait {
+		return err
+	}
+	return r.awaitDeath(ctx, record, from)
+}
+
+func (r *run) killLeases(ctx context.Context, client *cluster.Client, record *receipt.Receipt) error {
 	var errs []error
 	for _, lease := range record.Leases {
 		if err := r.revokeLease(ctx, client, record, lease); err != nil {
@@ -78,17 +101,7 @@ func (r *run) kill(ctx context.Context, record *receipt.Receipt, given options) 
 		}
 		r.log.Printf("revoked: lease %s/%s is deleted; new requests are refused within about 10 s", lease.Namespace, lease.Name)
 	}
-	errs = append(errs, r.deleteObjects(ctx, client, doomed))
-	var gone access.Plan
-	for _, o := range doomed {
-		ref := access.Ref{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name}
-		gone.Changes = append(gone.Changes, access.Change{Verb: access.Deleted, Ref: ref})
-	}
-	r.show(gone)
-	if err := errors.Join(errs...); err != nil || !given.wait {
-		return err
-	}
-	return r.awaitDeath(ctx, record, from)
+	return errors.Join(errs...)
 }
 
 // deathWithin is twice what the API server's cache of accepted tokens takes (10 s).
@@ -132,15 +145,34 @@ func until(record *receipt.Receipt) string {
 	return cmp.Or(record.ExpiresAt, "it expires")
 }
 
-// findReceipt looks where a mint in this job left one: the step state first, since nothing but the runner writes it.
-func (r *run) findReceipt() (*receipt.Receipt, error) {
+// findReceipt looks where a mint in this job left one: the step state first, since nothing but the runner writes it. It also
+// returns where the receipt lies, or would lie.
+func (r *run) findReceipt() (*receipt.Receipt, string, error) {
 	if state := r.platform.SavedState(); state != "" {
 		record, err := receipt.Decode([]byte(state))
 		if err != nil {
-			return nil, problem.New(problem.Revoke, "read receipt from the step state", err)
+			return nil, "", problem.New(problem.Revoke, "read receipt from the step state", err)
 		}
-		return record, nil
+		_, path, _ := r.receipts().Read(record.Output)
+		return record, path, nil
 	}
+	for _, output := range r.outputCandidates() {
+		record, path, err := r.receipts().Read(output)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
+			return nil, "", problem.New(problem.Revoke, "read receipt", err,
+				"nothing was deleted: look at the file, and delete the lease that it names with kubectl")
+		}
+		record.Output = output // it may have been written under another name of the same directory
+		return record, path, nil
+	}
+	return nil, "", nil
+}
+
+// outputCandidates are where an earlier mint of this job can have written its kubeconfig.
+func (r *run) outputCandidates() []string {
 	candidates := []string{r.cfg.Result.Output}
 	if r.cfg.Result.Output == "" {
 		candidates = []string{r.platform.DefaultOutput()}
@@ -148,31 +180,21 @@ func (r *run) findReceipt() (*receipt.Receipt, error) {
 			candidates = append(candidates, list[0])
 		}
 	}
-	for _, path := range candidates {
-		path = r.platform.Absolute(r.platform.Inside(path))
-		record, err := receipt.Read(path)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			continue
-		case err != nil:
-			return nil, problem.New(problem.Revoke, "read receipt", err,
-				"nothing was deleted: look at the file, and delete the lease that it names with kubectl")
-		}
-		record.Output = path // it may have been written under another name of the same directory
-		return record, nil
+	for i, path := range candidates {
+		candidates[i] = r.platform.Absolute(r.platform.Inside(path))
 	}
-	return nil, nil //nolint:nilnil // no receipt is a good answer
+	return candidates
 }
 
-// complete takes the objects from the file beside the output where the step state had no room for them.
-func complete(record *receipt.Receipt) error {
+// complete takes the objects from the receipt's file where the step state had no room for them.
+func (r *run) complete(record *receipt.Receipt) error {
 	if !record.Elsewhere {
 		return nil
 	}
-	file, err := receipt.Read(record.Output)
+	file, _, err := r.receipts().Read(record.Output)
 	if err != nil || !sameRun(file, record) {
-		return problem.Newf(problem.Revoke, "read receipt", "%s is not there any more, or not of this run: it named the identity's objects",
-			receipt.Path(record.Output)).Hint("kubemint sweep --all-namespaces deletes them after their expiry")
+		return problem.Newf(problem.Revoke, "read receipt", "that of %s, which named the identity's objects, is gone or of another run",
+			record.Output).Hint("kubemint sweep --all-namespaces deletes them after their expiry")
 	}
 	record.Objects = file.Objects
 	return nil

@@ -32,7 +32,7 @@ func (m *minting) rollBack(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	o := m.output
-	if o == nil || o.receipt == nil {
+	if o == nil || o.receiptPath == "" { // nothing was recorded, and so nothing made
 		return nil
 	}
 	var errs []error
@@ -56,21 +56,21 @@ func (m *minting) rollBack(ctx context.Context) error {
 	if o.written {
 		errs = append(errs, restore(o.path, o.before))
 	}
-	if o.receipt.EnvFile != "" {
-		errs = append(errs, restore(o.receipt.EnvFile, o.envBefore))
+	if o.receipt.EnvFile {
+		errs = append(errs, restore(envFile(o.path), o.envBefore))
 	}
 	switch {
-	case alive && !o.elsewhere: // the receipt stays for `kubemint revoke`, with the token that is in the file again
+	case alive: // the receipt stays for `kubemint revoke`, with the token that is in the file again
 		if o.earlier != nil {
 			o.receipt.TokenHash = o.earlier.TokenHash
 		}
 		return errors.Join(append(errs, m.saveReceipt())...)
 	case o.earlier != nil:
 		if data, err := o.earlier.Encode(); err == nil {
-			errs = append(errs, restore(receipt.Path(o.path), append(data, '\n')))
+			errs = append(errs, restore(o.receiptPath, append(data, '\n')))
 		}
 	default:
-		errs = append(errs, restore(receipt.Path(o.path), nil))
+		errs = append(errs, deleteReceipt(o.receiptPath, o.path))
 		removeDirs(o.receipt)
 	}
 	if alive {
@@ -92,7 +92,7 @@ func (m *minting) deleteMade(ctx context.Context) error {
 	mine := slices.DeleteFunc(slices.Clone(m.output.receipt.Objects), func(o receipt.Object) bool {
 		return slices.Contains(earlier, o) || o.Kind == "Secret" && !m.made
 	})
-	return m.deleteObjects(ctx, m.client, mine)
+	return (&removal{run: m.run, client: m.client, record: m.output.receipt, fresh: true}).delete(ctx, mine)
 }
 
 // restore puts a file's former content back, or removes the file where there was none.
@@ -122,14 +122,6 @@ func removeDirs(record *receipt.Receipt) {
 // it cannot be ended does not spoil the new one: the receipt keeps it for revoke.
 func (m *minting) deleteEarlier(ctx context.Context) {
 	record := m.output.receipt
-	if m.output.elsewhere {
-		ctx, cancel := context.WithTimeout(ctx, rollBackWithin) // that cluster may be gone
-		defer cancel()
-		if err := m.kill(ctx, m.output.earlier, options{}); err != nil {
-			m.log.Warnf("the credential that was here before, for %q, lives on until %s: %s", m.output.earlier.Server, until(m.output.earlier), err)
-		}
-		return
-	}
 	var kept []receipt.Object
 	for _, lease := range record.Leases {
 		if m.lease != nil && lease.Name == m.lease.Name {
@@ -147,8 +139,8 @@ func (m *minting) deleteEarlier(ctx context.Context) {
 			return o.Kind == "Secret" || !slices.Contains(m.output.earlier.Objects, o)
 		})
 	}
-	if err := m.deleteObjects(ctx, m.client, gone); err != nil {
-		m.log.Warnf("the identity that was here before is not all gone: %s", err)
+	if err := (&removal{run: m.run, client: m.client, record: record}).delete(ctx, gone); err != nil {
+		m.log.Warnf("the identity that was here before is not all gone: %s", oneSentence(err))
 	} else {
 		objects = slices.DeleteFunc(slices.Clone(objects), func(o receipt.Object) bool { return slices.Contains(gone, o) })
 	}

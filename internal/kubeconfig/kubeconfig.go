@@ -55,18 +55,23 @@ func Render(c Config) ([]byte, error) {
 	return data, nil
 }
 
-// Token returns the token of a kubeconfig that [Render] made, or the path of the file that holds it. Our own file is known by the
-// token's hash; what cannot be one gives an error, which holds nothing of the content.
-func Token(data []byte) (t token.Token, file string, err error) {
+// Written is what a kubeconfig that [Render] made says of its credential.
+type Written struct {
+	Server    string
+	Token     token.Token
+	TokenFile string // instead of Token
+}
+
+// Read reads a kubeconfig of the form that [Render] gives. Whether it is our own file the token's hash tells; what cannot be
+// one gives an error, which holds nothing of the content.
+func Read(data []byte) (Written, error) {
 	var config clientcmd.Config
-	if yaml.Unmarshal(data, &config) == nil && len(config.AuthInfos) == 1 {
+	if yaml.Unmarshal(data, &config) == nil && len(config.AuthInfos) == 1 && len(config.Clusters) == 1 {
 		user := config.AuthInfos[0].AuthInfo
-		if user.TokenFile != "" {
-			return t, user.TokenFile, nil
-		}
-		if t = token.New(user.Token); !t.Empty() {
-			return t, "", nil
+		written := Written{Server: config.Clusters[0].Cluster.Server, Token: token.New(user.Token), TokenFile: user.TokenFile}
+		if written.TokenFile != "" || !written.Token.Empty() {
+			return written, nil
 		}
 	}
-	return token.Token{}, "", errors.New("not a kubeconfig that kubemint wrote")
+	return Written{}, errors.New("not a kubeconfig that kubemint wrote")
 }

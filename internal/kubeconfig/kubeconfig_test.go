@@ -59,7 +59,7 @@ func TestRender(t *testing.T) {
 			if diff := cmp.Diff(want, load(t, data), cmp.Comparer(func(a, b token.Token) bool { return a.Reveal() == b.Reveal() })); diff != "" {
 				t.Error(diff)
 			}
-			if written, _, err := kubeconfig.Token(data); err != nil || written.Hash() != want.Token.Hash() {
+			if written, err := kubeconfig.Read(data); err != nil || written.Token.Hash() != want.Token.Hash() || written.Server != want.Server {
 				t.Errorf("another token, or none: %v", err)
 			}
 		})
@@ -91,10 +91,10 @@ func load(t *testing.T, data []byte) kubeconfig.Config {
 	}
 }
 
-func TestTokenRefusesWhatIsNotOursWithoutEcho(t *testing.T) {
+func TestReadRefusesWhatIsNotOursWithoutEcho(t *testing.T) {
 	t.Parallel()
 	user := func(fields string) string {
-		return "apiVersion: v1\nkind: Config\nusers:\n- name: canary\n  user: {" + fields + "}\n"
+		return "apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {server: x}}]\nusers:\n- name: canary\n  user: {" + fields + "}\n"
 	}
 	for name, data := range map[string]string{
 		"nothing":               "",
@@ -108,8 +108,8 @@ func TestTokenRefusesWhatIsNotOursWithoutEcho(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			written, _, err := kubeconfig.Token([]byte(data))
-			if err == nil || !written.Empty() {
+			written, err := kubeconfig.Read([]byte(data))
+			if err == nil || !written.Token.Empty() {
 				t.Fatal("taken for ours")
 			}
 			if got, want := err.Error(), "not a kubeconfig that kubemint wrote"; got != want || strings.Contains(got, "canary") {

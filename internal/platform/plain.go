@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -64,6 +65,11 @@ func (plain) EnvFile(result Result) []byte {
 		content = fmt.Appendf(content, "%s=%s\n", variable.Name, quote(variable.Value))
 	}
 	return content
+}
+
+// IsEnvFile says whether a file has the form of what EnvFile gives.
+func IsEnvFile(content []byte) bool {
+	return bytes.Contains(append([]byte("\n"), content...), []byte("\nKUBEMINT_OUT_KUBECONFIG_PATH="))
 }
 
 // bare are the characters that mean themselves everywhere.

@@ -26,12 +26,13 @@ type Receipt struct {
 	Version     int      `json:"version"`
 	Server      string   `json:"server"`                  // URL of the API server that the run talked to
 	Fingerprint string   `json:"caFingerprint,omitempty"` // SHA-256 of the CA bundle; empty where system roots serve
+	Account     Object   `json:"account"`                 // the declared ServiceAccount; with ephemeral, its name is a prefix
 	Source      Source   `json:"source"`
 	Leases      []Object `json:"leases,omitempty"`      // this run's, and an earlier one's at the same output until it is deleted
 	Objects     []Object `json:"objects,omitempty"`     // of this run alone; none unless the identity is ephemeral
-	Elsewhere   bool     `json:"elsewhere,omitempty"`   // the objects stand in the file beside the output alone: see [Receipt.Small]
+	Elsewhere   bool     `json:"elsewhere,omitempty"`   // the objects stand in the file alone: see [Receipt.Small]
 	Output      string   `json:"output"`                // the written kubeconfig, as this process saw the path
-	EnvFile     string   `json:"envFile,omitempty"`     // the file of outputs beside it, where there is one
+	EnvFile     bool     `json:"envFile,omitempty"`     // the run wrote the file of outputs, <output>.env
 	Dirs        []string `json:"dirs,omitempty"`        // directories that the run made, outermost first
 	TokenHash   string   `json:"tokenSHA256,omitempty"` // of the token in the output, lower-case hex
 	ExpiresAt   string   `json:"expiresAt,omitempty"`   // of the token, RFC 3339
@@ -88,9 +89,11 @@ func (r *Receipt) Encode() ([]byte, error) {
 	return data, nil
 }
 
-// Read reads the receipt that lies beside output. The error is os.ErrNotExist where there is none.
-func Read(output string) (*Receipt, error) {
-	path := Path(output)
+// Read reads the receipt that lies beside output, wherever that is: for a directory that only we can write. [Store.Read] is
+// for any other. The error is os.ErrNotExist where there is none.
+func Read(output string) (*Receipt, error) { return readFile(Path(output)) }
+
+func readFile(path string) (*Receipt, error) {
 	// A FIFO of that name, which opens when somebody writes to it, must not hold the job: it reads as an empty file.
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // the path is the user's own output path
 	if err != nil {
@@ -130,10 +133,18 @@ func Decode(data []byte) (*Receipt, error) {
 	if _, err := time.Parse(time.RFC3339, r.ExpiresAt); r.ExpiresAt != "" && err != nil {
 		return nil, errors.New("damaged: expiresAt is not a time")
 	}
+	if !named(r.Account, "ServiceAccount") {
+		return nil, errors.New("damaged: it names no ServiceAccount")
+	}
 	for _, lease := range r.Leases { // they go into messages, and into a command for a person to paste
-		if lease.Kind != "Lease" || len(validation.IsDNS1123Label(lease.Namespace))+len(validation.IsDNS1123Subdomain(lease.Name)) > 0 {
+		if !named(lease, "Lease") {
 			return nil, errors.New("damaged: it names a lease that cannot be one")
 		}
 	}
 	return r, nil
+}
+
+// named says whether an object is of the kind and has a namespace and a name that can exist.
+func named(o Object, kind string) bool {
+	return o.Kind == kind && len(validation.IsDNS1123Label(o.Namespace)) == 0 && len(validation.IsDNS1123Subdomain(o.Name)) == 0
 }

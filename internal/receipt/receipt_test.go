@@ -15,15 +15,18 @@ import (
 	"github.com/kubemint/kubemint/internal/receipt"
 )
 
+var account = receipt.Object{Kind: "ServiceAccount", Namespace: "shop", Name: "kubemint"}
+
 func full() *receipt.Receipt {
 	return &receipt.Receipt{
 		Version: receipt.Version, Server: "https://cluster:6443", Fingerprint: "abc",
-		Source: receipt.Source{Kind: receipt.KindFile, Paths: []string{"/a b/config", "/c"}, Context: "prod\n<&>"},
+		Account: account,
+		Source:  receipt.Source{Kind: receipt.KindFile, Paths: []string{"/a b/config", "/c"}, Context: "prod\n<&>"},
 		Leases: []receipt.Object{
 			{Kind: "Lease", Namespace: "shop", Name: "kubemint-kubemint-abc", UID: "11-22"}, {Kind: "Lease", Namespace: "shop", Name: "kubemint-kubemint-def"},
 		},
 		Objects: []receipt.Object{{Kind: "ServiceAccount", Namespace: "shop", Name: "once"}, {Kind: "ClusterRole", Name: "once"}},
-		Output:  "/work/ü/kubeconfig", EnvFile: "/work/ü/kubeconfig.env", Dirs: []string{"/work", "/work/ü"},
+		Output:  "/work/ü/kubeconfig", EnvFile: true, Dirs: []string{"/work", "/work/ü"},
 		TokenHash: "5e8f", ExpiresAt: "2026-11-22T04:00:00Z", Keep: true,
 	}
 }
@@ -32,7 +35,7 @@ func TestRoundTrip(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]*receipt.Receipt{
 		"full":  full(),
-		"least": {Version: receipt.Version, Server: "https://cluster", Output: "kubeconfig"},
+		"least": {Version: receipt.Version, Server: "https://cluster", Account: account, Output: "kubeconfig"},
 	} {
 		data, err := want.Encode()
 		if err != nil {
@@ -65,13 +68,14 @@ func TestFormat(t *testing.T) {
 	var want map[string]any
 	if err := json.Unmarshal([]byte(`{
 		"version": 2, "server": "https://cluster:6443", "caFingerprint": "abc",
+		"account": {"kind": "ServiceAccount", "namespace": "shop", "name": "kubemint"},
 		"source": {"kind": "file", "paths": ["/a b/config", "/c"], "context": "prod\n<&>"},
 		"leases": [
 			{"kind": "Lease", "namespace": "shop", "name": "kubemint-kubemint-abc", "uid": "11-22"},
 			{"kind": "Lease", "namespace": "shop", "name": "kubemint-kubemint-def"}
 		],
 		"objects": [{"kind": "ServiceAccount", "namespace": "shop", "name": "once"}, {"kind": "ClusterRole", "name": "once"}],
-		"output": "/work/ü/kubeconfig", "envFile": "/work/ü/kubeconfig.env", "dirs": ["/work", "/work/ü"],
+		"output": "/work/ü/kubeconfig", "envFile": true, "dirs": ["/work", "/work/ü"],
 		"tokenSHA256": "5e8f", "expiresAt": "2026-11-22T04:00:00Z", "keep": true
 	}`), &want); err != nil {
 		t.Fatal(err)
@@ -85,7 +89,7 @@ func TestFormat(t *testing.T) {
 func TestDecodeIsStrict(t *testing.T) {
 	t.Parallel()
 	lease := func(kind, namespace, name string) string {
-		return `{"version":2,"server":"s","source":{"kind":"file"},"output":"o","leases":[{"kind":"` + kind + `","namespace":"` + namespace + `","name":"` + name + `"}]}`
+		return `{"version":2,"server":"s","account":{"kind":"ServiceAccount","namespace":"shop","name":"kubemint"},"source":{"kind":"file"},"output":"o","leases":[{"kind":"` + kind + `","namespace":"` + namespace + `","name":"` + name + `"}]}`
 	}
 	for name, c := range map[string]struct{ data, want string }{
 		"nothing":                        {"", "damaged"},
@@ -110,6 +114,10 @@ func TestDecodeIsStrict(t *testing.T) {
 		"a path in place of a name":      {lease("Lease", "shop", "kubemint-x/../y"), "cannot be one"},
 		"a command in place of a name":   {lease("Lease", "shop", "kubemint-x; rm -rf ~"), "cannot be one"},
 		"a line break in a name":         {lease("Lease", "shop", `kubemint-x\n::add-mask::a`), "cannot be one"},
+		"no account":                     {`{"version":2,"server":"s","output":"o"}`, "names no ServiceAccount"},
+		"an account of another kind":     {`{"version":2,"server":"s","output":"o","account":{"kind":"Lease","namespace":"shop","name":"x"}}`, "names no ServiceAccount"},
+		"an account that is a path":      {`{"version":2,"server":"s","output":"o","account":{"kind":"ServiceAccount","namespace":"..","name":"x"}}`, "names no ServiceAccount"},
+		"an env file that is a path":     {`{"version":2,"server":"s","output":"o","envFile":"/any/file"}`, "damaged"},
 		"too long":                       {`{"version":2,"server":"s","output":"` + strings.Repeat("o", 1<<20) + `"}`, "longer than 1048576 bytes"},
 	} {
 		r, err := receipt.Decode([]byte(c.data))
@@ -168,8 +176,8 @@ func FuzzDecode(f *testing.F) {
 		f.Fatal(err)
 	}
 	for _, seed := range []string{
-		string(data), "", "{}", "null", `{"version":2,"server":"s","output":"o"}`, `{"version":2,"server":"s","output":"o"}{}`,
-		`{"version":2,"server":"\u2028\ud800","output":"\\","leases":[{"kind":"Lease","namespace":"a","name":"b"}]}`,
+		string(data), "", "{}", "null", `{"version":2,"server":"s","account":{"kind":"ServiceAccount","namespace":"shop","name":"kubemint"},"output":"o"}`, `{"version":2,"server":"s","output":"o"}{}`,
+		`{"version":2,"account":{"kind":"ServiceAccount","namespace":"shop","name":"kubemint"},"server":"\u2028\ud800","output":"\\","leases":[{"kind":"Lease","namespace":"a","name":"b"}]}`,
 	} {
 		f.Add([]byte(seed))
 	}

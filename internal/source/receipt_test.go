@@ -20,6 +20,7 @@ func mint(t *testing.T, path string, from receipt.Source) string {
 
 func writeReceipt(t *testing.T, r *receipt.Receipt) {
 	t.Helper()
+	r.Account = receipt.Object{Kind: "ServiceAccount", Namespace: "shop", Name: "kubemint"}
 	data, err := r.Encode()
 	if err != nil {
 		t.Fatal(err)

@@ -57,6 +57,43 @@ func EphemeralName(prefix string) string {
 	return cut(prefix, 253-len(suffix)) + suffix
 }
 
+// NamesLease says whether a Lease's name is one that we give those of a ServiceAccount, whose name is a prefix where it is
+// ephemeral.
+func NamesLease(name, account string) bool {
+	owner, ok := strings.CutPrefix(name, LeasePrefix)
+	if !ok {
+		return false
+	}
+	rest, ok := withoutSuffix(owner)
+	return ok && (startsLong(rest, account) || rest == cut(account, longestBase) || NamesEphemeral(rest, account))
+}
+
+// NamesEphemeral says whether a name is one that [EphemeralName] makes of a prefix.
+func NamesEphemeral(name, prefix string) bool {
+	rest, ok := withoutSuffix(name)
+	return ok && (rest == cut(prefix, longestBase) || startsLong(rest, prefix))
+}
+
+// longestBase is what [EphemeralName] leaves of a name at least, with a lease's prefix in front of it.
+const longestBase = 253 - 2*suffixLength - len(LeasePrefix)
+
+// suffixLength is that of a dash and ten random characters.
+const suffixLength = 11
+
+// startsLong is for a name that may have been cut: 200 characters of it are enough to know it again.
+func startsLong(name, whole string) bool {
+	return len(whole) > longestBase && strings.HasPrefix(name, whole[:200])
+}
+
+// withoutSuffix takes the random end off a name: rand.Text has the letters and the digits 2 to 7.
+func withoutSuffix(name string) (string, bool) {
+	at := len(name) - suffixLength
+	if at < 0 || name[at] != '-' || strings.Trim(name[at+1:], "abcdefghijklmnopqrstuvwxyz234567") != "" {
+		return "", false
+	}
+	return name[:at], true
+}
+
 // cut shortens a name, and takes off what a name may not end in.
 func cut(name string, most int) string { return strings.TrimRight(name[:min(len(name), most)], "-.") }
 

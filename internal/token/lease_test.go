@@ -133,6 +133,39 @@ func TestALeasesNameIsValidForEveryServiceAccount(t *testing.T) {
 	}
 }
 
+// A name is what a receipt, or a token's claim, says: only the exact form counts, for the account that is meant.
+func TestNamesLease(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("a", 253)
+	for name, c := range map[string]struct {
+		lease, account string
+		want           bool
+	}{
+		"its own":                    {"kubemint-ci-abcdefg234", "ci", true},
+		"of an ephemeral account":    {"kubemint-ci-abcdefg234-hijklmn567", "ci", true},
+		"of an account with dashes":  {"kubemint-a-b.c-abcdefg234", "a-b.c", true},
+		"of the longest name":        {token.NewLease(types.NamespacedName{Namespace: "n", Name: long}, access.Marks{}, time.Time{}, 1).Name, long, true},
+		"ephemeral, longest":         {token.NewLease(types.NamespacedName{Namespace: "n", Name: token.EphemeralName(long)}, access.Marks{}, time.Time{}, 1).Name, long, true},
+		"leader election":            {"kubemint-leader-election", "leader", false},
+		"without our prefix":         {"ci-abcdefg234", "ci", false},
+		"another account":            {"kubemint-cd-abcdefg234", "ci", false},
+		"an account that begins so":  {"kubemint-cirrus-abcdefg234", "ci", false},
+		"an account that ends so":    {"kubemint-my-ci-abcdefg234", "ci", false},
+		"nothing random":             {"kubemint-ci", "ci", false},
+		"too short an end":           {"kubemint-ci-abcdefg23", "ci", false},
+		"too long an end":            {"kubemint-ci-abcdefg2345", "ci", false},
+		"digits that are not base32": {"kubemint-ci-abcdefg189", "ci", false},
+		"upper case":                 {"kubemint-ci-ABCDEFG234", "ci", false},
+		"the permanent token's":      {"kubemint-token-ci", "token", false},
+		"three random ends":          {"kubemint-ci-abcdefg234-abcdefg234-abcdefg234", "ci", false},
+		"empty":                      {"", "", false},
+	} {
+		if have := token.NamesLease(c.lease, c.account); have != c.want {
+			t.Errorf("%s: %s of %s: %v", name, c.lease, c.account, have)
+		}
+	}
+}
+
 func TestCreateLease(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

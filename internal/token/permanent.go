@@ -31,12 +31,15 @@ func NewPermanent(account types.NamespacedName, marks access.Marks) *corev1.Secr
 	return &corev1.Secret{
 		TypeMeta: access.TypeMeta("Secret"),
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: account.Namespace, Name: cut("kubemint-token-"+account.Name, 253),
+			Namespace: account.Namespace, Name: PermanentName(account.Name),
 			Labels: access.Labels(account), Annotations: annotations,
 		},
 		Type: corev1.SecretTypeServiceAccountToken,
 	}
 }
+
+// PermanentName is the name of the Secret that holds a ServiceAccount's permanent token.
+func PermanentName(account string) string { return cut("kubemint-token-"+account, 253) }
 
 // HoldsTokenOf says whether a Secret is a token Secret of this ServiceAccount, whoever made it.
 func HoldsTokenOf(secret *corev1.Secret, account types.NamespacedName) bool {

@@ -11,6 +11,9 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // Token is a secret that does not print: fmt, encoding/json and encoding/text give [Redacted] instead. Only [Token.Reveal]
@@ -83,6 +86,15 @@ type Claims struct {
 	IssuedAt  time.Time // iat
 	ExpiresAt time.Time // exp; zero where the token never expires
 	UID       string    // of the ServiceAccount
+	Secret    string    // name of the Secret that the token is bound to; "" where it is bound to none
+}
+
+// Account is the ServiceAccount that the subject names, false where it names none.
+func (c Claims) Account() (types.NamespacedName, bool) {
+	rest, ok := strings.CutPrefix(c.Subject, "system:serviceaccount:")
+	namespace, name, two := strings.Cut(rest, ":")
+	valid := len(validation.IsDNS1123Label(namespace)) == 0 && len(validation.IsDNS1123Subdomain(name)) == 0
+	return types.NamespacedName{Namespace: namespace, Name: name}, ok && two && valid
 }
 
 // Claims decodes the payload of a JSON Web Token. The error never holds any part of the token.
@@ -104,6 +116,9 @@ func (t Token) Claims() (Claims, error) {
 			ServiceAccount struct {
 				UID string `json:"uid"`
 			} `json:"serviceaccount"`
+			Secret struct {
+				Name string `json:"name"`
+			} `json:"secret"`
 		} `json:"kubernetes.io"`
 		PermanentUID string `json:"kubernetes.io/serviceaccount/service-account.uid"`
 	}
@@ -116,6 +131,7 @@ func (t Token) Claims() (Claims, error) {
 		IssuedAt:  seconds(body.IssuedAt),
 		ExpiresAt: seconds(body.ExpiresAt),
 		UID:       cmp.Or(body.Kubernetes.ServiceAccount.UID, body.PermanentUID),
+		Secret:    body.Kubernetes.Secret.Name,
 	}, nil
 }
 

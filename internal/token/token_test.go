@@ -115,13 +115,34 @@ func TestEmpty(t *testing.T) {
 	}
 }
 
+func TestClaimsAccount(t *testing.T) {
+	t.Parallel()
+	for subject, want := range map[string]string{
+		"system:serviceaccount:bots:ci":        "bots/ci",
+		"system:serviceaccount:bots:a.b-c":     "bots/a.b-c",
+		"system:serviceaccount:bots":           "",
+		"system:serviceaccount:bots:":          "",
+		"system:serviceaccount::ci":            "",
+		"system:serviceaccount:bots:ci:x":      "",
+		"system:serviceaccount:../kube:ci":     "",
+		"system:serviceaccount:bots:ci\n::x::": "",
+		"system:admin":                         "",
+		"":                                     "",
+	} {
+		account, ok := token.Claims{Subject: subject}.Account()
+		if ok != (want != "") || (ok && account.String() != want) {
+			t.Errorf("%q: %s, %v", subject, account, ok)
+		}
+	}
+}
+
 func TestClaims(t *testing.T) {
 	t.Parallel()
 	got, err := token.New(jwt(`{"aud":["https://kubernetes.default.svc"],"exp":1700003600,"iat":1700000000,"iss":"x","jti":"0f1e2d3c",
 		"kubernetes.io":{"namespace":"bots","secret":{"name":"kubemint-ci-x","uid":"u2"},"serviceaccount":{"name":"ci","uid":"u1"}},
 		"nbf":1700000000,"sub":"system:serviceaccount:bots:ci"}`)).Claims()
 	want := token.Claims{
-		ID: "0f1e2d3c", Subject: "system:serviceaccount:bots:ci", UID: "u1",
+		ID: "0f1e2d3c", Subject: "system:serviceaccount:bots:ci", UID: "u1", Secret: "kubemint-ci-x",
 		IssuedAt: time.Date(2023, 11, 14, 22, 13, 20, 0, time.UTC), ExpiresAt: time.Date(2023, 11, 14, 23, 13, 20, 0, time.UTC),
 	}
 	if err != nil {

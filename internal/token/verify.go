@@ -35,6 +35,19 @@ func WhoAmI(ctx context.Context, api Reviewer, account types.NamespacedName) err
 	if err := ask(ctx, api, review); err != nil {
 		return err
 	}
+	return compare(review, account)
+}
+
+// Accepted asks once whether the API server accepts the credential as the ServiceAccount's; a 401 is an answer.
+func Accepted(ctx context.Context, api Reviewer, account types.NamespacedName) error {
+	review := &authenticationv1.SelfSubjectReview{TypeMeta: access.TypeMeta("SelfSubjectReview")}
+	if err := api.Create(ctx, review); err != nil {
+		return err
+	}
+	return compare(review, account)
+}
+
+func compare(review *authenticationv1.SelfSubjectReview, account types.NamespacedName) error {
 	if want := "system:serviceaccount:" + account.Namespace + ":" + account.Name; review.Status.UserInfo.Username != want {
 		return problem.Newf(problem.Mint, "prove token", "the API server takes it for %q, not for %q", review.Status.UserInfo.Username, want)
 	}

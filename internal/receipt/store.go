@@ -1,0 +1,120 @@
+package receipt
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Store knows where the receipts of this job lie. It keeps none where the checkout can write, and reads none there: a pull
+// request could have committed one.
+type Store struct {
+	// InWorkspace says whether a path lies in the workspace, as it is named or as its links lead. nil: there is no workspace.
+	InWorkspace func(path string) bool
+	// Outside translates a path to the host's name for it, so that a step inside a container and one outside find the same
+	// receipt. nil: they are the same.
+	Outside func(path string) string
+	// Temp is the job's directory for temporary files, State the user's directory for state, Shared a directory in which
+	// every user of the machine may create files. Each may be "".
+	Temp, State, Shared string
+}
+
+// ErrNoPlace means that there is no directory outside the workspace for a receipt.
+var ErrNoPlace = errors.New("no directory outside the workspace can hold the receipt")
+
+// Read returns the receipt of the kubeconfig at output and the path of the receipt. The error is os.ErrNotExist where there
+// is none.
+func (s Store) Read(output string) (*Receipt, string, error) {
+	for _, place := range s.places(output) {
+		if s.refused(place) {
+			continue
+		}
+		if _, err := os.Lstat(place.path); err != nil && !place.beside {
+			continue // not here, or not for us to see
+		}
+		record, err := readFile(place.path)
+		return record, place.path, err
+	}
+	return nil, "", fs.ErrNotExist
+}
+
+// Choose returns where the receipt of the kubeconfig at output goes. The output's own directory is the caller's to make; any
+// other one exists by then.
+func (s Store) Choose(output string) (path string, err error) {
+	for _, place := range s.places(output) {
+		if place.beside {
+			return place.path, nil
+		}
+		if s.refused(place) || os.MkdirAll(filepath.Dir(place.path), 0o700) != nil || s.refused(place) {
+			continue
+		}
+		if writable(filepath.Dir(place.path)) {
+			return place.path, nil
+		}
+	}
+	return "", ErrNoPlace
+}
+
+// place is one directory that may hold a receipt.
+type place struct {
+	path   string
+	beside bool
+	shared bool // others may create files beside our directory
+}
+
+// places are where the receipt of a kubeconfig may lie, the best first.
+func (s Store) places(output string) []place {
+	if !s.inWorkspace(output) && !s.inWorkspace(Path(output)) {
+		return []place{{path: Path(output), beside: true}}
+	}
+	name := s.name(output)
+	var all []place
+	if s.Temp != "" {
+		all = append(all, place{path: filepath.Join(s.Temp, "kubemint", name)})
+	}
+	if s.State != "" {
+		all = append(all, place{path: filepath.Join(s.State, "kubemint", name)})
+	}
+	if s.Shared != "" {
+		all = append(all, place{path: filepath.Join(s.Shared, "kubemint-"+userID(), name), shared: true})
+	}
+	return all
+}
+
+// name is the receipt's file name: it follows from the output's path alone, so that revoke needs nothing else to find it.
+func (s Store) name(output string) string {
+	if s.Outside != nil {
+		output = s.Outside(output)
+	}
+	sum := sha256.Sum256([]byte(filepath.Clean(output)))
+	return hex.EncodeToString(sum[:16]) + ".receipt"
+}
+
+func (s Store) inWorkspace(path string) bool { return s.InWorkspace != nil && s.InWorkspace(path) }
+
+// refused says whether others can have written what lies in a place: it is in the workspace, or in a directory that another
+// user made. What is not there yet is not refused.
+func (s Store) refused(p place) bool {
+	dir := filepath.Dir(p.path)
+	if !filepath.IsAbs(dir) || s.inWorkspace(p.path) {
+		return true
+	}
+	info, err := os.Lstat(dir)
+	if !p.shared || errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	return err != nil || !info.IsDir() || !private(info)
+}
+
+// writable tries: a mode says little on a read-only file system, or in a container of another user.
+func writable(dir string) bool {
+	file, err := os.CreateTemp(dir, ".try*")
+	if err != nil {
+		return false
+	}
+	_ = file.Close()
+	return os.Remove(file.Name()) == nil
+}
