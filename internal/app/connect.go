@@ -1,11 +1,10 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 	"github.com/kubemint/kubemint/internal/receipt"
 	"github.com/kubemint/kubemint/internal/source"
 	"github.com/kubemint/kubemint/internal/token"
+	"github.com/kubemint/kubemint/internal/workspace"
 )
 
 // loadSource reads the runner's credential. The context is the caller's: a receipt names another one than the input.
@@ -52,34 +52,13 @@ func (r *run) loadSource(given, contextName string, getenv func(string) string) 
 // answerWithin is what a cloud's token endpoint gets before it is tried again: it mostly answers in a second.
 const answerWithin = 10 * time.Second
 
-// workspace is where a pull request's files may lie. Where no platform says so it is the checkout around the working directory,
-// or else that directory, unless it holds the home directory: nobody checks a repository out there.
-func (r *run) workspace() string {
-	dir := r.platform.Absolute(".")
-	if r.platform.Name() != "plain" {
-		return dir
-	}
-	for at := dir; at != filepath.Dir(at); at = filepath.Dir(at) {
-		if _, err := os.Stat(filepath.Join(at, ".git")); err == nil {
-			return at
-		}
-	}
-	home := r.getenv("HOME")
-	if rest, err := filepath.Rel(dir, home); home != "" && err == nil && filepath.IsLocal(rest) {
-		return ""
-	}
-	return dir
+// workspace is the checkout: the directories that a pull request can have written.
+func (r *run) workspace() []string {
+	return workspace.Find(r.platform.Workspace(), r.process.Dir, cmp.Or(r.getenv("HOME"), r.getenv("USERPROFILE")))
 }
 
-// inWorkspace says whether a path lies in the workspace, as it is named or as its links lead.
-func (r *run) inWorkspace(path string) bool {
-	dir := r.workspace()
-	if dir == "" {
-		return false
-	}
-	rest, err := filepath.Rel(dir, path)
-	return err == nil && filepath.IsLocal(rest)
-}
+// inWorkspace says whether a pull request can have written what is at this path, or what it leads to. It need not exist.
+func (r *run) inWorkspace(path string) bool { return workspace.Dirs(r.workspace()).Hold(path) }
 
 // authority is the input `certificate_authority`, nil where it is not given.
 func (r *run) authority() ([]byte, error) {

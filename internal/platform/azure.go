@@ -37,6 +37,13 @@ func (a azure) Marks() access.Marks {
 	}
 }
 
+// Workspace reaches up to the directory of the run: a checkout's `path` is relative to it, and artifacts are downloaded
+// into it. SYSTEM_DEFAULTWORKINGDIRECTORY differs from the sources in a release.
+func (a azure) Workspace() []string {
+	return a.dirs("PIPELINE_WORKSPACE", "AGENT_BUILDDIRECTORY", "BUILD_SOURCESDIRECTORY", "BUILD_REPOSITORY_LOCALPATH",
+		"SYSTEM_DEFAULTWORKINGDIRECTORY")
+}
+
 func (a azure) Temp() string { return a.env.Getenv("AGENT_TEMPDIRECTORY") }
 
 // DefaultOutput is where the agent deletes everything before and after each job. Its name is the same in every step, so that

@@ -36,6 +36,8 @@ func (b buildkite) Marks() access.Marks {
 	}
 }
 
+func (b buildkite) Workspace() []string { return b.dirs("BUILDKITE_BUILD_CHECKOUT_PATH") }
+
 func (b buildkite) socket() string { return b.env.Getenv("BUILDKITE_AGENT_JOB_API_SOCKET") }
 
 func (b buildkite) Masks() bool { return b.socket() != "" && b.env.Exists(b.socket()) }

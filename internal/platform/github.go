@@ -89,6 +89,9 @@ func (g github) container() bool { return g.env.Getenv("GITHUB_WORKSPACE") == "/
 
 func (g github) Absolute(path string) string { return under(g.env.Getenv("GITHUB_WORKSPACE"), path) }
 
+// Workspace is the only directory that actions/checkout writes into.
+func (g github) Workspace() []string { return g.dirs("GITHUB_WORKSPACE") }
+
 func (g github) Inside(path string) string {
 	return g.translate(path, func(m mount) (from, to string) { return m.outside, m.inside })
 }

@@ -35,6 +35,9 @@ func (g gitLab) DefaultOutput() string {
 
 func (g gitLab) Absolute(path string) string { return under(g.env.Getenv("CI_PROJECT_DIR"), path) }
 
+// Workspace leaves out CI_BUILDS_DIR, which also holds the file variables of [gitLab.Temp].
+func (g gitLab) Workspace() []string { return g.dirs("CI_PROJECT_DIR") }
+
 // Temp is where the runner puts file variables.
 func (g gitLab) Temp() string { return g.env.Getenv("CI_PROJECT_DIR") + ".tmp" }
 

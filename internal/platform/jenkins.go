@@ -23,6 +23,8 @@ func (j jenkins) Marks() access.Marks {
 	return access.Marks{Owner: "jenkins:" + job, Job: job, Run: get("BUILD_URL"), Commit: get("GIT_COMMIT")}
 }
 
+func (j jenkins) Workspace() []string { return j.dirs("WORKSPACE") }
+
 func (j jenkins) Temp() string { return j.env.Getenv("WORKSPACE_TMP") }
 
 // DefaultOutput is in the workspace's temporary directory, which Jenkins mounts into containers and keeps out of

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,6 +37,43 @@ func under(dir, path string) string {
 		return filepath.Clean(path)
 	}
 	return filepath.Join(dir, path)
+}
+
+// checkoutVariables name the checkout on CI systems that have no file of their own here. Most were looked up in
+// semantic-release/env-ci. CIRCLE_WORKING_DIRECTORY can begin with ~, and SEMAPHORE_GIT_DIR is relative to the home
+// directory.
+var checkoutVariables = []string{
+	"APPVEYOR_BUILD_FOLDER", "BITBUCKET_CLONE_DIR", "BITRISE_SOURCE_DIR", "CIRCLE_WORKING_DIRECTORY", "CIRRUS_WORKING_DIR",
+	"CI_WORKSPACE", // Woodpecker
+	"CODEBUILD_SRC_DIR", "DRONE_WORKSPACE", "SD_SOURCE_DIR", "SEMAPHORE_GIT_DIR", "SEMAPHORE_PROJECT_DIR", "TRAVIS_BUILD_DIR",
+	"VELA_BUILD_WORKSPACE", "bamboo_build_working_directory",
+}
+
+// Workspace has the further sources of a CodeBuild project as well: CODEBUILD_SRC_DIR_<identifier>.
+func (p plain) Workspace() []string {
+	names := slices.Clone(checkoutVariables)
+	for _, name := range p.env.Names {
+		if strings.HasPrefix(name, "CODEBUILD_SRC_DIR_") {
+			names = append(names, name)
+		}
+	}
+	dirs := p.dirs(names...)
+	for i, dir := range dirs {
+		if rest, ok := strings.CutPrefix(dir, "~"); ok || !filepath.IsAbs(dir) {
+			dirs[i] = filepath.Join(p.env.Getenv("HOME"), rest)
+		}
+	}
+	return dirs
+}
+
+// dirs are the values of those variables that are set.
+func (p plain) dirs(variables ...string) (dirs []string) {
+	for _, name := range variables {
+		if dir := p.env.Getenv(name); dir != "" {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs
 }
 
 func (plain) Inside(path string) string  { return path }

@@ -30,6 +30,9 @@ type Platform interface {
 	DefaultOutput() string
 	// Absolute completes a relative output path: under the workspace.
 	Absolute(path string) string
+	// Workspace is where this CI system says that it checks out what others wrote, as this process sees it: none, one or
+	// several directories, some of which may not exist.
+	Workspace() []string
 	// Inside translates a path of the host to where this process sees it, Outside the other way round.
 	Inside(path string) string
 	Outside(path string) string
@@ -110,6 +113,7 @@ func (e Environment) open(variable string, flags int, remedy string) (*os.File, 
 // Environment is what a platform is recognised and read by.
 type Environment struct {
 	Getenv        func(string) string
+	Names         []string // of all variables that are set
 	Stdout        io.Writer
 	Exists        func(path string) bool
 	WorkDir       string

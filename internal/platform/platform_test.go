@@ -2,8 +2,10 @@ package platform_test
 
 import (
 	"bytes"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +23,7 @@ type variables map[string]string
 func detect(env variables) (platform.Platform, *bytes.Buffer) {
 	stdout := new(bytes.Buffer)
 	return platform.Detect(platform.Environment{
-		Getenv: func(name string) string { return env[name] }, Stdout: stdout, WorkDir: "/here",
+		Getenv: func(name string) string { return env[name] }, Names: slices.Sorted(maps.Keys(env)), Stdout: stdout, WorkDir: "/here",
 		Exists: func(string) bool { return true },
 	}), stdout
 }
@@ -239,4 +241,40 @@ func read(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return string(content)
+}
+
+func TestWorkspaceIsWhatTheCISystemNames(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		env  variables
+		want []string
+	}{
+		"GitHub":              {variables{"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": "/w/shop/shop", "RUNNER_WORKSPACE": "/w/shop"}, []string{"/w/shop/shop"}},
+		"GitHub, a container": {variables{"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": "/github/workspace"}, []string{"/github/workspace"}},
+		"GitLab":              {variables{"GITLAB_CI": "true", "CI_PROJECT_DIR": "/builds/a/shop", "CI_BUILDS_DIR": "/builds"}, []string{"/builds/a/shop"}},
+		"Jenkins":             {variables{"JENKINS_URL": "x", "WORKSPACE": "/j/shop", "WORKSPACE_TMP": "/j/shop@tmp"}, []string{"/j/shop"}},
+		"Azure Pipelines": {
+			variables{
+				"TF_BUILD": "True", "PIPELINE_WORKSPACE": "/w/1", "AGENT_BUILDDIRECTORY": "/w/1", "BUILD_SOURCESDIRECTORY": "/w/1/s",
+				"BUILD_REPOSITORY_LOCALPATH": "/w/1/s/shop", "SYSTEM_DEFAULTWORKINGDIRECTORY": "/w/1/s", "AGENT_TEMPDIRECTORY": "/w/_temp",
+			},
+			[]string{"/w/1", "/w/1", "/w/1/s", "/w/1/s/shop", "/w/1/s"},
+		},
+		"Azure Pipelines, a release": {variables{"TF_BUILD": "True", "SYSTEM_DEFAULTWORKINGDIRECTORY": "/w/r1/a"}, []string{"/w/r1/a"}},
+		"Buildkite":                  {variables{"BUILDKITE": "true", "BUILDKITE_BUILD_CHECKOUT_PATH": "/b/shop", "BUILDKITE_BUILD_PATH": "/b"}, []string{"/b/shop"}},
+		"CircleCI":                   {variables{"CIRCLE_WORKING_DIRECTORY": "~/project", "HOME": "/home/circleci"}, []string{"/home/circleci/project"}},
+		"CircleCI, all of HOME":      {variables{"CIRCLE_WORKING_DIRECTORY": "~", "HOME": "/home/circleci"}, []string{"/home/circleci"}},
+		"CircleCI, absolute":         {variables{"CIRCLE_WORKING_DIRECTORY": "/go/src/shop", "HOME": "/root"}, []string{"/go/src/shop"}},
+		"Semaphore":                  {variables{"SEMAPHORE_GIT_DIR": "shop", "HOME": "/home/semaphore"}, []string{"/home/semaphore/shop"}},
+		"Bitbucket":                  {variables{"BITBUCKET_CLONE_DIR": "/opt/build"}, []string{"/opt/build"}},
+		"Drone":                      {variables{"DRONE_WORKSPACE": "/drone/src"}, []string{"/drone/src"}},
+		"Woodpecker":                 {variables{"CI_WORKSPACE": "/woodpecker/src/shop"}, []string{"/woodpecker/src/shop"}},
+		"CodeBuild, two sources":     {variables{"CODEBUILD_SRC_DIR": "/c/1/src", "CODEBUILD_SRC_DIR_Lib": "/c/2/src"}, []string{"/c/1/src", "/c/2/src"}},
+		"Bamboo":                     {variables{"bamboo_build_working_directory": "/bamboo/SHOP"}, []string{"/bamboo/SHOP"}},
+		"nothing is known":           {variables{"CI": "true"}, nil},
+	} {
+		if p, _ := detect(c.env); !cmp.Equal(c.want, p.Workspace()) {
+			t.Errorf("%s: %q", name, p.Workspace())
+		}
+	}
 }

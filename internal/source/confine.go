@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/kubemint/kubemint/internal/workspace"
 )
 
 const flatten = "embed the file: `kubectl config view --raw --flatten`"
@@ -63,7 +65,7 @@ func (l *loader) confined(path, kubeconfig string) ([]byte, error) {
 		// Says why in its own words. Links of /proc lead to what has no path: those can be followed, and are not.
 		return readRegular(path, os.Stat, func(string) (*os.File, error) { return nil, err })
 	}
-	dirs := []string{l.Workspace, l.Temp, l.InClusterDir}
+	dirs := append(slices.Clone(l.Workspace), l.Temp, l.InClusterDir)
 	if kubeconfig != "" {
 		dirs = append(dirs, filepath.Dir(kubeconfig))
 		if in(l.home(), kubeconfig) {
@@ -90,7 +92,13 @@ func readBelow(dir, rest string) ([]byte, error) {
 // untrusted says whether somebody else than the workflow's author may have written the kubeconfig: a pull request the
 // workspace, and content comes from nobody knows where.
 func (l *loader) untrusted(kubeconfig string) bool {
-	return kubeconfig == "" || in(l.Workspace, kubeconfig)
+	return kubeconfig == "" || l.written(kubeconfig)
+}
+
+// written says whether a pull request can have written this file: it lies in the workspace. Content is the workflow
+// author's.
+func (l *loader) written(file string) bool {
+	return file != "" && workspace.Dirs(l.Workspace).Hold(file)
 }
 
 // in counts a link that lies in the directory as well as one that leads there.

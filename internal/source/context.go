@@ -166,7 +166,7 @@ func (l *loader) user(name string, u *api.AuthInfo, c *api.Cluster) (err error) 
 // written: where kubeconfigs are merged, or a receipt names several, that file chooses among all users of the others.
 func (l *loader) paired(op string, u *api.AuthInfo, c *api.Cluster) error {
 	expected := l.ExpectFingerprint != "" || l.ExpectServer != "" && c.ProxyURL == "" // a proxy could stand in for the server
-	if l.login != nil || expected || !in(l.Workspace, c.LocationOfOrigin) || in(l.Workspace, u.LocationOfOrigin) {
+	if l.login != nil || expected || !l.written(c.LocationOfOrigin) || l.written(u.LocationOfOrigin) {
 		return nil
 	}
 	return fail(op, "the credential of another kubeconfig would go to the server of one of the workspace, "+

@@ -10,5 +10,5 @@
 // Sizes are bounded. An error shows, of what a kubeconfig holds, the names of entries and programs and nothing else.
 // Stricter than kubectl: plain http, skipped TLS verification and a user without credential are refused.
 //
-// It may import the rooms problem, receipt, token and source/cloud.
+// It may import the rooms problem, receipt, token, workspace and source/cloud.
 package source

@@ -115,7 +115,7 @@ func TestHostileKubeconfigs(t *testing.T) {
 			}
 			write(t, path, os.Expand(string(file.Data), func(name string) string { return values[name] }))
 			s, err := Load(Input{
-				Kubeconfig: path, Workspace: work, Temp: temp, HTTP: attacker.Client(),
+				Kubeconfig: path, Workspace: []string{work}, Temp: temp, HTTP: attacker.Client(),
 				Getenv: env("HOME", dir+"/home", "PATH", work, "AWS_ACCESS_KEY_ID", "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY", "canary-of-a-cloud",
 					"CLOUDSDK_AUTH_ACCESS_TOKEN", "canary-of-a-cloud", "AZURE_CLIENT_ID", "00000000-0000-0000-0000-000000000001",
 					"AZURE_TENANT_ID", "00000000-0000-0000-0000-000000000002", "AZURE_CLIENT_SECRET", "canary-of-a-cloud"),
@@ -185,7 +185,7 @@ func TestACredentialOfAnotherKubeconfig(t *testing.T) {
 		"none of them, by a receipt": {Input{Kubeconfig: mint(t, work+"/mine", file("prod", trusted))}, ""},
 		"both of the workspace":      {Input{Getenv: env("KUBECONFIG", evil+":"+write(t, work+"/all", entries("prod", "prod=p")))}, ""},
 	} {
-		c.in.Workspace, c.in.Receipt = work, receipt.Read
+		c.in.Workspace, c.in.Receipt = []string{work}, receipt.Read
 		if c.in.Getenv == nil {
 			c.in.Getenv = env()
 		}

@@ -341,7 +341,7 @@ func TestReleaseOfACloudsToken(t *testing.T) {
 		"unusual, of the workspace, expected": {login: odd, server: "https://a.azmk8s.io", from: inside, expect: byURL, released: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := &loader{Input: Input{Workspace: work, Getenv: env()}}
+			l := &loader{Input: Input{Workspace: []string{work}, Getenv: env()}}
 			if c.expect != nil {
 				c.expect(&l.Input)
 			}
@@ -358,7 +358,7 @@ func TestReleaseOfACloudsToken(t *testing.T) {
 	}
 	// The user comes from one file, and the cluster from another: either may be a pull request's.
 	for _, from := range [][2]string{{inside, outside}, {outside, inside}} {
-		l := &loader{Input: Input{Workspace: work, Getenv: env()}}
+		l := &loader{Input: Input{Workspace: []string{work}, Getenv: env()}}
 		u, _ := url.Parse(ip)
 		if l.release("use user", bare, u, &api.AuthInfo{LocationOfOrigin: from[0]}, &api.Cluster{LocationOfOrigin: from[1]}) == nil {
 			t.Errorf("released to %q", from)
@@ -386,7 +386,7 @@ func TestFilesThatAKubeconfigNames(t *testing.T) {
 	} {
 		for _, named := range append(allowed, dir+"/elsewhere/ca", work+"/link", "../../elsewhere/ca", work+"/../../elsewhere/ca", "/etc/hostname") {
 			path := write(t, from, kubeconfig("certificate-authority: "+named, "token: t"))
-			_, err := Load(Input{Kubeconfig: path, Workspace: work, Temp: temp, InClusterDir: mount, Getenv: env("HOME", home)})
+			_, err := Load(Input{Kubeconfig: path, Workspace: []string{work}, Temp: temp, InClusterDir: mount, Getenv: env("HOME", home)})
 			want := false
 			for _, a := range allowed {
 				want = want || a == named
@@ -406,14 +406,14 @@ func TestFilesThatAKubeconfigNames(t *testing.T) {
 		if strings.HasSuffix(from, "home-link") {
 			symlink(t, home+"/.kube/other", from)
 		}
-		_, err := Load(Input{Kubeconfig: from, Workspace: work, Temp: temp, InClusterDir: mount, Getenv: env("HOME", home)})
+		_, err := Load(Input{Kubeconfig: from, Workspace: []string{work}, Temp: temp, InClusterDir: mount, Getenv: env("HOME", home)})
 		if want != (err == nil) || err != nil && !strings.Contains(err.Error(), "it names a file as its tokenFile") {
 			t.Errorf("%s: %v", from, err)
 		}
 	}
 	// Everything is below the root directory: it counts for nothing.
 	path := write(t, dir+"/at-root/config", kubeconfig("certificate-authority: "+dir+"/elsewhere/ca", "token: t"))
-	if _, err := Load(Input{Kubeconfig: path, Workspace: "/", Temp: "/", Getenv: env("HOME", "/")}); err == nil {
+	if _, err := Load(Input{Kubeconfig: path, Workspace: []string{"/"}, Temp: "/", Getenv: env("HOME", "/")}); err == nil {
 		t.Error("a home at the root directory opens all files")
 	}
 }

@@ -84,7 +84,7 @@ const guard = "if it is yours, say which cluster is meant: `expect_cluster: sha2
 // release refuses to send a token of the runner's cloud identity to a server that is not known to be that cloud's. Such a
 // token opens more than a cluster, and whoever wrote the kubeconfig chose the server, its CA and the proxy on the way.
 func (l *loader) release(op string, login *cloud.Login, server *url.URL, u *api.AuthInfo, c *api.Cluster) error {
-	host, written := server.Hostname(), in(l.Workspace, u.LocationOfOrigin) || in(l.Workspace, c.LocationOfOrigin)
+	host, written := server.Hostname(), l.written(u.LocationOfOrigin) || l.written(c.LocationOfOrigin)
 	untrusted := l.untrusted(u.LocationOfOrigin) || l.untrusted(c.LocationOfOrigin)
 	known := login.Serves(host) || login.BareIP && net.ParseIP(host) != nil && !written
 	whole := l.ExpectFingerprint != "" // the other end is known by its CA, whatever stands between

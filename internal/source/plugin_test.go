@@ -90,7 +90,7 @@ func TestNothingIsExecuted(t *testing.T) {
 		for _, plugin := range []string{"exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: " + canary + "}", "auth-provider: {name: gcp, config: {cmd-path: " + canary + "}}"} {
 			t.Run(name+" "+plugin[:4], func(t *testing.T) {
 				seen = nil
-				s, err := Load(Input{Kubeconfig: write(t, dir+"/kubeconfig", kubeconfig(cluster, c.user+plugin)), Workspace: dir + "/work", Getenv: env()})
+				s, err := Load(Input{Kubeconfig: write(t, dir+"/kubeconfig", kubeconfig(cluster, c.user+plugin)), Workspace: []string{dir + "/work"}, Getenv: env()})
 				if c.want == "" {
 					if got := failure(t, err); !strings.Contains(got, "never runs") && !strings.Contains(got, "cmd-path and cmd-args") {
 						t.Error(got)

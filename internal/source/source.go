@@ -38,7 +38,7 @@ type Input struct {
 	Getenv       func(string) string // the clouds' variables, KUBECONFIG, HOME, KUBERNETES_SERVICE_HOST and _PORT
 	Inside       func(string) string // from a path of the host to the same file in this container; nil: identity
 	InClusterDir string              // where a pod's ServiceAccount is mounted; empty: Kubernetes' own place
-	Workspace    string              // the checkout, which a pull request may have written; empty: there is none
+	Workspace    []string            // directories of the checkout, which a pull request can have written
 	Temp         string              // the job's directory for temporary files; empty: there is none
 	HTTP         *http.Client        // for the clouds' token endpoints
 
