@@ -237,7 +237,7 @@ func refusedTo(t *testing.T, l *life, off time.Duration) {
 	})
 	run(t, v.dir, v.env)
 	says(t, v.runsOff(t, off, 7, "revoke"), `^error: delete Lease \S+: `, `^hint: the credential lives until 20\S+Z unless you run  kubectl `)
-	if _, err := os.Stat(filepath.Join(v.dir, "kubemint.kubeconfig.receipt")); err != nil {
+	if _, err := os.Stat(receiptIn(v.dir, "kubemint.kubeconfig")); err != nil {
 		t.Errorf("the receipt is gone, and the token lives: %v", err)
 	}
 }
@@ -261,7 +261,7 @@ func TestAPageHasNoClock(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	says(t, said, `^error: delete Lease \S+: the answer is not one of the Kubernetes API`, `^hint: the credential lives until `)
-	if _, err := os.Stat(filepath.Join(v.dir, "kubemint.kubeconfig.receipt")); err != nil {
+	if _, err := os.Stat(receiptIn(v.dir, "kubemint.kubeconfig")); err != nil {
 		t.Errorf("the receipt is gone, and the token lives: %v", err)
 	}
 }

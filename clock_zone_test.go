@@ -81,7 +81,7 @@ func TestTimeZones(t *testing.T) {
 				t.Fatal(stderr)
 			}
 			said := stderr.String()
-			for _, file := range []string{summary, filepath.Join(v.dir, "kubemint.kubeconfig.receipt")} {
+			for _, file := range []string{summary, receiptIn(v.dir, "kubemint.kubeconfig")} {
 				content, err := os.ReadFile(file)
 				if err != nil {
 					t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,8 +39,16 @@ func program(t *testing.T, dir string, env []string, args ...string) (command *e
 	t.Helper()
 	stderr = new(bytes.Buffer)
 	command = exec.CommandContext(t.Context(), "kubemint", args...)
-	command.Dir, command.Env, command.Stderr = dir, append(slices.Clone(env), raceExit), stderr
+	command.Dir, command.Env, command.Stderr = dir, append([]string{stateIn(dir), raceExit}, env...), stderr
 	return command, stderr
+}
+
+// stateIn has receipts of a checkout kept beside it, inside the test's own temporary directory.
+func stateIn(dir string) string { return "XDG_STATE_HOME=" + dir + "-state" }
+
+// receiptIn is where the receipt of a kubeconfig of a checkout lies then.
+func receiptIn(dir, output string) string {
+	return receiptOf(dir+"-state", filepath.Join(dir, output))
 }
 
 // raceExit spares a program that was built with the race detector the second that it waits for before it ends.

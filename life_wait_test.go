@@ -71,7 +71,7 @@ func outlivesItsLease(t *testing.T, cluster *kubetest.ControlPlane) {
 		t.Errorf("the token is dead after all: %v", err)
 	}
 	// The receipt stays, so that who may can try again.
-	if _, err := os.Stat(filepath.Join(dir, "kubemint.kubeconfig.receipt")); err != nil {
+	if _, err := os.Stat(receiptIn(dir, "kubemint.kubeconfig")); err != nil {
 		t.Error(err)
 	}
 }

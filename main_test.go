@@ -115,7 +115,7 @@ func TestScripts(t *testing.T) {
 				ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(expand(ts, ts.ReadFile(args[0]))), 0o600))
 			},
 			"receipt": func(ts *testscript.TestScript, _ bool, args []string) {
-				ts.Setenv(args[0], receiptOf(ts.Getenv("HOME"), ts.MkAbs(args[1])))
+				ts.Setenv(args[0], receiptOf(ts.Getenv("HOME")+"/.local/state", ts.MkAbs(args[1])))
 			},
 			"exits":  exits,
 			"mode":   mode,
@@ -150,15 +150,15 @@ func setUp(env *testscript.Env, cluster *kubetest.ControlPlane) error {
 	env.Setenv("HOME", home)
 	env.Setenv("GORACE", strings.TrimPrefix(raceExit, "GORACE="))
 	env.Setenv("SERVER", cluster.URL)
-	env.Setenv("RECEIPT", receiptOf(home, filepath.Join(env.WorkDir, "kubemint.kubeconfig")))
+	env.Setenv("RECEIPT", receiptOf(home+"/.local/state", filepath.Join(env.WorkDir, "kubemint.kubeconfig")))
 	env.Setenv("PATH", filepath.Dir(cluster.Kubectl())+string(os.PathListSeparator)+env.Getenv("PATH"))
 	return nil
 }
 
 // receiptOf is where the receipt of a kubeconfig in the workspace lies: in the user's state, by a hash of its path.
-func receiptOf(home, output string) string {
+func receiptOf(state, output string) string {
 	sum := sha256.Sum256([]byte(output))
-	return filepath.Join(home, ".local/state/kubemint", hex.EncodeToString(sum[:16])+".receipt")
+	return filepath.Join(state, "kubemint", hex.EncodeToString(sum[:16])+".receipt")
 }
 
 func expand(ts *testscript.TestScript, text string) string { return os.Expand(text, ts.Getenv) }

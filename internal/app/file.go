@@ -66,6 +66,19 @@ func writeFile(path string, data []byte) error {
 	return nil
 }
 
+// tryDirectory finds out whether a file can be written beside others of its directory, before anything is made for it.
+func tryDirectory(path string) error {
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"*")
+	if err != nil {
+		return unwritable(path, cause(err))
+	}
+	_ = file.Close()
+	if err := os.Remove(file.Name()); err != nil {
+		return unwritable(path, cause(err))
+	}
+	return nil
+}
+
 // fileLimit is more than any file of ours has.
 const fileLimit = 4 << 20
 

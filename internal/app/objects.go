@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -47,15 +48,10 @@ func refOf(o receipt.Object) access.Ref {
 
 func (d *removal) deleteOne(ctx context.Context, recorded receipt.Object) error {
 	ref := refOf(recorded)
-	op := "delete " + ref.String()
 	object := cluster.Empty(ref)
 	if object == nil || !d.named(ref) {
-		return problem.Newf(problem.Revoke, op, "kubemint makes no object of that name for ServiceAccount %s/%s",
+		return problem.Newf(problem.Revoke, "delete "+ref.String(), "kubemint makes no object of that name for ServiceAccount %s/%s",
 			d.record.Account.Namespace, d.record.Account.Name).Hint("it was left alone")
-	}
-	if recorded.UID == "" && !d.fresh {
-		return problem.Newf(problem.Revoke, op, "the run ended before it knew the object's UID").
-			Hint("it was left alone: kubemint sweep --all-namespaces deletes it once it has expired")
 	}
 	if err := d.client.Get(ctx, object); err != nil {
 		if cluster.Missing(err) {
@@ -67,7 +63,7 @@ func (d *removal) deleteOne(ctx context.Context, recorded receipt.Object) error 
 		return err
 	}
 	if err := d.client.Delete(ctx, object); err != nil && !cluster.Missing(err) {
-		return d.client.Explain(problem.Revoke, op, err)
+		return d.client.Explain(problem.Revoke, "delete "+ref.String(), err)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -92,7 +88,8 @@ func (d *removal) named(ref access.Ref) bool {
 }
 
 // refuseForeign refuses an object that is not the one that the receipt names: recreated, without our label, or another
-// owner's.
+// owner's. Of an object whose UID the run did not live to record, its mark has to say that it is of one run alone
+// (docs/adr/0006-objects-without-uid.md).
 func (d *removal) refuseForeign(object access.Object, recorded receipt.Object) error {
 	var why error
 	switch owner := object.GetAnnotations()[access.AnnotationOwner]; {
@@ -101,7 +98,9 @@ func (d *removal) refuseForeign(object access.Object, recorded receipt.Object) e
 	case object.GetLabels()[access.LabelManagedBy] != access.ManagedBy:
 		why = errors.New("it has lost the label " + access.LabelManagedBy)
 	case owner != d.platform.Marks().Owner:
-		why = errors.New("it belongs to another owner: " + owner)
+		why = errors.New("it belongs to another owner: " + cmp.Or(owner, "none"))
+	case recorded.UID == "" && !d.fresh && object.GetAnnotations()[access.AnnotationExpiresAt] == "":
+		why = errors.New("the run ended before it knew the object's UID, and nothing says that it is of that run alone")
 	default:
 		return nil
 	}

@@ -92,6 +92,9 @@ func (m *minting) openReceipt() error {
 	}
 	made, err := makeDirs(m.output.path)
 	record.Dirs = append(record.Dirs, made...)
+	if err == nil {
+		err = tryDirectory(m.output.path)
+	}
 	if err != nil {
 		return err
 	}
