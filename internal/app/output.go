@@ -26,6 +26,7 @@ type output struct {
 	before      []byte // content of an earlier run's file; nil where there is none
 	envBefore   []byte // the same of the file of outputs beside it
 	earlier     *receipt.Receipt
+	expired     bool // the earlier credential is for another cluster or account, and dead
 	receipt     *receipt.Receipt
 	written     bool   // the new file lies at path
 	private     string // the directory of exec; "" for a mint
@@ -48,8 +49,12 @@ func (r *run) chooseOutput(sourceFiles []string, record *receipt.Receipt) (*outp
 	if err := o.findEarlier(r.receipts(), info, err); err != nil {
 		return nil, err
 	}
-	if err := o.refuseOther(record); err != nil {
+	if err := o.refuseOther(record, r.now()); err != nil {
 		return nil, err
+	}
+	if o.expired {
+		r.log.Printf("note: the credential that was here, for ServiceAccount %s/%s at %s, has expired: kubemint sweep deletes its lease",
+			o.earlier.Account.Namespace, o.earlier.Account.Name, o.earlier.Server)
 	}
 	record.Output = o.path
 	return o, r.readEnvFile(o)
@@ -96,12 +101,15 @@ func (o *output) findEarlier(receipts receipt.Store, info fs.FileInfo, statErr e
 	return nil
 }
 
-// refuseOther refuses to replace a credential for another cluster or ServiceAccount. To end that one, this run would have to
-// log in by the earlier run's receipt.
-func (o *output) refuseOther(record *receipt.Receipt) error {
+// refuseOther refuses to replace a credential for another cluster or ServiceAccount that may live. To end that one, this run
+// would have to log in by the earlier run's receipt.
+func (o *output) refuseOther(record *receipt.Receipt, now time.Time) error {
 	earlier := o.earlier
-	if earlier == nil || (earlier.Server == record.Server && earlier.Fingerprint == record.Fingerprint &&
-		earlier.Account == record.Account) {
+	if earlier == nil || earlier.SameTarget(record) {
+		return nil
+	}
+	if end, err := time.Parse(time.RFC3339, earlier.ExpiresAt); err == nil && now.After(end.Add(expiredFor)) {
+		o.expired = true
 		return nil
 	}
 	return problem.Newf(problem.Config, "write "+o.path, "it is for ServiceAccount %s/%s at %s, and this run is for %s/%s at %s",
@@ -109,6 +117,10 @@ func (o *output) refuseOther(record *receipt.Receipt) error {
 		Hint("name another file in `output`: one file holds one credential").
 		Hint("or end the earlier credential first: kubemint revoke")
 }
+
+// expiredFor is how long ago a token has to have expired by this machine's clock to count as dead: the API server takes one for
+// about a minute longer (65 s were seen), and clocks differ.
+const expiredFor = 5 * time.Minute
 
 // readEnvFile keeps what the file of outputs beside the kubeconfig holds, and refuses to replace one that is not ours.
 func (r *run) readEnvFile(o *output) (err error) {

@@ -69,8 +69,10 @@ func (m *minting) openReceipt() error {
 		record.TokenHash = earlier.TokenHash
 		record.Dirs = slices.Clone(earlier.Dirs)
 		record.EnvFile = earlier.EnvFile
-		record.Leases = slices.Clone(earlier.Leases)
-		record.Objects = slices.Clone(earlier.Objects)
+		if !m.output.expired {
+			record.Leases = slices.Clone(earlier.Leases)
+			record.Objects = slices.Clone(earlier.Objects)
+		}
 	}
 	if m.desired.Ephemeral() {
 		for _, o := range m.desired.Objects {

@@ -79,6 +79,11 @@ func (r *Receipt) Small() *Receipt {
 	return &small
 }
 
+// SameTarget says whether two records are of one ServiceAccount at one API server.
+func (r *Receipt) SameTarget(other *Receipt) bool {
+	return r.Server == other.Server && r.Fingerprint == other.Fingerprint && r.Account == other.Account
+}
+
 // Encode gives the record as one line of JSON.
 func (r *Receipt) Encode() ([]byte, error) {
 	r.Version = Version
