@@ -85,6 +85,8 @@ func (tr *trial) failure() outcome {
 		return outcome{codes: []int{3}, says: `error: .*: the certificate of https://127\.0\.0\.1:\d+ is not signed by the kubeconfig's CA: .*\n(.*\n)*hint: see whether certificate-authority-data `}
 	case "page instead of an answer", "page of a login":
 		return outcome{codes: []int{3}, says: `error: .*: the answer is not one of the Kubernetes API \((200 OK|403 Forbidden)\)`}
+	case "redirect":
+		return outcome{codes: []int{3}, says: `error: .*: the answer is a redirect \(307 Temporary Redirect\) to "https://login\.test", which is not followed\nhint: `}
 	case "401":
 		switch {
 		case proves && !forGood:

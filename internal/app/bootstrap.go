@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -49,11 +51,56 @@ func (s *subjects) Set(value string) error {
 	return nil
 }
 
+// crowds are names of RBAC that stand for many: whoever gets rights under one of them is not the runner alone. The accounts of
+// one namespace (system:serviceaccounts:NAMESPACE) may be runners of their own, and are not among them.
+var crowds = map[string]string{
+	"*":                      "everyone",
+	"system:anonymous":       "everyone who reaches the API server, without any credential",
+	"system:unauthenticated": "everyone who reaches the API server, without any credential",
+	"system:authenticated":   "everyone whom the API server knows: each person, node and pod",
+	"system:serviceaccounts": "each ServiceAccount of the cluster, so everyone who can start a pod anywhere in it",
+}
+
+// check refuses subjects that are not one runner, or that a reviewer could not tell from another one.
+func (s *subjects) check() error {
+	for _, subject := range *s {
+		flag := strings.ToLower(subject.Kind) + ":" + strconv.QuoteToASCII(subject.Name)
+		hidden := strings.ContainsFunc(subject.Name, func(r rune) bool { return !unicode.IsGraphic(r) }) // Cf among them
+		plain := strings.Trim(strings.ToLower(strings.Map(visible, subject.Name)), ": ")
+		who, many := crowds[plain]
+		switch {
+		case many:
+			return problem.Newf(problem.Config, "read --subject "+flag, "it is %s", who).
+				Hint("name the runner itself: `kubectl auth whoami`, as the runner, shows its user and groups").
+				Hint("a runner that is called system:anonymous has not logged in: give it a credential, and no rights").
+				Hint("for the pods of one namespace: group:system:serviceaccounts:NAMESPACE")
+		case hidden || strings.TrimSpace(subject.Name) != subject.Name:
+			return problem.Newf(problem.Config, "read --subject "+flag, "it begins or ends with white space, or holds a character that does not show").
+				Hint("write the name as `kubectl auth whoami` shows it")
+		}
+	}
+	return nil
+}
+
+// visible drops what does not show, and makes every space one that does.
+func visible(r rune) rune {
+	switch {
+	case unicode.IsSpace(r):
+		return ' '
+	case !unicode.IsGraphic(r):
+		return -1
+	}
+	return r
+}
+
 // bootstrap prints manifests with the least rights that the runner's identity needs. It talks to no cluster.
 func (r *run) bootstrap(given options) error {
 	if given.steady && r.cfg.Access.Ephemeral {
 		return problem.Newf(problem.Config, "run bootstrap", "an ephemeral identity is made anew by each run: there is no steady state").
 			Hint("leave --steady out, or `ephemeral`")
+	}
+	if err := given.subjects.check(); err != nil {
+		return err
 	}
 	desired := access.Desire(r.cfg.Access.In(r.contextNamespace()), access.Marks{})
 	secret := token.NewPermanent(desired.Access.ServiceAccount, access.Marks{}).Name

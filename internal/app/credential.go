@@ -105,7 +105,7 @@ func (m *minting) credential(ctx context.Context) error {
 func (m *minting) mintToken(ctx context.Context) error {
 	wanted := token.Wanted{
 		Account: m.desired.Access.ServiceAccount, UID: m.accountUID(),
-		Lifetime: m.cfg.Token.Duration, Audiences: m.cfg.Token.Audiences,
+		Lifetime: m.cfg.Token.Duration, Audiences: m.cfg.Token.Audiences, Now: m.serverTime,
 	}
 	if m.lease != nil {
 		wanted.BoundTo = m.lease.Name
@@ -182,7 +182,7 @@ func (m *minting) permanentToken(ctx context.Context) error {
 			return m.client.Explain(problem.Mint, "create Secret "+m.permanent.Namespace+"/"+m.permanent.Name, err)
 		}
 	}
-	minted, err := token.AwaitPermanent(ctx, m.client, m.permanent, m.accountUID())
+	minted, err := token.AwaitPermanent(ctx, m.client, m.permanent, account, m.accountUID())
 	if err != nil {
 		return m.client.Explain(problem.Mint, "await token in Secret "+m.permanent.Namespace+"/"+m.permanent.Name, err)
 	}

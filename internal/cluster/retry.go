@@ -20,6 +20,8 @@ import (
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
+
+	"github.com/kubemint/kubemint/internal/wire"
 )
 
 const (
@@ -169,6 +171,8 @@ func transient(err error, try int) bool {
 	status, answered := answer(err)
 	var dns *net.DNSError
 	switch {
+	case wire.Final(err):
+		return false
 	case answered:
 		return status.Code == 429 || status.Code >= 500 && status.Code != 501 && status.Code != 505
 	case utilnet.IsConnectionRefused(err), errors.As(err, &dns), strings.Contains(err.Error(), "tls: bad record MAC"):
