@@ -107,6 +107,8 @@ func (tr *trial) failure() outcome {
 		return outcome{codes: []int{5}, says: `error: .*admission webhook "policy\.test" denied the request`}
 	case "409":
 		switch {
+		case tr.lasts != since && strings.HasPrefix(asked, "PATCH ") && strings.Contains(asked, "/secrets/"):
+			return outcome{codes: []int{4}, says: `error: await token in .*: secrets ".*" not found`} // nor is it there
 		case tr.lasts == once && (strings.HasPrefix(asked, "PATCH ") || strings.HasPrefix(asked, "POST ") && strings.HasSuffix(asked, "/leases")):
 			return success // the object is planned, the lease made anew
 		case tr.lasts != since && strings.HasPrefix(asked, "POST ") && strings.HasSuffix(asked, "/secrets"):

@@ -2,13 +2,11 @@ package app
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 
-	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -16,7 +14,6 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubemint/kubemint/internal/access"
-	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/token"
 )
@@ -154,9 +151,9 @@ func manifests(account types.NamespacedName, need access.Need, subjects []rbacv1
 
 // remarks are the comment above the manifests: what a reviewer has to know of them.
 func (r *run) remarks(desired access.Desired, given options, secret string) string {
-	declared, account := desired.Access, desired.Access.ServiceAccount
+	declared := desired.Access
 	var b strings.Builder
-	say := func(format string, args ...any) { fmt.Fprintf(&b, "# "+format+"\n", args...) }
+	say := func(format string, args ...any) { b.WriteString(comment(format, args...)) }
 	flavour, reach := "the first run included", strings.Join(declared.Namespaces, ", ")
 	if given.steady {
 		flavour = "once ServiceAccount, roles and bindings are as declared (--steady)"
@@ -164,41 +161,48 @@ func (r *run) remarks(desired access.Desired, given options, secret string) stri
 	if declared.ClusterScope {
 		reach = "the whole cluster"
 	}
-	say("The least rights of a runner that mints credentials of ServiceAccount %s for %s,", account, reach)
+	say("The least rights of a runner that mints credentials of ServiceAccount %s for %s,", declared.ServiceAccount, reach)
 	say("%s. For an administrator:  kubectl apply -f -", flavour)
 	if len(given.subjects) == 0 {
 		say("There are no bindings, since no --subject was given: " + subjectForms)
 	}
-	if given.steady && len(desired.Named) > 0 {
-		say("An empty role takes back what the first run needed there.")
-		say("Without it the rights of these roles stay unproven; for the proof, add the verb get on")
-		for _, ref := range desired.Named {
-			say("  %s", ref)
-		}
+	h := holder{Desired: desired, token: r.cfg.Token, steady: given.steady, secret: secret}
+	say("At worst, whoever holds these rights can")
+	for _, line := range h.worst() {
+		say("- %s", line)
 	}
-	if !given.steady && declared.CreateNamespace {
-		say("create_namespace: no Role can lie in a namespace that is not there yet, so the rights are on the whole cluster.")
-		say("Apply the output of --steady once the namespaces are there.")
-	}
-	if declared.Ephemeral {
-		say("ephemeral: names are random, so the rights are on every ServiceAccount, role and binding of the place.")
-		say("The runner can be any ServiceAccount of namespace %s: keep what others use out of it.", account.Namespace)
-	}
-	if r.cfg.Token.Duration == config.Permanent {
-		say("duration permanent: the runner reads Secret %s/%s, which holds the token for good.", account.Namespace, secret)
-		if !given.steady {
-			say("By it, it can be any ServiceAccount of the namespace: keep what others use out of it.")
-		}
-	}
-	if !given.steady && slices.ContainsFunc(declared.Rules, reachesSecrets) {
-		say("The declared rules hold rights on Secrets, and so does the runner: it may give away only what it holds.")
+	for _, line := range append(h.cannot(), h.advice()...) {
+		say("%s", line)
 	}
 	return b.String()
 }
 
-func reachesSecrets(rule rbacv1.PolicyRule) bool {
-	has := func(list []string, word string) bool {
-		return slices.Contains(list, word) || slices.Contains(list, "*")
+// advice is how to make do with less.
+func (h holder) advice() []string {
+	var lines []string
+	if h.steady && len(h.Named) > 0 {
+		lines = append(lines, "An empty role takes back what the first run needed there.",
+			"Without it the rights of these roles stay unproven; for the proof, add the verb get on")
+		for _, ref := range h.Named {
+			lines = append(lines, "  "+ref.String())
+		}
 	}
-	return has(rule.APIGroups, corev1.GroupName) && has(rule.Resources, "secrets")
+	if h.everywhere() {
+		lines = append(lines,
+			"create_namespace: no Role can lie in a namespace that is not there yet, so the rights are on the whole cluster.",
+			"For less, make the namespaces now and leave `create_namespace` out; or apply the output of --steady once they are there.")
+	}
+	if h.Access.Ephemeral {
+		lines = append(lines, "ephemeral: names are random, so the rights are on every ServiceAccount, role and binding of the place.")
+	}
+	if h.permanent() {
+		lines = append(lines, "duration permanent: the runner reads Secret "+h.Access.ServiceAccount.Namespace+"/"+h.secret+".")
+	}
+	if h.Access.Ephemeral || (h.permanent() && !h.steady) {
+		lines = append(lines, "Keep what others use out of "+h.home()+".")
+	}
+	if !h.steady && slices.ContainsFunc(h.Access.Rules, reachesSecrets) {
+		lines = append(lines, "The declared rules hold rights on Secrets, and so does the runner: it may give away only what it holds.")
+	}
+	return lines
 }

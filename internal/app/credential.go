@@ -171,14 +171,14 @@ func (m *minting) permanentToken(ctx context.Context) error {
 	account := m.desired.Access.ServiceAccount
 	if m.permanent == nil {
 		m.permanent = token.NewPermanent(account, m.desired.Marks)
-		err := m.client.Create(ctx, m.permanent)
-		if m.made = !cluster.Untouched(err); m.made { // it may be there, although the answer was lost
+		err := m.client.Apply(ctx, m.permanent, false) // unlike a POST it shows the authorizer the name
+		if m.made = !cluster.Untouched(err); m.made {  // it may be there, although the answer was lost
 			m.output.receipt.Objects = append(m.output.receipt.Objects, object(m.permanent, "Secret"))
 			if err := m.saveReceipt(); err != nil {
 				return err
 			}
 		}
-		if err != nil && !cluster.Exists(err) { // then it is this run's, or that of another one beside it
+		if err != nil && !cluster.Conflict(err) { // then it is this run's, or that of another one beside it
 			return m.client.Explain(problem.Mint, "create Secret "+m.permanent.Namespace+"/"+m.permanent.Name, err)
 		}
 	}

@@ -229,9 +229,6 @@ func Immutable(err error) bool {
 // Conflict says whether it answered that the object is not as the request took it to be.
 func Conflict(err error) bool { return apierrors.IsConflict(err) }
 
-// Exists says whether it answered that there is an object of that name already.
-func Exists(err error) bool { return apierrors.IsAlreadyExists(err) }
-
 // NamespaceMissing says whether it answered that the object's namespace does not exist.
 func NamespaceMissing(err error) bool {
 	status, _ := answer(err)
