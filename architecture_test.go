@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -180,6 +181,24 @@ func TestEveryRoomSaysWhatItIsFor(t *testing.T) {
 	for room := range mayImport {
 		if !slices.Contains([]string{"main", "config/gen", "kubetest/serve"}, room) && !said[room] { // programs have no doc.go
 			t.Errorf("internal/%s/doc.go does not say what the room is for and what it may import", room)
+		}
+	}
+}
+
+// A client that another room makes would follow redirects with the credential in its hand, and read without a bound.
+func TestHTTPClientsAreMadeInOneRoom(t *testing.T) {
+	t.Parallel()
+	maker := regexp.MustCompile(`\bhttp\.Client\{|\bnew\(http\.Client\)|\bhttp\.Default(Client|Transport)\b|\bhttp\.(Get|Head|Post|PostForm)\(|\brest\.(HTTPClientFor|RESTClientFor|UnversionedRESTClientFor)\(`)
+	for _, file := range sources(t) {
+		if file.test() || file.room == "wire" || strings.HasPrefix(file.room, "kubetest") {
+			continue
+		}
+		text, err := os.ReadFile(file.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := maker.FindString(string(text)); found != "" {
+			t.Errorf("%s has %s: package wire makes the clients", file.path, found)
 		}
 	}
 }

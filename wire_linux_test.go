@@ -30,6 +30,14 @@ func TestAnswersThatUnpackWithoutEnd(t *testing.T) {
 		_, _ = w.Write(bytes.Repeat([]byte(" "), 1<<20))
 	}
 	_ = w.Close()
+	var values bytes.Buffer // a list of 60 MiB whose items would take gigabytes
+	w = gzip.NewWriter(&values)
+	_, _ = w.Write([]byte(`{"kind":"List","apiVersion":"v1","items":[`))
+	for range 60 {
+		_, _ = w.Write(bytes.Repeat([]byte(`{},`), 1<<20/3))
+	}
+	_, _ = w.Write([]byte(`{}]}`))
+	_ = w.Close()
 	for name, c := range map[string]struct {
 		code  int
 		where string
@@ -38,6 +46,7 @@ func TestAnswersThatUnpackWithoutEnd(t *testing.T) {
 	}{
 		"all of a mint": {200, "", nil, 3}, "as server errors": {500, "", nil, 3}, "as refusals": {403, "", nil, 3}, "of a plan": {200, "", []string{"plan"}, 3},
 		"that with the token": {201, "/token", nil, 3}, "that of the lease": {201, "/leases", nil, 3}, "the proof": {201, "/selfsubjectrulesreviews", nil, 3},
+		"small values": {200, "/roles", nil, 3}, "small values in a list of leases": {200, "/leases", []string{"sweep"}, 7},
 		"of a sweep": {200, "", []string{"sweep"}, 7}, "of discovery": {200, "/apis", nil, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -50,6 +59,10 @@ func TestAnswersThatUnpackWithoutEnd(t *testing.T) {
 				w.Header().Set("Content-Type", "application/json")
 				w.Header().Set("Content-Encoding", "gzip")
 				w.WriteHeader(c.code)
+				if strings.HasPrefix(name, "small values") {
+					_, _ = w.Write(values.Bytes())
+					return
+				}
 				_, _ = w.Write(packed.Bytes())
 			})
 			source, err := proxy.Kubeconfig(l.admin)
@@ -66,7 +79,7 @@ func TestAnswersThatUnpackWithoutEnd(t *testing.T) {
 			if code := command.ProcessState.ExitCode(); code != c.exit {
 				t.Errorf("exit code %d, not %d: %s", code, c.exit, stderr)
 			}
-			says(t, stderr.String(), `^error: .*: the answer is larger than 64 MiB when it is unpacked, and is not read any further$`,
+			says(t, stderr.String(), `^error: .*: the answer is larger than (64 MiB when it is unpacked|1048576 values), and is not read any further$`,
 				`^hint: see what answers at https://127\.0\.0\.1:\d+: `)
 			if usage, ok := command.ProcessState.SysUsage().(*syscall.Rusage); !ok || usage.Maxrss > mostMemory {
 				t.Errorf("it took %d MiB", usage.Maxrss>>10)

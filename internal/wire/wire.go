@@ -75,6 +75,10 @@ func (g *guard) RoundTrip(request *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
+func (g *guard) tooLarge() error {
+	return &TooLargeError{Bound: fmt.Sprintf("%d MiB when it is unpacked", g.most>>20)}
+}
+
 // bounded is a body that ends in an error where the answers under way are larger than they may be.
 type bounded struct {
 	io.ReadCloser
@@ -85,13 +89,13 @@ type bounded struct {
 
 func (b *bounded) Read(p []byte) (int, error) {
 	if b.over {
-		return 0, &TooLargeError{Most: b.guard.most}
+		return 0, b.guard.tooLarge()
 	}
 	n, err := b.ReadCloser.Read(p)
 	b.read += int64(n)
 	if b.guard.held.Add(int64(n)) > b.guard.most {
 		b.over = true
-		return 0, &TooLargeError{Most: b.guard.most}
+		return 0, b.guard.tooLarge()
 	}
 	return n, err //nolint:wrapcheck // io.EOF is compared, not unwrapped
 }
@@ -147,9 +151,9 @@ func redirected(request *http.Request, response *http.Response) *RedirectError {
 // TooLargeError is an answer that is larger than it may be.
 type TooLargeError struct {
 	final
-	Most int64 // bytes
+	Bound string // completes "larger than"
 }
 
 func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("the answer is larger than %d MiB when it is unpacked, and is not read any further", e.Most>>20)
+	return "the answer is larger than " + e.Bound + ", and is not read any further"
 }
