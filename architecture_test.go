@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,14 +27,16 @@ var mayImport = map[string][]string{
 	"token":        {"access", "problem", "rules"},
 	"kubeconfig":   {"token"},
 	"source":       {"problem", "receipt", "source/cloud", "token", "workspace"},
-	"source/cloud": {"problem", "token"},
-	"cluster":      {"access", "parallel", "problem", "rules"},
-	"platform":     {"access", "problem", "token"},
+	"source/cloud": {"problem", "token", "wire"},
+	"cluster":      {"access", "parallel", "problem", "rules", "wire"},
+	"platform":     {"access", "problem", "token", "wire"},
+	"wire":         {},
 	"parallel":     {},
 	"workspace":    {},
 	"console":      {"parallel", "problem", "token"},
 	"app": {
-		"access", "cluster", "config", "console", "kubeconfig", "parallel", "platform", "problem", "receipt", "rules", "source", "token", "workspace",
+		"access", "cluster", "config", "console", "kubeconfig", "parallel", "platform", "problem", "receipt", "rules", "source", "token",
+		"wire", "workspace",
 	},
 	"kubetest":        {},
 	"kubetest/clouds": {"kubetest"},
@@ -179,6 +182,24 @@ func TestEveryRoomSaysWhatItIsFor(t *testing.T) {
 	for room := range mayImport {
 		if !slices.Contains([]string{"main", "config/gen", "kubetest/serve"}, room) && !said[room] { // programs have no doc.go
 			t.Errorf("internal/%s/doc.go does not say what the room is for and what it may import", room)
+		}
+	}
+}
+
+// A client that another room makes would follow redirects with the credential in its hand, and read without a bound.
+func TestHTTPClientsAreMadeInOneRoom(t *testing.T) {
+	t.Parallel()
+	maker := regexp.MustCompile(`\bhttp\.Client\{|\bnew\(http\.Client\)|\bhttp\.Default(Client|Transport)\b|\bhttp\.(Get|Head|Post|PostForm)\(|\brest\.(HTTPClientFor|RESTClientFor|UnversionedRESTClientFor)\(`)
+	for _, file := range sources(t) {
+		if file.test() || file.room == "wire" || strings.HasPrefix(file.room, "kubetest") {
+			continue
+		}
+		text, err := os.ReadFile(file.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := maker.FindString(string(text)); found != "" {
+			t.Errorf("%s has %s: package wire makes the clients", file.path, found)
 		}
 	}
 }

@@ -112,6 +112,11 @@ func (r right) String() string { return fmt.Sprintf("%s (role %d)", r.rule.Strin
 func newBootstrap(t *testing.T, inputs []string) *bootstrap {
 	t.Helper()
 	cluster, s := sharedCluster(t)
+	return newBootstrapOn(t, cluster, s, inputs)
+}
+
+func newBootstrapOn(t *testing.T, cluster *kubetest.ControlPlane, s string, inputs []string) *bootstrap {
+	t.Helper()
 	b := &bootstrap{cluster: cluster, namespaces: []string{s, s + "-new"}, dir: t.TempDir(), user: "runner-of-" + s}
 	named := map[string]string{"S": s}
 	for _, name := range []string{"A", "B"} {

@@ -85,6 +85,8 @@ func (tr *trial) failure() outcome {
 		return outcome{codes: []int{3}, says: `error: .*: the certificate of https://127\.0\.0\.1:\d+ is not signed by the kubeconfig's CA: .*\n(.*\n)*hint: see whether certificate-authority-data `}
 	case "page instead of an answer", "page of a login":
 		return outcome{codes: []int{3}, says: `error: .*: the answer is not one of the Kubernetes API \((200 OK|403 Forbidden)\)`}
+	case "redirect":
+		return outcome{codes: []int{3}, says: `error: .*: the answer is a redirect \(307 Temporary Redirect\) to "https://login\.test", which is not followed\nhint: `}
 	case "401":
 		switch {
 		case proves && !forGood:
@@ -105,6 +107,8 @@ func (tr *trial) failure() outcome {
 		return outcome{codes: []int{5}, says: `error: .*admission webhook "policy\.test" denied the request`}
 	case "409":
 		switch {
+		case tr.lasts != since && strings.HasPrefix(asked, "PATCH ") && strings.Contains(asked, "/secrets/"):
+			return outcome{codes: []int{4}, says: `error: await token in .*: secrets ".*" not found`} // nor is it there
 		case tr.lasts == once && (strings.HasPrefix(asked, "PATCH ") || strings.HasPrefix(asked, "POST ") && strings.HasSuffix(asked, "/leases")):
 			return success // the object is planned, the lease made anew
 		case tr.lasts != since && strings.HasPrefix(asked, "POST ") && strings.HasSuffix(asked, "/secrets"):

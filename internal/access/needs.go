@@ -41,6 +41,9 @@ func Needs(desired Desired, asked config.Token, expect config.Expect, tokenSecre
 
 	for _, o := range desired.Objects {
 		ref, verbs, place := RefOf(o), []string{"get", "create", "patch"}, in(o.GetNamespace())
+		if ref.Kind == "Namespace" && steady {
+			place = in(ref.Name) // a Role in it can let somebody read it; the empty place takes back what the first run had
+		}
 		switch {
 		case steady, ref.Kind == "ServiceAccount" && !declared.CreateServiceAccount:
 			verbs = []string{"get"}
@@ -54,8 +57,14 @@ func Needs(desired Desired, asked config.Token, expect config.Expect, tokenSecre
 	}
 	for _, ref := range desired.Named {
 		place := in(ref.Namespace)
-		if !steady { // then the binding is there, and a role that cannot be read is reported as unproven, and no more
-			place.given = append(place.given, allow(Resources[ref.Kind].Group, Resources[ref.Kind].Resource, ref.Name, "get", "bind"))
+		if steady { // the binding is there, and a role that cannot be read is reported as unproven
+			continue
+		}
+		group, resource := Resources[ref.Kind].Group, Resources[ref.Kind].Resource
+		place.given = append(place.given, allow(group, resource, ref.Name, "get"))
+		for _, scope := range boundIn(declared, ref) { // bind is asked for where the binding lies, of a ClusterRole too
+			place = in(scope)
+			place.given = append(place.given, allow(group, resource, ref.Name, "bind"))
 		}
 	}
 	if expect.UID != "" {
@@ -79,6 +88,17 @@ func Needs(desired Desired, asked config.Token, expect config.Expect, tokenSecre
 	return needs
 }
 
+// boundIn are the places in which a role is bound.
+func boundIn(declared config.Access, role Ref) []string {
+	switch {
+	case declared.ClusterScope:
+		return []string{""}
+	case role.Namespace != "":
+		return []string{role.Namespace}
+	}
+	return declared.Namespaces
+}
+
 // credential are the rights to mint and revoke, in the ServiceAccount's namespace.
 func credential(declared config.Access, asked config.Token, tokenSecret string, steady bool) []rbacv1.PolicyRule {
 	account := declared.ServiceAccount.Name
@@ -91,7 +111,7 @@ func credential(declared config.Access, asked config.Token, tokenSecret string, 
 	case asked.Duration == config.Permanent && steady:
 		return []rbacv1.PolicyRule{allow(corev1.GroupName, "secrets", tokenSecret, "get")}
 	case asked.Duration == config.Permanent: // a run that fails deletes the Secret that it made, and so does revoke --permanent
-		return []rbacv1.PolicyRule{create, allow(corev1.GroupName, "secrets", tokenSecret, "get", "delete")}
+		return []rbacv1.PolicyRule{allow(corev1.GroupName, "secrets", tokenSecret, "get", "create", "patch", "delete")}
 	case asked.Revoke: // a lease's name is random
 		return []rbacv1.PolicyRule{mint, create, allow(coordinationv1.GroupName, "leases", "", "create", "delete")}
 	}

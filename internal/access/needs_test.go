@@ -51,19 +51,21 @@ func TestNeeds(t *testing.T) {
 		want     map[string][]string
 	}{
 		"first run": {granting, hour, false, map[string][]string{
-			"": {"get,bind clusterroles.rbac.authorization.k8s.io edit"},
+			"": {"get clusterroles.rbac.authorization.k8s.io edit"},
 			"bots": {
 				"list pods",
 				"create secrets",
 				"get,create,patch serviceaccounts ci",
 				"create serviceaccounts/token ci",
 				"create,delete leases.coordination.k8s.io",
+				"bind clusterroles.rbac.authorization.k8s.io edit",
 				"get,create,patch rolebindings.rbac.authorization.k8s.io kubemint:bots:ci,kubemint:bots:ci:clusterrole:edit,kubemint:bots:ci:role:x",
 				"get,create,patch roles.rbac.authorization.k8s.io kubemint:bots:ci",
 				"get,bind roles.rbac.authorization.k8s.io x",
 			},
 			"shop": {
 				"list pods",
+				"bind clusterroles.rbac.authorization.k8s.io edit",
 				"get,create,patch rolebindings.rbac.authorization.k8s.io kubemint:bots:ci,kubemint:bots:ci:clusterrole:edit,kubemint:bots:ci:role:x",
 				"get,create,patch roles.rbac.authorization.k8s.io kubemint:bots:ci",
 				"get,bind roles.rbac.authorization.k8s.io x",
@@ -117,13 +119,15 @@ func TestNeeds(t *testing.T) {
 		"namespaces that were made": {
 			with(func(a *config.Access) { a.CreateNamespace = true }), hour, true,
 			map[string][]string{
-				"": {"get namespaces bots,shop"},
+				"": nil,
 				"bots": {
+					"get namespaces bots",
 					"create secrets",
 					"get serviceaccounts ci",
 					"create serviceaccounts/token ci",
 					"create,delete leases.coordination.k8s.io",
 				},
+				"shop": {"get namespaces shop"},
 			},
 		},
 		"ephemeral": {
@@ -160,8 +164,7 @@ func TestNeeds(t *testing.T) {
 			},
 		},
 		"permanent": {declared, permanent, false, map[string][]string{"bots": {
-			"create secrets",
-			"get,delete secrets kubemint-token-ci",
+			"get,create,patch,delete secrets kubemint-token-ci",
 			"get,create,patch serviceaccounts ci",
 		}}},
 		"permanent, steady": {declared, permanent, true, map[string][]string{"bots": {

@@ -2,11 +2,11 @@ package app
 
 import (
 	"errors"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 
-	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -14,7 +14,6 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubemint/kubemint/internal/access"
-	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/token"
 )
@@ -49,11 +48,56 @@ func (s *subjects) Set(value string) error {
 	return nil
 }
 
+// crowds are names of RBAC that stand for many: whoever gets rights under one of them is not the runner alone. The accounts of
+// one namespace (system:serviceaccounts:NAMESPACE) may be runners of their own, and are not among them.
+var crowds = map[string]string{
+	"*":                      "everyone",
+	"system:anonymous":       "everyone who reaches the API server, without any credential",
+	"system:unauthenticated": "everyone who reaches the API server, without any credential",
+	"system:authenticated":   "everyone whom the API server knows: each person, node and pod",
+	"system:serviceaccounts": "each ServiceAccount of the cluster, so everyone who can start a pod anywhere in it",
+}
+
+// check refuses subjects that are not one runner, or that a reviewer could not tell from another one.
+func (s *subjects) check() error {
+	for _, subject := range *s {
+		flag := strings.ToLower(subject.Kind) + ":" + strconv.QuoteToASCII(subject.Name)
+		hidden := strings.ContainsFunc(subject.Name, func(r rune) bool { return !unicode.IsGraphic(r) }) // Cf among them
+		plain := strings.Trim(strings.ToLower(strings.Map(visible, subject.Name)), ": ")
+		who, many := crowds[plain]
+		switch {
+		case many:
+			return problem.Newf(problem.Config, "read --subject "+flag, "it is %s", who).
+				Hint("name the runner itself: `kubectl auth whoami`, as the runner, shows its user and groups").
+				Hint("a runner that is called system:anonymous has not logged in: give it a credential, and no rights").
+				Hint("for the pods of one namespace: group:system:serviceaccounts:NAMESPACE")
+		case hidden || strings.TrimSpace(subject.Name) != subject.Name:
+			return problem.Newf(problem.Config, "read --subject "+flag, "it begins or ends with white space, or holds a character that does not show").
+				Hint("write the name as `kubectl auth whoami` shows it")
+		}
+	}
+	return nil
+}
+
+// visible drops what does not show, and makes every space one that does.
+func visible(r rune) rune {
+	switch {
+	case unicode.IsSpace(r):
+		return ' '
+	case !unicode.IsGraphic(r):
+		return -1
+	}
+	return r
+}
+
 // bootstrap prints manifests with the least rights that the runner's identity needs. It talks to no cluster.
 func (r *run) bootstrap(given options) error {
 	if given.steady && r.cfg.Access.Ephemeral {
 		return problem.Newf(problem.Config, "run bootstrap", "an ephemeral identity is made anew by each run: there is no steady state").
 			Hint("leave --steady out, or `ephemeral`")
+	}
+	if err := given.subjects.check(); err != nil {
+		return err
 	}
 	desired := access.Desire(r.cfg.Access.In(r.contextNamespace()), access.Marks{})
 	secret := token.NewPermanent(desired.Access.ServiceAccount, access.Marks{}).Name
@@ -107,9 +151,9 @@ func manifests(account types.NamespacedName, need access.Need, subjects []rbacv1
 
 // remarks are the comment above the manifests: what a reviewer has to know of them.
 func (r *run) remarks(desired access.Desired, given options, secret string) string {
-	declared, account := desired.Access, desired.Access.ServiceAccount
+	declared := desired.Access
 	var b strings.Builder
-	say := func(format string, args ...any) { fmt.Fprintf(&b, "# "+format+"\n", args...) }
+	say := func(format string, args ...any) { b.WriteString(comment(format, args...)) }
 	flavour, reach := "the first run included", strings.Join(declared.Namespaces, ", ")
 	if given.steady {
 		flavour = "once ServiceAccount, roles and bindings are as declared (--steady)"
@@ -117,41 +161,48 @@ func (r *run) remarks(desired access.Desired, given options, secret string) stri
 	if declared.ClusterScope {
 		reach = "the whole cluster"
 	}
-	say("The least rights of a runner that mints credentials of ServiceAccount %s for %s,", account, reach)
+	say("The least rights of a runner that mints credentials of ServiceAccount %s for %s,", declared.ServiceAccount, reach)
 	say("%s. For an administrator:  kubectl apply -f -", flavour)
 	if len(given.subjects) == 0 {
 		say("There are no bindings, since no --subject was given: " + subjectForms)
 	}
-	if given.steady && len(desired.Named) > 0 {
-		say("An empty role takes back what the first run needed there.")
-		say("Without it the rights of these roles stay unproven; for the proof, add the verb get on")
-		for _, ref := range desired.Named {
-			say("  %s", ref)
-		}
+	h := holder{Desired: desired, token: r.cfg.Token, steady: given.steady, secret: secret}
+	say("At worst, whoever holds these rights can")
+	for _, line := range h.worst() {
+		say("- %s", line)
 	}
-	if !given.steady && declared.CreateNamespace {
-		say("create_namespace: no Role can lie in a namespace that is not there yet, so the rights are on the whole cluster.")
-		say("Apply the output of --steady once the namespaces are there.")
-	}
-	if declared.Ephemeral {
-		say("ephemeral: names are random, so the rights are on every ServiceAccount, role and binding of the place.")
-		say("The runner can be any ServiceAccount of namespace %s: keep what others use out of it.", account.Namespace)
-	}
-	if r.cfg.Token.Duration == config.Permanent {
-		say("duration permanent: the runner reads Secret %s/%s, which holds the token for good.", account.Namespace, secret)
-		if !given.steady {
-			say("By it, it can be any ServiceAccount of the namespace: keep what others use out of it.")
-		}
-	}
-	if !given.steady && slices.ContainsFunc(declared.Rules, reachesSecrets) {
-		say("The declared rules hold rights on Secrets, and so does the runner: it may give away only what it holds.")
+	for _, line := range append(h.cannot(), h.advice()...) {
+		say("%s", line)
 	}
 	return b.String()
 }
 
-func reachesSecrets(rule rbacv1.PolicyRule) bool {
-	has := func(list []string, word string) bool {
-		return slices.Contains(list, word) || slices.Contains(list, "*")
+// advice is how to make do with less.
+func (h holder) advice() []string {
+	var lines []string
+	if h.steady && len(h.Named) > 0 {
+		lines = append(lines, "An empty role takes back what the first run needed there.",
+			"Without it the rights of these roles stay unproven; for the proof, add the verb get on")
+		for _, ref := range h.Named {
+			lines = append(lines, "  "+ref.String())
+		}
 	}
-	return has(rule.APIGroups, corev1.GroupName) && has(rule.Resources, "secrets")
+	if h.everywhere() {
+		lines = append(lines,
+			"create_namespace: no Role can lie in a namespace that is not there yet, so the rights are on the whole cluster.",
+			"For less, make the namespaces now and leave `create_namespace` out; or apply the output of --steady once they are there.")
+	}
+	if h.Access.Ephemeral {
+		lines = append(lines, "ephemeral: names are random, so the rights are on every ServiceAccount, role and binding of the place.")
+	}
+	if h.permanent() {
+		lines = append(lines, "duration permanent: the runner reads Secret "+h.Access.ServiceAccount.Namespace+"/"+h.secret+".")
+	}
+	if h.Access.Ephemeral || (h.permanent() && !h.steady) {
+		lines = append(lines, "Keep what others use out of "+h.home()+".")
+	}
+	if !h.steady && slices.ContainsFunc(h.Access.Rules, reachesSecrets) {
+		lines = append(lines, "The declared rules hold rights on Secrets, and so does the runner: it may give away only what it holds.")
+	}
+	return lines
 }

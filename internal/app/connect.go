@@ -17,6 +17,7 @@ import (
 	"github.com/kubemint/kubemint/internal/receipt"
 	"github.com/kubemint/kubemint/internal/source"
 	"github.com/kubemint/kubemint/internal/token"
+	"github.com/kubemint/kubemint/internal/wire"
 	"github.com/kubemint/kubemint/internal/workspace"
 )
 
@@ -34,9 +35,9 @@ func (r *run) loadSource(given, contextName string, getenv func(string) string) 
 		IDToken: idToken, NoIDToken: remedy,
 		ExpectServer: declared.Expect.Server, ExpectFingerprint: declared.Expect.Fingerprint,
 		Getenv: getenv, Inside: r.platform.Inside, InClusterDir: r.process.AccountDir, Workspace: r.workspace(), Temp: r.platform.Temp(),
-		HTTP: &http.Client{Transport: &http.Transport{
+		HTTP: wire.Client(&http.Transport{
 			Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, TLSHandshakeTimeout: answerWithin, ResponseHeaderTimeout: answerWithin,
-		}},
+		}, wire.MostOfToken),
 		Receipt: func(path string) (*receipt.Receipt, error) {
 			record, _, err := r.receipts().Read(path)
 			return record, err
@@ -76,10 +77,16 @@ func (r *run) open(ctx context.Context, s *source.Source) (*cluster.Client, erro
 	return r.connect(s.REST)
 }
 
-// openExpected is open, and an error where the cluster is not the one that `expect_cluster` names by its UID. Revoke does not
+// openExpected is open, and an error where the API server does not know the runner of a source without a name, or where the cluster is not the one that `expect_cluster` names by its UID. Revoke does not
 // ask: it goes by the receipt.
 func (r *run) openExpected(ctx context.Context, s *source.Source) (*cluster.Client, error) {
 	client, err := r.open(ctx, s)
+	if err == nil && s.Nameless() { // nothing is written before it is known who writes: it costs these sources a round trip
+		if err = client.Recognise(ctx); err != nil {
+			client.Close()
+			return nil, err
+		}
+	}
 	want := r.cfg.Source.Expect.UID
 	if err != nil || want == "" {
 		return client, err

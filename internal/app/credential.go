@@ -105,7 +105,7 @@ func (m *minting) credential(ctx context.Context) error {
 func (m *minting) mintToken(ctx context.Context) error {
 	wanted := token.Wanted{
 		Account: m.desired.Access.ServiceAccount, UID: m.accountUID(),
-		Lifetime: m.cfg.Token.Duration, Audiences: m.cfg.Token.Audiences,
+		Lifetime: m.cfg.Token.Duration, Audiences: m.cfg.Token.Audiences, Now: m.serverTime,
 	}
 	if m.lease != nil {
 		wanted.BoundTo = m.lease.Name
@@ -171,18 +171,18 @@ func (m *minting) permanentToken(ctx context.Context) error {
 	account := m.desired.Access.ServiceAccount
 	if m.permanent == nil {
 		m.permanent = token.NewPermanent(account, m.desired.Marks)
-		err := m.client.Create(ctx, m.permanent)
-		if m.made = !cluster.Untouched(err); m.made { // it may be there, although the answer was lost
+		err := m.client.Apply(ctx, m.permanent, false) // unlike a POST it shows the authorizer the name
+		if m.made = !cluster.Untouched(err); m.made {  // it may be there, although the answer was lost
 			m.output.receipt.Objects = append(m.output.receipt.Objects, object(m.permanent, "Secret"))
 			if err := m.saveReceipt(); err != nil {
 				return err
 			}
 		}
-		if err != nil && !cluster.Exists(err) { // then it is this run's, or that of another one beside it
+		if err != nil && !cluster.Conflict(err) { // then it is this run's, or that of another one beside it
 			return m.client.Explain(problem.Mint, "create Secret "+m.permanent.Namespace+"/"+m.permanent.Name, err)
 		}
 	}
-	minted, err := token.AwaitPermanent(ctx, m.client, m.permanent, m.accountUID())
+	minted, err := token.AwaitPermanent(ctx, m.client, m.permanent, account, m.accountUID())
 	if err != nil {
 		return m.client.Explain(problem.Mint, "await token in Secret "+m.permanent.Namespace+"/"+m.permanent.Name, err)
 	}

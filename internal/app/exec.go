@@ -162,12 +162,15 @@ func (m *minting) childEnv() []string {
 // renewAt is the part of the lifetime after which the next token is minted.
 const renewAt = 0.8
 
+// shortestPause keeps a server that says its tokens live for a moment from being asked for one after the other.
+const shortestPause = 10 * time.Second
+
 // renew replaces the token file before its token expires, for as long as ctx runs. client-go reads the file again within
 // a minute (transport.NewCachedFileTokenSource). A failure is tried again, and reported, until the token expires.
 func (m *minting) renew(ctx context.Context) {
 	for {
 		lifetime := m.minted.ExpiresAt.Sub(m.minted.Claims.IssuedAt) // both by the API server's clock
-		pause := max(time.Duration(float64(lifetime)*renewAt), time.Second)
+		pause := max(time.Duration(float64(lifetime)*renewAt), shortestPause)
 		if m.process.RenewAfter > 0 {
 			pause = m.process.RenewAfter
 		}

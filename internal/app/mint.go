@@ -149,7 +149,7 @@ func (m *minting) steps(ctx context.Context) (err error) {
 
 // observe reads the cluster, makes the lease at the same time, and plans.
 func (m *minting) observe(ctx context.Context) error {
-	err := m.apply(ctx, nil, m.checkServed, m.read, m.createLeaseEarly, m.findPermanent) // a faulty input comes first
+	err := m.apply(ctx, nil, m.checkServed, m.read, m.client.Recognise, m.createLeaseEarly, m.findPermanent) // a faulty input comes first
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ func (m *minting) dryRun(ctx context.Context) error {
 	if err := m.platform.Ready(); err != nil {
 		return err
 	}
-	err := m.apply(ctx, nil, m.checkServed, m.read)
+	err := m.apply(ctx, nil, m.checkServed, m.read, m.client.Recognise)
 	if err != nil {
 		return err
 	}

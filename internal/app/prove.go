@@ -76,6 +76,14 @@ func (t tracer) RoundTrip(request *http.Request) (*http.Response, error) {
 // now is the API server's time as of its last answer; before the first it is this machine's.
 func (r *run) now() time.Time { return time.Now().Add(time.Duration(r.off.Load())) }
 
+// serverTime is the API server's time, and zero where it has not said it yet: a proxy may keep its answers' numbers.
+func (r *run) serverTime() time.Time {
+	if r.off.Load() == 0 {
+		return time.Time{}
+	}
+	return r.now()
+}
+
 // warnings logs what the API server says in a Warning header.
 type warnings struct{ log *console.Log }
 

@@ -29,6 +29,10 @@ func (r *run) sweep(ctx context.Context, given options) error {
 		namespace, place = "", "in all namespaces"
 	}
 	expired, err := r.expired(ctx, client, namespace)
+	if nobody, ok := cluster.Unrecognised(err); ok { // then nothing was found, and nothing can be deleted
+		nobody.Code = problem.Source
+		return nobody
+	}
 	return errors.Join(err, r.deleteAll(ctx, client, deletion{problem.Revoke, "swept", place, given.dryRun}, expired))
 }
 

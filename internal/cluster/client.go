@@ -23,6 +23,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/wire"
 )
 
 // Client is a connection to one API server as one identity. It is safe for concurrent use.
@@ -49,10 +50,11 @@ func New(config *rest.Config) (*Client, error) {
 		}
 	}
 	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
-	httpClient, err := rest.HTTPClientFor(config)
+	transport, err := rest.TransportFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("prepare connection: %w", err)
 	}
+	httpClient := wire.Client(transport, wire.MostOfAPI)
 	c := &Client{
 		http: httpClient, server: config.Host,
 		groups: map[schema.GroupVersion]*rest.RESTClient{}, params: runtime.NewParameterCodec(scheme), heard: &atomic.Bool{},

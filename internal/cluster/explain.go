@@ -17,6 +17,7 @@ import (
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/wire"
 )
 
 // Explain turns the failure of a request into the error that a person reads: op is "verb object", phase the code of
@@ -71,6 +72,9 @@ func answer(err error) (status metav1.Status, ok bool) {
 
 // answered explains a refusal of the API server.
 func (c *Client) answered(phase problem.Code, op string, status metav1.Status) *problem.Error {
+	if user, ok := nobodyIn(status); ok {
+		return nobody(op, user)
+	}
 	p := problem.New(phase, op, said{&apierrors.StatusError{ErrStatus: status}})
 	switch status.Reason { //nolint:exhaustive // the others have no remedy of their own
 	case metav1.StatusReasonUnauthorized:
@@ -114,7 +118,16 @@ func (c *Client) unreachable(op string, err error) *problem.Error {
 	var hostname x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	var dns *net.DNSError
+	redirect, redirected := errors.AsType[*wire.RedirectError](err)
+	tooLarge, bounded := errors.AsType[*wire.TooLargeError](err)
 	switch {
+	case redirected:
+		p.Cause = redirect
+		p.Hint("give the address of the API server itself: a login page, a proxy or a moved server answers at %s, "+
+			"and no credential is sent where it leads", c.server)
+	case bounded:
+		p.Cause = tooLarge
+		p.Hint("see what answers at %s: no list of an API server that kubemint asks for is as large", c.server)
 	case Foreign(err):
 		p.Hint("see where %s leads: a proxy or a login answers in the API server's place, or there is none", c.server)
 	case proxyFault(err):
@@ -193,8 +206,12 @@ func Missing(err error) bool { return apierrors.IsNotFound(err) }
 // Forbidden says whether it refused the identity.
 func Forbidden(err error) bool { return apierrors.IsForbidden(err) }
 
-// Foreign says whether something else than an API server answered.
-func Foreign(err error) bool { _, foreign := errors.AsType[*ForeignError](err); return foreign }
+// Foreign says whether something other than an API server answered.
+func Foreign(err error) bool {
+	_, page := errors.AsType[*ForeignError](err)
+	_, redirect := errors.AsType[*wire.RedirectError](err)
+	return page || redirect
+}
 
 // Escalation says whether it refused to have the identity give away what it does not hold.
 func Escalation(err error) bool {
@@ -211,9 +228,6 @@ func Immutable(err error) bool {
 
 // Conflict says whether it answered that the object is not as the request took it to be.
 func Conflict(err error) bool { return apierrors.IsConflict(err) }
-
-// Exists says whether it answered that there is an object of that name already.
-func Exists(err error) bool { return apierrors.IsAlreadyExists(err) }
 
 // NamespaceMissing says whether it answered that the object's namespace does not exist.
 func NamespaceMissing(err error) bool {

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,8 @@ import (
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
+
+	"github.com/kubemint/kubemint/internal/wire"
 )
 
 const (
@@ -27,7 +30,10 @@ const (
 	longestWait   = 5 * time.Second
 	longestAnswer = 30 * time.Second       // an answer that takes longer is a stalled connection
 	lastMoment    = 500 * time.Millisecond // for a request under way to be answered, after its context has ended
-	fewTries      = 6                      // some 3 s: a restarting API server is back, a mistyped address is not worth the user's minutes
+	// mostValues bounds what an answer is decoded to: 64 MiB of "{}," would become objects of gigabytes. The objects of 5,000
+	// namespaces have a third of it.
+	mostValues = 1 << 20
+	fewTries   = 6 // some 3 s: a restarting API server is back, a mistyped address is not worth the user's minutes
 )
 
 // line has the requests of a client wait until the first one has its connection, which HTTP/2 then lets all of them share:
@@ -107,6 +113,9 @@ func send(ctx context.Context, into runtime.Object, request *rest.Request) error
 	defer cancel()
 	result := request.Do(ctx)
 	var err error
+	if body, _ := result.Raw(); bytes.Count(body, []byte{','}) > mostValues {
+		return &wire.TooLargeError{Bound: fmt.Sprintf("%d values", mostValues)}
+	}
 	if into == nil {
 		_, err = result.Get() // an answer that is no object of the API is none, however it is numbered
 	} else {
@@ -169,6 +178,8 @@ func transient(err error, try int) bool {
 	status, answered := answer(err)
 	var dns *net.DNSError
 	switch {
+	case wire.Final(err):
+		return false
 	case answered:
 		return status.Code == 429 || status.Code >= 500 && status.Code != 501 && status.Code != 505
 	case utilnet.IsConnectionRefused(err), errors.As(err, &dns), strings.Contains(err.Error(), "tls: bad record MAC"):

@@ -82,6 +82,9 @@ func Faults() []Fault {
 		{Name: "page instead of an answer", Refusal: true, do: page(http.StatusOK)},
 		{Name: "page of a server that is away", do: page(http.StatusServiceUnavailable)},
 		{Name: "page of a login", Refusal: true, do: page(http.StatusForbidden)},
+		{Name: "redirect", Refusal: true, do: func(x exchange) {
+			http.Redirect(x.w, x.r, "https://login.test/path?from=here", http.StatusTemporaryRedirect)
+		}},
 		{Name: "stream reset", do: func(exchange) { panic(http.ErrAbortHandler) }},
 		{Name: "cut before it is carried out", do: func(x exchange) { x.cut(false) }},
 		{Name: "cut before the answer", do: func(x exchange) { x.carryOut(); x.cut(true) }},

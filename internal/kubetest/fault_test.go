@@ -34,7 +34,7 @@ func TestEachFault(t *testing.T) {
 	want := map[string]seen{
 		"401": {"401 application/json", false}, "403 by RBAC": {"403 application/json", false},
 		"403 by admission": {"403 application/json", false}, "409": {"409 application/json", false},
-		"410": {"410 application/json", false}, "422": {"422 application/json", false},
+		"redirect": {"307 ", false}, "410": {"410 application/json", false}, "422": {"422 application/json", false},
 		"429": {"429 application/json", false}, "429, Retry-After": {"429 application/json, after 1", false},
 		"500": {"500 application/json", false}, "502": {"502 text/plain; charset=utf-8", false},
 		"503": {"503 application/json", false}, "504": {"504 application/json", false},

@@ -15,6 +15,7 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/token"
+	"github.com/kubemint/kubemint/internal/wire"
 )
 
 // buildkite is a job of Buildkite. Its agent serves an API to the job on a Unix socket (buildkite/agent, jobapi): it redacts a
@@ -69,7 +70,8 @@ func (b buildkite) call(method, path string, body map[string]any) error {
 			Header: http.Header{"Authorization": {"Bearer " + b.env.Getenv("BUILDKITE_AGENT_JOB_API_TOKEN")}},
 			Body:   io.NopCloser(bytes.NewReader(data)), ContentLength: int64(len(data)),
 		}
-		client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: b.dial}}
+		client := wire.Client(&http.Transport{DisableKeepAlives: true, DialContext: b.dial}, wire.MostOfToken)
+		client.Timeout = 10 * time.Second
 		var response *http.Response
 		if response, err = client.Do(request); err == nil {
 			_ = response.Body.Close()

@@ -19,6 +19,7 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/token"
+	"github.com/kubemint/kubemint/internal/wire"
 )
 
 // github is a GitHub Actions step, in the runner's Docker container or on the host.
@@ -36,8 +37,9 @@ const stateName = "receipt"
 
 func newGitHub(env Environment) github {
 	g := github{
-		plain:  plain{env},
-		action: githubactions.New(githubactions.WithWriter(env.Stdout), githubactions.WithGetenv(env.Getenv)),
+		plain: plain{env},
+		action: githubactions.New(githubactions.WithWriter(env.Stdout), githubactions.WithGetenv(env.Getenv),
+			githubactions.WithHTTPClient(idTokenClient())),
 	}
 	if g.container() {
 		g.mounts = g.containerMounts()
@@ -141,6 +143,9 @@ func (g github) IDToken() (func(context.Context, string) (token.Token, error), s
 			case answered && refused.StatusCode < http.StatusInternalServerError && refused.StatusCode != http.StatusTooManyRequests:
 				status := http.StatusText(refused.StatusCode)
 				return token.Token{}, problem.Newf(problem.Source, op, "the runner answers %d %s", refused.StatusCode, status)
+			case wire.Final(err):
+				return token.Token{}, problem.New(problem.Source, op, innermost(err),
+					"see what answers at ACTIONS_ID_TOKEN_REQUEST_URL: the runner sets it, and no step should")
 			case try == idTokenTries || ctx.Err() != nil:
 				return token.Token{}, problem.Newf(problem.Source, op, "the runner's endpoint does not answer: %s", innermost(err))
 			}
@@ -150,6 +155,12 @@ func (g github) IDToken() (func(context.Context, string) (token.Token, error), s
 			}
 		}
 	}, ""
+}
+
+// idTokenClient asks through the environment's proxy, as @actions/core does.
+func idTokenClient() *http.Client {
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, DisableKeepAlives: true}
+	return wire.Client(transport, wire.MostOfToken)
 }
 
 // innermost is an error without the address that was asked, which is a credential of the job.

@@ -274,7 +274,7 @@ var errConflict = errors.New("conflict")
 
 func TestMint(t *testing.T) {
 	t.Parallel()
-	secret := jwt(`{"jti":"0f1e2d3c","iat":1700000000}`)
+	secret := signed(ours)
 	for name, tt := range map[string]struct {
 		audiences []string
 		boundTo   string

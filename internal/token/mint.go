@@ -40,6 +40,8 @@ type Wanted struct {
 	Lifetime  time.Duration
 	Audiences []string // empty: the API server's own
 	BoundTo   string   // name of the lease's Secret; "" leaves the token unbound
+
+	Now func() time.Time // the API server's clock; nil, or zero, where it is not known
 }
 
 // Mint requests a token of the ServiceAccount. Over its own limit the API server shortens without an error: see
@@ -62,8 +64,21 @@ func Mint(ctx context.Context, api API, wanted Wanted) (Minted, error) {
 		return Minted{}, problem.Newf(problem.Mint, "mint token", "the API server answered without a token")
 	}
 	var err error
-	if minted.Claims, err = minted.Token.Claims(); err != nil {
-		return Minted{}, problem.New(problem.Mint, "mint token", err)
+	if minted.Claims, err = check(minted.Token, wanted.Account); err == nil {
+		err = minted.inTime(wanted.now())
+	}
+	if err != nil {
+		return Minted{}, problem.New(problem.Mint, "mint token", err, notOurs)
 	}
 	return minted, minted.sameAccount(wanted.UID)
+}
+
+// notOurs is what to do about a token that is not one of the ServiceAccount's.
+const notOurs = "it is not used: see what answers in the API server's place, or which plugin of it signs tokens"
+
+func (w Wanted) now() time.Time {
+	if w.Now == nil {
+		return time.Time{}
+	}
+	return w.Now()
 }

@@ -46,16 +46,20 @@ func HoldsTokenOf(secret *corev1.Secret, account types.NamespacedName) bool {
 	return secret.Type == corev1.SecretTypeServiceAccountToken && secret.Annotations[corev1.ServiceAccountNameKey] == account.Name
 }
 
-// AwaitPermanent reads the Secret until the token controller has filled in token and ca.crt, and returns the token.
-func AwaitPermanent(ctx context.Context, api Reader, secret *corev1.Secret, uid types.UID) (Minted, error) {
+// AwaitPermanent reads the Secret until the token controller has filled in token and ca.crt, and returns the token. The
+// controller leaves a token that is there already, which whoever made the Secret can have put into it.
+func AwaitPermanent(ctx context.Context, api Reader, secret *corev1.Secret, account types.NamespacedName, uid types.UID) (Minted, error) {
 	bounded, cancel := context.WithTimeout(ctx, filledWithin)
 	defer cancel()
 	for wait := 5 * time.Millisecond; ; {
 		value := New(string(secret.Data[corev1.ServiceAccountTokenKey]))
 		if !value.Empty() && len(secret.Data[corev1.ServiceAccountRootCAKey]) > 0 {
-			claims, err := value.Claims()
+			claims, err := check(value, account)
+			if err == nil && !claims.ExpiresAt.IsZero() {
+				err = errors.New("the token expires, so it is not the controller's")
+			}
 			if err != nil {
-				return Minted{}, problem.New(problem.Mint, "await token in Secret "+secret.Namespace+"/"+secret.Name, err)
+				return Minted{}, problem.New(problem.Mint, "await token in Secret "+secret.Namespace+"/"+secret.Name, err, notOurs)
 			}
 			claims.ID = value.ID()
 			minted := Minted{Token: value, Claims: claims}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/token"
+	"github.com/kubemint/kubemint/internal/wire"
 )
 
 // Stanza is what a user entry of a kubeconfig says of where its credential comes from.
@@ -36,15 +37,7 @@ type Runner struct {
 
 // direct is HTTP without a proxy, for what this machine is asked itself: a proxy would ask its own machine, and read what goes
 // over plain http.
-func (r Runner) direct() *http.Client {
-	client := *r.HTTP
-	if transport, ok := client.Transport.(*http.Transport); ok {
-		transport = transport.Clone()
-		transport.Proxy, transport.DisableKeepAlives = nil, true
-		client.Transport = transport
-	}
-	return &client
-}
+func (r Runner) direct() *http.Client { return wire.Direct(r.HTTP) }
 
 // Login is how a token for a cluster is got.
 type Login struct {
@@ -64,6 +57,9 @@ var JobToken = []string{"ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUES
 
 // For returns the login that a stanza describes: nil where its program is none that is served here.
 func For(s Stanza, r Runner) (l *Login, err error) {
+	if r.HTTP != nil { // whoever made it
+		r.HTTP = wire.Client(r.HTTP.Transport, wire.MostOfToken)
+	}
 	switch s.Program {
 	case "aws", "aws-iam-authenticator":
 		l, err = eks(s, r)

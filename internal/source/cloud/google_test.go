@@ -869,7 +869,7 @@ func TestGKETokensThatAreNotGot(t *testing.T) {
 					http.Redirect(rw, r, "https://sts.googleapis.com/v1/token", http.StatusTemporaryRedirect)
 				}
 				w.use("GOOGLE_APPLICATION_CREDENTIALS", external(t, nil))
-			}, nil, "get a token of Google: run.actions.githubusercontent.com answers 307 Temporary Redirect",
+			}, nil, "get a token of Google: ask run.actions.githubusercontent.com: the answer is a redirect (307 Temporary Redirect) to \"https://sts.googleapis.com\", which is not followed",
 		},
 		"nobody there": {
 			func(t *testing.T, w *googleWorld) {

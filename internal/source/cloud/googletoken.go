@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/token"
+	"github.com/kubemint/kubemint/internal/wire"
 )
 
 const getGoogleToken = "get a token of Google" //nolint:gosec // says what was tried
@@ -98,6 +100,9 @@ func (g gcp) metadata(ctx context.Context) (*oauth2.Token, error) {
 	}
 	request.Header.Set("Metadata-Flavor", "Google")
 	answer, err := g.direct().Do(request)
+	if wire.Final(err) {
+		return nil, failed(getGoogleToken, fmt.Errorf("ask the metadata server at %s: %w", at.Host, cause(err)))
+	}
 	if err != nil {
 		return nil, cmp.Or(ctx.Err(), g.nothing())
 	}

@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/kubemint/kubemint/internal/wire"
 )
 
 const (
@@ -25,11 +27,9 @@ type roundTrip func(*http.Request) (*http.Response, error)
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // client is the runner's with the context of this login, which not all of the libraries keep. It asks again after a passing
-// failure. Every answer but a good one is an error, a redirect too, and leaves in refused what may be shown of it: the
+// failure. Every answer but a good one is an error, and leaves in refused what may be shown of it: the
 // libraries' own errors hold URLs and whole answers.
 func (g gcp) client(ctx context.Context, refused *error) *http.Client {
-	plain := *g.HTTP
-	plain.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	try := func(r *http.Request) (answer *http.Response, again bool, err error) {
 		r = r.Clone(ctx)
 		if r.GetBody != nil {
@@ -37,10 +37,10 @@ func (g gcp) client(ctx context.Context, refused *error) *http.Client {
 				return nil, false, err
 			}
 		}
-		answer, err = plain.Do(r) //nolint:gosec // to Google, or where the runner's own credential file says
+		answer, err = g.HTTP.Do(r) //nolint:gosec // to Google, or where the runner's own credential file says
 		if err != nil {
 			*refused = failed(getGoogleToken, fmt.Errorf("ask %s: %w", r.URL.Host, cause(err)))
-			return nil, ctx.Err() == nil, *refused
+			return nil, ctx.Err() == nil && !wire.Final(err), *refused
 		}
 		if answer.StatusCode/100 == 2 {
 			*refused = nil
@@ -55,7 +55,7 @@ func (g gcp) client(ctx context.Context, refused *error) *http.Client {
 		*refused = failed(getGoogleToken, fmt.Errorf("%s answers %s", r.URL.Host, said(answer)), remedy...)
 		return nil, answer.StatusCode == http.StatusTooManyRequests || answer.StatusCode >= http.StatusInternalServerError, *refused
 	}
-	return &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+	return wire.Client(roundTrip(func(r *http.Request) (*http.Response, error) {
 		for n := 1; ; n++ {
 			answer, again, err := try(r)
 			if !again || n == googleTries {
@@ -66,7 +66,7 @@ func (g gcp) client(ctx context.Context, refused *error) *http.Client {
 			case <-time.After(googlePause << n):
 			}
 		}
-	})}
+	}), wire.MostOfToken)
 }
 
 // cause is what went wrong without the URL, whose query may hold a secret.

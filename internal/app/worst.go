@@ -1,0 +1,151 @@
+package app
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/config"
+)
+
+// holder is whoever has the rights that bootstrap prints.
+type holder struct {
+	access.Desired
+	token  config.Token
+	steady bool
+	secret string // of a permanent token
+}
+
+// worst is what the holder could do with the rights beyond what kubemint does with them: RBAC confines neither the fields of
+// what is made, nor the names of what a POST makes. TestWhatBootstrapSaysAtWorst shows each line on an API server.
+func (h holder) worst() []string {
+	var can []string
+	can = append(can, h.tokens()...)
+	can = append(can, h.secrets()...)
+	if h.leases() {
+		can = append(can, "make and delete any Lease in "+h.home()+": end other jobs' credentials, and the leadership of controllers")
+	}
+	if !h.steady {
+		can = append(can, h.objects()...)
+	}
+	return can
+}
+
+func (h holder) permanent() bool { return h.token.Duration == config.Permanent }
+func (h holder) leases() bool    { return h.token.Revoke && !h.permanent() }
+
+// everywhere says whether the rights are on the whole cluster, for the sake of namespaces that are not there yet.
+func (h holder) everywhere() bool { return h.Access.CreateNamespace && !h.steady }
+
+// home is where the ServiceAccount is, as far as the rights reach.
+func (h holder) home() string {
+	if h.everywhere() {
+		return "every namespace"
+	}
+	return "namespace " + h.Access.ServiceAccount.Namespace
+}
+
+func (h holder) tokens() []string {
+	account := h.Access.ServiceAccount
+	whose := "ServiceAccount " + account.String()
+	switch {
+	case h.permanent() && h.steady:
+		return []string{"read the token in Secret " + account.Namespace + "/" + h.secret + ", which never expires"}
+	case h.permanent():
+		return []string{
+			"be any ServiceAccount of " + h.home() + ": make Secret " + h.secret + " for it, and read the token, which never expires",
+		}
+	case h.Access.Ephemeral:
+		whose = "any ServiceAccount of " + h.home()
+	case h.everywhere():
+		whose = "the ServiceAccount " + account.Name + " of every namespace"
+	}
+	return []string{"mint tokens of " + whose + " that no lease ends, for years: they die with the account"}
+}
+
+func (h holder) secrets() []string {
+	if !h.leases() {
+		return nil
+	}
+	can := []string{"make any Secret in " + h.home() + ", also one that a controller there obeys"}
+	made := "make a token Secret for any ServiceAccount of " + h.home()
+	switch reach := h.everywhere() || h.Access.ClusterScope || slices.Contains(h.Access.Namespaces, h.Access.ServiceAccount.Namespace); {
+	case reach && slices.ContainsFunc(h.Access.Rules, readsSecrets):
+		can = append(can, made+", read it by the declared rules, and so be that account")
+	case reach && len(h.Access.Roles) > 0:
+		can = append(can, made+", and be that account if a bound role can read Secrets (edit and admin can)")
+	default:
+		can = append(can, made+", which these rights do not let it read")
+	}
+	if h.everywhere() || h.Access.ServiceAccount.Namespace == metav1.NamespaceSystem {
+		can = append(can, "make bootstrap tokens in kube-system: where the API server takes them, a credential with which nodes join")
+	}
+	return can
+}
+
+// objects are what a first run makes or changes.
+func (h holder) objects() []string {
+	var can []string
+	reach := strings.Join(h.Access.Namespaces, ", ")
+	if h.Access.ClusterScope || h.everywhere() {
+		reach = "the whole cluster"
+	}
+	if h.Access.Grants() {
+		can = append(can, "hold the declared rules and roles itself, and give them and these rights to anyone, in "+reach)
+	}
+	if h.Access.Ephemeral {
+		can = append(can, "change and delete any ServiceAccount of "+h.home())
+		if h.Access.Grants() {
+			can = append(can, "read, change and delete any role and binding in "+reach+", without adding rights that it lacks")
+		}
+	} else if h.Access.CreateServiceAccount {
+		can = append(can, "change the ServiceAccount, also the annotations by which clouds give identities to its pods")
+	}
+	if h.Access.CreateNamespace {
+		can = append(can, "change the labels of the declared namespaces, Pod Security's among them")
+	}
+	return can
+}
+
+// readsSecrets says whether a rule has some Secret read. A token Secret can have whatever name the rule allows.
+func readsSecrets(rule rbacv1.PolicyRule) bool {
+	reads := slices.ContainsFunc(rule.Verbs, func(verb string) bool { return slices.Contains([]string{"get", "list", "watch", "*"}, verb) })
+	return reads && reachesSecrets(rule)
+}
+
+// cannot is what the rights leave out on purpose, where nothing that is declared adds it again.
+func (h holder) cannot() []string {
+	others := h.Access.Ephemeral || h.permanent() || h.everywhere() // accounts that it can be, which may have more
+	if others || len(h.Access.Roles) > 0 || slices.ContainsFunc(h.Access.Rules, reachesSecrets) {
+		return nil
+	}
+	return []string{"It can neither read, change nor delete a Secret, nor give away other rights."}
+}
+
+// comment is a line of YAML that holds data: what does not show, or could end the line, is escaped.
+func comment(format string, args ...any) string {
+	var line strings.Builder
+	line.WriteString("# ")
+	for _, r := range fmt.Sprintf(format, args...) {
+		if unicode.IsGraphic(r) {
+			line.WriteRune(r)
+		} else {
+			line.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+		}
+	}
+	return line.String() + "\n"
+}
+
+func reachesSecrets(rule rbacv1.PolicyRule) bool {
+	has := func(list []string, word string) bool {
+		return slices.Contains(list, word) || slices.Contains(list, "*")
+	}
+	return has(rule.APIGroups, corev1.GroupName) && has(rule.Resources, "secrets")
+}
