@@ -42,6 +42,9 @@ func (r *run) chooseOutput(sourceFiles []string) (*output, error) {
 	if err := r.platform.Visible(o.path); err != nil {
 		return nil, err
 	}
+	if err := r.refuseLinkedParents(o.path); err != nil {
+		return nil, err
+	}
 	info, err := os.Lstat(o.path)
 	refuse := func(format string, args ...any) (*output, error) {
 		return nil, problem.Newf(problem.Config, "write "+o.path, format, args...).

@@ -1,0 +1,129 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/private"
+	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/receipt"
+	"github.com/kubemint/kubemint/internal/source"
+	"github.com/kubemint/kubemint/internal/token"
+)
+
+// leftover deals with the private directories of exec whose runs were killed: each holds a live token.
+type leftover struct {
+	*run
+	client  *cluster.Client
+	source  *source.Source // whose cluster's leases may be ended
+	account types.NamespacedName
+}
+
+// removeAll ends the leases that the directories name and removes the directories, whatever becomes of the leases: the
+// token must not lie there any longer. It returns what is still alive or still there.
+func (l leftover) removeAll(ctx context.Context, dryRun bool) error {
+	var errs []error
+	for _, dir := range private.FindLeft(l.privateBases()...) {
+		if dryRun {
+			l.log.Printf("dry run: %s of a killed `kubemint exec` would be removed%s", dir.Path, l.leasesNamed(dir.Path))
+			_ = dir.Release()
+			continue
+		}
+		err := l.endLeases(ctx, dir.Path)
+		if removeErr := dir.Remove(); removeErr != nil {
+			err = errors.Join(err, problem.New(problem.Revoke, "delete "+dir.Path, cause(removeErr), "it holds a token: delete it yourself"))
+		} else {
+			l.log.Printf("%-10s %s, left by a `kubemint exec` that was killed", "deleted", dir.Path)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func (l leftover) leasesNamed(dir string) string {
+	record, err := receipt.Read(filepath.Join(dir, kubeconfigName))
+	if err != nil || len(record.Leases) == 0 {
+		return ""
+	}
+	var names []string
+	for _, lease := range record.Leases {
+		names = append(names, lease.Namespace+"/"+lease.Name)
+	}
+	return ", and its lease ended: " + strings.Join(names, ", ")
+}
+
+// endLeases ends the leases of one directory's receipt. The receipt is data: whatever ran as this user can have written
+// it. So a lease has to be of this cluster, with a name that kubemint gives; and its UID has to be the recorded one, or,
+// where the run was killed before it knew that, it has to be called as those of the declared account are.
+func (l leftover) endLeases(ctx context.Context, dir string) error {
+	record, err := receipt.Read(filepath.Join(dir, kubeconfigName))
+	if err != nil {
+		l.log.Warnf("%s has no receipt that names its lease: if it held a token, that lives until it expires, or until its lease is deleted", dir)
+		return nil
+	}
+	var errs []error
+	for _, lease := range record.Leases {
+		name := lease.Namespace + "/" + lease.Name
+		if why := l.whyNotOurs(record, lease); why != "" {
+			errs = append(errs, problem.Newf(problem.Revoke, "delete Lease "+name, "%s names it, but %s", dir, why).
+				Hint("if it is a lease of kubemint, its credential lives until %s unless you run, there,  %s", until(record), deleteCommand(lease)))
+			continue
+		}
+		if err := l.revokeLease(ctx, l.client, record, lease); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		l.log.Printf("%-10s Lease %s", "deleted", name)
+	}
+	return errors.Join(errs...)
+}
+
+// whyNotOurs says why a lease is left alone, "" where it is not.
+func (l leftover) whyNotOurs(record *receipt.Receipt, lease receipt.Object) string {
+	if record.Server != l.source.Server || record.Fingerprint != fingerprint(l.source.CAData) {
+		return "as one of another cluster: " + record.Server
+	}
+	if !regexp.MustCompile(`^` + token.LeasePrefix + `.+-[a-z2-7]{10}$`).MatchString(lease.Name) {
+		return "kubemint gives no such name"
+	}
+	declared := lease.Namespace == l.account.Namespace && strings.HasPrefix(lease.Name, token.LeasePrefix+l.account.Name+"-")
+	if lease.UID == "" && !declared {
+		return "without its UID, and it is not of the declared ServiceAccount " + l.account.String()
+	}
+	return ""
+}
+
+// removeLeftWithin bounds what an exec does about others, while its own command runs.
+const removeLeftWithin = 10 * time.Second
+
+// removeLeft is removeAll beside a running command: it only ever warns. wait returns when it is over, soon.
+func (m *minting) removeLeft(ctx context.Context) (wait func()) {
+	ctx, cancel := context.WithTimeout(ctx, removeLeftWithin)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		account := m.cfg.Access.In(m.source.Namespace).ServiceAccount
+		err := leftover{m.run, m.client, m.source, account}.removeAll(ctx, false)
+		for _, err := range problem.All(err) {
+			m.log.Warnf("%s", err)
+			if p, ok := errors.AsType[*problem.Error](err); ok {
+				for _, hint := range p.Hints {
+					m.log.Printf("hint: %s", hint)
+				}
+			}
+		}
+	}()
+	return func() {
+		hurry := time.AfterFunc(rollBackWithin, cancel)
+		<-done
+		hurry.Stop()
+		cancel()
+	}
+}
