@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/kubemint/kubemint/internal/app"
 	"github.com/kubemint/kubemint/internal/process"
@@ -52,7 +53,8 @@ func asUser(t *testing.T, command *exec.Cmd, user uint32) {
 	command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: user, Gid: user}}
 }
 
-// The command of exec looks for the inputs everywhere in /proc: its parent's environment, its memory, process 1, all others.
+// The command of exec looks for the inputs everywhere in /proc: its parent's environment, its memory, process
+// 1, all others.
 func TestExec_CommandReadsEnvironments(t *testing.T) {
 	t.Parallel()
 	cluster, namespace := sharedCluster(t)
@@ -104,7 +106,8 @@ func TestExec_CommandReadsEnvironments(t *testing.T) {
 	}
 }
 
-// Where the kernel gives what it takes, or the environment is lost, that is said; the second ends the run before anything is made.
+// Where the kernel gives what it takes, or the environment is lost, that is said; the second ends the run
+// before anything is made.
 func TestExec_EnvironmentNotHidden(t *testing.T) {
 	t.Parallel()
 	cluster, namespace := sharedCluster(t)
@@ -127,7 +130,7 @@ func TestExec_EnvironmentNotHidden(t *testing.T) {
 	if code != 0 || stdout.String() != "ran\n" {
 		t.Errorf("exit code %d: %s", code, &stderr)
 	}
-	says(t, stderr.String(), `^warning: the command can read the inputs in /proc: restart: function not implemented$`)
+	says(t, stderr.String(), `^warning: the command may be able to read the inputs in /proc: restart: function not implemented$`)
 
 	code, stdout, stderr = run(fmt.Errorf("%w: descriptor 3 is closed", process.ErrLost))
 	if code != 125 || stdout.Len() > 0 {
@@ -138,8 +141,8 @@ func TestExec_EnvironmentNotHidden(t *testing.T) {
 		`^hint: if KUBEMINT_HANDOVER is set in this job's environment, remove it: kubemint exec uses it for itself$`)
 }
 
-// As process 1 of a container exec inherits every orphan of its command: none stays as a zombie, and the command's exit code,
-// or its signal, is the one that counts.
+// As process 1 of a container exec inherits every orphan of its command: none stays as a zombie, and the
+// command's exit code, or its signal, is the one that counts.
 func TestExec_Process1(t *testing.T) {
 	t.Parallel()
 	namespaces := []string{"--pid", "--fork", "--mount-proc"}
@@ -189,5 +192,30 @@ func TestExec_Process1(t *testing.T) {
 				says(t, stdout.String(), tt.said)
 			}
 		})
+	}
+}
+
+// A signal that arrives while the program restarts ends it like any other one: there is nothing to take back
+// yet, or it is taken back. None gets lost.
+func TestExec_SignalWhileItRestarts(t *testing.T) {
+	t.Parallel()
+	cluster, _ := sharedCluster(t)
+	l := newLife(t, cluster, false)
+	for step := range 20 {
+		v := l.victim(t, fmt.Sprintf("restarts-%d", step), 0, false)
+		command, stderr := program(t, v.dir, append(v.env, "PATH="+os.Getenv("PATH")), "exec", "--", "sleep", "60")
+		if err := command.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(step) * time.Millisecond) // to hit each part of the start
+		_ = command.Process.Signal(syscall.SIGTERM)
+		hung := time.AfterFunc(patience, func() { _ = command.Process.Kill() })
+		_ = command.Wait()
+		hung.Stop()
+		status, _ := command.ProcessState.Sys().(syscall.WaitStatus)
+		if code := status.ExitStatus(); code != 143 && status.Signal() != syscall.SIGTERM {
+			t.Errorf("after %d ms: exit code %d, %v: %s", step, code, status, stderr)
+		}
+		v.nothingLeft(t)
 	}
 }

@@ -85,7 +85,8 @@ func (r *run) refuseExposed() error {
 		return problem.New(problem.Config, "hide the inputs from the command", exposed,
 			"if KUBEMINT_HANDOVER is set in this job's environment, remove it: kubemint exec uses it for itself")
 	case exposed != nil:
-		r.log.Warnf("the command can read the inputs in /proc: %s", strings.ReplaceAll(exposed.Error(), "\n", "; "))
+		why := strings.ReplaceAll(exposed.Error(), "\n", "; ")
+		r.log.Warnf("the command may be able to read the inputs in /proc: %s", why)
 	}
 	return nil
 }
@@ -188,8 +189,8 @@ func (m *minting) childEnv() []string {
 		}
 	}
 	if pod {
-		m.log.Printf("note: removed %s from the command's environment: with them it could act as the pod's own ServiceAccount",
-			strings.Join(inCluster, " and "))
+		m.log.Printf("note: removed %s from the command's environment: "+
+			"with them it could act as the pod's own ServiceAccount", strings.Join(inCluster, " and "))
 	}
 	return append(env, "KUBECONFIG="+m.output.path, "KUBE_CONFIG_PATH="+m.output.path)
 }

@@ -24,7 +24,8 @@ func (r *run) sweep(ctx context.Context, given options) error {
 	}
 	defer client.Close()
 	declared := r.cfg.Access.In(from.Namespace)
-	leftErr := leftover{r, client, from, declared.ServiceAccount}.removeAll(ctx, given.dryRun || r.cfg.Result.DryRun)
+	left := leftover{r, client, from, declared.ServiceAccount}
+	leftErr := left.removeAll(ctx, given.dryRun || r.cfg.Result.DryRun)
 	namespace := declared.ServiceAccount.Namespace
 	place := "in namespace " + namespace
 	if given.allNamespaces {

@@ -39,7 +39,8 @@ func (d Dir) Follow(path string) (Trail, error) {
 	if err != nil {
 		return Trail{}, err
 	}
-	trail, rest := Trail{}, []string(nil)
+	var trail Trail
+	var rest []string
 	trail.enter(path, &rest)
 	for followed := 0; len(rest) > 0; {
 		next := filepath.Join(trail.Path, rest[0]) // which takes .. back: there is no link before it
@@ -73,7 +74,8 @@ func (t *Trail) enter(path string, rest *[]string) {
 		t.Path = volume + string(filepath.Separator)
 		path = path[len(volume):]
 	}
-	parts := strings.FieldsFunc(path, func(r rune) bool { return r < 0x80 && os.IsPathSeparator(uint8(r)) }) //nolint:gosec // ASCII
+	parts := strings.Split(filepath.ToSlash(path), "/")
+	parts = slices.DeleteFunc(parts, func(part string) bool { return part == "" })
 	*rest = slices.Concat(parts, *rest)
 }
 
@@ -94,8 +96,8 @@ func readLink(path string) (string, error) {
 	return target, err
 }
 
-// rootOf returns the directory on a path that is the workspace. Directories are compared and not names: a file system may
-// take no note of case, and the workspace may itself be reached by a link.
+// rootOf returns the directory on a path that is the workspace. Directories are compared and not names: a
+// file system may take no note of case, and the workspace may itself be reached by a link.
 func (d Dir) rootOf(path string) (root string, inside bool) {
 	for at := path; d.info != nil; at = filepath.Dir(at) {
 		if info, err := os.Stat(at); err == nil && os.SameFile(info, d.info) {

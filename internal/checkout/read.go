@@ -17,8 +17,8 @@ func (e LeadsOutError) Error() string {
 	return fmt.Sprintf("the link %q leads out of the workspace", e.Link)
 }
 
-// ReadFile reads a regular file of at most so many bytes. A path that passes a link of the workspace may not leave the
-// workspace; any other one is read wherever it leads, since nobody but its author has chosen it.
+// ReadFile reads a regular file of at most so many bytes. A path that passes a link of the workspace may not
+// leave the workspace; any other one is read wherever it leads, since nobody but its author has chosen it.
 func (d Dir) ReadFile(path string, most int64) ([]byte, error) {
 	trail, err := d.Follow(path)
 	if err != nil {
@@ -50,8 +50,8 @@ type (
 
 var errNotRegular = errors.New("it is not a regular file")
 
-// readRegular looks before it opens, since to open a device can have an effect, and looks again at what it has opened. A
-// FIFO that gets there in between does not hold the job.
+// readRegular looks before it opens, since to open a device can have an effect, and looks again at what it
+// has opened. A FIFO that gets there in between does not hold the job.
 func readRegular(stat stat, open open, path string, most int64) ([]byte, error) {
 	info, err := stat(path)
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 // Left is a directory whose run has ended without removing it.
 type Left struct{ Path string }
 
-// FindLeft finds nothing: directories cannot be locked here, and so nothing tells one in use from one that is left.
+// FindLeft finds nothing: directories cannot be locked here, and so nothing tells one in use from one that is
+// left.
 func FindLeft(...string) []Left { return nil }
 
 // Remove is never called here.

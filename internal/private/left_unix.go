@@ -12,16 +12,16 @@ import (
 	"syscall"
 )
 
-// Left is a directory whose run has ended without removing it. It is locked, so that two later runs do not both deal
-// with it: call [Left.Remove] or [Left.Release].
+// Left is a directory whose run has ended without removing it. It is locked, so that two later runs do not
+// both deal with it: call [Left.Remove] or [Left.Release].
 type Left struct {
 	Path string
 	base *os.Root
 	lock *os.File
 }
 
-// FindLeft returns the directories that runs of this user have left in the bases. What is another user's, a link, open
-// to others, or in use is passed over.
+// FindLeft returns the directories that runs of this user have left in the bases. What is another user's, a
+// link, open to others, or in use is passed over.
 func FindLeft(bases ...string) []Left {
 	var all []Left
 	var seen []fs.FileInfo
@@ -65,7 +65,8 @@ func takeOver(path string) (left Left, err error) {
 	}
 	locked, err := file.Stat()
 	now, nowErr := base.Lstat(name)
-	if err != nil || nowErr != nil || !os.SameFile(locked, now) || !private(base, name) { // removed or replaced meanwhile
+	// Another run may have removed it meanwhile.
+	if err != nil || nowErr != nil || !os.SameFile(locked, now) || !private(base, name) {
 		return Left{}, errors.Join(errNotOurs, file.Close(), base.Close())
 	}
 	return Left{Path: path, base: base, lock: file}, nil
@@ -89,10 +90,11 @@ func (l Left) Remove() error {
 // Release leaves the directory as it is.
 func (l Left) Release() error { return errors.Join(l.lock.Close(), l.base.Close()) }
 
-// lock takes a directory's lock, or fails at once where another process has it. The lock ends with the last descriptor,
-// and no command inherits this one (Go opens with O_CLOEXEC).
+// lock takes a directory's lock, or fails at once where another process has it. The lock ends with the last
+// descriptor, and no command inherits this one (Go opens with O_CLOEXEC).
 func lock(path string) (*os.File, error) {
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0) //nolint:gosec // our own directory
+	const flags = os.O_RDONLY | syscall.O_DIRECTORY | syscall.O_NOFOLLOW
+	file, err := os.OpenFile(path, flags, 0) //nolint:gosec // our own directory, and nothing is read
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,8 @@ type Start struct {
 // ErrLost is the one error of [Conceal] after which the environment is gone: the run cannot go on.
 var ErrLost = errors.New("the environment did not arrive in the restarted process")
 
-// marker names the descriptor of the memory file, in the environment of the restarted process and nowhere else.
+// marker names the descriptor of the memory file, in the environment of the restarted process and nowhere
+// else.
 const marker = "KUBEMINT_HANDOVER"
 
 // runsOthers says whether this process will run a command that must not see its environment.

@@ -21,12 +21,13 @@ var runtimeVariables = []string{
 // seals make the memory file final, so that nobody changes the environment on its way.
 const seals = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE | unix.F_SEAL_SEAL
 
-// Conceal returns the environment that the program was given. For kubemint exec it does so from a process that no longer
-// shows it: the program is restarted (same process id, same arguments) with next to no environment. It also makes the process undumpable: a command
-// of the same user, and root without CAP_SYS_PTRACE, then cannot read its memory or open its files in /proc either.
+// Conceal returns the environment that the program was given. For kubemint exec it does so from a process
+// that no longer shows it: the program is restarted (same process id, same arguments) with next to no
+// environment. The process becomes undumpable too: then a command of the same user, and root without
+// CAP_SYS_PTRACE, cannot read its memory or open its files in /proc either.
 //
-// An error says what could not be concealed; the run can go on, but after [ErrLost]. Call it before anything is open or
-// a signal is handled, since a restart loses both.
+// An error says what could not be concealed. The run can go on, except after [ErrLost]. Call it before
+// anything is opened and before a signal is handled: a restart loses both.
 func Conceal(start Start) ([]string, error) {
 	if !start.runsOthers() {
 		return start.Environ, nil
@@ -87,7 +88,7 @@ func restart(start Start) error {
 			environ = append(environ, name+"="+value)
 		}
 	}
-	return syscall.Exec(program, start.Args, environ)
+	return syscall.Exec(program, start.Args, environ) //nolint:gosec // this program itself
 }
 
 // memoryFile is inherited by the restarted process, which closes it.
@@ -103,8 +104,8 @@ func memoryFile() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "memory"), nil
 }
 
-// self is this program's file. Its own path is better than /proc/self/exe, which ps and pkill would show as "exe"; but
-// another file may lie there by now.
+// self is this program's file. Its own path is better than /proc/self/exe, which ps and pkill would show as
+// "exe"; but another file may lie there by now.
 func self() (string, error) {
 	const link = "/proc/self/exe"
 	running, err := os.Stat(link)
@@ -118,8 +119,8 @@ func self() (string, error) {
 	return link, nil
 }
 
-// receive reads the environment from the memory file, and closes it. Anything but a sealed memory file is refused: then
-// it was not [restart] that set the marker.
+// receive reads the environment from the memory file, and closes it. Anything but a sealed memory file is
+// refused: then it was not [restart] that set the marker.
 func receive(descriptor string) ([]string, error) {
 	fd, err := strconv.ParseUint(descriptor, 10, 31)
 	if err != nil {

@@ -11,9 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/kubemint/kubemint/internal/process"
 )
@@ -134,7 +133,8 @@ func TestConceal_Fails(t *testing.T) {
 	}
 }
 
-// A marker that no restart has set: what it names is not read as an environment, and the program is not restarted forever.
+// A marker that no restart has set: what it names is not read as an environment, and the program is not
+// restarted forever.
 func TestConceal_ForgedMarker(t *testing.T) {
 	t.Parallel()
 	for descriptor, want := range map[string]string{
@@ -148,8 +148,8 @@ func TestConceal_ForgedMarker(t *testing.T) {
 	}
 }
 
-// reapAlways makes this process a subreaper, and runs commands that leave orphans: none may stay as a zombie, and no exit code
-// may get lost.
+// reapAlways makes this process a subreaper, and runs commands that leave orphans: none may stay as a zombie,
+// and no exit code may get lost.
 func reapAlways() {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		fmt.Println("err=" + err.Error())

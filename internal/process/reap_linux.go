@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Reap collects the orphans that the kernel gives to process 1, or to a subreaper, until stop is called: those that end
-// would otherwise stay as zombies. The child of the given process id is left to whoever waits for it. In any other process
-// it does nothing.
+// Reap collects the orphans that the kernel gives to process 1, or to a subreaper, until stop is called:
+// those that end would otherwise stay as zombies. The child of the given process id is left to whoever waits
+// for it. In any other process it does nothing.
 func Reap(command int) (stop func()) {
 	if !inheritsOrphans() {
 		return func() {}
@@ -39,12 +39,17 @@ func Reap(command int) (stop func()) {
 }
 
 func inheritsOrphans() bool {
+	if os.Getpid() == 1 {
+		return true
+	}
 	var subreaper int32
-	err := unix.Prctl(unix.PR_GET_CHILD_SUBREAPER, uintptr(unsafe.Pointer(&subreaper)), 0, 0, 0) //nolint:gosec // an out parameter
-	return os.Getpid() == 1 || err == nil && subreaper != 0
+	pointer := uintptr(unsafe.Pointer(&subreaper)) //nolint:gosec // the kernel answers there
+	err := unix.Prctl(unix.PR_GET_CHILD_SUBREAPER, pointer, 0, 0, 0)
+	return err == nil && subreaper != 0
 }
 
-// childInfo is the part of the kernel's siginfo_t that says which child has ended. Its union is aligned as a pointer is.
+// childInfo is the part of the kernel's siginfo_t that says which child has ended. Its union is aligned as a
+// pointer is.
 type childInfo struct {
 	_   [3]int32 // signal, errno, code
 	_   [0]uintptr
@@ -52,12 +57,13 @@ type childInfo struct {
 	_   [112]byte
 }
 
-// reapEnded reaps every child that has ended, up to the command: the kernel tells of one at a time, and of the command
-// until somebody has waited for it. Then the next signal, or stop, brings us back.
+// reapEnded reaps every child that has ended, up to the command: the kernel tells of one at a time, and of
+// the command until somebody has waited for it. Then the next signal, or stop, brings us back.
 func reapEnded(command int) {
 	for {
-		var info childInfo                                // looked at before it is waited for, so that the command's exit code is not taken away
-		pointer := (*unix.Siginfo)(unsafe.Pointer(&info)) //nolint:gosec // the same 128 bytes, with a name for the pid
+		// It is looked at before it is waited for: the command's exit code must not be taken away.
+		var info childInfo
+		pointer := (*unix.Siginfo)(unsafe.Pointer(&info)) //nolint:gosec // the same 128 bytes, with a named pid
 		err := unix.Waitid(unix.P_ALL, 0, pointer, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
 		if errors.Is(err, unix.EINTR) {
 			continue

@@ -11,12 +11,12 @@ import (
 	"go.yaml.in/yaml/v2"
 )
 
-// CheckForm says whether all of a text has the form of rules, whatever they mean. Its error says where it has not, and
-// repeats nothing of the text. [Parse] quotes what it does not know: where it fails on a file that has not this form, its
-// errors must not be shown.
+// CheckForm says whether all of a text has the form of rules, whatever they mean. Its error says where it has
+// not, and repeats nothing of the text. [Parse] quotes what it does not know: where it fails on a file that
+// has not this form, its errors must not be shown.
 //
-// A .netrc or a wordlist, too, has two words a line. So a line may have a slip in its verbs or in its resources, and not in
-// both; of the verbs for resources of other groups we know none.
+// A .netrc or a wordlist, too, has two words a line. So a line may have a slip in its verbs or in its
+// resources, and not in both; of the verbs for resources of other groups we know none.
 func CheckForm(text string) error {
 	if len(text) > maxText {
 		return fmt.Errorf("it has %d bytes, the limit is %d", len(text), maxText)
@@ -53,7 +53,8 @@ func isRule(columns []string) bool {
 	case all(resources, isKnownResource):
 		return all(verbs, func(verb string) bool { return isKnownVerb(verb) || nearest(verb, resourceVerbs) != "" })
 	case all(resources, regexp.MustCompile(customForm).MatchString):
-		return all(verbs, func(verb string) bool { return isKnownVerb(verb) || regexp.MustCompile(plainVerb).MatchString(verb) })
+		plain := regexp.MustCompile(plainVerb)
+		return all(verbs, func(verb string) bool { return isKnownVerb(verb) || plain.MatchString(verb) })
 	}
 	return all(resources, regexp.MustCompile(resourceForm).MatchString) && all(verbs, isKnownVerb)
 }
@@ -72,7 +73,8 @@ func all(words []string, is func(string) bool) bool {
 	return !slices.ContainsFunc(words, func(word string) bool { return word != "" && !is(word) })
 }
 
-// checkYAMLForm decodes as [builder.yaml] does, and keeps the decoder's words to itself: they quote keys and values.
+// checkYAMLForm decodes as [builder.yaml] does, and keeps the decoder's words to itself: they quote keys and
+// values.
 func checkYAMLForm(text string) error {
 	decoder := yaml.NewDecoder(strings.NewReader(text))
 	decoder.SetStrict(true)
@@ -90,7 +92,7 @@ func checkYAMLForm(text string) error {
 			return fmt.Errorf("%s is no YAML, or has a field that rules do not have, or one of another type", where)
 		}
 		if !d.hasRules() {
-			return fmt.Errorf("document %d is of a kind that has no rules: it takes a Role, a ClusterRole, or a List of those", number)
+			return fmt.Errorf("document %d is neither a Role, nor a ClusterRole, nor a List of those", number)
 		}
 	}
 }
@@ -100,5 +102,6 @@ var kinds = []string{"", "Role", "ClusterRole", "List", "RoleList", "ClusterRole
 
 // hasRules says whether the object, and all that it contains, is of a kind that has rules.
 func (m manifest) hasRules() bool {
-	return slices.Contains(kinds, m.Kind) && !slices.ContainsFunc(m.Items, func(item manifest) bool { return !item.hasRules() })
+	other := func(item manifest) bool { return !item.hasRules() }
+	return slices.Contains(kinds, m.Kind) && !slices.ContainsFunc(m.Items, other)
 }
