@@ -21,6 +21,9 @@ import (
 var mayImport = map[string][]string{
 	"problem":      {},
 	"receipt":      {},
+	"checkout":     {},
+	"private":      {},
+	"process":      {},
 	"rules":        {"problem"},
 	"config":       {"problem", "rules"},
 	"access":       {"config", "problem", "rules"},
@@ -35,14 +38,14 @@ var mayImport = map[string][]string{
 	"workspace":    {},
 	"console":      {"parallel", "problem", "token"},
 	"app": {
-		"access", "cluster", "config", "console", "kubeconfig", "parallel", "platform", "problem", "receipt", "rules", "source", "token",
-		"wire", "workspace",
+		"access", "checkout", "cluster", "config", "console", "kubeconfig", "parallel", "platform", "private", "problem", "process",
+		"receipt", "rules", "source", "token", "wire", "workspace",
 	},
 	"kubetest":        {},
 	"kubetest/clouds": {"kubetest"},
 	"config/gen":      {"config"},
 	"kubetest/serve":  {"kubetest"},
-	"main":            {"app", "problem"},
+	"main":            {"app", "problem", "process"},
 }
 
 // pure rooms decide, and others act: no client, no os, no network. (That they have no clock is for golangci-lint.)

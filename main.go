@@ -6,45 +6,40 @@ import (
 	"context"
 	"io"
 	"log"
-	"math"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/kubemint/kubemint/internal/app"
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/process"
 )
 
 // version is set by the linker at release.
 var version = "devel"
 
-// memory is what the garbage collector keeps the program below, where what is in use allows it: with a thousand namespaces
-// it would let dead answers of the API server pile up to the size of all that is in use. The code comes on top, some
-// 10 MiB, so that the peak of such a run stays below 64 MiB.
-const memory = 40 << 20
-
 func main() {
-	log.SetOutput(io.Discard) // net/http's word on the wire, which with GODEBUG=http2debug=2 is every header, credentials included
+	log.SetOutput(io.Discard) // with GODEBUG=http2debug=2 net/http logs every header, credentials included
+	environ, exposed := process.Conceal(process.Start{
+		Args: os.Args, Environ: os.Environ(), Clearenv: os.Clearenv, Setenv: os.Setenv,
+	})
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	// What reads our output may end before us (| head): then a write fails, and nothing that was made stays behind.
+	// Whoever reads our output may end before us (| head): then a write fails, and the run takes back what it made.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	go func() {
 		// A second signal changes nothing: taking back what was made is bounded, and must not be cut short.
 		s := (<-signals).(syscall.Signal) //nolint:errcheck,forcetypeassert // os/signal sends nothing else
 		cancel(problem.Interrupted{Signal: s, Number: int(s)})
 	}()
-	if debug.SetMemoryLimit(-1) == math.MaxInt64 { // GOMEMLIMIT, if somebody has set it, stands
-		debug.SetMemoryLimit(memory)
-		debug.SetGCPercent(-1) // below it a run is over before a collection would pay
-	}
+	process.LimitMemory()
 	dir, err := os.Getwd()
 	if err != nil {
 		dir = "."
 	}
 	os.Exit(app.Main(ctx, app.Process{
-		Args: os.Args, Environ: os.Environ(), Dir: dir, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Version: version,
+		Args: os.Args, Environ: environ, Exposed: exposed, Dir: dir,
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Version: version,
 	}))
 }

@@ -51,6 +51,8 @@ import (
 //	until REGEXP COMMAND ARG…            repeat a command until it says so
 //	jobapi                    serve Buildkite's job API; what is asked of it goes to the file $JOBAPI, outside of $WORK
 //
+// kubemint-test-private is kubemint with the directory $PRIVATE_DIR in place of /dev/shm and $TMPDIR.
+//
 // $ROOT is the repository, $ADMIN is the administrator's kubeconfig, and kubectl is that of the API server's version.
 
 // onCluster is the control plane that the scripts share; each works in namespaces of its own.
@@ -61,7 +63,7 @@ var onCluster = sync.OnceValues(func() (*kubetest.ControlPlane, error) {
 func TestMain(m *testing.M) {
 	testscript.Main(closing{m}, map[string]func(){
 		"kubemint": main, "kubemint-revoke": main, "kubemint-test-whoami": whoAmI, "kubemint-test-renews": renews,
-		"kubemint-test-leaves": leaves,
+		"kubemint-test-leaves": leaves, "kubemint-test-private": inPrivate,
 	})
 }
 

@@ -24,6 +24,7 @@ import (
 type Process struct {
 	Args           []string
 	Environ        []string
+	Exposed        error  // why a command of exec could read the environment in /proc; nil: it cannot
 	Dir            string // working directory
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
@@ -33,6 +34,7 @@ type Process struct {
 	RenewAfter time.Duration // instead of 80 % of a token's lifetime
 	ClockOff   time.Duration // by how much the clock is wrong
 	AccountDir string        // instead of /var/run/secrets/kubernetes.io/serviceaccount
+	PrivateDir string        // instead of /dev/shm and $TMPDIR
 }
 
 const usage = `kubemint gives a pipeline a cluster credential that is scoped, short-lived and revocable.
@@ -216,8 +218,4 @@ func (r *run) load(ctx context.Context) error {
 		r.log.Warnf("%s", warning)
 	}
 	return err
-}
-
-func (r *run) readRules(path string) ([]byte, error) {
-	return readBounded(r.platform.Absolute(r.platform.Inside(path)))
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/process"
 )
 
 // The exit codes of exec that are not the command's own: those of env, nice and nohup (POSIX).
@@ -56,6 +57,9 @@ func (r *run) execute(ctx context.Context, command []string) (code int, err erro
 	if err != nil {
 		return notRunnable(command[0], err)
 	}
+	if err := r.refuseExposed(); err != nil {
+		return 0, err
+	}
 	m, err := r.mintPrivately(ctx)
 	if err != nil {
 		return 0, err
@@ -73,6 +77,20 @@ func (r *run) execute(ctx context.Context, command []string) (code int, err erro
 	return code, err
 }
 
+// refuseExposed refuses a run whose environment is lost, and warns where the command will be able to read it: the run goes on
+// then, since every other step of the job can read its inputs too.
+func (r *run) refuseExposed() error {
+	switch exposed := r.process.Exposed; {
+	case errors.Is(exposed, process.ErrLost):
+		return problem.New(problem.Config, "hide the inputs from the command", exposed,
+			"if KUBEMINT_HANDOVER is set in this job's environment, remove it: kubemint exec uses it for itself")
+	case exposed != nil:
+		why := strings.ReplaceAll(exposed.Error(), "\n", "; ")
+		r.log.Warnf("the command may be able to read the inputs in /proc: %s", why)
+	}
+	return nil
+}
+
 // child runs the command with our own standard streams, hands it every signal that we get, and returns its exit code.
 func (m *minting) child(ctx context.Context, program string, command []string) (int, error) {
 	cmd := &exec.Cmd{
@@ -88,6 +106,23 @@ func (m *minting) child(ctx context.Context, program string, command []string) (
 	if err := cmd.Start(); err != nil {
 		return notRunnable(command[0], err)
 	}
+	defer process.Reap(cmd.Process.Pid)()
+	defer m.removeLeft(context.WithoutCancel(ctx))()
+	err := waitForwarding(cmd, signals)
+	if code, ok := signaled(cmd); ok {
+		return code, nil
+	}
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return exit.ExitCode(), nil
+	}
+	if err != nil {
+		return 0, problem.New(problem.Mint, "run "+command[0], err)
+	}
+	return 0, nil
+}
+
+// waitForwarding waits for the command, and hands it every signal meanwhile.
+func waitForwarding(cmd *exec.Cmd, signals <-chan os.Signal) error {
 	done := make(chan struct{})
 	defer close(done)
 	go func() {
@@ -100,17 +135,7 @@ func (m *minting) child(ctx context.Context, program string, command []string) (
 			}
 		}
 	}()
-	err := cmd.Wait()
-	if code, ok := signaled(cmd); ok {
-		return code, nil
-	}
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		return exit.ExitCode(), nil
-	}
-	if err != nil {
-		return 0, problem.New(problem.Mint, "run "+command[0], err)
-	}
-	return 0, nil
+	return cmd.Wait()
 }
 
 func notRunnable(name string, err error) (int, error) {
@@ -141,20 +166,31 @@ func (r *run) under(path string) string {
 	return filepath.Join(r.process.Dir, path)
 }
 
-// childEnv is our environment without the inputs, some of which are secret, and with the new credential instead of the
-// source.
+// inCluster are the variables by which a client finds the API server from inside a pod, and then takes the pod's own
+// ServiceAccount.
+var inCluster = []string{"KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"}
+
+// childEnv is our environment without the inputs, some of which are secret, and with the new credential in place of the
+// source's.
 func (m *minting) childEnv() []string {
 	var env []string
+	pod := false
 	for _, entry := range m.process.Environ {
 		name, _, _ := strings.Cut(entry, "=")
 		name = variable(name)
 		switch {
 		case strings.HasPrefix(name, "KUBEMINT_"), strings.HasPrefix(name, "INPUT_"), name == "KUBECONFIG", name == "KUBE_CONFIG_PATH":
+		case slices.Contains(inCluster, name):
+			pod = true
 		case slices.Contains(m.source.Secrets, name):
-			m.log.Printf("note: the command does not get %s: the source's credential is no business of its", name)
+			m.log.Printf("note: removed %s from the command's environment: it belongs to the source credential", name)
 		default:
 			env = append(env, entry)
 		}
+	}
+	if pod {
+		m.log.Printf("note: removed %s from the command's environment: "+
+			"with them it could act as the pod's own ServiceAccount", strings.Join(inCluster, " and "))
 	}
 	return append(env, "KUBECONFIG="+m.output.path, "KUBE_CONFIG_PATH="+m.output.path)
 }

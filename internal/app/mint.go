@@ -15,6 +15,7 @@ import (
 	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kubeconfig"
+	"github.com/kubemint/kubemint/internal/private"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/source"
 	"github.com/kubemint/kubemint/internal/token"
@@ -23,7 +24,8 @@ import (
 // minting is a run of mint: what is known so far.
 type minting struct {
 	*run
-	private   bool // for exec: nothing is published, and the token stands in a file of its own
+	private   bool         // for exec: nothing is published, and the token stands in a file of its own
+	dir       *private.Dir // of exec
 	source    *source.Source
 	client    *cluster.Client // as the runner
 	prover    *prover         // as the new credential
@@ -134,11 +136,14 @@ func (m *minting) steps(ctx context.Context) (err error) {
 	if err := context.Cause(ctx); err != nil { // from here on nothing asks the API server, and so nothing else would notice
 		return problem.New(problem.Mint, "hand over the credential", err)
 	}
-	if err := m.write(data); err != nil {
+	if m.private {
+		return m.write(data)
+	}
+	if err := m.refuseLinkedParents(m.output.path); err != nil {
 		return err
 	}
-	if m.private {
-		return nil
+	if err := m.write(data); err != nil {
+		return err
 	}
 	if err := m.publish(encoded); err != nil {
 		return err

@@ -39,6 +39,9 @@ func (r *run) chooseOutput(sourceFiles []string, record *receipt.Receipt) (*outp
 	if err := r.platform.Visible(o.path); err != nil {
 		return nil, err
 	}
+	if err := r.refuseLinkedParents(o.path); err != nil {
+		return nil, err
+	}
 	info, err := os.Lstat(o.path)
 	for _, file := range sourceFiles {
 		other, statErr := os.Stat(file)

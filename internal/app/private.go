@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/private"
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
@@ -27,27 +29,38 @@ func (r *run) mintPrivately(ctx context.Context) (*minting, error) {
 	if err := r.refuseForExec(); err != nil {
 		return nil, err
 	}
-	dir, err := "", errors.ErrUnsupported
-	if runtime.GOOS == "linux" { // on Windows that would be a directory of the drive's root, where anybody may make one
-		dir, err = os.MkdirTemp("/dev/shm", "kubemint-")
-	}
+	dir, err := private.Make(r.privateBases()...)
 	if err != nil {
-		dir, err = os.MkdirTemp(r.getenv("TMPDIR"), "kubemint-") // where it is unset, the system's own place
+		return nil, problem.New(problem.Config, "make a private directory", cause(err),
+			"exec keeps the credential in /dev/shm or in $TMPDIR: this step must be able to write to one of them")
 	}
-	if err != nil {
-		return nil, problem.New(problem.Config, "make a private directory", cause(err))
-	}
-	m := &minting{run: r, private: true, output: &output{path: filepath.Join(dir, "kubeconfig"), private: dir}}
+	o := &output{path: filepath.Join(dir.Path, kubeconfigName), private: dir.Path}
+	m := &minting{run: r, private: true, dir: dir, output: o}
 	limited, cancel := context.WithTimeout(ctx, r.cfg.Result.Timeout)
 	defer cancel()
 	if err := m.prepare(limited); err != nil {
-		_ = os.RemoveAll(dir)
+		_ = dir.Remove()
 		return nil, err
 	}
 	if err := m.steps(limited); err != nil {
 		return nil, errors.Join(err, m.end(ctx))
 	}
 	return m, nil
+}
+
+// kubeconfigName is the file's name in the private directory.
+const kubeconfigName = "kubeconfig"
+
+// privateBases are where private directories are made, best first.
+func (r *run) privateBases() []string {
+	if r.process.PrivateDir != "" {
+		return []string{r.process.PrivateDir}
+	}
+	temp := cmp.Or(r.getenv("TMPDIR"), os.TempDir())
+	if runtime.GOOS != "linux" { // on Windows /dev/shm would be in the drive's root, where anybody may make it
+		return []string{temp}
+	}
+	return []string{"/dev/shm", temp}
 }
 
 // ownLine has a platform's command begin a line, without which the runner would print it and not carry it out: the command that
@@ -90,7 +103,7 @@ func (m *minting) end(ctx context.Context) error {
 	defer m.client.Close()
 	err := m.rollBack(ctx)
 	if err == nil {
-		if removeErr := os.RemoveAll(m.output.private); removeErr != nil {
+		if removeErr := m.dir.Remove(); removeErr != nil {
 			err = problem.New(problem.Revoke, "delete "+m.output.private, cause(removeErr))
 		}
 	}

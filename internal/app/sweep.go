@@ -7,22 +7,25 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
-	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/parallel"
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/source"
 	"github.com/kubemint/kubemint/internal/token"
 )
 
 // sweep deletes what jobs left that were killed before they could revoke: leases whose expiry has passed, and the
 // ephemeral identities of such runs. It reads Leases and never a Secret. A lease that is still current is not touched,
-// whoever made it.
+// whoever made it, unless a killed exec has left its directory on this machine.
 func (r *run) sweep(ctx context.Context, given options) error {
-	client, declared, err := r.runner(ctx)
+	client, from, err := r.runner(ctx)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
+	declared := r.cfg.Access.In(from.Namespace)
+	left := leftover{r, client, from, declared.ServiceAccount}
+	leftErr := left.removeAll(ctx, given.dryRun || r.cfg.Result.DryRun)
 	namespace := declared.ServiceAccount.Namespace
 	place := "in namespace " + namespace
 	if given.allNamespaces {
@@ -31,19 +34,19 @@ func (r *run) sweep(ctx context.Context, given options) error {
 	expired, err := r.expired(ctx, client, namespace)
 	if nobody, ok := cluster.Unrecognised(err); ok { // then nothing was found, and nothing can be deleted
 		nobody.Code = problem.Source
-		return nobody
+		return errors.Join(leftErr, nobody)
 	}
-	return errors.Join(err, r.deleteAll(ctx, client, deletion{problem.Revoke, "swept", place, given.dryRun}, expired))
+	return errors.Join(leftErr, err, r.deleteAll(ctx, client, deletion{problem.Revoke, "swept", place, given.dryRun}, expired))
 }
 
-// runner connects as the runner, and completes the declared access by what its credential says.
-func (r *run) runner(ctx context.Context) (*cluster.Client, config.Access, error) {
-	source, err := r.loadSource(r.cfg.Source.Kubeconfig, r.cfg.Source.Context, r.getenv)
+// runner connects as the runner, and returns the source that it did so with.
+func (r *run) runner(ctx context.Context) (*cluster.Client, *source.Source, error) {
+	from, err := r.loadSource(r.cfg.Source.Kubeconfig, r.cfg.Source.Context, r.getenv)
 	if err != nil {
-		return nil, config.Access{}, err
+		return nil, nil, err
 	}
-	client, err := r.openExpected(ctx, source)
-	return client, r.cfg.Access.In(source.Namespace), err
+	client, err := r.openExpected(ctx, from)
+	return client, from, err
 }
 
 // deletion is what sweep and prune differ in.

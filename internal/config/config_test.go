@@ -296,6 +296,24 @@ func TestLoadFaults(t *testing.T) {
 	}
 }
 
+// What an input says itself is its author's, and is quoted; a file that it names may hold anything.
+func TestRulesFile_NothingOfAnotherFileIsShown(t *testing.T) {
+	t.Parallel()
+	const netrc = "machine api.example.com\nlogin ci\npassword hunter2\n"
+	for _, input := range []string{"rules", "must_not"} {
+		_, got := load(t, environment(inputs(input, "@netrc"), map[string]string{"netrc": netrc}))
+		want := `input ` + input + `: "@netrc" is not a file of rules: line 2 is not a rule | ` +
+			"a line of rules is VERBS RESOURCES [NAMES], as in get,list pods; docs/access.md has that and the forms of YAML | " +
+			"nothing of the file is shown: if it is the wrong one, it may hold a secret"
+		if diff := cmp.Diff([]string{want}, got); diff != "" {
+			t.Error(diff)
+		}
+		if _, got := load(t, environment(inputs(input, netrc), nil)); !strings.Contains(strings.Join(got, ""), `"hunter2"`) {
+			t.Errorf("what the input says itself is not quoted: %q", got)
+		}
+	}
+}
+
 func TestExpectedCluster(t *testing.T) {
 	t.Parallel()
 	const hex, uid = "00a1b2c3d4e5f60718293a4b5c6d7e8f00a1b2c3d4e5f60718293a4b5c6d7e8f", "0a1b2c3d-0000-4000-8000-00000000000a"

@@ -188,19 +188,42 @@ func (c *checker) rules(input, value string) []rbacv1.PolicyRule {
 		return nil
 	}
 	if file, ok := strings.CutPrefix(value, "@"); ok {
-		data, err := c.env.ReadFile(strings.TrimSpace(file))
-		if err != nil {
-			c.fault(input, value, "cannot be read: "+reason(err),
-				"a relative path counts from the workspace; is the repository checked out before this step?")
-			return nil
-		}
-		value = string(data)
+		return c.rulesFile(input, value, strings.TrimSpace(file))
 	}
 	parsed, err := rules.Parse(value)
 	for _, fault := range problem.All(err) {
 		c.fault(input, "", fault.Error())
 	}
 	return parsed
+}
+
+// rulesFile reads rules from a file. One that was named by mistake may hold secrets, and a pull request may have made it:
+// its words are shown in errors only where all of it has the form of rules.
+func (c *checker) rulesFile(input, value, file string) []rbacv1.PolicyRule {
+	data, err := c.env.ReadFile(file)
+	if refused, ok := errors.AsType[*problem.Error](err); ok {
+		c.fault(input, value, "cannot be read: "+refused.Cause.Error(), refused.Hints...)
+		return nil
+	}
+	if err != nil {
+		c.fault(input, value, "cannot be read: "+reason(err),
+			"a relative path counts from the workspace; is the repository checked out before this step?")
+		return nil
+	}
+	parsed, err := rules.Parse(string(data))
+	if err == nil {
+		return parsed
+	}
+	if form := rules.CheckForm(string(data)); form != nil {
+		c.fault(input, value, "is not a file of rules: "+form.Error(),
+			"a line of rules is VERBS RESOURCES [NAMES], as in get,list pods; docs/access.md has that and the forms of YAML",
+			"nothing of the file is shown: if it is the wrong one, it may hold a secret")
+		return nil
+	}
+	for _, fault := range problem.All(err) {
+		c.fault(input, "", fault.Error())
+	}
+	return nil
 }
 
 // reason is the last cause of a file error, without the path that the message has already.

@@ -71,7 +71,7 @@ func (b *builder) yaml(text string) {
 // manifest adds the rules of one object, unless its fields were not as they should be. That follows from the kind if
 // already that is wrong, and is then not told.
 func (b *builder) manifest(where string, m manifest, mistyped []string) {
-	if !slices.Contains([]string{"", "Role", "ClusterRole", "List", "RoleList", "ClusterRoleList"}, m.Kind) {
+	if !slices.Contains(kinds, m.Kind) {
 		b.fault(where+"kind", fmt.Errorf("%s has no rules: give a Role, a ClusterRole, or a List of those", shown(m.Kind)))
 		return
 	}

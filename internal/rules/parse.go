@@ -105,10 +105,7 @@ func each[T any](b *builder, where string, items []T, check func(T) error) {
 func (b *builder) shorthand(text string) {
 	for i, text := range strings.Split(text, "\n") {
 		where := "line " + strconv.Itoa(i+1)
-		columns := strings.Fields(text)
-		if i := slices.IndexFunc(columns, func(word string) bool { return word[0] == '#' }); i >= 0 {
-			columns = columns[:i]
-		}
+		columns := split(text)
 		if len(columns) == 0 {
 			continue
 		}
@@ -135,6 +132,15 @@ func (b *builder) shorthand(text string) {
 		each(b, where, l.targets, func(t target) error { return checkGroup(t.group) })
 		b.add(where, l)
 	}
+}
+
+// split returns the columns of a line, without its comment.
+func split(line string) []string {
+	columns := strings.Fields(line)
+	if i := slices.IndexFunc(columns, func(word string) bool { return word[0] == '#' }); i >= 0 {
+		return columns[:i]
+	}
+	return columns
 }
 
 // resolve makes a target of a word of the second column.

@@ -1,0 +1,107 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v2"
+)
+
+// CheckForm says whether all of a text has the form of rules, whatever they mean. Its error says where it has
+// not, and repeats nothing of the text. [Parse] quotes what it does not know: where it fails on a file that
+// has not this form, its errors must not be shown.
+//
+// A .netrc or a wordlist, too, has two words a line. So a line may have a slip in its verbs or in its
+// resources, and not in both; of the verbs for resources of other groups we know none.
+func CheckForm(text string) error {
+	if len(text) > maxText {
+		return fmt.Errorf("it has %d bytes, the limit is %d", len(text), maxText)
+	}
+	text = strings.TrimPrefix(text, "\ufeff")
+	if isYAML.MatchString(text) {
+		return checkYAMLForm(text)
+	}
+	for i, text := range strings.Split(text, "\n") {
+		if columns := split(text); len(columns) > 0 && !isRule(columns) {
+			return fmt.Errorf("line %d is not a rule", i+1)
+		}
+	}
+	return nil
+}
+
+// Patterns for words of the shorthand. They are wider than what can exist, so that a slip is explained.
+const (
+	resourceForm = `^([A-Za-z0-9*][A-Za-z0-9.*-]*(/[A-Za-z0-9.*:-]*)?|/[A-Za-z0-9/._~*-]*)$`
+	nameForm     = `^[A-Za-z0-9._:/@*-]+$`
+	customForm   = `^[a-z][a-z0-9-]*(\.[a-z0-9-]+){2,}(/|$)` // widgets.example.com
+)
+
+// isRule says whether columns have the form of a rule.
+func isRule(columns []string) bool {
+	if len(columns) < 2 || len(columns) > 3 {
+		return false
+	}
+	verbs, resources := strings.Split(columns[0], ","), strings.Split(columns[1], ",")
+	if len(columns) == 3 && !all(strings.Split(columns[2], ","), regexp.MustCompile(nameForm).MatchString) {
+		return false
+	}
+	switch {
+	case all(resources, isKnownResource):
+		return all(verbs, func(verb string) bool { return isKnownVerb(verb) || nearest(verb, resourceVerbs) != "" })
+	case all(resources, regexp.MustCompile(customForm).MatchString):
+		plain := regexp.MustCompile(plainVerb)
+		return all(verbs, func(verb string) bool { return isKnownVerb(verb) || plain.MatchString(verb) })
+	}
+	return all(resources, regexp.MustCompile(resourceForm).MatchString) && all(verbs, isKnownVerb)
+}
+
+func isKnownVerb(verb string) bool {
+	return verb == "*" || slices.Contains(resourceVerbs, verb) || slices.Contains(urlVerbs, verb) ||
+		regexp.MustCompile(composed).MatchString(verb)
+}
+
+func isKnownResource(word string) bool {
+	t := resolve(word)
+	return slices.Contains(builtin[t.group], t.resource)
+}
+
+func all(words []string, is func(string) bool) bool {
+	return !slices.ContainsFunc(words, func(word string) bool { return word != "" && !is(word) })
+}
+
+// checkYAMLForm decodes as [builder.yaml] does, and keeps the decoder's words to itself: they quote keys and
+// values.
+func checkYAMLForm(text string) error {
+	decoder := yaml.NewDecoder(strings.NewReader(text))
+	decoder.SetStrict(true)
+	for number := 1; ; number++ {
+		var d document
+		err := decoder.Decode(&d)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			where := regexp.MustCompile(`line \d+`).FindString(err.Error())
+			if where == "" {
+				where = fmt.Sprintf("document %d", number)
+			}
+			return fmt.Errorf("%s is no YAML, or has a field that rules do not have, or one of another type", where)
+		}
+		if !d.hasRules() {
+			return fmt.Errorf("document %d is neither a Role, nor a ClusterRole, nor a List of those", number)
+		}
+	}
+}
+
+// kinds are those of objects that have rules, or contain such objects.
+var kinds = []string{"", "Role", "ClusterRole", "List", "RoleList", "ClusterRoleList"}
+
+// hasRules says whether the object, and all that it contains, is of a kind that has rules.
+func (m manifest) hasRules() bool {
+	other := func(item manifest) bool { return !item.hasRules() }
+	return slices.Contains(kinds, m.Kind) && !slices.ContainsFunc(m.Items, other)
+}
