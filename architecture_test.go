@@ -30,7 +30,7 @@ var mayImport = map[string][]string{
 	"cluster":      {"access", "parallel", "problem", "rules"},
 	"platform":     {"access", "problem", "token"},
 	"parallel":     {},
-	"console":      {"parallel", "problem", "token"},
+	"console":      {"access", "parallel", "problem", "rules", "token"},
 	"app": {
 		"access", "cluster", "config", "console", "kubeconfig", "parallel", "platform", "problem", "receipt", "rules", "source", "token",
 	},

@@ -95,7 +95,7 @@ func (r *run) command(ctx context.Context) error {
 		flags.Var(&given.subjects, "subject", "")
 	}
 	if err := flags.Parse(rest); errors.Is(err, flag.ErrHelp) {
-		return r.print(usage)
+		return r.print(strings.Split(strings.TrimSuffix(usage, "\n"), "\n")...)
 	} else if err != nil {
 		return problem.New(problem.Config, "run "+name, err, "see kubemint help")
 	}
@@ -109,9 +109,9 @@ func (r *run) command(ctx context.Context) error {
 	case "revoke":
 		return r.revoke(ctx, given)
 	case "version", "--version":
-		return r.print("kubemint " + r.process.Version + "\n")
+		return r.print("kubemint " + r.process.Version)
 	case "help", "-h", "--help":
-		return r.print(usage)
+		return r.print(strings.Split(strings.TrimSuffix(usage, "\n"), "\n")...)
 	}
 	commands := []string{"mint", "plan", "exec", "revoke", "sweep", "prune", "bootstrap", "version", "help"}
 	p := problem.Newf(problem.Config, "run "+name, "there is no such command").Hint("the commands are %s", strings.Join(commands, ", "))
@@ -149,11 +149,8 @@ func (r *run) declared(ctx context.Context, name string, given options) error {
 	return r.mint(ctx, name == "plan")
 }
 
-func (r *run) print(text string) error {
-	if _, err := io.WriteString(r.process.Stdout, text); err != nil {
-		return problem.New(problem.Publish, "write to stdout", err)
-	}
-	return nil
+func (r *run) print(lines ...string) error {
+	return console.Write(r.process.Stdout, lines...) //nolint:forbidigo // by the sink
 }
 
 // run is one command in progress.

@@ -207,9 +207,6 @@ func (m *minting) renewOnce(ctx context.Context) error {
 	if err := m.mintToken(ctx); err != nil {
 		return err
 	}
-	if err := m.platform.Mask(m.minted.Token); err != nil {
-		return err
-	}
 	if err := writeFile(m.written.TokenFile, []byte(m.minted.Token.Reveal())); err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package app
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -64,16 +63,20 @@ func (m *minting) refused(ctx context.Context, err error) error {
 	}) != nil {
 		needs = nil // what was refused stands as it is
 	}
-	var text strings.Builder
+	paste := &problem.Paste{
+		Intro: "the API server names one right at a time; all that the runner's identity lacks for a first run of this configuration is",
+	}
 	more := false
 	for _, alike := range places(needs) {
 		more = more || len(rules.Covers(denied, alike.rules)) > 0
-		text.WriteString("\n  " + alike.where + ":" + pasteable(alike.rules))
+		paste.Lines = append(paste.Lines, "  "+alike.where+":")
+		for _, line := range pasteable(alike.rules) {
+			paste.Lines = append(paste.Lines, "    "+line)
+		}
 	}
 	for _, p := range all {
 		if more {
-			p.Hint("the API server names one right at a time; all that the runner's identity lacks "+
-				"for a first run of this configuration is%s", &text)
+			p.Paste = paste
 		}
 		p.Hint("%s", way)
 	}
@@ -99,7 +102,7 @@ func places(needs []access.Need) (all []place) {
 	namespaces := map[string][]string{}
 	var order []access.Need
 	for _, need := range needs {
-		key := pasteable(need.Rules)
+		key := strings.Join(pasteable(need.Rules), "\n")
 		if len(need.Rules) > 0 && namespaces[key] == nil {
 			order = append(order, need)
 		}
@@ -108,7 +111,7 @@ func places(needs []access.Need) (all []place) {
 	for _, need := range order {
 		where := "at the cluster scope"
 		if need.Namespace != "" {
-			where = "in namespace " + console.Some(namespaces[pasteable(need.Rules)])
+			where = "in namespace " + console.Some(namespaces[strings.Join(pasteable(need.Rules), "\n")])
 		}
 		all = append(all, place{where, need.Rules})
 	}
@@ -116,12 +119,11 @@ func places(needs []access.Need) (all []place) {
 }
 
 // pasteable are rules as lines of a Role: JSON is YAML.
-func pasteable(rs []rbacv1.PolicyRule) string {
-	var text strings.Builder
+func pasteable(rs []rbacv1.PolicyRule) (lines []string) {
 	for _, rule := range rs {
-		if line, err := json.Marshal(rule); err == nil {
-			text.WriteString("\n    - " + string(line))
+		if line, err := console.JSON(rule); err == nil {
+			lines = append(lines, "- "+line)
 		}
 	}
-	return text.String()
+	return lines
 }

@@ -84,7 +84,7 @@ func (r *run) kill(ctx context.Context, record *receipt.Receipt, given options) 
 		ref := access.Ref{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name}
 		gone.Changes = append(gone.Changes, access.Change{Verb: access.Deleted, Ref: ref})
 	}
-	r.show(gone)
+	r.log.Show(gone)
 	if err := errors.Join(errs...); err != nil || !given.wait {
 		return err
 	}

@@ -1,0 +1,62 @@
+package console
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"unicode/utf16"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubemint/kubemint/internal/problem"
+)
+
+// Manifest is an object as lines of YAML. Where a value in it would make one of them harmful, in a block of text for instance, the
+// object is printed on one line, on which YAML escapes whatever JSON and YAML can escape.
+func Manifest(object any) ([]string, error) {
+	text, err := yaml.Marshal(object)
+	if err != nil {
+		return nil, problem.New(problem.Publish, "encode manifests", err)
+	}
+	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+	for _, line := range lines {
+		if Line(line) == line {
+			continue
+		}
+		text, err := json.Marshal(object)
+		if err != nil {
+			return nil, problem.New(problem.Publish, "encode manifests", err)
+		}
+		// YAML takes no surrogates (YAML 1.2, 5.7), and has escapes of eight digits instead.
+		return []string{escaped(text, func(r rune) string { return fmt.Sprintf(`\U%08x`, r) })}, nil
+	}
+	return lines, nil
+}
+
+// JSON is a value on one line of JSON, in which every character is visible.
+func JSON(value any) (string, error) {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return "", problem.New(problem.Publish, "encode JSON", err)
+	}
+	return escaped(text, func(r rune) string {
+		high, low := utf16.EncodeRune(r)
+		return fmt.Sprintf(`\u%04x\u%04x`, high, low)
+	}), nil
+}
+
+// escaped replaces what is not visible in the strings of a JSON text, and what begins a command.
+func escaped(text []byte, astral func(rune) string) string {
+	var line strings.Builder
+	for _, r := range string(text) {
+		switch {
+		case visible(r):
+			line.WriteRune(r)
+		case r > 0xffff:
+			line.WriteString(astral(r))
+		default:
+			fmt.Fprintf(&line, `\u%04x`, r)
+		}
+	}
+	return strings.ReplaceAll(line.String(), "##", `#\u0023`)
+}
