@@ -168,7 +168,7 @@ type run struct {
 }
 
 func newRun(p Process) *run {
-	r := &run{process: p, env: map[string]string{}, cfg: &config.Config{}, log: console.New(p.Stderr)}
+	r := &run{process: p, env: map[string]string{}, cfg: &config.Config{}, log: console.New(p.Stderr)} //nolint:forbidigo // the sink itself
 	r.off.Store(int64(p.ClockOff))
 	for _, entry := range p.Environ {
 		if name, value, ok := strings.Cut(entry, "="); ok {
@@ -191,7 +191,8 @@ func variable(name string) string {
 
 func (r *run) detect() {
 	r.platform = platform.Detect(platform.Environment{
-		Getenv: r.getenv, Stdout: r.process.Stdout, WorkDir: r.process.Dir,
+		Getenv: r.getenv, WorkDir: r.process.Dir,
+		Stdout:        r.process.Stdout, //nolint:forbidigo // for the platform's commands
 		Exists:        func(path string) bool { _, err := os.Stat(path); return err == nil },
 		HostWorkspace: r.cfg.Result.HostWorkspace, HostTemp: r.cfg.Result.HostTemp,
 	})

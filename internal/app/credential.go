@@ -202,15 +202,23 @@ func (m *minting) permanentToken(ctx context.Context) error {
 			return m.client.Explain(problem.Mint, "create Secret "+m.permanent.Namespace+"/"+m.permanent.Name, err)
 		}
 	}
-	minted, err := m.masked(func() (token.Minted, error) {
-		return token.AwaitPermanent(ctx, m.client, m.permanent, m.accountUID())
-	})
+	minted, err := m.awaitPermanent(ctx)
 	if err != nil {
 		return m.client.Explain(problem.Mint, "await token in Secret "+m.permanent.Namespace+"/"+m.permanent.Name, err)
 	}
 	m.minted = minted
 	m.log.Printf("the token of %s in Secret %s/%s never expires (id %s)", account, m.permanent.Namespace, m.permanent.Name, minted.Claims.ID)
 	return nil
+}
+
+func (m *minting) awaitPermanent(ctx context.Context) (token.Minted, error) {
+	await := func() (token.Minted, error) {
+		return token.AwaitPermanent(ctx, m.client, m.permanent, m.accountUID())
+	}
+	if !token.In(m.permanent).Empty() {
+		return await() // masked when it was found
+	}
+	return m.masked(await)
 }
 
 // object names what is on the server in the receipt.

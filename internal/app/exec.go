@@ -77,7 +77,8 @@ func (r *run) execute(ctx context.Context, command []string) (code int, err erro
 func (m *minting) child(ctx context.Context, program string, command []string) (int, error) {
 	cmd := &exec.Cmd{
 		Path: program, Args: command, Dir: m.process.Dir, Env: m.childEnv(),
-		Stdin: m.process.Stdin, Stdout: m.childStdout, Stderr: m.process.Stderr,
+		Stdin: m.process.Stdin, Stdout: m.childStdout,
+		Stderr: m.process.Stderr, //nolint:forbidigo // the command's own
 	}
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, forwarded(m.process.Stdin)...)

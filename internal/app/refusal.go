@@ -12,12 +12,11 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/parallel"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/rules"
 	"github.com/kubemint/kubemint/internal/token"
-
-	"github.com/kubemint/kubemint/internal/console"
 )
 
 // needs are the rights that the run takes of the runner's identity: a first run, or one that finds all in place.

@@ -97,8 +97,10 @@ func (l *Log) flush() {
 	l.held = nil
 }
 
+// Warnf writes a line that is a warning.
 func (l *Log) Warnf(format string, args ...any) { l.Printf("warning: "+format, args...) }
 
+// Debugf writes a line where the log is at debug level.
 func (l *Log) Debugf(format string, args ...any) {
 	if l.debug {
 		l.Printf("debug: "+format, args...)

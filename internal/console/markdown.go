@@ -2,7 +2,6 @@ package console
 
 import (
 	"regexp"
-	"strconv"
 	"strings"
 )
 
@@ -29,15 +28,13 @@ func Codes(texts []string) Markdown {
 	return Markdown(strings.Join(spans, ", "))
 }
 
-// Prose is a text of which no character has a meaning of its own in Markdown, in a cell of a table neither: CommonMark 6.1, and
-// CommonMark 2.4 for the backslash.
+// Prose is a sentence where it has nothing but words, and else a code span: escapes would not do, since GitHub makes links of
+// addresses after it has resolved them.
 func Prose(text string) Markdown {
-	return Markdown(regexp.MustCompile("[!-/:-@\\[-`{-~]").ReplaceAllStringFunc(Line(text), func(mark string) string {
-		if strings.Contains(".,;()' ", mark) { // these mean nothing within a line
-			return mark
-		}
-		return "&#" + strconv.Itoa(int(mark[0])) + ";"
-	}))
+	if regexp.MustCompile(`^[A-Za-z0-9 ,;'-]*$`).MatchString(text) {
+		return Markdown(text)
+	}
+	return Code(text)
 }
 
 // Fence is a block of code, with a fence that no line of it can end.

@@ -3,6 +3,7 @@ package console
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf16"
 
@@ -11,24 +12,25 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// Manifest is an object as lines of YAML. Where a value in it would make one of them harmful, in a block of text for instance, the
-// object is printed on one line, on which YAML escapes whatever JSON and YAML can escape.
+// Manifest is an object as lines of YAML. Where a value in it would make one of them harmful, as in a block of text, or has
+// what YAML does not keep as it is, the object is printed on one line, with every such character escaped.
 func Manifest(object any) ([]string, error) {
-	text, err := yaml.Marshal(object)
+	text, err := json.Marshal(object)
 	if err != nil {
 		return nil, problem.New(problem.Publish, "encode manifests", err)
 	}
-	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
-	for _, line := range lines {
-		if Line(line) == line {
-			continue
-		}
-		text, err := json.Marshal(object)
-		if err != nil {
-			return nil, problem.New(problem.Publish, "encode manifests", err)
-		}
-		// YAML takes no surrogates (YAML 1.2, 5.7), and has escapes of eight digits instead.
-		return []string{escaped(text, func(r rune) string { return fmt.Sprintf(`\U%08x`, r) })}, nil
+	// YAML has no surrogates (YAML 1.2, 5.7), and has escapes of eight digits instead.
+	flow := escaped(text, func(r rune) string { return fmt.Sprintf(`\U%08x`, r) })
+	if strings.ContainsFunc(string(text), func(r rune) bool { return !visible(r) }) {
+		return []string{flow}, nil
+	}
+	block, err := yaml.JSONToYAML(text)
+	if err != nil {
+		return nil, problem.New(problem.Publish, "encode manifests", err)
+	}
+	lines := strings.Split(strings.TrimSuffix(string(block), "\n"), "\n")
+	if slices.ContainsFunc(lines, func(line string) bool { return Line(line) != line }) {
+		return []string{flow}, nil
 	}
 	return lines, nil
 }

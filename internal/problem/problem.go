@@ -111,7 +111,7 @@ func All(err error) []error {
 
 // Sentence is the text of err on one line: errors.Join puts a line break between its parts, which here becomes a semicolon.
 func Sentence(err error) string {
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // err itself, and not what it wraps
+	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		return err.Error()
 	}
