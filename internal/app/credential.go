@@ -118,8 +118,8 @@ func (m *minting) mintToken(ctx context.Context) error {
 	return nil
 }
 
-// masked gets a token and masks it. The log says nothing in between: until the runner knows the mask, it is to read nothing that
-// others wrote, a warning of the API server with the very answer included.
+// masked gets a token and masks it. The log is held meanwhile: until the runner knows the mask, it must not read anything
+// that others wrote, such as the API server's warning that comes with the token.
 func (m *minting) masked(get func() (token.Minted, error)) (token.Minted, error) {
 	release := m.log.Hold()
 	defer release()

@@ -25,21 +25,10 @@ func (m *minting) needs(steady bool) []access.Need {
 	return access.Needs(m.desired, m.cfg.Token, m.cfg.Source.Expect, secret, steady)
 }
 
-// refused adds to what the API server has refused all that it would refuse next: it names one verb at a time, and a later
+// refused adds to a refusal of the API server all that it would refuse next: it names one verb at a time, and a later
 // phase meets other refusals.
 func (m *minting) refused(ctx context.Context, err error) error {
-	var denied []rbacv1.PolicyRule
-	var all []*problem.Error // each gets the hints, since any may be left out of the report; it says them once
-	user := ""
-	for _, each := range problem.All(err) {
-		p, _ := errors.AsType[*problem.Error](each)
-		if d, ok := errors.AsType[*cluster.Denial](each); ok && p != nil {
-			denied, all, user = append(denied, d.Rule()), append(all, p), d.User
-		}
-		if e, ok := errors.AsType[*cluster.Escalated](each); ok && p != nil {
-			denied, all, user = append(denied, e.Rules...), append(all, p), e.User
-		}
-	}
+	denied, all, user := denials(err)
 	if len(all) == 0 || ctx.Err() != nil {
 		return err
 	}
@@ -55,16 +44,49 @@ func (m *minting) refused(ctx context.Context, err error) error {
 		way = "or have an administrator run kubemint with these inputs once: " +
 			"it takes more than bootstrap prints, to delete what is declared no longer"
 	}
-	if parallel.Each(len(needs), func(i int) (err error) {
+	paste := m.lacking(ctx, needs, denied)
+	for _, p := range all {
+		p.Hint("%s", way)
+		p.Paste = paste
+	}
+	return err
+}
+
+// denials are the refusals that err is made of, the rules that they name, and the user who was refused. All of them get
+// the hints, since any one may be left out of the report, which says each hint once.
+func denials(err error) (denied []rbacv1.PolicyRule, all []*problem.Error, user string) {
+	for _, each := range problem.All(err) {
+		p, ok := errors.AsType[*problem.Error](each)
+		if !ok {
+			continue
+		}
+		if d, ok := errors.AsType[*cluster.Denial](each); ok {
+			denied = append(denied, d.Rule())
+			all = append(all, p)
+			user = d.User
+		}
+		if e, ok := errors.AsType[*cluster.Escalated](each); ok {
+			denied = append(denied, e.Rules...)
+			all = append(all, p)
+			user = e.User
+		}
+	}
+	return denied, all, user
+}
+
+// lacking asks what the runner's identity lacks of these needs. It is nil where that is no more than was denied already,
+// or cannot be asked.
+func (m *minting) lacking(ctx context.Context, needs []access.Need, denied []rbacv1.PolicyRule) *problem.Paste {
+	err := parallel.Each(len(needs), func(i int) (err error) {
 		place := cmp.Or(needs[i].Namespace, token.EveryNamespace)
 		needs[i].Rules, err = token.Lacks(ctx, m.client, place, needs[i].Rules)
 		return err
-	}) != nil {
-		needs = nil // what was refused stands as it is
+	})
+	if err != nil {
+		return nil
 	}
-	paste := &problem.Paste{
-		Intro: "the API server names one right at a time; all that the runner's identity lacks for a first run of this configuration is",
-	}
+	paste := &problem.Paste{Intro: "the API server names one right at a time; " +
+		"all that the runner's identity lacks for a first run of this configuration is"}
 	more := false
 	for _, alike := range places(needs) {
 		more = more || len(rules.Covers(denied, alike.rules)) > 0
@@ -73,13 +95,10 @@ func (m *minting) refused(ctx context.Context, err error) error {
 			paste.Lines = append(paste.Lines, "    "+line)
 		}
 	}
-	for _, p := range all {
-		if more {
-			p.Paste = paste
-		}
-		p.Hint("%s", way)
+	if !more {
+		return nil
 	}
-	return err
+	return paste
 }
 
 // nameless are the rules for every object.

@@ -13,7 +13,10 @@ import (
 func (m *minting) summary() console.Summary {
 	declared := m.desired.Access
 	s := console.Summary{
-		Account: declared.ServiceAccount.String(), Grants: declared.Grants(), Rules: slices.Clone(declared.Rules), Plan: m.plan,
+		Account: declared.ServiceAccount.String(),
+		Grants:  declared.Grants(),
+		Rules:   slices.Clone(declared.Rules),
+		Plan:    m.plan,
 		Facts: []console.Fact{
 			{Name: "Cluster", Value: console.Code(m.written.Server)},
 			{Name: "Access in", Value: m.reach()},

@@ -16,8 +16,8 @@ func (l *Log) Show(plan access.Plan) {
 	l.write(ChangeLines(plan)...)
 }
 
-// ChangeLines is the change set for people: what happens to each object, and below it which rules come and go. Changes that
-// are alike in many namespaces share a line. Whoever prints a line passes it through [Line].
+// ChangeLines is the change set for people: what happens to each object, and below it which rules come and go. Changes
+// that are alike in many namespaces share a line. The lines are raw: whoever prints one passes it through [Line].
 func ChangeLines(plan access.Plan) []string {
 	order, alike, unchanged := groupChanges(plan.Changes)
 	var lines []string
@@ -27,7 +27,8 @@ func ChangeLines(plan access.Plan) []string {
 		what, objects := "", 1
 		const many = 5 // in up to so many namespaces each object has a line of its own
 		if first := group[0].Ref; len(group) > many {
-			what = fmt.Sprintf("%s %s in %d namespaces: %s", first.Kind, first.Name, len(group), Some(namespacesOf(group)))
+			names := Some(namespacesOf(group))
+			what = fmt.Sprintf("%s %s in %d namespaces: %s", first.Kind, first.Name, len(group), names)
 			objects = len(group)
 			group = group[:1]
 		}
@@ -48,7 +49,7 @@ func ChangeLines(plan access.Plan) []string {
 	return lines
 }
 
-// groupChanges puts changes together that differ in their namespace alone, and counts the objects that do not change.
+// groupChanges groups changes that differ only in their namespace, and counts the objects that do not change.
 func groupChanges(changes []access.Change) (order []string, alike map[string][]access.Change, unchanged int) {
 	alike = map[string][]access.Change{}
 	for _, change := range changes {

@@ -11,8 +11,8 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// Line makes a text one harmless line: what is not visible is shown as Go would quote it, and nothing in the line is a command
-// to a runner. What is harmless already stays as it is.
+// Line turns any text into one harmless line: invisible characters are escaped as Go escapes them, and nothing in the
+// line is a command to a runner. A harmless line comes back unchanged.
 func Line(text string) string {
 	var line strings.Builder
 	for i, r := range text {
@@ -29,18 +29,20 @@ func Line(text string) string {
 	return disarm(line.String())
 }
 
-// visible says whether a character is shown, and counts when texts are compared. Runners compare as .NET does for a culture:
-// there a zero-width character or a variation selector within "::" is not seen at all.
+// visible says whether a character is shown, and counts when texts are compared. Runners compare text by the rules of
+// a culture, as .NET does by default: a zero-width space or a variation selector inside "::" is ignored there.
 func visible(r rune) bool {
-	return unicode.IsPrint(r) && !unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector, unicode.Me)
+	return unicode.IsPrint(r) &&
+		!unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector, unicode.Me)
 }
 
-// disarm takes a line of visible characters out of reach of the parsers of runners:
-//   - GitHub (actions/runner, ActionCommand.cs) obeys "::" where a line begins, but for white space, and "##[" anywhere;
+// disarm escapes what a runner would obey in a line of visible characters:
+//   - GitHub (actions/runner, ActionCommand.cs) obeys "::" after leading white space, and "##[" anywhere;
 //   - Azure (azure-pipelines-agent, Command.cs) obeys "##vso[" anywhere, and colours "##[";
 //   - TeamCity obeys "##teamcity[";
-//   - Buildkite begins a group of lines at "--- ", "+++ ", "~~~ " and "^^^ ";
-//   - GitLab's sections need a carriage return and an escape, which are not visible.
+//   - Buildkite starts a group of lines at "--- ", "+++ ", "~~~ " and "^^^ ".
+//
+// GitLab's section markers need a carriage return and an escape, which are invisible, and so are gone already.
 func disarm(line string) string {
 	line = strings.ReplaceAll(line, "##", `#\x23`)
 	text := strings.TrimLeft(line, " ")
@@ -56,7 +58,7 @@ func disarm(line string) string {
 	return line
 }
 
-// Write writes lines to standard output: the help, the version, manifests. It is the other way out beside [Log].
+// Write writes lines to standard output: help, version, manifests.
 func Write(w io.Writer, lines ...string) error {
 	var text strings.Builder
 	for _, line := range lines {

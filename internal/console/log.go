@@ -12,7 +12,8 @@ import (
 	"github.com/kubemint/kubemint/internal/token"
 )
 
-// Log writes lines for people to stderr: stdout belongs to the platform's commands. Every line goes through [Line].
+// Log writes lines for people to stderr, since stdout belongs to the platform's commands. Every line goes through
+// [Line].
 type Log struct {
 	mu    sync.Mutex
 	w     io.Writer
@@ -37,8 +38,8 @@ func (l *Log) Debug(on bool) { l.debug = on }
 // Sent notes an Authorization header, so that no line repeats what is in it.
 func (l *Log) Sent(header string) { l.sent.Store(header, nil) }
 
-// Clean is a text without the credentials that were sent, and without any JSON Web Token: an answer may repeat the ones, and
-// hold another that it was to hand out.
+// Clean removes the credentials that were sent, and every JSON Web Token: an answer may repeat the former, and hold a
+// token of its own.
 func (l *Log) Clean(text string) string {
 	for sent := range l.sent.Range {
 		for word := range strings.FieldsSeq(fmt.Sprint(sent)) {
@@ -50,7 +51,7 @@ func (l *Log) Clean(text string) string {
 	return jsonWebToken.ReplaceAllLiteralString(text, token.Redacted)
 }
 
-// Printf writes one line, whatever it is made of.
+// Printf writes exactly one line, whatever stands in the arguments.
 func (l *Log) Printf(format string, args ...any) {
 	for i, arg := range args {
 		if err, ok := arg.(error); ok {
@@ -60,7 +61,7 @@ func (l *Log) Printf(format string, args ...any) {
 	l.write(fmt.Sprintf(format, args...))
 }
 
-// write writes lines, together.
+// write writes lines that belong together.
 func (l *Log) write(lines ...string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -71,8 +72,8 @@ func (l *Log) write(lines ...string) {
 	l.flush()
 }
 
-// Hold keeps back what is said until release is called: while a token is on its way, nobody's data are to be read by a runner
-// that has not masked it yet.
+// Hold buffers the log until release is called. While a token is on its way, the runner must not read anybody's data:
+// it does not know the mask yet. Holds nest, and nothing is lost.
 func (l *Log) Hold() (release func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -85,7 +86,7 @@ func (l *Log) Hold() (release func()) {
 	})
 }
 
-// flush writes the lines, unless they are held. l.mu is locked.
+// flush writes the lines unless they are held. The caller has locked l.mu.
 func (l *Log) flush() {
 	if l.holds > 0 || len(l.held) == 0 {
 		return

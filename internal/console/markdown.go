@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// Markdown is a piece of the job summary. What others wrote gets into one by [Code], [Prose] or [Fence] alone.
+// Markdown is a piece of the job summary. Other people's data enters it only through [Code], [Prose] or [Fence].
 type Markdown string
 
-// Code is a text as a code span, in a paragraph or in a cell of a table. A backquote and a bar are shown escaped, as what is not
-// visible is: then nothing ends the span or the cell, whatever the reader's dialect says of backslashes before them.
+// Code is a text as a code span, in a paragraph or in a table cell. Backquotes and bars are escaped like invisible
+// characters, so nothing ends the span or the cell, whatever a dialect of Markdown makes of a backslash before them.
 func Code(text string) Markdown {
 	escape := strings.NewReplacer("`", `\x60`, "|", `\x7c`)
 	text = escape.Replace(Line(text))
-	if strings.TrimSpace(text) == "" { // between backquotes it would be a longer backquote, or nothing to see
+	if strings.TrimSpace(text) == "" { // two backquotes in a row open another kind of span
 		return "(empty)"
 	}
 	return Markdown("`" + text + "`")
@@ -28,8 +28,8 @@ func Codes(texts []string) Markdown {
 	return Markdown(strings.Join(spans, ", "))
 }
 
-// Prose is a sentence where it has nothing but words, and else a code span: escapes would not do, since GitHub makes links of
-// addresses after it has resolved them.
+// Prose is a text that consists of plain words as it stands, and any other text as a code span. Escaping would not be
+// enough: GitHub turns addresses into links after it has resolved the escapes.
 func Prose(text string) Markdown {
 	if regexp.MustCompile(`^[A-Za-z0-9 ,;'-]*$`).MatchString(text) {
 		return Markdown(text)
@@ -37,7 +37,7 @@ func Prose(text string) Markdown {
 	return Code(text)
 }
 
-// Fence is a block of code, with a fence that no line of it can end.
+// Fence is a code block whose fence is longer than any run of backquotes in it, so no line ends it.
 func Fence(language string, lines []string) Markdown {
 	var text strings.Builder
 	longest := 2

@@ -15,7 +15,7 @@ import (
 type failure struct {
 	text    string
 	details []string
-	hints   []problem.Paste // most of them without lines
+	hints   []problem.Paste // usually without lines
 	others  []string        // namespaces in which the same happened
 }
 
@@ -25,7 +25,7 @@ func newFailure(err error) *failure {
 		return &failure{text: problem.Sentence(err)}
 	}
 	f := &failure{text: problem.Sentence(err)}
-	if err == error(p) && len(p.Details) > 0 { //nolint:errorlint // what wraps it has the details in its own text
+	if err == error(p) && len(p.Details) > 0 { //nolint:errorlint // a wrapper has the details in its text
 		f.text = p.Headline() + ":"
 		f.details = p.Details
 	}

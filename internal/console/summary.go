@@ -70,7 +70,7 @@ func renderMatrix(table rules.Matrix) Markdown {
 	heads := make([]string, len(table.Verbs))
 	for i, verb := range table.Verbs {
 		heads[i] = string(Code(verb))
-		if regexp.MustCompile(`^([a-z]+|\*)$`).MatchString(verb) { // which a role of others need not have
+		if regexp.MustCompile(`^([a-z]+|\*)$`).MatchString(verb) { // a role that others made can have any verb
 			heads[i] = verb
 		}
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// Manifest is an object as lines of YAML. Where a value in it would make one of them harmful, as in a block of text, or has
-// what YAML does not keep as it is, the object is printed on one line, with every such character escaped.
+// Manifest is an object as lines of YAML. Where a value would put a command at the start of a line, as a block of text
+// does, or holds characters that YAML does not keep, the object is one line with all of these escaped.
 func Manifest(object any) ([]string, error) {
 	text, err := json.Marshal(object)
 	if err != nil {
@@ -47,7 +47,7 @@ func JSON(value any) (string, error) {
 	}), nil
 }
 
-// escaped replaces what is not visible in the strings of a JSON text, and what begins a command.
+// escaped escapes invisible characters in the strings of a JSON text, and what begins a command.
 func escaped(text []byte, astral func(rune) string) string {
 	var line strings.Builder
 	for _, r := range string(text) {

@@ -80,8 +80,8 @@ func (r Result) variables(secrets bool) []Output {
 	return all
 }
 
-// Check refuses a value that has a line break or another control character: some readers of an env file, and of the files of
-// a platform, would take what follows for further variables.
+// Check refuses a value that holds a line break or another control character: some readers of an env file would take
+// what follows for further variables.
 func (r Result) Check() error {
 	breaks := func(c rune) bool { return unicode.In(c, unicode.Cc, unicode.Zl, unicode.Zp) }
 	for _, output := range slices.Concat(r.Outputs, r.Env) {

@@ -21,15 +21,15 @@ const (
 	Revoke  Code = 7
 )
 
-// Error is one failure as a person needs it. It prints as "Op: Cause"; details and hints are printed on lines of their own.
-// No text in it has a line break of ours: what looks like one came with somebody else's data, and is printed escaped.
+// Error is one failure as a person needs it. It prints as "Op: Cause"; details and hints get lines of their own. None of
+// its texts has a line break of ours: one that is there came with somebody else's data, and is printed escaped.
 type Error struct {
 	Code    Code
 	Op      string // verb and object: "read kubeconfig"
 	Cause   error
 	Details []string // lines below the first one, such as the rules that are missing
 	Hints   []string // what to do, one remedy each
-	Paste   *Paste   // a last hint, with lines of its own
+	Paste   *Paste   // the last hint, with lines of its own
 }
 
 // Paste is a remedy that takes several lines, such as rules to copy into a Role.
@@ -109,7 +109,7 @@ func All(err error) []error {
 	return []error{err}
 }
 
-// Sentence is the text of err on one line: errors.Join puts a line break between its parts, which here becomes a semicolon.
+// Sentence is the text of err on one line: where errors.Join puts a line break between its parts, it has a semicolon.
 func Sentence(err error) string {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
