@@ -42,6 +42,7 @@ func said(data string) (log, beside string) {
 
 // seeds are the hostile texts of the tests, and some that are hostile to more than one reader at once.
 func seeds(f *testing.F) {
+	f.Helper()
 	for _, tt := range hostile {
 		f.Add(tt.text)
 	}

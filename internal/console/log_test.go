@@ -33,8 +33,10 @@ func TestWhatIsSaidHasTheLinesOfTheProgramAlone(t *testing.T) {
 		"errors in errors": {func(l *Log) {
 			l.Warnf("%s", problem.New(problem.Mint, "a", errors.Join(errors.New("b"), errors.New("c"))))
 		}, "warning: a: b; c\n"},
-		"a change set": {func(l *Log) { l.Show(plan) },
-			"deleted    Role shop/" + shown + " (taken back from " + shown + ")\n             - subject User " + shown + "\n"},
+		"a change set": {
+			func(l *Log) { l.Show(plan) },
+			"deleted    Role shop/" + shown + " (taken back from " + shown + ")\n             - subject User " + shown + "\n",
+		},
 		"an error": {
 			func(l *Log) {
 				p := problem.Newf(problem.Mint, "delete Role "+evil, "%s", evil).Detail("get  "+evil, "    "+evil).Hint("ask %s", evil)
