@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 	"wire":         {},
 	"parallel":     {},
 	"workspace":    {},
-	"console":      {"parallel", "problem", "token"},
+	"console":      {"access", "parallel", "problem", "rules", "token"},
 	"app": {
 		"access", "checkout", "cluster", "config", "console", "kubeconfig", "parallel", "platform", "private", "problem", "process",
 		"receipt", "rules", "source", "token", "wire", "workspace",

@@ -258,7 +258,7 @@ func TestMustNotAwaitsRemoval(t *testing.T) {
 				v.nothingLeft(t)
 				return
 			}
-			says(t, said, `^error: prove must_not: in namespace `+l.namespaces[1]+` the credential may do what must not be:\n    get +secrets$`)
+			says(t, said, `^error: prove must_not: in namespace `+l.namespaces[1]+` the credential may do what must_not forbids:\n    get +secrets$`)
 			if strings.Count(said, "error: ") != 1 {
 				t.Errorf("only one namespace is at fault:\n%s", said)
 			}

@@ -74,7 +74,7 @@ func TestWebhookAuthorizer(t *testing.T) {
 		for _, forbidden := range []string{"watch secrets", "* secrets", "create,watch secrets app"} {
 			dir := t.TempDir()
 			said := ranAs(t, dir, cluster.AdminKubeconfig(), env("watched", "KUBEMINT_MUST_NOT="+forbidden), 5)
-			says(t, said, `^error: prove must_not: in namespace `+namespace+` the credential may do what must not be:$`,
+			says(t, said, `^error: prove must_not: in namespace `+namespace+` the credential may do what must_not forbids:$`,
 				`^    watch  secrets`, `^        the cloud lets it watch$`)
 			if _, err := os.Stat(filepath.Join(dir, "kubemint.kubeconfig")); !os.IsNotExist(err) {
 				t.Errorf("a kubeconfig is left: %v", err)

@@ -78,7 +78,7 @@ func (d Desired) refuseDefault() error {
 // API server would of the credential.
 func (d Desired) contradiction(observed Observed) error {
 	account := d.Access.ServiceAccount
-	var text strings.Builder
+	var lines []string
 	seen := map[Ref]bool{} // the same role in many namespaces is named once
 	for _, o := range d.Objects {
 		role := RoleOf(o)
@@ -94,13 +94,13 @@ func (d Desired) contradiction(observed Observed) error {
 		once := Ref{Kind: role.Kind, Name: role.Name}
 		if broken := rules.Format(rules.Overlap(grants, d.Access.MustNot)); len(broken) > 0 && !seen[once] {
 			seen[once] = true
-			fmt.Fprintf(&text, "\n    %s\n        by %s of %s", strings.Join(broken, "\n    "), RefOf(o), role)
+			lines = append(append(lines, broken...), fmt.Sprintf("    by %s of %s", RefOf(o), role))
 		}
 	}
-	if text.Len() == 0 {
+	if len(lines) == 0 {
 		return nil
 	}
-	return problem.Newf(problem.Mint, "prove must_not", "what is declared would allow what must not be:%s", &text).
+	return problem.Newf(problem.Mint, "prove must_not", "what is declared would allow what must_not forbids").Detail(lines...).
 		Hint("take it out of `rules`, name another `role`, or take it out of `must_not`")
 }
 

@@ -97,7 +97,7 @@ func (r *run) command(ctx context.Context) error {
 		flags.Var(&given.subjects, "subject", "")
 	}
 	if err := flags.Parse(rest); errors.Is(err, flag.ErrHelp) {
-		return r.print(usage)
+		return r.print(strings.Split(strings.TrimSuffix(usage, "\n"), "\n")...)
 	} else if err != nil {
 		return problem.New(problem.Config, "run "+name, err, "see kubemint help")
 	}
@@ -111,9 +111,9 @@ func (r *run) command(ctx context.Context) error {
 	case "revoke":
 		return r.revoke(ctx, given)
 	case "version", "--version":
-		return r.print("kubemint " + r.process.Version + "\n")
+		return r.print("kubemint " + r.process.Version)
 	case "help", "-h", "--help":
-		return r.print(usage)
+		return r.print(strings.Split(strings.TrimSuffix(usage, "\n"), "\n")...)
 	}
 	commands := []string{"mint", "plan", "exec", "revoke", "sweep", "prune", "bootstrap", "version", "help"}
 	p := problem.Newf(problem.Config, "run "+name, "there is no such command").Hint("the commands are %s", strings.Join(commands, ", "))
@@ -151,11 +151,8 @@ func (r *run) declared(ctx context.Context, name string, given options) error {
 	return r.mint(ctx, name == "plan")
 }
 
-func (r *run) print(text string) error {
-	if _, err := io.WriteString(r.process.Stdout, text); err != nil {
-		return problem.New(problem.Publish, "write to stdout", err)
-	}
-	return nil
+func (r *run) print(lines ...string) error {
+	return console.Write(r.process.Stdout, lines...) //nolint:forbidigo // by the sink
 }
 
 // run is one command in progress.
@@ -175,7 +172,7 @@ type run struct {
 }
 
 func newRun(p Process) *run {
-	r := &run{process: p, env: map[string]string{}, cfg: &config.Config{}, log: console.New(p.Stderr)}
+	r := &run{process: p, env: map[string]string{}, cfg: &config.Config{}, log: console.New(p.Stderr)} //nolint:forbidigo // the sink itself
 	r.off.Store(int64(p.ClockOff))
 	for _, entry := range p.Environ {
 		if name, value, ok := strings.Cut(entry, "="); ok {
@@ -198,7 +195,8 @@ func variable(name string) string {
 
 func (r *run) detect() {
 	r.platform = platform.Detect(platform.Environment{
-		Getenv: r.getenv, Names: slices.Collect(maps.Keys(r.env)), Stdout: r.process.Stdout, WorkDir: r.process.Dir,
+		Getenv: r.getenv, Names: slices.Collect(maps.Keys(r.env)), WorkDir: r.process.Dir,
+		Stdout:        r.process.Stdout, //nolint:forbidigo // for the platform's commands
 		Exists:        func(path string) bool { _, err := os.Stat(path); return err == nil },
 		HostWorkspace: r.cfg.Result.HostWorkspace, HostTemp: r.cfg.Result.HostTemp,
 	})

@@ -2,6 +2,7 @@ package app
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,9 +12,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
-	"sigs.k8s.io/yaml"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/token"
 )
@@ -101,17 +102,17 @@ func (r *run) bootstrap(given options) error {
 	}
 	desired := access.Desire(r.cfg.Access.In(r.contextNamespace()), access.Marks{})
 	secret := token.NewPermanent(desired.Access.ServiceAccount, access.Marks{}).Name
-	documents := []string{r.remarks(desired, given, secret)}
+	lines := r.remarks(desired, given, secret)
 	for _, need := range access.Needs(desired, r.cfg.Token, r.cfg.Source.Expect, secret, given.steady) {
 		for _, object := range manifests(desired.Access.ServiceAccount, need, given.subjects) {
-			document, err := yaml.Marshal(object)
+			manifest, err := console.Manifest(object)
 			if err != nil {
-				return problem.New(problem.Publish, "encode manifests", err)
+				return err
 			}
-			documents = append(documents, string(document))
+			lines = append(append(lines, "---"), manifest...)
 		}
 	}
-	return r.print(strings.Join(documents, "---\n"))
+	return r.print(lines...)
 }
 
 // contextNamespace is what mint takes where no namespace is declared: the source context's, where there is a source.
@@ -150,10 +151,9 @@ func manifests(account types.NamespacedName, need access.Need, subjects []rbacv1
 }
 
 // remarks are the comment above the manifests: what a reviewer has to know of them.
-func (r *run) remarks(desired access.Desired, given options, secret string) string {
+func (r *run) remarks(desired access.Desired, given options, secret string) (lines []string) {
 	declared := desired.Access
-	var b strings.Builder
-	say := func(format string, args ...any) { b.WriteString(comment(format, args...)) }
+	say := func(format string, args ...any) { lines = append(lines, fmt.Sprintf("# "+format, args...)) }
 	flavour, reach := "the first run included", strings.Join(declared.Namespaces, ", ")
 	if given.steady {
 		flavour = "once ServiceAccount, roles and bindings are as declared (--steady)"
@@ -174,7 +174,7 @@ func (r *run) remarks(desired access.Desired, given options, secret string) stri
 	for _, line := range append(h.cannot(), h.advice()...) {
 		say("%s", line)
 	}
-	return b.String()
+	return lines
 }
 
 // advice is how to make do with less.

@@ -110,12 +110,24 @@ func (m *minting) mintToken(ctx context.Context) error {
 	if m.lease != nil {
 		wanted.BoundTo = m.lease.Name
 	}
-	minted, err := token.Mint(ctx, m.client, wanted)
+	minted, err := m.masked(func() (token.Minted, error) { return token.Mint(ctx, m.client, wanted) })
 	if err != nil {
 		return m.client.Explain(problem.Mint, "mint token for "+wanted.Account.String(), err)
 	}
 	m.minted = minted
 	return nil
+}
+
+// masked gets a token and masks it. The log is held meanwhile: until the runner knows the mask, it must not read anything
+// that others wrote, such as the API server's warning that comes with the token.
+func (m *minting) masked(get func() (token.Minted, error)) (token.Minted, error) {
+	release := m.log.Hold()
+	defer release()
+	minted, err := get()
+	if minted.Token.Empty() {
+		return minted, err
+	}
+	return minted, errors.Join(err, m.platform.Mask(minted.Token))
 }
 
 // accountUID is the ServiceAccount's as this run made or found it.
@@ -134,6 +146,14 @@ func (m *minting) findPermanent(ctx context.Context) error {
 	if m.cfg.Token.Duration != config.Permanent {
 		return nil
 	}
+	_, err := m.masked(func() (token.Minted, error) {
+		err := m.lookForPermanent(ctx)
+		return token.Minted{Token: token.In(m.permanent)}, err
+	})
+	return err
+}
+
+func (m *minting) lookForPermanent(ctx context.Context) error {
 	account := m.desired.Access.ServiceAccount
 	ours := token.NewPermanent(account, m.desired.Marks)
 	op := "read Secret " + ours.Namespace + "/" + ours.Name
@@ -182,13 +202,23 @@ func (m *minting) permanentToken(ctx context.Context) error {
 			return m.client.Explain(problem.Mint, "create Secret "+m.permanent.Namespace+"/"+m.permanent.Name, err)
 		}
 	}
-	minted, err := token.AwaitPermanent(ctx, m.client, m.permanent, account, m.accountUID())
+	minted, err := m.awaitPermanent(ctx)
 	if err != nil {
 		return m.client.Explain(problem.Mint, "await token in Secret "+m.permanent.Namespace+"/"+m.permanent.Name, err)
 	}
 	m.minted = minted
 	m.log.Printf("the token of %s in Secret %s/%s never expires (id %s)", account, m.permanent.Namespace, m.permanent.Name, minted.Claims.ID)
 	return nil
+}
+
+func (m *minting) awaitPermanent(ctx context.Context) (token.Minted, error) {
+	await := func() (token.Minted, error) {
+		return token.AwaitPermanent(ctx, m.client, m.permanent, m.desired.Access.ServiceAccount, m.accountUID())
+	}
+	if !token.In(m.permanent).Empty() {
+		return await() // masked when it was found
+	}
+	return m.masked(await)
 }
 
 // object names what is on the server in the receipt.

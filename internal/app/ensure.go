@@ -128,6 +128,6 @@ func (m *minting) planAnew(ctx context.Context, change access.Change) (access.Ch
 	defer m.replan.Unlock()
 	m.plan.Changes[slices.IndexFunc(m.plan.Changes, func(c access.Change) bool { return c.Ref == anew.Ref })] = anew
 	m.log.Printf("note: %s was changed by somebody else meanwhile, and now:", anew.Ref)
-	m.show(access.Plan{Changes: []access.Change{anew}})
+	m.log.Show(access.Plan{Changes: []access.Change{anew}})
 	return anew, nil
 }

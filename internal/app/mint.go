@@ -125,10 +125,8 @@ func (m *minting) steps(ctx context.Context) (err error) {
 		return problem.New(problem.Mint, "render kubeconfig", err)
 	}
 	encoded := token.New(base64.StdEncoding.EncodeToString(data))
-	for _, secret := range []token.Token{m.minted.Token, encoded} {
-		if err := m.platform.Mask(secret); err != nil {
-			return err
-		}
+	if err := m.platform.Mask(encoded); err != nil {
+		return err
 	}
 	if err := m.prover.prove(ctx, m); err != nil {
 		return err
@@ -174,7 +172,7 @@ func (m *minting) read(ctx context.Context) error {
 // hint adds a remedy to an error of this kind.
 func hint(err error, code problem.Code, remedy string) error {
 	if p, ok := errors.AsType[*problem.Error](err); ok && p.Code == code {
-		p.Hints = append(p.Hints, remedy)
+		p.Hint("%s", remedy)
 	}
 	return err
 }

@@ -33,7 +33,7 @@ type removal struct {
 func (d *removal) delete(ctx context.Context, objects []receipt.Object) error {
 	err := parallel.Each(len(objects), func(i int) error { return d.deleteOne(ctx, objects[i]) })
 	slices.SortFunc(d.done, func(a, b access.Change) int { return d.order(objects, a) - d.order(objects, b) })
-	d.show(access.Plan{Changes: d.done})
+	d.log.Show(access.Plan{Changes: d.done})
 	return err
 }
 

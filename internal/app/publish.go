@@ -2,10 +2,10 @@ package app
 
 import (
 	"encoding/base64"
-	"encoding/json"
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/platform"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/token"
@@ -25,7 +25,7 @@ func (m *minting) publish(encoded token.Token) error {
 	if err := m.platform.Publish(result); err != nil {
 		return err
 	}
-	if err := m.platform.Summarize(m.summary()); err != nil {
+	if err := m.platform.Summarize(m.summary().Render()); err != nil {
 		m.log.Warnf("%s", err)
 	}
 	m.log.Printf("wrote %s (context %s)", m.platform.Outside(m.output.path), m.written.Name)
@@ -68,7 +68,7 @@ func (m *minting) result(encoded token.Token) (platform.Result, error) {
 			result.Env = append(result.Env, platform.Output{Name: name, Value: values["kubeconfig_path"]})
 		}
 	}
-	return result, nil
+	return result, result.Check()
 }
 
 // changesJSON is the output `changes`. Every list is there, so that a pipeline can ask for its length.
@@ -77,9 +77,5 @@ func changesJSON(plan access.Plan) (string, error) {
 	for _, change := range plan.Changes {
 		lists[change.Verb] = append(lists[change.Verb], change.Ref.String())
 	}
-	data, err := json.Marshal(lists)
-	if err != nil {
-		return "", problem.New(problem.Publish, "encode changes", err)
-	}
-	return string(data), nil
+	return console.JSON(lists)
 }

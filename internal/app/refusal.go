@@ -3,7 +3,6 @@ package app
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -13,12 +12,11 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/parallel"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/rules"
 	"github.com/kubemint/kubemint/internal/token"
-
-	"github.com/kubemint/kubemint/internal/console"
 )
 
 // needs are the rights that the run takes of the runner's identity: a first run, or one that finds all in place.
@@ -27,21 +25,10 @@ func (m *minting) needs(steady bool) []access.Need {
 	return access.Needs(m.desired, m.cfg.Token, m.cfg.Source.Expect, secret, steady)
 }
 
-// refused adds to what the API server has refused all that it would refuse next: it names one verb at a time, and a later
+// refused adds to a refusal of the API server all that it would refuse next: it names one verb at a time, and a later
 // phase meets other refusals.
 func (m *minting) refused(ctx context.Context, err error) error {
-	var denied []rbacv1.PolicyRule
-	var all []*problem.Error // each gets the hints, since any may be left out of the report; it says them once
-	user := ""
-	for _, each := range problem.All(err) {
-		p, _ := errors.AsType[*problem.Error](each)
-		if d, ok := errors.AsType[*cluster.Denial](each); ok && p != nil {
-			denied, all, user = append(denied, d.Rule()), append(all, p), d.User
-		}
-		if e, ok := errors.AsType[*cluster.Escalated](each); ok && p != nil {
-			denied, all, user = append(denied, e.Rules...), append(all, p), e.User
-		}
-	}
+	denied, all, user := denials(err)
 	if len(all) == 0 || ctx.Err() != nil {
 		return err
 	}
@@ -57,27 +44,61 @@ func (m *minting) refused(ctx context.Context, err error) error {
 		way = "or have an administrator run kubemint with these inputs once: " +
 			"it takes more than bootstrap prints, to delete what is declared no longer"
 	}
-	if parallel.Each(len(needs), func(i int) (err error) {
+	paste := m.lacking(ctx, needs, denied)
+	for _, p := range all {
+		p.Hint("%s", way)
+		p.Paste = paste
+	}
+	return err
+}
+
+// denials are the refusals that err is made of, the rules that they name, and the user who was refused. All of them get
+// the hints, since any one may be left out of the report, which says each hint once.
+func denials(err error) (denied []rbacv1.PolicyRule, all []*problem.Error, user string) {
+	for _, each := range problem.All(err) {
+		p, ok := errors.AsType[*problem.Error](each)
+		if !ok {
+			continue
+		}
+		if d, ok := errors.AsType[*cluster.Denial](each); ok {
+			denied = append(denied, d.Rule())
+			all = append(all, p)
+			user = d.User
+		}
+		if e, ok := errors.AsType[*cluster.Escalated](each); ok {
+			denied = append(denied, e.Rules...)
+			all = append(all, p)
+			user = e.User
+		}
+	}
+	return denied, all, user
+}
+
+// lacking asks what the runner's identity lacks of these needs. It is nil where that is no more than was denied already,
+// or cannot be asked.
+func (m *minting) lacking(ctx context.Context, needs []access.Need, denied []rbacv1.PolicyRule) *problem.Paste {
+	err := parallel.Each(len(needs), func(i int) (err error) {
 		place := cmp.Or(needs[i].Namespace, token.EveryNamespace)
 		needs[i].Rules, err = token.Lacks(ctx, m.client, place, needs[i].Rules)
 		return err
-	}) != nil {
-		needs = nil // what was refused stands as it is
+	})
+	if err != nil {
+		return nil
 	}
-	var text strings.Builder
+	paste := &problem.Paste{Intro: "the API server names one right at a time; " +
+		"all that the runner's identity lacks for a first run of this configuration is"}
 	more := false
 	for _, alike := range places(needs) {
 		more = more || len(rules.Covers(denied, alike.rules)) > 0
-		text.WriteString("\n  " + alike.where + ":" + pasteable(alike.rules))
-	}
-	for _, p := range all {
-		if more {
-			p.Hint("the API server names one right at a time; all that the runner's identity lacks "+
-				"for a first run of this configuration is%s", &text)
+		paste.Lines = append(paste.Lines, "  "+alike.where+":")
+		for _, line := range pasteable(alike.rules) {
+			paste.Lines = append(paste.Lines, "    "+line)
 		}
-		p.Hint("%s", way)
 	}
-	return err
+	if !more {
+		return nil
+	}
+	return paste
 }
 
 // nameless are the rules for every object.
@@ -99,7 +120,7 @@ func places(needs []access.Need) (all []place) {
 	namespaces := map[string][]string{}
 	var order []access.Need
 	for _, need := range needs {
-		key := pasteable(need.Rules)
+		key := strings.Join(pasteable(need.Rules), "\n")
 		if len(need.Rules) > 0 && namespaces[key] == nil {
 			order = append(order, need)
 		}
@@ -108,7 +129,7 @@ func places(needs []access.Need) (all []place) {
 	for _, need := range order {
 		where := "at the cluster scope"
 		if need.Namespace != "" {
-			where = "in namespace " + console.Some(namespaces[pasteable(need.Rules)])
+			where = "in namespace " + console.Some(namespaces[strings.Join(pasteable(need.Rules), "\n")])
 		}
 		all = append(all, place{where, need.Rules})
 	}
@@ -116,12 +137,11 @@ func places(needs []access.Need) (all []place) {
 }
 
 // pasteable are rules as lines of a Role: JSON is YAML.
-func pasteable(rs []rbacv1.PolicyRule) string {
-	var text strings.Builder
+func pasteable(rs []rbacv1.PolicyRule) (lines []string) {
 	for _, rule := range rs {
-		if line, err := json.Marshal(rule); err == nil {
-			text.WriteString("\n    - " + string(line))
+		if line, err := console.JSON(rule); err == nil {
+			lines = append(lines, "- "+line)
 		}
 	}
-	return text.String()
+	return lines
 }

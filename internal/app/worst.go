@@ -1,11 +1,8 @@
 package app
 
 import (
-	"fmt"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -127,20 +124,6 @@ func (h holder) cannot() []string {
 		return nil
 	}
 	return []string{"It can neither read, change nor delete a Secret, nor give away other rights."}
-}
-
-// comment is a line of YAML that holds data: what does not show, or could end the line, is escaped.
-func comment(format string, args ...any) string {
-	var line strings.Builder
-	line.WriteString("# ")
-	for _, r := range fmt.Sprintf(format, args...) {
-		if unicode.IsGraphic(r) {
-			line.WriteRune(r)
-		} else {
-			line.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
-		}
-	}
-	return line.String() + "\n"
 }
 
 func reachesSecrets(rule rbacv1.PolicyRule) bool {

@@ -100,7 +100,7 @@ func TestExplainAnswers(t *testing.T) {
 				`{APIGroups:[""], Resources:["secrets"], ResourceNames:["b"], Verbs:["get"]}` + "\n" +
 				`{APIGroups:["apps"], Resources:["deployments"], Verbs:["get" "patch"]}`,
 			details("roles", "x"), problem.Rights,
-			"the runner's identity does not hold all the rights that it is to give away: get secrets a,b get,patch deployments.apps; " +
+			"the runner's identity does not hold all the rights that it is to give away: get secrets a,b; get,patch deployments.apps; " +
 				"give the runner's identity these rules too, or the verb `escalate` (for a role) or `bind` (for a binding)",
 		},
 		"may not give away: URLs, with what could not be resolved": {
@@ -200,7 +200,7 @@ func TestRemediesReadBackAsRules(t *testing.T) {
 	if got, err := rules.Parse("- " + paste); err != nil || strings.Join(rules.Format(got), "") != "create,patch  roles.rbac.authorization.k8s.io" {
 		t.Errorf("%s: %q, %v", paste, rules.Format(got), err)
 	}
-	_, lines, _ := strings.Cut(refused.Cause.Error(), "\n")
+	lines := strings.Join(refused.Details, "\n")
 	if got, err := rules.Parse(lines); err != nil || len(got) != 1 || got[0].ResourceNames[0] != "x:y" || got[0].Verbs[0] != "*" {
 		t.Errorf("%s: %v, %v", lines, got, err)
 	}

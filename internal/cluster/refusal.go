@@ -40,6 +40,7 @@ func forbidden(p *problem.Error, status metav1.Status) {
 		p.Code = problem.Rights
 		escalated := &Escalated{Rules: held}
 		p.Cause = escalated
+		p.Detail(rules.Format(held)...)
 		p.Hint("give the runner's identity these rules too, or the verb `escalate` (for a role) or `bind` (for a binding)")
 		if named := regexp.MustCompile(granter).FindStringSubmatch(status.Message); named != nil {
 			escalated.User = unquoted(named[1])
@@ -56,7 +57,7 @@ type Escalated struct {
 }
 
 func (e *Escalated) Error() string {
-	return "the runner's identity does not hold all the rights that it is to give away:\n    " + strings.Join(rules.Format(e.Rules), "\n    ")
+	return "the runner's identity does not hold all the rights that it is to give away"
 }
 
 // unquoted is a name that the API server has quoted as Go does.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/problem"
@@ -80,6 +81,19 @@ func (r Result) variables(secrets bool) []Output {
 		}
 	}
 	return all
+}
+
+// Check refuses a value that holds a line break or another control character: some readers of an env file would take
+// what follows for further variables.
+func (r Result) Check() error {
+	breaks := func(c rune) bool { return unicode.In(c, unicode.Cc, unicode.Zl, unicode.Zp) }
+	for _, output := range slices.Concat(r.Outputs, r.Env) {
+		if strings.ContainsFunc(output.Value, breaks) {
+			return problem.Newf(problem.Publish, "publish "+output.Name, "its value holds a line break or another control character").
+				Hint("see where the value comes from: an input, the source kubeconfig, or the API server's token")
+		}
+	}
+	return nil
 }
 
 // Output is one named value.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 )
 
 // Code is the process's exit code, by the kind of failure. Pipelines branch on it, so a number never changes its meaning.
@@ -20,12 +21,21 @@ const (
 	Revoke  Code = 7
 )
 
-// Error is one failure as a person needs it. It prints as "Op: Cause"; the hints are printed on lines of their own.
+// Error is one failure as a person needs it. It prints as "Op: Cause"; details and hints get lines of their own. None of
+// its texts has a line break of ours: one that is there came with somebody else's data, and is printed escaped.
 type Error struct {
-	Code  Code
-	Op    string // verb and object: "read kubeconfig"
-	Cause error
-	Hints []string // what to do, one remedy each
+	Code    Code
+	Op      string // verb and object: "read kubeconfig"
+	Cause   error
+	Details []string // lines below the first one, such as the rules that are missing
+	Hints   []string // what to do, one remedy each
+	Paste   *Paste   // the last hint, with lines of its own
+}
+
+// Paste is a remedy that takes several lines, such as rules to copy into a Role.
+type Paste struct {
+	Intro string
+	Lines []string
 }
 
 // New returns an [Error]. A nil cause is a defect of the caller.
@@ -44,7 +54,26 @@ func (e *Error) Hint(format string, args ...any) *Error {
 	return e
 }
 
-func (e *Error) Error() string { return e.Op + ": " + e.Cause.Error() }
+// Detail adds lines below the first one and returns the error itself.
+func (e *Error) Detail(lines ...string) *Error {
+	e.Details = append(e.Details, lines...)
+	return e
+}
+
+// Headline is the error without its details.
+func (e *Error) Headline() string { return e.Op + ": " + Sentence(e.Cause) }
+
+// Error is the headline and the details on one line.
+func (e *Error) Error() string {
+	if len(e.Details) == 0 {
+		return e.Headline()
+	}
+	trimmed := make([]string, len(e.Details))
+	for i, detail := range e.Details {
+		trimmed[i] = strings.TrimSpace(detail)
+	}
+	return e.Headline() + ": " + strings.Join(trimmed, "; ")
+}
 
 // Unwrap gives the cause to errors.Is and errors.As.
 func (e *Error) Unwrap() error { return e.Cause }
@@ -78,6 +107,23 @@ func All(err error) []error {
 		return all
 	}
 	return []error{err}
+}
+
+// Sentence is the text of err on one line: where errors.Join puts a line break between its parts, it has a semicolon.
+func Sentence(err error) string {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return err.Error()
+	}
+	var raw, sentences []string
+	for _, part := range joined.Unwrap() {
+		raw = append(raw, part.Error())
+		sentences = append(sentences, Sentence(part))
+	}
+	if err.Error() != strings.Join(raw, "\n") { // it wraps several errors in a text of its own
+		return err.Error()
+	}
+	return strings.Join(sentences, "; ")
 }
 
 // ExitCode is the code that the process ends with for err: the first failure's.

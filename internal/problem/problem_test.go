@@ -30,6 +30,42 @@ func TestErrorPrintsOperationAndCauseAndKeepsBoth(t *testing.T) {
 	}
 }
 
+func TestDetailsStandOnOneLineOfTheError(t *testing.T) {
+	t.Parallel()
+	err := problem.Newf(problem.Mint, "prove access", "not in effect").Detail("get  pods", "    by a").Detail("get  secrets")
+	if got, want := err.Error(), "prove access: not in effect: get  pods; by a; get  secrets"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := err.Headline(), "prove access: not in effect"; got != want {
+		t.Errorf("the headline is %q, want %q", got, want)
+	}
+}
+
+func TestSentence(t *testing.T) {
+	t.Parallel()
+	a, b, c := errors.New("a"), errors.New("b\nof others"), errors.New("c")
+	for name, tt := range map[string]struct {
+		err  error
+		want string
+	}{
+		"one":                         {a, "a"},
+		"a line break of others":      {b, "b\nof others"},
+		"joined":                      {errors.Join(a, b), "a; b\nof others"},
+		"joined once":                 {errors.Join(a), "a"},
+		"joins in joins":              {errors.Join(errors.Join(a, c), b), "a; c; b\nof others"},
+		"several in a text of theirs": {fmt.Errorf("%w (%w)", a, c), "a (c)"},
+		"as a cause":                  {problem.New(problem.Mint, "do", errors.Join(a, c)), "do: a; c"},
+		"as the cause of a cause":     {problem.New(problem.Mint, "do", problem.New(problem.Mint, "make", errors.Join(a, c))), "do: make: a; c"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := problem.Sentence(tt.err); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestExitCode(t *testing.T) {
 	t.Parallel()
 	rights := problem.Newf(problem.Rights, "apply Role", "forbidden")

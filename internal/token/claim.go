@@ -73,8 +73,8 @@ func (r *review) notInEffect(cause error, missing []rbacv1.PolicyRule) error {
 	if len(missing) == 0 {
 		return problem.Newf(problem.Mint, "prove access", "too early to say what is in effect %s: %w", r.place(), cause).Hint("raise `timeout`")
 	}
-	p := problem.Newf(problem.Mint, "prove access", "these rules are not in effect %s (%w):\n    %s",
-		r.place(), cause, strings.Join(rules.Format(missing), "\n    "))
+	p := problem.Newf(problem.Mint, "prove access", "these rules are not in effect %s (%w)", r.place(), cause).
+		Detail(rules.Format(missing)...)
 	if r.evaluation != "" {
 		p.Hint("the API server says: %s", r.evaluation)
 	}
@@ -95,14 +95,14 @@ func (r *review) breached(ctx context.Context, breach []rbacv1.PolicyRule) error
 		}
 		by[answer.reason] = append(by[answer.reason], answer.question.Rule())
 	}
-	var text strings.Builder
+	var lines []string
 	for _, reason := range reasons {
-		text.WriteString("\n    " + strings.Join(rules.Format(by[reason]), "\n    "))
+		lines = append(lines, rules.Format(by[reason])...)
 		if reason != "" {
-			text.WriteString("\n        " + reason)
+			lines = append(lines, "    "+reason)
 		}
 	}
-	return problem.Newf(problem.Mint, "prove must_not", "%s the credential may do what must not be:%s", r.place(), &text).
+	return problem.Newf(problem.Mint, "prove must_not", "%s the credential may do what must_not forbids", r.place()).Detail(lines...).
 		Hint("take the rule out of the role that grants it, or the subject out of the binding; " +
 			"what a ServiceAccount was given beyond what is declared, another `service_account` does not have")
 }

@@ -281,24 +281,24 @@ func TestMustNot(t *testing.T) {
 			return until(500*time.Millisecond, "yes", "")(after), nil
 		}, "", "delete pods", "", 9},
 		"another object":                     {"shop", false, always("get secrets a"), why, "", "get secrets b", "", 0},
-		"of it, and it stays: each a reason": {"shop", false, always("get,delete pods\nget secrets a\nlist configmaps"), why, "", "* pods,secrets\nget configmaps", "prove must_not: in namespace shop the credential may do what must not be:\n    get,delete  pods\n        " + web + "\n    get  secrets  a\n        " + all + hint, 3},
-		"cluster-wide":                       {token.EveryNamespace, false, always("* *.*"), why, "get nodes", "* secrets", "prove must_not: cluster-wide the credential may do what must not be:\n    *  secrets\n        " + all + hint, 1},
+		"of it, and it stays: each a reason": {"shop", false, always("get,delete pods\nget secrets a\nlist configmaps"), why, "", "* pods,secrets\nget configmaps", "prove must_not: in namespace shop the credential may do what must_not forbids:\n    get,delete  pods\n        " + web + "\n    get  secrets  a\n        " + all + hint, 3},
+		"cluster-wide":                       {token.EveryNamespace, false, always("* *.*"), why, "get nodes", "* secrets", "prove must_not: cluster-wide the credential may do what must_not forbids:\n    *  secrets\n        " + all + hint, 1},
 		"to another authorizer alone": {"shop", true, always("get pods"), func(asked string, _ time.Duration) (string, error) {
 			if strings.Contains(asked, ": delete ") {
 				return "by a webhook", nil
 			}
 			return "", nil
-		}, "", "* secrets", "prove must_not: in namespace shop the credential may do what must not be:\n    delete  secrets\n        by a webhook" + hint, 15*10 + 1},
-		"to both": {"shop", true, always("delete pods"), why, "", "delete pods", "prove must_not: in namespace shop the credential may do what must not be:\n    delete  pods\n        " + web + hint, 10 + 1},
+		}, "", "* secrets", "prove must_not: in namespace shop the credential may do what must_not forbids:\n    delete  secrets\n        by a webhook" + hint, 15*10 + 1},
+		"to both": {"shop", true, always("delete pods"), why, "", "delete pods", "prove must_not: in namespace shop the credential may do what must_not forbids:\n    delete  pods\n        " + web + hint, 10 + 1},
 		// To a review of all, an authorizer need not say no to one.
 		"to RBAC, in other words than asked": {"shop", true, always("get pods"), func(asked string, _ time.Duration) (string, error) {
 			if strings.Contains(asked, "pods") {
 				return web, nil
 			}
 			return "", nil
-		}, "", "get *.*", "prove must_not: in namespace shop the credential may do what must not be:\n    get  pods\n        " + web + hint, 10 + 1},
-		"without a reason":     {"shop", false, always("delete pods"), nil, "", "delete pods", "prove must_not: in namespace shop the credential may do what must not be:\n    delete  pods" + hint, 1},
-		"declared, and it may": {"shop", false, always("delete pods"), why, "delete pods", "delete pods", "prove must_not: in namespace shop the credential may do what must not be:\n    delete  pods\n        " + web + hint, 1},
+		}, "", "get *.*", "prove must_not: in namespace shop the credential may do what must_not forbids:\n    get  pods\n        " + web + hint, 10 + 1},
+		"without a reason":     {"shop", false, always("delete pods"), nil, "", "delete pods", "prove must_not: in namespace shop the credential may do what must_not forbids:\n    delete  pods" + hint, 1},
+		"declared, and it may": {"shop", false, always("delete pods"), why, "delete pods", "delete pods", "prove must_not: in namespace shop the credential may do what must_not forbids:\n    delete  pods\n        " + web + hint, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -46,13 +46,21 @@ func HoldsTokenOf(secret *corev1.Secret, account types.NamespacedName) bool {
 	return secret.Type == corev1.SecretTypeServiceAccountToken && secret.Annotations[corev1.ServiceAccountNameKey] == account.Name
 }
 
+// In is the token that a Secret holds, empty where it holds none, or where there is no Secret.
+func In(secret *corev1.Secret) Token {
+	if secret == nil {
+		return Token{}
+	}
+	return New(string(secret.Data[corev1.ServiceAccountTokenKey]))
+}
+
 // AwaitPermanent reads the Secret until the token controller has filled in token and ca.crt, and returns the token. The
 // controller leaves a token that is there already, which whoever made the Secret can have put into it.
 func AwaitPermanent(ctx context.Context, api Reader, secret *corev1.Secret, account types.NamespacedName, uid types.UID) (Minted, error) {
 	bounded, cancel := context.WithTimeout(ctx, filledWithin)
 	defer cancel()
 	for wait := 5 * time.Millisecond; ; {
-		value := New(string(secret.Data[corev1.ServiceAccountTokenKey]))
+		value := In(secret)
 		if !value.Empty() && len(secret.Data[corev1.ServiceAccountRootCAKey]) > 0 {
 			claims, err := check(value, account)
 			if err == nil && !claims.ExpiresAt.IsZero() {

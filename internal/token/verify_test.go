@@ -69,14 +69,21 @@ func (r *reviewer) Create(ctx context.Context, o access.Object) error {
 	return nil
 }
 
-// failure is an error with its hints, a line each.
+// failure is an error with its details and hints, a line each.
 func failure(t *testing.T, err error) string {
 	t.Helper()
 	var p *problem.Error
 	if !errors.As(err, &p) || p.Code != problem.Mint {
 		t.Fatalf("got %v, want an error of code %d", err, problem.Mint)
 	}
-	return strings.Join(append([]string{p.Error()}, p.Hints...), "\n")
+	lines := []string{p.Error()}
+	if len(p.Details) > 0 {
+		lines = []string{p.Headline() + ":"}
+	}
+	for _, detail := range p.Details {
+		lines = append(lines, "    "+detail)
+	}
+	return strings.Join(append(lines, p.Hints...), "\n")
 }
 
 const refusal = "prove token: the API server refuses the token that it has just issued (401 Unauthorized)"

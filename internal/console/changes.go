@@ -1,0 +1,88 @@
+package console
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/kubemint/kubemint/internal/access"
+)
+
+// shownAtMost keeps the change set readable; the output `changes` has all of it.
+const shownAtMost = 50
+
+// Show prints a change set.
+func (l *Log) Show(plan access.Plan) {
+	l.write(ChangeLines(plan)...)
+}
+
+// ChangeLines is the change set for people: what happens to each object, and below it which rules come and go. Changes
+// that are alike in many namespaces share a line. The lines are raw: whoever prints one passes it through [Line].
+func ChangeLines(plan access.Plan) []string {
+	order, alike, unchanged := groupChanges(plan.Changes)
+	var lines []string
+	shown, hidden := 0, 0
+	for _, key := range order {
+		group := alike[key]
+		what, objects := "", 1
+		const many = 5 // in up to so many namespaces each object has a line of its own
+		if first := group[0].Ref; len(group) > many {
+			names := Some(namespacesOf(group))
+			what = fmt.Sprintf("%s %s in %d namespaces: %s", first.Kind, first.Name, len(group), names)
+			objects = len(group)
+			group = group[:1]
+		}
+		for _, change := range group {
+			if shown++; shown > shownAtMost {
+				hidden += objects
+				continue
+			}
+			lines = append(lines, changeLine(change, cmp.Or(what, change.Ref.String()))...)
+		}
+	}
+	if hidden > 0 {
+		lines = append(lines, fmt.Sprintf("and %s more; the output `changes` lists all", Plural(hidden, "object")))
+	}
+	if unchanged > 0 {
+		lines = append(lines, fmt.Sprintf("%-10s %s", access.Unchanged, Plural(unchanged, "object")))
+	}
+	return lines
+}
+
+// groupChanges groups changes that differ only in their namespace, and counts the objects that do not change.
+func groupChanges(changes []access.Change) (order []string, alike map[string][]access.Change, unchanged int) {
+	alike = map[string][]access.Change{}
+	for _, change := range changes {
+		if change.Verb == access.Unchanged {
+			unchanged++
+			continue
+		}
+		key := fmt.Sprintf("%q", []any{
+			change.Verb, change.Ref.Kind, change.Ref.Name, change.TakenFrom, change.Details, change.Added, change.Removed,
+		})
+		if alike[key] == nil {
+			order = append(order, key)
+		}
+		alike[key] = append(alike[key], change)
+	}
+	return order, alike, unchanged
+}
+
+func namespacesOf(changes []access.Change) (names []string) {
+	for _, change := range changes {
+		names = append(names, change.Ref.Namespace)
+	}
+	return names
+}
+
+func changeLine(change access.Change, what string) []string {
+	line := fmt.Sprintf("%-10s %s", change.Verb, what)
+	if len(change.TakenFrom) > 0 {
+		line += " (taken back from " + strings.Join(change.TakenFrom, ", ") + ")"
+	}
+	lines := []string{line}
+	for _, difference := range access.Difference(change.Added, change.Removed, change.Details) {
+		lines = append(lines, "             "+difference)
+	}
+	return lines
+}
