@@ -76,7 +76,7 @@ func (c *Client) Recognise(ctx context.Context) error {
 	if Forbidden(err) || Missing(err) || page {
 		return nil
 	}
-	return c.Explain(problem.Source, op, err)
+	return c.Explain(problem.Mint, op, err)
 }
 
 // nobodyIn says whether a 403 is one to nobody, whatever was asked for: a resource, a path, or a grant.
