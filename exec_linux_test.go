@@ -201,20 +201,20 @@ func TestExec_SignalWhileItRestarts(t *testing.T) {
 	t.Parallel()
 	cluster, _ := sharedCluster(t)
 	l := newLife(t, cluster, false)
-	for step := range 20 {
+	for step := range 60 {
 		v := l.victim(t, fmt.Sprintf("restarts-%d", step), 0, false)
 		command, stderr := program(t, v.dir, append(v.env, "PATH="+os.Getenv("PATH")), "exec", "--", "sleep", "60")
 		if err := command.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Duration(step) * time.Millisecond) // to hit each part of the start
+		time.Sleep(time.Duration(step) * 200 * time.Microsecond) // to hit each part of the start
 		_ = command.Process.Signal(syscall.SIGTERM)
 		hung := time.AfterFunc(patience, func() { _ = command.Process.Kill() })
 		_ = command.Wait()
 		hung.Stop()
 		status, _ := command.ProcessState.Sys().(syscall.WaitStatus)
 		if code := status.ExitStatus(); code != 143 && status.Signal() != syscall.SIGTERM {
-			t.Errorf("after %d ms: exit code %d, %v: %s", step, code, status, stderr)
+			t.Errorf("after %d times 0.2 ms: exit code %d, %v: %s", step, code, status, stderr)
 		}
 		v.nothingLeft(t)
 	}
