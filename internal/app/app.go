@@ -194,7 +194,8 @@ func variable(name string) string {
 
 func (r *run) detect() {
 	r.platform = platform.Detect(platform.Environment{
-		Getenv: r.getenv, Names: slices.Collect(maps.Keys(r.env)), Stdout: r.process.Stdout, WorkDir: r.process.Dir,
+		Getenv: r.getenv, Names: slices.Collect(maps.Keys(r.env)),
+		Stdout: r.process.Stdout, WorkDir: r.process.Dir,
 		Exists:        func(path string) bool { _, err := os.Stat(path); return err == nil },
 		HostWorkspace: r.cfg.Result.HostWorkspace, HostTemp: r.cfg.Result.HostTemp,
 	})

@@ -38,8 +38,12 @@ func (r *run) runner(ctx context.Context) (*cluster.Client, config.Access, error
 	if err != nil {
 		return nil, config.Access{}, err
 	}
+	declared, err := r.declaredAt(source)
+	if err != nil {
+		return nil, declared, err
+	}
 	client, err := r.openExpected(ctx, source)
-	return client, r.cfg.Access.In(source.Namespace), err
+	return client, declared, err
 }
 
 // deletion is what sweep and prune differ in.
