@@ -28,6 +28,9 @@ func Find(named []string, dir, home string) Dirs {
 		found = found.with(name)
 		known = known || exists(name)
 	}
+	if absolute, err := filepath.Abs(dir); err == nil {
+		dir = absolute
+	}
 	for _, from := range []string{dir, resolve(dir)} {
 		if top := outermost(from); top != "" {
 			found, known = found.with(top), true
