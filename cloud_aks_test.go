@@ -8,6 +8,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -63,7 +64,7 @@ func (c *cloud) aks(t *testing.T, fixture string, application clouds.Application
 	j.entra = clouds.NewEntra(j.host, aksTenant, application)
 	j.internet.Serve(j.host, j.entra)
 	j.internet.Serve(clouds.IMDS, j.entra)
-	j.env = append(j.env, "HOME="+j.dir)
+	j.env, j.source = append(j.env, "HOME="+j.dir), filepath.Join(j.dir, "source")
 	c.takes(j.entra.Verify)
 	return j
 }
@@ -277,7 +278,7 @@ func aksRefusals(t *testing.T, c *cloud) {
 		// In the checkout it is not even asked for.
 		j.env = append(j.env, "HOME=/nowhere")
 		before := len(j.internet.Asked())
-		j.refused(t, `it asks for a token for another application than AKS, in a kubeconfig which a pull request may have written$`)
+		j.refused(t, `a token for AKS would go to \S+`+byTheWorkspace)
 		if asked := j.internet.Asked(); len(asked) > before {
 			t.Errorf("asked was %q", asked[before:])
 		}

@@ -2,15 +2,14 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -59,7 +58,7 @@ type gkeJob struct {
 func (c *cloud) gke(t *testing.T, fixture string) *gkeJob {
 	t.Helper()
 	j := &gkeJob{cloudJob: c.job(t, fixture, nil), google: clouds.NewGoogle()}
-	j.env = append(j.env, "HOME="+j.dir)
+	j.env, j.source = append(j.env, "HOME="+j.dir), filepath.Join(j.dir, "source")
 	for _, host := range []string{"oauth2.googleapis.com", "sts.googleapis.com", "iamcredentials.googleapis.com"} {
 		j.internet.Serve(host, j.google)
 	}
@@ -203,7 +202,6 @@ func ofGKE(t *testing.T, c *cloud) {
 		})
 	}
 	gkeRefusals(t, c)
-	gkeInTheWorkspace(t, c)
 	t.Run("a token that ends while a command runs", func(t *testing.T) {
 		t.Parallel()
 		gkeRenews(t, c)
@@ -284,41 +282,6 @@ func gkeRefusals(t *testing.T, c *cloud) {
 			if led := slices.Contains(j.internet.Asked(), "CONNECT 203.0.113.10:443"); led != slices.Equal(tc.wanted, notAccepted) {
 				t.Errorf("asked was %q", j.internet.Asked())
 			}
-		})
-	}
-}
-
-// gkeInTheWorkspace is that a bare address in the checkout is sent a token only where the workflow says that it is right.
-func gkeInTheWorkspace(t *testing.T, c *cloud) {
-	t.Helper()
-	block, _ := pem.Decode(c.CA)
-	var fingerprint []string // as openssl prints it
-	for _, b := range sha256.Sum256(block.Bytes) {
-		fingerprint = append(fingerprint, fmt.Sprintf("%02X", b))
-	}
-	for name, on := range map[string]func(*testing.T, *gkeJob){
-		"GitHub": func(t *testing.T, j *gkeJob) { t.Helper(); j.onGitHub(t, j.dir) },
-		"GitLab": func(_ *testing.T, j *gkeJob) { j.onGitLab() },
-	} {
-		t.Run("in the checkout on "+name, func(t *testing.T) {
-			t.Parallel()
-			j := c.gke(t, "gcloud.yaml")
-			j.env = append(j.env, "CLOUDSDK_AUTH_ACCESS_TOKEN="+j.google.Issue(gkeAccount, clouds.CloudPlatform, clouds.UserinfoEmail))
-			j.grants(t, gkeAccount)
-			on(t, j)
-			j.refused(
-				t, `a token for GKE would go to 203\.0\.113\.10, an address in a kubeconfig of the workspace, which a pull request may have written$`,
-				"^hint: if it is yours, say which cluster is meant: `expect_cluster: sha256:…` is its CA's fingerprint, or give its URL$",
-			)
-			j.env = append(j.env, "KUBEMINT_EXPECT_CLUSTER=sha256:"+strings.Repeat("0", 64))
-			j.refused(t, `its certificate authority is sha256:[0-9a-f]{64}, and .expect_cluster. says sha256:0{64}$`)
-			if asked := j.internet.Asked(); len(asked) > 0 {
-				t.Errorf("asked was %q", asked)
-			}
-			j.env = append(j.env, "KUBEMINT_EXPECT_CLUSTER="+strings.Join(fingerprint, ":"))
-			j.mints(t)
-			j.run(t, 0, nil, "revoke")
-			j.asked(t)
 		})
 	}
 }

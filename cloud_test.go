@@ -105,6 +105,7 @@ type cloudJob struct {
 	internet   *clouds.Internet
 	dir        string
 	kubeconfig []byte
+	source     string // where the kubeconfig lies: outside the checkout, as a login step writes it
 	namespace  string
 	env        []string // beside the Internet's
 	stdout     string   // path of what the last process has said to its platform
@@ -146,7 +147,8 @@ func newCloudJob(t *testing.T, cluster *kubetest.ControlPlane, n *clouds.Interne
 		t.Fatal(err)
 	}
 	return &cloudJob{
-		cluster: cluster, internet: n, dir: t.TempDir(), kubeconfig: kubeconfig, namespace: namespace, stdout: filepath.Join(t.TempDir(), "stdout"),
+		cluster: cluster, internet: n, dir: t.TempDir(), kubeconfig: kubeconfig, source: filepath.Join(t.TempDir(), "source"),
+		namespace: namespace, stdout: filepath.Join(t.TempDir(), "stdout"),
 		env: []string{"KUBEMINT_NAMESPACE=" + namespace, "KUBEMINT_RULES=list pods"},
 	}
 }
@@ -190,8 +192,8 @@ func (j *cloudJob) process(t *testing.T, code int, name string, more []string, a
 	t.Helper()
 	var from []string
 	if j.kubeconfig != nil {
-		from = []string{"KUBECONFIG=source"}
-		if err := os.WriteFile(filepath.Join(j.dir, "source"), j.kubeconfig, 0o600); err != nil {
+		from = []string{"KUBECONFIG=" + j.source}
+		if err := os.WriteFile(j.source, j.kubeconfig, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -415,7 +417,7 @@ func TestClouds(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t)
 	for name, test := range map[string]func(*testing.T, *cloud){
-		"EKS": ofEKS, "GKE": ofGKE, "AKS": ofAKS, "of a token in the kubeconfig": ofATokenInTheKubeconfig, "masked": ofMasks,
+		"EKS": ofEKS, "GKE": ofGKE, "AKS": ofAKS, "of the workspace": ofTheWorkspace, "of a token in the kubeconfig": ofATokenInTheKubeconfig, "masked": ofMasks,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -565,16 +567,25 @@ func (j *cloudJob) state(t *testing.T) (env []string) {
 	return env
 }
 
+const byTheWorkspace = `, as a kubeconfig of the workspace says, which a pull request may have written$`
+
 // hostileJobs are kubeconfigs of testdata/hostile, and what becomes of each in a job whose checkout has it. The whole table
 // is in internal/source; what is shown here is that nothing before and after it undoes that.
 var hostileJobs = map[string]string{
-	"exec.yaml":                `its credential comes from canary, and kubemint never runs what a kubeconfig names$`,
-	"exec-named-aws.yaml":      `a token for EKS would go to api\.evil\.example, which is not known to be a server of EKS$`,
-	"auth-provider-cmd.yaml":   "cmd-path and cmd-args of the auth-provider gcp are not `gcloud config config-helper --format=json`$",
-	"token-file.yaml":          `it names a file as its tokenFile, which a kubeconfig of the workspace, or one that is given as content, may not: `,
-	"eks-through-a-proxy.yaml": `a token for EKS would go through a proxy that a kubeconfig names which a pull request may have written$`,
-	"gke-address.yaml":         `a token for GKE would go to 203\.0\.113\.9, an address in a kubeconfig of the workspace, which a pull request may have written$`,
-	"aks-authority.yaml":       `--authority-host is none of the hosts of Entra$`,
+	"exec.yaml":                 `its credential comes from canary, and kubemint never runs what a kubeconfig names$`,
+	"exec-named-aws.yaml":       `a token for EKS would go to api\.evil\.example` + byTheWorkspace,
+	"auth-provider-cmd.yaml":    "cmd-path and cmd-args of the auth-provider gcp are not `gcloud config config-helper --format=json`$",
+	"token-file.yaml":           `it names a file as its tokenFile, which a kubeconfig of the workspace, or one that is given as content, may not: `,
+	"eks-through-a-proxy.yaml":  `a token for EKS would go to 0a\.gr7\.eu-west-1\.eks\.amazonaws\.com` + byTheWorkspace,
+	"gke-address.yaml":          `a token for GKE would go to 203\.0\.113\.9` + byTheWorkspace,
+	"eks-own-ca.yaml":           `a token for EKS would go to 0a1b2c\.gr7\.us-east-1\.eks\.amazonaws\.com` + byTheWorkspace,
+	"eks-role.yaml":             `a token for EKS would go to 0a1b2c\.gr7\.us-east-1\.eks\.amazonaws\.com` + byTheWorkspace,
+	"gke-own-ca.yaml":           `a token for GKE would go to gke-0a1b2c\.us-east1\.gke\.goog` + byTheWorkspace,
+	"gke-impersonates.yaml":     `a token for GKE would go to gke-0a1b2c\.us-east1\.gke\.goog` + byTheWorkspace,
+	"aks-own-ca.yaml":           `a token for AKS would go to shop-0a1b2c\.hcp\.westeurope\.azmk8s\.io` + byTheWorkspace,
+	"aks-managed-identity.yaml": `a token for AKS would go to shop-0a1b2c\.hcp\.westeurope\.azmk8s\.io` + byTheWorkspace,
+	"acts-as-somebody.yaml":     `it acts as somebody else \(as, as-uid, as-groups, as-user-extra\), in a kubeconfig of the workspace, which a pull request may have written$`,
+	"aks-authority.yaml":        `--authority-host is none of the hosts of Entra$`,
 }
 
 // In a job that is logged in to every cloud, a kubeconfig of the checkout has nothing run, read, or asked of anybody.
@@ -608,6 +619,7 @@ func isHarmless(t *testing.T, on, hostile, want string) {
 	const secret = "canary-of-another-step"
 	elsewhere := t.TempDir()
 	j := &cloudJob{internet: clouds.NewInternet(t), dir: t.TempDir(), stdout: filepath.Join(elsewhere, "stdout")}
+	j.source = filepath.Join(j.dir, "source")
 	j.internet.Serve("api.evil.example", http.NotFoundHandler())
 	j.kubeconfig = []byte(os.Expand(hostile, func(name string) string {
 		return map[string]string{

@@ -14,8 +14,10 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/source"
 	"github.com/kubemint/kubemint/internal/token"
 )
 
@@ -100,7 +102,11 @@ func (r *run) bootstrap(given options) error {
 	if err := given.subjects.check(); err != nil {
 		return err
 	}
-	desired := access.Desire(r.cfg.Access.In(r.contextNamespace()), access.Marks{})
+	declared, err := r.declaredOffline()
+	if err != nil {
+		return err
+	}
+	desired := access.Desire(declared, access.Marks{})
 	secret := token.NewPermanent(desired.Access.ServiceAccount, access.Marks{}).Name
 	lines := r.remarks(desired, given, secret)
 	for _, need := range access.Needs(desired, r.cfg.Token, r.cfg.Source.Expect, secret, given.steady) {
@@ -115,19 +121,24 @@ func (r *run) bootstrap(given options) error {
 	return r.print(lines...)
 }
 
-// contextNamespace is what mint takes where no namespace is declared: the source context's, where there is a source.
-func (r *run) contextNamespace() string {
+// declaredOffline completes the declared access as mint does, or by `default` where there is no source.
+func (r *run) declaredOffline() (config.Access, error) {
 	if len(r.cfg.Access.Namespaces) > 0 {
-		return ""
+		return r.cfg.Access.In(""), nil
 	}
-	namespace, why := "default", "the source's context names none"
-	if s, err := r.loadSource(r.cfg.Source.Kubeconfig, r.cfg.Source.Context, r.getenv); err != nil {
+	why := "the source's context names none"
+	s, err := r.loadSource(r.cfg.Source.Kubeconfig, r.cfg.Source.Context, r.getenv)
+	if err != nil {
 		why = err.Error()
+		s = &source.Source{}
 	} else if s.Namespace != "" {
-		namespace, why = s.Namespace, "that of the source's context"
+		why = "that of the source's context"
 	}
-	r.log.Printf("note: no `namespace` is declared: %s is assumed (%s)", namespace, why)
-	return namespace
+	declared, err := r.declaredAt(s)
+	if err == nil {
+		r.log.Printf("note: no `namespace` is declared: %s is assumed (%s)", declared.Namespaces[0], why)
+	}
+	return declared, err
 }
 
 // manifests are the role of one place and, where there are subjects, its binding. Both flavours have the same names: the

@@ -70,7 +70,11 @@ func (r *run) revokeByToken(ctx context.Context, given options) error {
 
 // declaredAccount is the ServiceAccount that this run declares, an error where the token is another one's.
 func (r *run) declaredAccount(f *found, from *source.Source) (receipt.Object, error) {
-	declared := r.cfg.Access.In(from.Namespace).ServiceAccount
+	access, err := r.declaredAt(from)
+	if err != nil {
+		return receipt.Object{}, err
+	}
+	declared := access.ServiceAccount
 	account := receipt.Object{Kind: "ServiceAccount", Namespace: declared.Namespace, Name: declared.Name}
 	if declared.Namespace == f.account.Namespace && token.NamesLease(f.lease, declared.Name) {
 		return account, nil

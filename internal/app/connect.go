@@ -12,6 +12,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kubeconfig"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/receipt"
@@ -45,9 +46,18 @@ func (r *run) loadSource(given, contextName string, getenv func(string) string) 
 		Hint: hint,
 	})
 	if err == nil {
-		r.namespace = loaded.Namespace
+		r.namespace, _ = loaded.DefaultNamespace() // declaredAt reports the error
 	}
 	return loaded, err
+}
+
+// declaredAt completes the declared access by the namespace of the source's context, if none is declared.
+func (r *run) declaredAt(s *source.Source) (config.Access, error) {
+	if len(r.cfg.Access.Namespaces) > 0 {
+		return r.cfg.Access.In(""), nil
+	}
+	namespace, err := s.DefaultNamespace()
+	return r.cfg.Access.In(namespace), err
 }
 
 // answerWithin is what a cloud's token endpoint gets before it is tried again: it mostly answers in a second.
@@ -55,10 +65,12 @@ const answerWithin = 10 * time.Second
 
 // workspace is the checkout: the directories that a pull request can have written.
 func (r *run) workspace() []string {
-	return workspace.Find(r.platform.Workspace(), r.process.Dir, cmp.Or(r.getenv("HOME"), r.getenv("USERPROFILE")))
+	home := cmp.Or(r.getenv("HOME"), r.getenv("USERPROFILE"))
+	return workspace.Find(r.platform.Workspace(), r.process.Dir, home)
 }
 
-// inWorkspace says whether a pull request can have written what is at this path, or what it leads to. It need not exist.
+// inWorkspace says whether a pull request can have written what is at this path, or what it leads to. It need
+// not exist.
 func (r *run) inWorkspace(path string) bool { return workspace.Dirs(r.workspace()).Hold(path) }
 
 // authority is the input `certificate_authority`, nil where it is not given.

@@ -130,7 +130,7 @@ func (m *minting) removeLeft(ctx context.Context) (wait func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		account := m.cfg.Access.In(m.source.Namespace).ServiceAccount
+		account := m.cfg.Access.In(m.namespace).ServiceAccount
 		err := leftover{m.run, m.client, m.source, account}.removeAll(ctx, false)
 		for _, err := range problem.All(err) {
 			m.log.Warnf("%s", err)

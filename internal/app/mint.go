@@ -70,7 +70,11 @@ func (m *minting) prepare(ctx context.Context) (err error) {
 	for _, warning := range m.source.Warnings {
 		m.log.Warnf("%s", warning)
 	}
-	declared, marks := m.cfg.Access.In(m.source.Namespace), m.platform.Marks()
+	declared, err := m.declaredAt(m.source)
+	if err != nil {
+		return err
+	}
+	marks := m.platform.Marks()
 	if declared.Ephemeral {
 		declared.ServiceAccount.Name = token.EphemeralName(declared.ServiceAccount.Name)
 		marks.ExpiresAt = m.now().Add(m.cfg.Token.Duration)

@@ -19,12 +19,12 @@ func (r *run) prune(ctx context.Context, dryRun bool) error {
 		return problem.Newf(problem.Config, op, "an ephemeral identity's access is deleted at revoke, and by kubemint sweep").
 			Hint("leave `ephemeral` out to prune the access of `service_account`")
 	}
-	client, from, err := r.runner(ctx)
+	as, err := r.connectRunner(ctx)
 	if err != nil {
 		return err
 	}
+	client, declared := as.client, as.declared
 	defer client.Close()
-	declared := r.cfg.Access.In(from.Namespace)
 	marks := access.Labels(declared.ServiceAccount)
 	if !declared.Grants() {
 		return problem.Newf(problem.Config, op, "neither `role` nor `rules` is given: that says nothing about access, and all would be deleted").

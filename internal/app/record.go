@@ -49,7 +49,7 @@ func existing(dir string) string {
 
 // newRecord begins the receipt of this run: which ServiceAccount at which API server, by which source.
 func (m *minting) newRecord() *receipt.Receipt {
-	account := m.cfg.Access.In(m.source.Namespace).ServiceAccount
+	account := m.cfg.Access.In(m.namespace).ServiceAccount
 	return &receipt.Receipt{
 		Server: m.source.Server, Fingerprint: fingerprint(m.source.CAData), Source: m.source.Origin,
 		Account: receipt.Object{Kind: "ServiceAccount", Namespace: account.Namespace, Name: account.Name},

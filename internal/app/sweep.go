@@ -7,6 +7,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/parallel"
 	"github.com/kubemint/kubemint/internal/problem"
@@ -18,13 +19,13 @@ import (
 // ephemeral identities of such runs. It reads Leases and never a Secret. A lease that is still current is not touched,
 // whoever made it, unless a killed exec has left its directory on this machine.
 func (r *run) sweep(ctx context.Context, given options) error {
-	client, from, err := r.runner(ctx)
+	as, err := r.connectRunner(ctx)
 	if err != nil {
 		return err
 	}
+	client, declared := as.client, as.declared
 	defer client.Close()
-	declared := r.cfg.Access.In(from.Namespace)
-	left := leftover{r, client, from, declared.ServiceAccount}
+	left := leftover{r, client, as.from, declared.ServiceAccount}
 	leftErr := left.removeAll(ctx, given.dryRun || r.cfg.Result.DryRun)
 	namespace := declared.ServiceAccount.Namespace
 	place := "in namespace " + namespace
@@ -39,14 +40,25 @@ func (r *run) sweep(ctx context.Context, given options) error {
 	return errors.Join(leftErr, err, r.deleteAll(ctx, client, deletion{problem.Revoke, "swept", place, given.dryRun}, expired))
 }
 
-// runner connects as the runner, and returns the source that it did so with.
-func (r *run) runner(ctx context.Context) (*cluster.Client, *source.Source, error) {
+// runner is a connection as the runner, and what the inputs declare.
+type runner struct {
+	client   *cluster.Client
+	from     *source.Source
+	declared config.Access
+}
+
+// connectRunner connects as the runner.
+func (r *run) connectRunner(ctx context.Context) (*runner, error) {
 	from, err := r.loadSource(r.cfg.Source.Kubeconfig, r.cfg.Source.Context, r.getenv)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
+	}
+	declared, err := r.declaredAt(from)
+	if err != nil {
+		return nil, err
 	}
 	client, err := r.openExpected(ctx, from)
-	return client, from, err
+	return &runner{client, from, declared}, err
 }
 
 // deletion is what sweep and prune differ in.

@@ -37,11 +37,11 @@ func (a azure) Marks() access.Marks {
 	}
 }
 
-// Workspace reaches up to the directory of the run: a checkout's `path` is relative to it, and artifacts are downloaded
-// into it. SYSTEM_DEFAULTWORKINGDIRECTORY differs from the sources in a release.
+// Workspace reaches up to the directory of the run: a checkout's `path` is relative to it, and artifacts are
+// downloaded into it. SYSTEM_DEFAULTWORKINGDIRECTORY differs from the sources in a release.
 func (a azure) Workspace() []string {
-	return a.dirs("PIPELINE_WORKSPACE", "AGENT_BUILDDIRECTORY", "BUILD_SOURCESDIRECTORY", "BUILD_REPOSITORY_LOCALPATH",
-		"SYSTEM_DEFAULTWORKINGDIRECTORY")
+	return a.dirs("PIPELINE_WORKSPACE", "AGENT_BUILDDIRECTORY",
+		"BUILD_SOURCESDIRECTORY", "BUILD_REPOSITORY_LOCALPATH", "SYSTEM_DEFAULTWORKINGDIRECTORY")
 }
 
 func (a azure) Temp() string { return a.env.Getenv("AGENT_TEMPDIRECTORY") }

@@ -39,14 +39,15 @@ func under(dir, path string) string {
 	return filepath.Join(dir, path)
 }
 
-// checkoutVariables name the checkout on CI systems that have no file of their own here. Most were looked up in
-// semantic-release/env-ci. CIRCLE_WORKING_DIRECTORY can begin with ~, and SEMAPHORE_GIT_DIR is relative to the home
-// directory.
+// checkoutVariables name the checkout on CI systems that have no file of their own here. Most were looked up
+// in semantic-release/env-ci. CIRCLE_WORKING_DIRECTORY can begin with ~, and SEMAPHORE_GIT_DIR is relative to
+// the home directory.
 var checkoutVariables = []string{
-	"APPVEYOR_BUILD_FOLDER", "BITBUCKET_CLONE_DIR", "BITRISE_SOURCE_DIR", "CIRCLE_WORKING_DIRECTORY", "CIRRUS_WORKING_DIR",
+	"APPVEYOR_BUILD_FOLDER", "BITBUCKET_CLONE_DIR", "BITRISE_SOURCE_DIR", "CIRCLE_WORKING_DIRECTORY",
+	"CIRRUS_WORKING_DIR", "CODEBUILD_SRC_DIR", "DRONE_WORKSPACE", "SD_CHECKOUT_DIR", "SD_SOURCE_DIR",
+	"SEMAPHORE_GIT_DIR", "SEMAPHORE_PROJECT_DIR", "TRAVIS_BUILD_DIR", "VELA_BUILD_WORKSPACE",
 	"CI_WORKSPACE", // Woodpecker
-	"CODEBUILD_SRC_DIR", "DRONE_WORKSPACE", "SD_SOURCE_DIR", "SEMAPHORE_GIT_DIR", "SEMAPHORE_PROJECT_DIR", "TRAVIS_BUILD_DIR",
-	"VELA_BUILD_WORKSPACE", "bamboo_build_working_directory",
+	"bamboo_build_working_directory",
 }
 
 // Workspace has the further sources of a CodeBuild project as well: CODEBUILD_SRC_DIR_<identifier>.

@@ -31,8 +31,8 @@ type Platform interface {
 	DefaultOutput() string
 	// Absolute completes a relative output path: under the workspace.
 	Absolute(path string) string
-	// Workspace is where this CI system says that it checks out what others wrote, as this process sees it: none, one or
-	// several directories, some of which may not exist.
+	// Workspace is where this CI system says that it checks out what others wrote, as this process sees it:
+	// none, one or several directories, some of which may not exist.
 	Workspace() []string
 	// Inside translates a path of the host to where this process sees it, Outside the other way round.
 	Inside(path string) string

@@ -22,13 +22,13 @@ func (l *loader) embed(op, field string, path *string, data *[]byte, kubeconfig 
 	if len(*data) > 0 || file == "" {
 		return "", nil
 	}
-	file, *data, err = l.follow(op, field, file, kubeconfig)
+	file, *data, err = l.readNamed(op, field, file, kubeconfig)
 	return file, err
 }
 
-// follow reads a file that a kubeconfig names, if it may name that one. A relative path is seen from the kubeconfig's own
-// directory (clientcmd.ResolveLocalPaths).
-func (l *loader) follow(op, field, path, kubeconfig string) (file string, data []byte, err error) {
+// readNamed reads a file that a kubeconfig names, if it may name that one. A relative path is seen from the
+// kubeconfig's own directory (clientcmd.ResolveLocalPaths).
+func (l *loader) readNamed(op, field, path, kubeconfig string) (file string, data []byte, err error) {
 	if slices.Contains(secretFields, field) && l.untrusted(kubeconfig) {
 		return "", nil, fail(op, "it names a file as its %s, which a kubeconfig of the workspace, or one that is given as content, may not: "+
 			"other secrets of the job are files as well", field).Hint(flatten)
@@ -95,8 +95,8 @@ func (l *loader) untrusted(kubeconfig string) bool {
 	return kubeconfig == "" || l.written(kubeconfig)
 }
 
-// written says whether a pull request can have written this file: it lies in the workspace. Content is the workflow
-// author's.
+// written says whether a pull request can have written this file: it lies in the workspace. Content is the
+// workflow author's.
 func (l *loader) written(file string) bool {
 	return file != "" && workspace.Dirs(l.Workspace).Hold(file)
 }

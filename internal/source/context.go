@@ -1,7 +1,6 @@
 package source
 
 import (
-	"cmp"
 	"crypto/tls"
 	"fmt"
 	"maps"
@@ -23,7 +22,7 @@ import (
 // choose makes a Source of one context. clientcmd gets to see its cluster and its user alone, with every file already
 // read and no plugin left.
 func (l *loader) choose(at *place) (*Source, error) {
-	chosen := cmp.Or(l.Context, at.config.CurrentContext)
+	chosen := at.chosen(l.Context)
 	context := at.config.Contexts[chosen]
 	if context == nil {
 		return nil, noContext(at, chosen)
@@ -48,6 +47,9 @@ func (l *loader) choose(at *place) (*Source, error) {
 	if err := l.paired(op, user, cluster); err != nil {
 		return nil, err
 	}
+	if err := l.itself("use user "+named(context.AuthInfo), user, cluster); err != nil {
+		return nil, err
+	}
 	const it = "it" // clientcmd would repeat the names in its errors as they are, line breaks and all
 	config, err := clientcmd.NewNonInteractiveClientConfig(api.Config{
 		Clusters:  map[string]*api.Cluster{it: cluster},
@@ -65,7 +67,8 @@ func (l *loader) choose(at *place) (*Source, error) {
 		Server: config.Host, TLSServerName: cluster.TLSServerName, ProxyURL: cluster.ProxyURL,
 		CAData: cluster.CertificateAuthorityData, Insecure: cluster.InsecureSkipTLSVerify,
 		Namespace: context.Namespace, Cluster: context.Cluster, Context: chosen, User: context.AuthInfo,
-		Origin: origin, Files: l.files, Warnings: l.warnings, Secrets: l.secrets, login: l.login,
+		planted: l.written(context.LocationOfOrigin),
+		Origin:  origin, Files: l.files, Warnings: l.warnings, Secrets: l.secrets, login: l.login,
 	}, nil
 }
 
@@ -160,17 +163,6 @@ func (l *loader) user(name string, u *api.AuthInfo, c *api.Cluster) (err error) 
 	}
 	u.Exec, u.AuthProvider = nil, nil
 	return nil
-}
-
-// paired refuses to send a credential of the runner's to a server that another file names, which a pull request may have
-// written: where kubeconfigs are merged, or a receipt names several, that file chooses among all users of the others.
-func (l *loader) paired(op string, u *api.AuthInfo, c *api.Cluster) error {
-	expected := l.ExpectFingerprint != "" || l.ExpectServer != "" && c.ProxyURL == "" // a proxy could stand in for the server
-	if l.login != nil || expected || !l.written(c.LocationOfOrigin) || l.written(u.LocationOfOrigin) {
-		return nil
-	}
-	return fail(op, "the credential of another kubeconfig would go to the server of one of the workspace, "+
-		"which a pull request may have written").Hint(guard)
 }
 
 // named is a name as an error shows it: quoted, since a line break could forge a workflow command.

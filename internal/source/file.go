@@ -20,12 +20,11 @@ import (
 
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/receipt"
-	"github.com/kubemint/kubemint/internal/token"
 )
 
 // mustRead is read for what a person named as value: at least one of the files has to exist.
 func (l *loader) mustRead(where, value string, paths ...string) (*place, error) {
-	at, err := l.read(true, paths...)
+	at, err := l.read(paths...)
 	if err == nil && at.Kind == "" {
 		return nil, l.missing(fail("read kubeconfig", "%s is %s: no such file", where, shown(value)).
 			Hint("see whether the path is right, and whether the step that logs in to the cluster has run before this one"))
@@ -33,95 +32,68 @@ func (l *loader) mustRead(where, value string, paths ...string) (*place, error) 
 	return at, err
 }
 
-// read merges kubeconfig files as kubectl does: those that do not exist are skipped, and the first to name a cluster, a
-// user, a context or the current-context wins. That is clientcmd's ClientConfigLoadingRules.Load, which is not called
-// because it reads without bound and quotes content in its errors; a test holds the two against each other.
-func (l *loader) read(followReceipts bool, paths ...string) (*place, error) {
+// read merges kubeconfig files. Where the context that is chosen in them is one that kubemint wrote, it
+// returns the source of that one.
+func (l *loader) read(paths ...string) (*place, error) {
+	at, err := l.merge(paths...)
+	if err == nil {
+		at, err = l.follow(at)
+	}
+	if err == nil {
+		l.files = append(l.files, at.Paths...)
+	}
+	return at, err
+}
+
+// merge does what kubectl does: files that do not exist are skipped, and the first to name a cluster, a user,
+// a context or the current-context wins. That is clientcmd's ClientConfigLoadingRules.Load, which is not
+// called because it reads without bound and quotes content in its errors; a test holds the two against each
+// other.
+func (l *loader) merge(paths ...string) (*place, error) {
 	all := &place{config: api.NewConfig()}
 	for _, path := range paths {
 		if path == "" {
 			continue
 		}
-		one, err := l.readOne(followReceipts, path)
+		file, config, err := l.readOne(path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			continue
 		case err != nil:
 			return nil, err
-		case one.config == nil && all.Kind == "": // in-cluster or content, as a receipt says
-			return one, nil
-		case one.config == nil:
-			continue
 		}
-		all.Kind, all.Paths = receipt.KindFile, append(all.Paths, one.Paths...)
-		maps.Copy(one.config.Clusters, all.config.Clusters)
-		maps.Copy(one.config.AuthInfos, all.config.AuthInfos)
-		maps.Copy(one.config.Contexts, all.config.Contexts)
-		one.config.CurrentContext = cmp.Or(all.config.CurrentContext, one.config.CurrentContext)
-		all.config = one.config
+		if written := l.receiptOf(file, config); written != nil {
+			op := "read kubeconfig " + shown(path)
+			all.ours = append(all.ours, own{Receipt: written, file: file, op: op})
+		}
+		all.Kind, all.Paths = receipt.KindFile, append(all.Paths, file)
+		maps.Copy(config.Clusters, all.config.Clusters)
+		maps.Copy(config.AuthInfos, all.config.AuthInfos)
+		maps.Copy(config.Contexts, all.config.Contexts)
+		config.CurrentContext = cmp.Or(all.config.CurrentContext, config.CurrentContext)
+		all.config = config
 	}
 	return all, nil
 }
 
-// readOne reads a kubeconfig, or, where kubemint itself wrote it, the source that its receipt records: a second mint
-// must not start from the first one's limited credential. Only that a file does not exist is returned as it is.
-func (l *loader) readOne(followReceipts bool, path string) (*place, error) {
+// readOne returns a kubeconfig and its absolute path. That a file does not exist is returned as the error
+// that it is.
+func (l *loader) readOne(path string) (file string, config *api.Config, err error) {
 	op := "read kubeconfig " + shown(path)
-	path, err := filepath.Abs(l.Inside(path))
-	if err != nil {
-		return nil, problem.New(problem.Source, op, err)
+	if file, err = filepath.Abs(l.Inside(path)); err != nil {
+		return "", nil, problem.New(problem.Source, op, err)
 	}
-	data, err := readFile(path)
+	data, err := readFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+		return "", nil, err
 	}
-	var config *api.Config
 	if err == nil {
-		config, err = decode(data, path)
+		config, err = decode(data, file)
 	}
 	if err != nil {
-		return nil, problem.New(problem.Source, op, err)
+		return "", nil, problem.New(problem.Source, op, err)
 	}
-	ours := l.receiptOf(path, config)
-	switch {
-	case ours == nil:
-		l.files = append(l.files, path)
-		return &place{Source: receipt.Source{Kind: receipt.KindFile, Paths: []string{path}}, config: config}, nil
-	case ours.Source.Kind == receipt.KindServer && l.Server == "":
-		return nil, fail(op, "kubemint wrote it, with an ID token for %s as its source, which no receipt holds", ours.Server).
-			Hint("give this step the input `server` as well, with what belongs to it")
-	case ours.Source.Kind != receipt.KindFile:
-		return &place{Source: ours.Source, lead: "its receipt names the pod's account, but there is "}, nil
-	case !followReceipts:
-		return nil, fail(op, "kubemint wrote it, though another receipt names it as a source")
-	}
-	origin, err := l.read(false, ours.Source.Paths...)
-	if err != nil {
-		return nil, err
-	}
-	if origin.Kind == "" {
-		return nil, l.missing(fail(op, "kubemint wrote it, and the source in its receipt is gone: %s",
-			shown(strings.Join(ours.Source.Paths, string(filepath.ListSeparator)))))
-	}
-	origin.config.CurrentContext = ours.Source.Context
-	return origin, nil
-}
-
-// receiptOf returns the receipt beside a kubeconfig that kubemint wrote, which is one with the recorded token in it.
-func (l *loader) receiptOf(path string, config *api.Config) *receipt.Receipt {
-	if l.Receipt == nil {
-		return nil
-	}
-	r, err := l.Receipt(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		l.warn("%v; the kubeconfig beside it is used as it is", err)
-	}
-	for _, user := range config.AuthInfos {
-		if hash := token.New(user.Token).Hash(); r != nil && hash != "" && hash == r.TokenHash {
-			return r
-		}
-	}
-	return nil
+	return file, config, nil
 }
 
 // readFile reads a regular file (a pipe could hang) of at most maxBytes. The error is without the path, which may be a
@@ -170,6 +142,9 @@ func decode(data []byte, file string) (*api.Config, error) {
 		}
 		for _, user := range config.AuthInfos {
 			user.LocationOfOrigin = file
+		}
+		for _, context := range config.Contexts {
+			context.LocationOfOrigin = file
 		}
 		return config, nil
 	case errors.As(err, &notBase64):

@@ -48,7 +48,7 @@ func TestListsAreMergedAsKubectlMergesThem(t *testing.T) {
 				t.Fatal(err)
 			}
 			l := &loader{Input: Input{Getenv: env(), Inside: func(path string) string { return path }}}
-			got, err := l.read(true, list...)
+			got, err := l.read(list...)
 			if err != nil {
 				t.Fatal(err)
 			}

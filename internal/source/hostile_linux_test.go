@@ -24,7 +24,20 @@ const (
 	mayNot    = ", which a kubeconfig of the workspace, or one that is given as content, may not: other secrets of the job are files as well\n" + flatten
 	away      = "it lies outside the directories that a kubeconfig may name files in: " +
 		"its own, the workspace, the job's temporary one, and the home directory if the kubeconfig is there\n" + flatten
-	sayWhich = "if it is yours, say which cluster is meant: `expect_cluster: sha256:…` is its CA's fingerprint"
+	planted     = ", as a kubeconfig of the workspace says, which a pull request may have written\n"
+	vouchByCA   = "if it is yours, give the fingerprint of its cluster's CA: `expect_cluster: sha256:…`\nthis prints it: "
+	vouchByURL  = "if it is yours, give its server's URL: `expect_cluster: https://…`\n"
+	orElsewhere = "or have the login write the kubeconfig outside the checkout, as in the job's temporary directory, " +
+		"or give it as the input `kubeconfig` from a secret"
+	ofEKS = "aws eks describe-cluster --name NAME --query cluster.certificateAuthority.data --output text" +
+		" | base64 -d | openssl x509 -noout -fingerprint -sha256\n" + orElsewhere
+	ofGKE = "gcloud container clusters describe NAME --location PLACE --format 'value(masterAuth.clusterCaCertificate)'" +
+		" | base64 -d | openssl x509 -noout -fingerprint -sha256\n" + orElsewhere
+	ofAKS = "az aks get-credentials -g GROUP -n NAME -f - | sed -n 's/.*certificate-authority-data: //p'" +
+		" | base64 -d | openssl x509 -noout -fingerprint -sha256\n" + orElsewhere
+	ofAny = "openssl x509 -in ca.crt -noout -fingerprint -sha256\n" + orElsewhere
+	acts  = `use user "x": it acts as somebody else (as, as-uid, as-groups, as-user-extra), in a kubeconfig of the workspace, ` +
+		"which a pull request may have written\n" + vouchByCA + ofAny
 )
 
 // What becomes of each: the error, or for those that say "works" a credential that is the kubeconfig's own.
@@ -32,7 +45,7 @@ var hostile = map[string]string{
 	"exec.yaml":                                `use user "x": its credential comes from canary` + neverRuns + tokenWins,
 	"exec-shell.yaml":                          `use user "x": its credential comes from sh` + neverRuns + tokenWins,
 	"exec-relative.yaml":                       `use user "x": its credential comes from canary` + neverRuns + tokenWins,
-	"exec-named-aws.yaml":                      `use user "x": a token for EKS would go to 127.0.0.1, which is not known to be a server of EKS` + "\n" + sayWhich + ", or give its URL",
+	"exec-named-aws.yaml":                      `use user "x": a token for EKS would go to 127.0.0.1` + planted + vouchByCA + ofEKS,
 	"exec-beside-a-token.yaml":                 "works",
 	"auth-provider.yaml":                       `use user "x": its credential comes from oidc` + neverRuns + "\n" + waysOut["oidc"] + tokenWins,
 	"auth-provider-cmd.yaml":                   "use user \"x\": its credential comes from gcp: cmd-path and cmd-args of the auth-provider gcp are not `gcloud config config-helper --format=json`" + tokenWins,
@@ -54,18 +67,31 @@ var hostile = map[string]string{
 		"give it certificate-authority-data instead, or accept this for source and result: `allow_insecure: true`",
 	"plain-http.yaml":                   `use cluster "x": its server is not an https:// address without user, query and fragment; no client sends a credential over http`,
 	"proxy-of-a-file.yaml":              `use cluster "x": its proxy-url is not an http, https or socks5 address`,
-	"eks-elsewhere.yaml":                `use user "x": a token for EKS would go to 127.0.0.1, which is not known to be a server of EKS` + "\n" + sayWhich + ", or give its URL",
-	"eks-name-as-a-beginning.yaml":      `use user "x": a token for EKS would go to 0a.gr7.eu-west-1.eks.amazonaws.com.example.com, which is not known to be a server of EKS` + "\n" + sayWhich + ", or give its URL",
-	"eks-name-without-a-dot.yaml":       `use user "x": a token for EKS would go to evileks.amazonaws.com, which is not known to be a server of EKS` + "\n" + sayWhich + ", or give its URL",
+	"eks-elsewhere.yaml":                `use user "x": a token for EKS would go to 127.0.0.1` + planted + vouchByCA + ofEKS,
+	"eks-name-as-a-beginning.yaml":      `use user "x": a token for EKS would go to 0a.gr7.eu-west-1.eks.amazonaws.com.example.com` + planted + vouchByCA + ofEKS,
+	"eks-name-without-a-dot.yaml":       `use user "x": a token for EKS would go to evileks.amazonaws.com` + planted + vouchByCA + ofEKS,
 	"gke-name-in-another-alphabet.yaml": `use cluster "x": its server's name has a letter that is not ASCII` + "\n" + "write it as it is in DNS: xn--…",
-	"eks-through-a-proxy.yaml":          `use user "x": a token for EKS would go through a proxy that a kubeconfig names which a pull request may have written` + "\n" + sayWhich,
+	"eks-through-a-proxy.yaml":          `use user "x": a token for EKS would go to 0a.gr7.eu-west-1.eks.amazonaws.com` + planted + vouchByCA + ofEKS,
 	"eks-unverified.yaml": `use cluster "x": it has insecure-skip-tls-verify, so that whoever answers would be sent the credential` + "\n" +
 		"give it certificate-authority-data instead, or accept this for source and result: `allow_insecure: true`",
 	"eks-endpoint.yaml": `use user "x": its credential comes from aws: aws's argument --endpoint-url has no counterpart here` + "\n" +
 		"take --endpoint-url out of the kubeconfig, or put a token into it in an earlier step" + tokenWins,
-	"gke-address.yaml":           `use user "x": a token for GKE would go to 203.0.113.9, an address in a kubeconfig of the workspace, which a pull request may have written` + "\n" + sayWhich + ", or give its URL",
-	"aks-other-application.yaml": `use user "x": it asks for a token for another application than AKS, in a kubeconfig which a pull request may have written` + "\n" + sayWhich,
+	"gke-address.yaml":           `use user "x": a token for GKE would go to 203.0.113.9` + planted + vouchByCA + ofGKE,
+	"aks-other-application.yaml": `use user "x": a token for AKS would go to a.hcp.westeurope.azmk8s.io` + planted + vouchByCA + ofAKS,
 	"aks-authority.yaml":         "~--authority-host",
+	"eks-own-ca.yaml":            `use user "x": a token for EKS would go to 0a1b2c.gr7.us-east-1.eks.amazonaws.com` + planted + vouchByCA + ofEKS,
+	"eks-role.yaml":              `use user "x": a token for EKS would go to 0a1b2c.gr7.us-east-1.eks.amazonaws.com` + planted + vouchByCA + ofEKS,
+	"eks-session.yaml":           `use user "x": a token for EKS would go to 0a1b2c.gr7.us-east-1.eks.amazonaws.com` + planted + vouchByCA + ofEKS,
+	"eks-server-name.yaml":       `use user "x": a token for EKS would go to 0a1b2c.gr7.us-east-1.eks.amazonaws.com` + planted + vouchByCA + ofEKS,
+	"gke-own-ca.yaml":            `use user "x": a token for GKE would go to gke-0a1b2c.us-east1.gke.goog` + planted + vouchByCA + ofGKE,
+	"gke-impersonates.yaml":      `use user "x": a token for GKE would go to gke-0a1b2c.us-east1.gke.goog` + planted + vouchByCA + ofGKE,
+	"aks-own-ca.yaml":            `use user "x": a token for AKS would go to shop-0a1b2c.hcp.westeurope.azmk8s.io` + planted + vouchByCA + ofAKS,
+	"aks-managed-identity.yaml":  `use user "x": a token for AKS would go to shop-0a1b2c.hcp.westeurope.azmk8s.io` + planted + vouchByCA + ofAKS,
+	"aks-other-tenant.yaml":      `use user "x": a token for AKS would go to shop-0a1b2c.hcp.westeurope.azmk8s.io` + planted + vouchByCA + ofAKS,
+	"acts-as-somebody.yaml":      acts,
+	"acts-in-a-group.yaml":       acts,
+	"acts-by-uid.yaml":           acts,
+	"acts-with-extra.yaml":       acts,
 	"aks-token-file.yaml":        "~it names a file as its --federated-token-file" + mayNot,
 	"workflow-commands.yaml":     "read kubeconfig: there is no context in it",
 	"bomb.yaml":                  "~not a kubeconfig: invalid YAML, a name twice, or a field of the wrong type",
@@ -114,8 +140,13 @@ func TestHostileKubeconfigs(t *testing.T) {
 				path = trusted + "/" + name
 			}
 			write(t, path, os.Expand(string(file.Data), func(name string) string { return values[name] }))
+			expected := "" // but for one, no cluster is: see what is left when the token may go there
+			if file.Name == "aks-token-file.yaml" {
+				expected = Fingerprint(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: attacker.Certificate().Raw}))
+			}
 			s, err := Load(Input{
-				Kubeconfig: path, Workspace: []string{work}, Temp: temp, HTTP: attacker.Client(),
+				ExpectFingerprint: expected,
+				Kubeconfig:        path, Workspace: []string{work}, Temp: temp, HTTP: attacker.Client(),
 				Getenv: env("HOME", dir+"/home", "PATH", work, "AWS_ACCESS_KEY_ID", "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY", "canary-of-a-cloud",
 					"CLOUDSDK_AUTH_ACCESS_TOKEN", "canary-of-a-cloud", "AZURE_CLIENT_ID", "00000000-0000-0000-0000-000000000001",
 					"AZURE_TENANT_ID", "00000000-0000-0000-0000-000000000002", "AZURE_CLIENT_SECRET", "canary-of-a-cloud"),
@@ -171,16 +202,16 @@ func TestACredentialOfAnotherKubeconfig(t *testing.T) {
 	evil := write(t, work+"/evil", strings.Replace(one, "%", "x", 1)+two+"}}]\n")
 	proxied := write(t, work+"/proxied", strings.Replace(one, "%", "x", 1)+two+", proxy-url: 'http://evil'}}]\n")
 	known := write(t, work+"/known", strings.Replace(one, "%", "prod", 1))
-	const refused = `use context "x": the credential of another kubeconfig would go to the server of one of the workspace, which a pull request may have written` +
-		"\n" + sayWhich
+	const refused = `use context "x": the credential of another kubeconfig would go to the server of one of the workspace, which a pull request may have written` + "\n"
+	const urlAlone = "a URL alone does not show who answers where a kubeconfig of the workspace brings a CA, a proxy or a tls-server-name\n"
 	for name, c := range map[string]struct {
 		in   Input
 		want string
 	}{
-		"merged":                     {Input{Getenv: env("KUBECONFIG", evil+":"+trusted)}, refused},
-		"by a receipt":               {Input{Kubeconfig: mint(t, work+"/ours", file("x", evil, trusted))}, refused},
+		"merged":                     {Input{Getenv: env("KUBECONFIG", evil+":"+trusted)}, refused + vouchByURL + orElsewhere},
+		"by a receipt":               {Input{Kubeconfig: mint(t, work+"/ours", file("x", evil, trusted))}, refused + vouchByURL + orElsewhere},
 		"expected":                   {Input{Getenv: env("KUBECONFIG", evil+":"+trusted), ExpectServer: "https://evil"}, ""},
-		"expected, through a proxy":  {Input{Getenv: env("KUBECONFIG", proxied+":"+trusted), ExpectServer: "https://evil"}, refused},
+		"expected, through a proxy":  {Input{Getenv: env("KUBECONFIG", proxied+":"+trusted), ExpectServer: "https://evil"}, refused + urlAlone + orElsewhere},
 		"the other file's server":    {Input{Getenv: env("KUBECONFIG", known+":"+trusted)}, ""},
 		"none of them, by a receipt": {Input{Kubeconfig: mint(t, work+"/mine", file("prod", trusted))}, ""},
 		"both of the workspace":      {Input{Getenv: env("KUBECONFIG", evil+":"+write(t, work+"/all", entries("prod", "prod=p")))}, ""},

@@ -303,6 +303,11 @@ func TestReleaseOfACloudsToken(t *testing.T) {
 	inside := write(t, work+"/kubeconfig", "")
 	named, bare := &cloud.Login{Cloud: "EKS", Servers: []string{".eks.amazonaws.com"}}, &cloud.Login{Cloud: "GKE", Servers: []string{".gke.goog"}, BareIP: true}
 	odd := &cloud.Login{Cloud: "AKS", Servers: []string{".azmk8s.io"}, Unusual: "something else"}
+	aks, ownCA := &cloud.Login{Cloud: "AKS", Servers: []string{".azmk8s.io"}}, api.Cluster{CertificateAuthorityData: []byte("x")}
+	home, other := t.TempDir(), t.TempDir()
+	leadsOut, leadsIn, second := work+"/link", home+"/link", write(t, other+"/kubeconfig", "")
+	symlink(t, write(t, home+"/kubeconfig", ""), leadsOut)
+	symlink(t, inside, leadsIn)
 	const eks, ip = "https://a.eks.amazonaws.com", "https://203.0.113.9"
 	byURL, byCA := func(in *Input) { in.ExpectServer = "https://expected" }, func(in *Input) { in.ExpectFingerprint = "00" }
 	for name, c := range map[string]struct {
@@ -315,7 +320,20 @@ func TestReleaseOfACloudsToken(t *testing.T) {
 	}{
 		"its own name":                        {login: named, server: eks, from: outside, released: true},
 		"its own name, upper case":            {login: named, server: "https://A.EKS.AmazonAWS.com:443", from: outside, released: true},
-		"its own name, of the workspace":      {login: named, server: eks, from: inside, released: true},
+		"its own name, of the workspace":      {login: named, server: eks, from: inside},
+		"its own name, of the workspace, URL": {login: named, server: eks, from: inside, expect: byURL, released: true},
+		"URL, and its own CA":                 {login: named, server: eks, from: inside, cluster: ownCA, expect: byURL},
+		"CA, and its own CA":                  {login: named, server: eks, from: inside, cluster: ownCA, expect: byCA, released: true},
+		"URL, and a name to verify":           {login: named, server: eks, from: inside, cluster: api.Cluster{TLSServerName: "evil"}, expect: byURL},
+		"URL, its own CA, not the workspace's": {
+			login: named, server: "https://a.example.com", from: outside, cluster: ownCA, expect: byURL, released: true,
+		},
+		"GKE's name, of the workspace":        {login: bare, server: "https://a.gke.goog", from: inside},
+		"AKS's name, of the workspace":        {login: aks, server: "https://a.azmk8s.io", from: inside},
+		"AKS's name, of the workspace, by CA": {login: aks, server: "https://a.azmk8s.io", from: inside, cluster: ownCA, expect: byCA, released: true},
+		"by a link out of the workspace":      {login: named, server: eks, from: leadsOut},
+		"by a link into the workspace":        {login: named, server: eks, from: leadsIn},
+		"in the second directory of it":       {login: named, server: eks, from: second},
 		"its own name, as content":            {login: named, server: eks, from: content, released: true},
 		"another name":                        {login: named, server: "https://a.example.com", from: outside},
 		"the ending alone":                    {login: named, server: "https://eks.amazonaws.com", from: outside},
@@ -341,7 +359,7 @@ func TestReleaseOfACloudsToken(t *testing.T) {
 		"unusual, of the workspace, expected": {login: odd, server: "https://a.azmk8s.io", from: inside, expect: byURL, released: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := &loader{Input: Input{Workspace: []string{work}, Getenv: env()}}
+			l := &loader{Input: Input{Workspace: []string{work, other}, Getenv: env()}}
 			if c.expect != nil {
 				c.expect(&l.Input)
 			}
@@ -357,9 +375,9 @@ func TestReleaseOfACloudsToken(t *testing.T) {
 		})
 	}
 	// The user comes from one file, and the cluster from another: either may be a pull request's.
-	for _, from := range [][2]string{{inside, outside}, {outside, inside}} {
-		l := &loader{Input: Input{Workspace: []string{work}, Getenv: env()}}
-		u, _ := url.Parse(ip)
+	for i, from := range [][2]string{{inside, outside}, {outside, inside}, {inside, content}} {
+		l := &loader{Input: Input{Workspace: []string{work, other}, Getenv: env()}}
+		u, _ := url.Parse([]string{ip, "https://a.gke.goog", eks}[i])
 		if l.release("use user", bare, u, &api.AuthInfo{LocationOfOrigin: from[0]}, &api.Cluster{LocationOfOrigin: from[1]}) == nil {
 			t.Errorf("released to %q", from)
 		}

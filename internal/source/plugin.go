@@ -3,7 +3,6 @@ package source
 import (
 	"errors"
 	"maps"
-	"net"
 	"net/url"
 	"strings"
 
@@ -32,7 +31,7 @@ const byToken = "a token in the kubeconfig goes before the program: `kubectl con
 func (l *loader) plugin(op string, u *api.AuthInfo, c *api.Cluster) error {
 	server, _ := url.Parse(c.Server) // what is no URL has been refused with the cluster
 	stanza := cloud.Stanza{Server: server, ReadFile: func(field, path string) ([]byte, error) {
-		_, data, err := l.follow(op, field, path, u.LocationOfOrigin)
+		_, data, err := l.readNamed(op, field, path, u.LocationOfOrigin)
 		return data, err
 	}}
 	switch {
@@ -77,34 +76,4 @@ func notServed(op, program string) error {
 		err = err.Hint("%s", way)
 	}
 	return err.Hint(byToken)
-}
-
-const guard = "if it is yours, say which cluster is meant: `expect_cluster: sha256:…` is its CA's fingerprint"
-
-// release refuses to send a token of the runner's cloud identity to a server that is not known to be that cloud's. Such a
-// token opens more than a cluster, and whoever wrote the kubeconfig chose the server, its CA and the proxy on the way.
-func (l *loader) release(op string, login *cloud.Login, server *url.URL, u *api.AuthInfo, c *api.Cluster) error {
-	host, written := server.Hostname(), l.written(u.LocationOfOrigin) || l.written(c.LocationOfOrigin)
-	untrusted := l.untrusted(u.LocationOfOrigin) || l.untrusted(c.LocationOfOrigin)
-	known := login.Serves(host) || login.BareIP && net.ParseIP(host) != nil && !written
-	whole := l.ExpectFingerprint != "" // the other end is known by its CA, whatever stands between
-	guarded := whole || l.ExpectServer != ""
-	switch {
-	case c.InsecureSkipTLSVerify:
-		return fail(op, "a token for %s is not sent to a server whose certificate is not verified", login.Cloud).
-			Hint("give the cluster its certificate-authority-data, and leave insecure-skip-tls-verify out")
-	case c.ProxyURL != "" && untrusted && !whole:
-		return fail(op, "a token for %s would go through a proxy that a kubeconfig names which a pull request may have written",
-			login.Cloud).Hint(guard)
-	case login.Unusual != "" && untrusted && !guarded:
-		return fail(op, "it asks for %s, in a kubeconfig which a pull request may have written", login.Unusual).Hint(guard)
-	case !known && !guarded:
-		err := fail(op, "a token for %s would go to %s, which is not known to be a server of %s", login.Cloud, host, login.Cloud)
-		if written && login.BareIP && net.ParseIP(host) != nil {
-			err = fail(op, "a token for %s would go to %s, an address in a kubeconfig of the workspace, which a pull request may have written",
-				login.Cloud, host)
-		}
-		return err.Hint(guard + ", or give its URL")
-	}
-	return nil
 }

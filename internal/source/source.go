@@ -11,6 +11,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd/api"
 
@@ -68,7 +69,20 @@ type Source struct {
 
 	Secrets []string // variables of the environment that are the credential, or lead to it
 
-	login login // nil where REST has the credential
+	login   login // nil where REST has the credential
+	planted bool  // a pull request can have written the context
+}
+
+// DefaultNamespace is the one of the context: access is granted there unless the input `namespace` says
+// otherwise. A pull request does not choose where: its context could name kube-system. That `default` is
+// named changes nothing.
+func (s *Source) DefaultNamespace() (string, error) {
+	if !s.planted || s.Namespace == "" || s.Namespace == metav1.NamespaceDefault {
+		return s.Namespace, nil
+	}
+	return "", fail("use context "+named(s.Context),
+		"it chooses the namespace %s, in a kubeconfig of the workspace, %s",
+		named(s.Namespace), mayBePlanted).Hint("name the namespace that is meant in the input `namespace`")
 }
 
 const (
@@ -90,7 +104,24 @@ type loader struct {
 type place struct {
 	receipt.Source
 	config *api.Config // nil where only a receipt tells of the source
+	ours   []own       // the files among them that kubemint wrote
 	lead   string      // how an in-cluster source was arrived at, for the error when there is none
+}
+
+// chosen is the name of the context that counts.
+func (p *place) chosen(given string) string { return cmp.Or(given, p.config.CurrentContext) }
+
+// own returns the receipt whose token the context's user has, nil where kubemint did not write that user.
+func (p *place) own(context *api.Context) *own {
+	if context == nil {
+		return nil
+	}
+	for i, ours := range p.ours {
+		if ours.wrote(p.config.AuthInfos[context.AuthInfo]) {
+			return &p.ours[i]
+		}
+	}
+	return nil
 }
 
 // Load takes the first that is there of the input `kubeconfig`, the files of $KUBECONFIG, ~/.kube/config, the input `server`
@@ -145,7 +176,7 @@ func (l *loader) find() (*place, error) {
 	looked := "no input `kubeconfig`, no $KUBECONFIG"
 	if home := l.home(); home != "" {
 		path := filepath.Join(home, ".kube", "config")
-		at, err := l.read(true, path)
+		at, err := l.read(path)
 		if err != nil || at.config == nil || len(at.config.Contexts) > 0 { // kubectl, too, goes on when the file says nothing
 			return at, err
 		}

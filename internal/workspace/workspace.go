@@ -6,26 +6,30 @@ import (
 	"slices"
 )
 
-// Dirs are the directories of the checkout, each an absolute path. The root directory is never one of them: everything
-// lies in it.
+// Dirs are the directories of the checkout, each an absolute path. The root directory is never one of them:
+// everything lies in it.
 type Dirs []string
 
-// marks are the entries by which the top of a checkout is recognised. In a submodule and in a linked worktree `.git` is
-// a file.
+// marks are the entries by which the top of a checkout is recognised. In a submodule and in a linked worktree
+// `.git` is a file.
 var marks = []string{".git", ".hg", ".svn", ".jj"}
 
-// Find returns the checkout: the directories that the CI system names, and the outermost repository around the working
-// directory. It is the outermost one, because the root of a submodule's superproject is further up, and because a pull
-// request can put a `.git` deeper down and so make the checkout look smaller than it is.
+// Find returns the checkout: the directories that the CI system names, and the outermost repository around
+// the working directory. It is the outermost one, because the root of a submodule's superproject is further
+// up, and because a pull request can put a `.git` deeper down and so make the checkout look smaller than it
+// is.
 //
-// Where neither exists, the working directory counts by itself. Nobody checks out into the root directory or straight
-// into the home directory.
+// Where neither exists, the working directory counts by itself. Nobody checks out into the root directory or
+// straight into the home directory.
 func Find(named []string, dir, home string) Dirs {
 	var found Dirs
 	known := false
 	for _, name := range named {
 		found = found.with(name)
 		known = known || exists(name)
+	}
+	if absolute, err := filepath.Abs(dir); err == nil {
+		dir = absolute
 	}
 	for _, from := range []string{dir, resolve(dir)} {
 		if top := outermost(from); top != "" {
@@ -57,8 +61,8 @@ func outermost(dir string) (top string) {
 	return top
 }
 
-// Hold says whether a path lies in the checkout: by its name, by where its symbolic links lead, or by a link on the way.
-// A path that does not exist yet counts by the directories that do.
+// Hold says whether a path lies in the checkout: by its name, by where its symbolic links lead, or by a link
+// on the way. A path that does not exist yet counts by the directories that do.
 func (d Dirs) Hold(path string) bool {
 	path, err := filepath.Abs(path)
 	return err != nil || slices.ContainsFunc(Trail(path), func(at string) bool {
@@ -66,8 +70,8 @@ func (d Dirs) Hold(path string) bool {
 	})
 }
 
-// holds compares names and then the directories themselves: one directory can have several names, by a link, a mount or
-// a file system that ignores case.
+// holds compares names and then the directories themselves: one directory can have several names, by a link,
+// a mount or a file system that ignores case.
 func holds(dir, path string) bool {
 	if rest, err := filepath.Rel(dir, path); err == nil && filepath.IsLocal(rest) {
 		return true
@@ -83,7 +87,8 @@ func holds(dir, path string) bool {
 // maxLinks is how many links are followed from one path. Linux gives up after 40.
 const maxLinks = 40
 
-// Trail returns an absolute path and each path that its symbolic links lead to in turn. The last one has no link in it.
+// Trail returns an absolute path and each path that its symbolic links lead to in turn. The last one has no
+// link in it.
 func Trail(path string) []string {
 	trail := []string{filepath.Clean(path)}
 	for len(trail) <= maxLinks {
