@@ -66,7 +66,7 @@ func (r *run) reconnect(ctx context.Context, record *receipt.Receipt) (*cluster.
 // touched, and one whose UID is not known only where this run declares that ServiceAccount too.
 func (r *run) revokeLease(ctx context.Context, client *cluster.Client, record *receipt.Receipt, lease receipt.Object) error {
 	op := "delete Lease " + lease.Namespace + "/" + lease.Name
-	if lease.Namespace != record.Account.Namespace || !token.NamesLease(lease.Name, record.Account.Name) {
+	if !namesLeaseOf(record, lease) {
 		return problem.Newf(problem.Revoke, op, "kubemint makes no lease of that name for ServiceAccount %s/%s",
 			record.Account.Namespace, record.Account.Name).
 			Hint("it was left alone: look at it with  kubectl -n %s get lease %s -o yaml", lease.Namespace, lease.Name)
@@ -78,6 +78,11 @@ func (r *run) revokeLease(ctx context.Context, client *cluster.Client, record *r
 	}
 	err := client.Explain(problem.Revoke, op, token.Revoke(ctx, client, lease.Namespace, lease.Name, lease.UID))
 	return hint(err, problem.Revoke, "the credential lives until "+until(record)+" unless you run  "+deleteCommand(lease))
+}
+
+// namesLeaseOf says whether a lease is called as those of the record's ServiceAccount are.
+func namesLeaseOf(record *receipt.Receipt, lease receipt.Object) bool {
+	return lease.Namespace == record.Account.Namespace && token.NamesLease(lease.Name, record.Account.Name)
 }
 
 // declares says whether the inputs of this run declare the ServiceAccount.

@@ -3,28 +3,22 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
-
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/private"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/receipt"
 	"github.com/kubemint/kubemint/internal/source"
-	"github.com/kubemint/kubemint/internal/token"
 )
 
 // leftover deals with the private directories of exec whose runs were killed: each holds a live token.
 type leftover struct {
 	*run
-	client  *cluster.Client
-	source  *source.Source // whose cluster's leases may be ended
-	account types.NamespacedName
+	client *cluster.Client
+	source *source.Source // whose cluster's leases may be ended
 }
 
 // removeAll ends the leases that the directories name and removes the directories, whatever becomes of the
@@ -62,10 +56,8 @@ func leasesNamed(dir string) string {
 	return ", and its lease ended: " + strings.Join(names, ", ")
 }
 
-// endLeases ends the leases of one directory's receipt. The receipt is data: whatever ran as this user can
-// have written it. So a lease has to be of this cluster, with a name that kubemint gives; and its UID has to
-// be the recorded one, or, where the run was killed before it knew that, it has to be called as those of the
-// declared account are.
+// endLeases ends the leases of one directory's receipt. The receipt is data, since whatever ran as this user can
+// have written it: a lease has to be of this cluster, and revokeLease checks its name and its UID.
 func (l leftover) endLeases(ctx context.Context, dir string) error {
 	record, err := receipt.Read(filepath.Join(dir, kubeconfigName))
 	if err != nil {
@@ -78,7 +70,7 @@ func (l leftover) endLeases(ctx context.Context, dir string) error {
 	var errs []error
 	for _, lease := range record.Leases {
 		name := lease.Namespace + "/" + lease.Name
-		if err := l.refuse(dir, record, lease); err != nil {
+		if err := l.refuseElsewhere(dir, record, lease); err != nil {
 			errs = append(errs, err)
 			continue
 		}
@@ -91,34 +83,17 @@ func (l leftover) endLeases(ctx context.Context, dir string) error {
 	return errors.Join(errs...)
 }
 
-// leaseName is the form of the names that token.NewLease gives.
-const leaseName = `^` + token.LeasePrefix + `.+-[a-z2-7]{10}$`
-
-// refuse is the error for a lease that is left alone. A command that deletes it is only given for one that
-// has the form of ours: whoever wrote the receipt may want a person to run it.
-func (l leftover) refuse(dir string, record *receipt.Receipt, lease receipt.Object) error {
-	p := problem.Newf(problem.Revoke, "delete Lease "+lease.Namespace+"/"+lease.Name,
-		"it is not one of kubemint's, though %s names it", dir)
-	switch {
-	case !regexp.MustCompile(leaseName).MatchString(lease.Name):
-		return p.Hint("something else than kubemint wrote that directory's receipt: see what runs as this user")
-	case record.Server != l.source.Server || record.Fingerprint != fingerprint(l.source.CAData):
-		p.Cause = fmt.Errorf("%s names it as one of another cluster, %q", dir, record.Server)
-		return p.Hint("its credential lives until %s unless you run, on that cluster,  %s",
-			until(record), deleteCommand(lease))
-	case lease.UID == "" && !l.isDeclared(lease):
-		p.Cause = fmt.Errorf("%s names it without its UID, and it is not called as those of ServiceAccount %s",
-			dir, l.account)
-		return p.Hint("if `kubectl -n %s get lease %s` shows that the killed exec left it, delete it; "+
-			"else its credential lives until %s", lease.Namespace, lease.Name, until(record))
+// refuseElsewhere is the error for a lease of another cluster: one of that name in this cluster is not the one.
+func (l leftover) refuseElsewhere(dir string, record *receipt.Receipt, lease receipt.Object) error {
+	if record.Server == l.source.Server && record.Fingerprint == fingerprint(l.source.CAData) {
+		return nil
 	}
-	return nil
-}
-
-// isDeclared says whether a lease is called as those of the declared account.
-func (l leftover) isDeclared(lease receipt.Object) bool {
-	return lease.Namespace == l.account.Namespace &&
-		strings.HasPrefix(lease.Name, token.LeasePrefix+l.account.Name+"-")
+	p := problem.Newf(problem.Revoke, "delete Lease "+lease.Namespace+"/"+lease.Name,
+		"%s names it as one of another cluster, %q", dir, record.Server)
+	if !namesLeaseOf(record, lease) {
+		return p.Hint("kubemint gives no lease that name: see what runs as this user, and wrote that directory's receipt")
+	}
+	return p.Hint("its credential lives until %s unless you run, on that cluster,  %s", until(record), deleteCommand(lease))
 }
 
 // removeLeftWithin bounds what an exec does about others, while its own command runs.
@@ -130,8 +105,7 @@ func (m *minting) removeLeft(ctx context.Context) (wait func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		account := m.cfg.Access.In(m.namespace).ServiceAccount
-		err := leftover{m.run, m.client, m.source, account}.removeAll(ctx, false)
+		err := leftover{m.run, m.client, m.source}.removeAll(ctx, false)
 		for _, err := range problem.All(err) {
 			m.log.Warnf("%s", err)
 			if p, ok := errors.AsType[*problem.Error](err); ok {

@@ -25,7 +25,7 @@ func (r *run) sweep(ctx context.Context, given options) error {
 	}
 	client, declared := as.client, as.declared
 	defer client.Close()
-	left := leftover{r, client, as.from, declared.ServiceAccount}
+	left := leftover{r, client, as.from}
 	leftErr := left.removeAll(ctx, given.dryRun || r.cfg.Result.DryRun)
 	namespace := declared.ServiceAccount.Namespace
 	place := "in namespace " + namespace
