@@ -21,7 +21,6 @@ import (
 var mayImport = map[string][]string{
 	"problem":      {},
 	"receipt":      {},
-	"checkout":     {},
 	"private":      {},
 	"process":      {},
 	"rules":        {"problem"},
@@ -38,7 +37,7 @@ var mayImport = map[string][]string{
 	"workspace":    {},
 	"console":      {"access", "parallel", "problem", "rules", "token"},
 	"app": {
-		"access", "checkout", "cluster", "config", "console", "kubeconfig", "parallel", "platform", "private", "problem", "process",
+		"access", "cluster", "config", "console", "kubeconfig", "parallel", "platform", "private", "problem", "process",
 		"receipt", "rules", "source", "token", "wire", "workspace",
 	},
 	"kubetest":        {},

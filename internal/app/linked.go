@@ -4,14 +4,14 @@ import (
 	"errors"
 	"path/filepath"
 
-	"github.com/kubemint/kubemint/internal/checkout"
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/workspace"
 )
 
 // readRules reads the file that an input names with @.
 func (r *run) readRules(path string) ([]byte, error) {
-	data, err := checkout.At(r.workspace()...).ReadFile(r.platform.Absolute(r.platform.Inside(path)), fileLimit)
-	if out, ok := errors.AsType[checkout.LeadsOutError](err); ok {
+	data, err := workspace.Dirs(r.workspace()).ReadFile(r.platform.Absolute(r.platform.Inside(path)), fileLimit)
+	if out, ok := errors.AsType[workspace.LeadsOutError](err); ok {
 		return nil, problem.New(problem.Config, "read rules", out, "a pull request can make such a link: "+
 			"put the file itself into the workspace, or name its own absolute path")
 	}
@@ -22,7 +22,7 @@ func (r *run) readRules(path string) ([]byte, error) {
 // leads: a pull request could have the token written into a directory whose files become artifacts. It is
 // asked when the output is chosen, and again before the token is written.
 func (r *run) refuseLinkedParents(path string) error {
-	trail, err := checkout.At(r.workspace()...).Follow(filepath.Dir(path))
+	trail, err := workspace.Dirs(r.workspace()).Follow(filepath.Dir(path))
 	if err != nil {
 		return unwritable(path, cause(err))
 	}

@@ -61,69 +61,32 @@ func outermost(dir string) (top string) {
 	return top
 }
 
-// Hold says whether a path lies in the checkout: by its name, by where its symbolic links lead, or by a link
-// on the way. A path that does not exist yet counts by the directories that do.
+// Hold says whether a path lies in the checkout: by its name, by where its symbolic links lead, or by a link on the way.
+// A path that does not exist yet counts by the directories that do.
 func (d Dirs) Hold(path string) bool {
+	if len(d) == 0 {
+		return false
+	}
 	path, err := filepath.Abs(path)
-	return err != nil || slices.ContainsFunc(Trail(path), func(at string) bool {
-		return slices.ContainsFunc(d, func(dir string) bool { return holds(dir, at) })
-	})
-}
-
-// holds compares names and then the directories themselves: one directory can have several names, by a link,
-// a mount or a file system that ignores case.
-func holds(dir, path string) bool {
-	if rest, err := filepath.Rel(dir, path); err == nil && filepath.IsLocal(rest) {
+	if err != nil {
 		return true
 	}
-	for ; filepath.Dir(path) != path; path = filepath.Dir(path) {
-		if same(dir, path) {
-			return true
-		}
+	if _, named := d.rootOf(path); named {
+		return true
 	}
-	return false
+	trail, _ := d.Follow(path) // as far as it can be followed, which is as far as it can be opened
+	_, leads := d.rootOf(trail.Path)
+	return leads || len(trail.Links) > 0
 }
 
-// maxLinks is how many links are followed from one path. Linux gives up after 40.
-const maxLinks = 40
-
-// Trail returns an absolute path and each path that its symbolic links lead to in turn. The last one has no
-// link in it.
-func Trail(path string) []string {
-	trail := []string{filepath.Clean(path)}
-	for len(trail) <= maxLinks {
-		next, linked := follow(trail[len(trail)-1])
-		if !linked {
-			break
-		}
-		trail = append(trail, next)
-	}
-	return trail
-}
-
-// follow replaces the first symbolic link in a path by its target.
-func follow(path string) (next string, linked bool) {
-	parent := filepath.Dir(path)
-	if parent == path {
-		return path, false
-	}
-	if next, linked = follow(parent); linked {
-		return filepath.Join(next, filepath.Base(path)), true
-	}
-	target, err := os.Readlink(path)
-	if err != nil {
-		return path, false
-	}
-	if !filepath.IsAbs(target) {
-		target = filepath.Join(parent, target)
-	}
-	return filepath.Clean(target), true
-}
-
-// resolve is where a path leads. Unlike filepath.EvalSymlinks it does so for one that does not exist as well.
+// resolve is where a path leads, or the path itself where that cannot be found out. Unlike filepath.EvalSymlinks it follows a
+// path that does not exist as well.
 func resolve(path string) string {
-	trail := Trail(path)
-	return trail[len(trail)-1]
+	trail, err := Dirs(nil).Follow(path)
+	if err != nil {
+		return path
+	}
+	return trail.Path
 }
 
 // same says whether two names are those of one file.

@@ -1,4 +1,4 @@
-package checkout
+package workspace
 
 import (
 	"errors"
@@ -19,7 +19,7 @@ func (e LeadsOutError) Error() string {
 
 // ReadFile reads a regular file of at most so many bytes. A path that passes a link of the workspace may not
 // leave the workspace; any other one is read wherever it leads, since nobody but its author has chosen it.
-func (d Dir) ReadFile(path string, most int64) ([]byte, error) {
+func (d Dirs) ReadFile(path string, most int64) ([]byte, error) {
 	trail, err := d.Follow(path)
 	if err != nil {
 		return nil, err

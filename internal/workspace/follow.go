@@ -1,4 +1,4 @@
-package checkout
+package workspace
 
 import (
 	"errors"
@@ -8,19 +8,6 @@ import (
 	"slices"
 	"strings"
 )
-
-// Dir is the workspace, of one directory or more. The zero value is none: then nothing lies in it.
-type Dir struct{ roots []fs.FileInfo }
-
-// At is the workspace of these directories; one that is not there does not count.
-func At(workspace ...string) (d Dir) {
-	for _, path := range workspace {
-		if info, err := os.Stat(path); err == nil {
-			d.roots = append(d.roots, info)
-		}
-	}
-	return d
-}
 
 // Trail is where a path leads.
 type Trail struct {
@@ -32,7 +19,7 @@ type Trail struct {
 const mostLinks = 40
 
 // Follow resolves every link of a path. Its last parts need not exist.
-func (d Dir) Follow(path string) (Trail, error) {
+func (d Dirs) Follow(path string) (Trail, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return Trail{}, err
@@ -94,18 +81,15 @@ func readLink(path string) (string, error) {
 	return target, err
 }
 
-// rootOf returns the directory on a path that is the workspace. Directories are compared and not names: a
-// file system may take no note of case, and the workspace may itself be reached by a link.
-func (d Dir) rootOf(path string) (root string, inside bool) {
-	for at := path; len(d.roots) > 0; at = filepath.Dir(at) {
-		info, err := os.Stat(at)
-		same := func(root fs.FileInfo) bool { return os.SameFile(info, root) }
-		if err == nil && slices.ContainsFunc(d.roots, same) {
+// rootOf returns the directory on a path that is one of the checkout's. Directories are compared as well as names: one directory
+// can have several names, by a link, a mount or a file system that ignores case.
+func (d Dirs) rootOf(path string) (root string, inside bool) {
+	for at := path; ; at = filepath.Dir(at) {
+		if slices.ContainsFunc(d, func(dir string) bool { return same(dir, at) }) {
 			return at, true
 		}
 		if at == filepath.Dir(at) {
-			break
+			return "", false
 		}
 	}
-	return "", false
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package checkout_test
+package workspace_test
 
 import (
 	"errors"
@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/kubemint/kubemint/internal/checkout"
+	"github.com/kubemint/kubemint/internal/workspace"
 )
 
 // tree makes a workspace W beside other files, and returns the directory of both. A value that begins with ->
@@ -44,7 +44,7 @@ func TestFollow(t *testing.T) {
 		"other/file": "x", "other/link": "->file", "in": "->W", "to-link": "->W/rel", "W/gone": "->no/such",
 		"W/back": "->TOP/other/../in/real",
 	})
-	for path, want := range map[string]checkout.Trail{
+	for path, want := range map[string]workspace.Trail{
 		"W/real/file":       {Path: "W/real/file"},
 		"W/rel/file":        {Path: "W/real/file", Links: []string{"W/rel"}},
 		"W/abs/file":        {Path: "W/real/file", Links: []string{"W/abs"}},
@@ -61,8 +61,8 @@ func TestFollow(t *testing.T) {
 		"other/../W/rel":    {Path: "W/real", Links: []string{"W/rel"}},
 		"W/real/../rel//./": {Path: "W/real", Links: []string{"W/rel"}},
 	} {
-		for _, workspace := range []string{"W", "in"} { // by its name, or by a link
-			got, err := checkout.At(filepath.Join(dir, workspace)).Follow(dir + "/" + path)
+		for _, name := range []string{"W", "in"} { // by its name, or by a link
+			got, err := workspace.Dirs{filepath.Join(dir, name)}.Follow(dir + "/" + path)
 			if err != nil {
 				t.Errorf("%s: %v", path, err)
 			}
@@ -71,7 +71,7 @@ func TestFollow(t *testing.T) {
 				got.Links[i] = strings.TrimPrefix(got.Links[i], dir+"/")
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("%s in the workspace %s: %s", path, workspace, diff)
+				t.Errorf("%s in the workspace %s: %s", path, name, diff)
 			}
 		}
 	}
@@ -81,12 +81,12 @@ func TestFollow(t *testing.T) {
 func TestFollow_NoWorkspace(t *testing.T) {
 	t.Parallel()
 	dir := tree(t, map[string]string{"W/real": "x", "W/link": "->real"})
-	for _, workspace := range []string{"", dir + "/not-there"} {
-		trail, err := checkout.At(workspace).Follow(dir + "/W/link")
+	for _, none := range []workspace.Dirs{nil, {dir + "/not-there"}} {
+		trail, err := none.Follow(dir + "/W/link")
 		if err != nil || len(trail.Links) > 0 {
 			t.Error(trail, err)
 		}
-		if data, err := checkout.At(workspace).ReadFile(dir+"/W/link", 10); string(data) != "x" {
+		if data, err := none.ReadFile(dir+"/W/link", 10); string(data) != "x" {
 			t.Error(string(data), err)
 		}
 	}
@@ -98,9 +98,9 @@ func TestReadFile(t *testing.T) {
 		"W/file": "inside", "W/in": "->file", "W/out": "->../secret", "W/dir/x": "", "W/round": "->round",
 		"secret": "secret", "mine": "->secret", "via": "->W/out", "W/dirout": "->..",
 	})
-	workspace := checkout.At(dir + "/W")
+	within := workspace.Dirs{dir + "/W"}
 	for path, want := range map[string]string{"W/file": "inside", "W/in": "inside", "secret": "secret", "mine": "secret"} {
-		if data, err := workspace.ReadFile(filepath.Join(dir, path), 10); string(data) != want || err != nil {
+		if data, err := within.ReadFile(filepath.Join(dir, path), 10); string(data) != want || err != nil {
 			t.Errorf("%s: %q, %v", path, data, err)
 		}
 	}
@@ -109,12 +109,12 @@ func TestReadFile(t *testing.T) {
 		"W/dirout/secret": `/W/dirout" leads out of the workspace`, "W/round": "too many levels of symbolic links",
 		"W/dir": "it is not a regular file", "W/none": "no such file or directory", "W/file/x": "not a directory",
 	} {
-		data, err := workspace.ReadFile(filepath.Join(dir, path), 10)
+		data, err := within.ReadFile(filepath.Join(dir, path), 10)
 		if err == nil || !strings.Contains(err.Error(), want) || len(data) > 0 {
 			t.Errorf("%s: %q, %v", path, data, err)
 		}
 	}
-	if _, err := workspace.ReadFile(dir+"/W/file", 5); err == nil || !strings.Contains(err.Error(), "longer than 5 bytes") {
+	if _, err := within.ReadFile(dir+"/W/file", 5); err == nil || !strings.Contains(err.Error(), "longer than 5 bytes") {
 		t.Error(err)
 	}
 }
