@@ -75,7 +75,8 @@ func (s *subjects) check() error {
 				Hint("a runner that is called system:anonymous has not logged in: give it a credential, and no rights").
 				Hint("for the pods of one namespace: group:system:serviceaccounts:NAMESPACE")
 		case hidden || strings.TrimSpace(subject.Name) != subject.Name:
-			return problem.Newf(problem.Config, "read --subject "+flag, "it begins or ends with white space, or holds a character that does not show").
+			return problem.Newf(problem.Config, "read --subject "+flag,
+				"it begins or ends with white space, or holds a character that does not show").
 				Hint("write the name as `kubectl auth whoami` shows it")
 		}
 	}

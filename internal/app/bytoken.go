@@ -79,7 +79,8 @@ func (r *run) declaredAccount(f *found, from *source.Source) (receipt.Object, er
 	if declared.Namespace == f.account.Namespace && token.NamesLease(f.lease, declared.Name) {
 		return account, nil
 	}
-	return account, problem.Newf(problem.Revoke, "end the credential of "+f.path, "this run declares ServiceAccount %s, and the token is of %s", declared, f.account).
+	return account, problem.Newf(problem.Revoke, "end the credential of "+f.path,
+		"this run declares ServiceAccount %s, and the token is of %s", declared, f.account).
 		Hint("give this step the inputs `namespace` and `service_account` of the mint")
 }
 
@@ -123,12 +124,14 @@ func (r *run) ownSource(f *found) (*source.Source, error) {
 		return nil, err
 	}
 	if slices.Contains(from.Files, f.path) {
-		return nil, problem.Newf(problem.Revoke, "read source", "$KUBECONFIG names the credential that is to be revoked, and its receipt is gone").
+		return nil, problem.Newf(problem.Revoke, "read source",
+			"$KUBECONFIG names the credential that is to be revoked, and its receipt is gone").
 			Hint("give this step the input `kubeconfig` of the mint: the runner's own credential")
 	}
 	to, err := r.address(from)
 	if err == nil && !source.SameServer(to.Server, f.written.Server) {
-		err = problem.Newf(problem.Revoke, "read source", "it is for %s, and %s, whose receipt is gone, is for %s", to.Server, f.path, f.written.Server)
+		err = problem.Newf(problem.Revoke, "read source", "it is for %s, and %s, whose receipt is gone, is for %s",
+			to.Server, f.path, f.written.Server)
 	}
 	return from, err
 }

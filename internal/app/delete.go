@@ -130,8 +130,7 @@ func (r *run) deleteKubeconfig(record *receipt.Receipt) (gone bool, err error) {
 	if err != nil {
 		return false, problem.New(problem.Revoke, "delete "+record.Output, cause(err))
 	}
-	held, err := tokenIn(record.Output, data)
-	if err != nil || held.Hash() != record.TokenHash {
+	if held, _ := tokenIn(record.Output, data); held.Empty() || held.Hash() != record.TokenHash {
 		r.log.Warnf("%s is left: it is not the kubeconfig that the receipt names", record.Output)
 		return false, nil
 	}
@@ -149,7 +148,10 @@ func (r *run) deleteEnvFile(record *receipt.Receipt) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err != nil || !platform.IsEnvFile(data) {
+	if err != nil {
+		return problem.New(problem.Revoke, "delete "+path, cause(err))
+	}
+	if !platform.IsEnvFile(data) {
 		r.log.Warnf("%s is left: it is not a file of outputs that kubemint wrote", path)
 		return nil
 	}

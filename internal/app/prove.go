@@ -16,12 +16,11 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/kubeconfig"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/rules"
 	"github.com/kubemint/kubemint/internal/token"
-
-	"github.com/kubemint/kubemint/internal/console"
 )
 
 // connect opens nothing yet. Every client has a dialer of its own: client-go shares connections between equal

@@ -137,14 +137,14 @@ func TestReadNothingOfTheWorkspace(t *testing.T) {
 func TestReadNothingThatOthersOwn(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(dir string) error{
-		"open to the group": func(dir string) error { return os.Chmod(dir, 0o770) },  //nolint:gosec // that is the case
-		"open to all":       func(dir string) error { return os.Chmod(dir, 0o1777) }, //nolint:gosec // that is the case
+		"open to the group": func(dir string) error { return os.Chmod(dir, 0o770) },
+		"open to all":       func(dir string) error { return os.Chmod(dir, 0o1777) },
 		"a link": func(dir string) error {
 			return errors.Join(os.Rename(dir, dir+"-theirs"), os.Symlink(dir+"-theirs", dir))
 		},
 		"another user's": func(dir string) error {
 			if os.Geteuid() != 0 {
-				return os.Chmod(dir, 0o777) //nolint:gosec // that is the case
+				return os.Chmod(dir, 0o777)
 			}
 			return os.Chown(dir, 65534, 65534)
 		},
