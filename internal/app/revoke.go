@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/kubemint/kubemint/internal/cluster"
@@ -27,7 +26,7 @@ func (r *run) revoke(ctx context.Context, given options) error {
 	ctx, cancel := context.WithTimeout(ctx, revokeWithin)
 	defer cancel()
 	if err := r.load(ctx); err != nil {
-		r.log.Warnf("the inputs are not all valid, revoking all the same: %s", oneSentence(err))
+		r.log.Warnf("the inputs are not all valid, revoking all the same: %s", err)
 	}
 	record, path, err := r.findReceipt()
 	if err != nil {
@@ -55,19 +54,10 @@ func (r *run) revokeRecord(ctx context.Context, record *receipt.Receipt, path st
 		return killErr
 	}
 	if end, err := time.Parse(time.RFC3339, record.ExpiresAt); killErr != nil && err == nil && r.now().After(end) {
-		r.log.Warnf("not everything could be deleted, but the token expired at %s: %s", record.ExpiresAt, oneSentence(killErr))
+		r.log.Warnf("not everything could be deleted, but the token expired at %s: %s", record.ExpiresAt, killErr)
 		killErr = nil
 	}
 	return errors.Join(killErr, r.deleteFiles(record, path, killErr == nil))
-}
-
-// oneSentence is an error of many parts on one line.
-func oneSentence(err error) string {
-	var parts []string
-	for _, part := range problem.All(err) {
-		parts = append(parts, part.Error())
-	}
-	return strings.Join(parts, "; ")
 }
 
 // kill deletes what the receipt names on the server, and proves the token's death where that is asked for.

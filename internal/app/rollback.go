@@ -140,7 +140,7 @@ func (m *minting) deleteEarlier(ctx context.Context) {
 		})
 	}
 	if err := (&removal{run: m.run, client: m.client, record: record}).delete(ctx, gone); err != nil {
-		m.log.Warnf("the identity that was here before is not all gone: %s", oneSentence(err))
+		m.log.Warnf("the identity that was here before is not all gone: %s", err)
 	} else {
 		objects = slices.DeleteFunc(slices.Clone(objects), func(o receipt.Object) bool { return slices.Contains(gone, o) })
 	}
