@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/kubetest"
+	"github.com/kubemint/kubemint/internal/parallel"
 )
 
 const (
@@ -206,7 +206,7 @@ func (b *bench) manyNamespaces(n int) {
 	b.Helper()
 	var manifests strings.Builder
 	made := make([]string, 2*n)
-	b.must(cluster.Each(len(made), func(i int) (err error) {
+	b.must(parallel.Each(len(made), func(i int) (err error) {
 		made[i], err = b.cluster.CreateNamespace(b.Context(), "bench-")
 		return err
 	}))
