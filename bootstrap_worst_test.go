@@ -44,7 +44,7 @@ var atWorst = map[string]struct {
 
 // What the printed comment says that a holder of the rights could do at worst, such a holder can do; and what it says that it
 // cannot do, it cannot.
-func TestWhatBootstrapSaysAtWorst(t *testing.T) {
+func TestWhatBootstrapSaysAtWorst(t *testing.T) { //nolint:tparallel // there is one kube-system
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("needs a control plane: make test runs it")
@@ -56,7 +56,7 @@ func TestWhatBootstrapSaysAtWorst(t *testing.T) {
 				continue
 			}
 			t.Run(name+flavour, func(t *testing.T) {
-				if !strings.Contains(strings.Join(c.inputs, " "), "kube-system") { // there is one
+				if !strings.Contains(strings.Join(c.inputs, " "), "kube-system") {
 					t.Parallel()
 				}
 				s, err := cluster.CreateNamespace(t.Context(), "worst-")
@@ -182,70 +182,70 @@ func (w *worst) mayNot(t *testing.T, method, path string, in any) {
 // shows does what a line says.
 func (w *worst) shows(t *testing.T, line string) {
 	t.Helper()
-	for pattern, show := range map[string]func(w *worst, t *testing.T, found []string){
-		`^mint tokens of ServiceAccount (\S+)/(\S+) that no lease ends, for years: they die with the account$`: func(w *worst, t *testing.T, found []string) {
+	for pattern, show := range map[string]func(t *testing.T, found []string){
+		`^mint tokens of ServiceAccount (\S+)/(\S+) that no lease ends, for years: they die with the account$`: func(t *testing.T, found []string) {
 			t.Helper()
 			w.mints(t, found[1], found[2])
 		},
-		`^mint tokens of any ServiceAccount of namespace (\S+) that no lease ends, for years: they die with the account$`: func(w *worst, t *testing.T, found []string) {
+		`^mint tokens of any ServiceAccount of namespace (\S+) that no lease ends, for years: they die with the account$`: func(t *testing.T, found []string) {
 			t.Helper()
 			w.mints(t, found[1], w.victim)
 		},
-		`^mint tokens of the ServiceAccount (\S+) of every namespace that no lease ends, for years: they die with the account$`: func(w *worst, t *testing.T, found []string) {
+		`^mint tokens of the ServiceAccount (\S+) of every namespace that no lease ends, for years: they die with the account$`: func(t *testing.T, found []string) {
 			t.Helper()
 			w.mints(t, w.other, found[1])
 		},
-		`^be any ServiceAccount of namespace (\S+): make Secret (\S+) for it, and read the token, which never expires$`: func(w *worst, t *testing.T, found []string) {
+		`^be any ServiceAccount of namespace (\S+): make Secret (\S+) for it, and read the token, which never expires$`: func(t *testing.T, found []string) {
 			t.Helper()
 			secret := tokenSecret(found[2], w.victim)
 			secret["apiVersion"], secret["kind"] = "v1", "Secret"
 			w.applies(t, found[1], secret)
 			w.is(t, w.reads(t, w.Client, found[1], found[2]), "system:serviceaccount:"+found[1]+":"+w.victim)
 		},
-		`^read the token in Secret (\S+)/(\S+), which never expires$`: func(w *worst, t *testing.T, found []string) {
+		`^read the token in Secret (\S+)/(\S+), which never expires$`: func(t *testing.T, found []string) {
 			t.Helper()
 			w.is(t, w.reads(t, w.Client, found[1], found[2]), "system:serviceaccount:"+found[1]+":ci")
 		},
-		`^make any Secret in (namespace \S+|every namespace), also one that a controller there obeys$`: func(w *worst, t *testing.T, found []string) {
+		`^make any Secret in (namespace \S+|every namespace), also one that a controller there obeys$`: func(t *testing.T, found []string) {
 			t.Helper()
 			w.may(t, http.MethodPost, w.in(w.place(found[1]), "secrets"), map[string]any{"metadata": map[string]any{
 				"name": "cluster-" + w.user, "labels": map[string]any{"argocd.argoproj.io/secret-type": "cluster"},
 			}}, nil)
 		},
-		`^make a token Secret for any ServiceAccount of (namespace \S+|every namespace), which these rights do not let it read$`: func(w *worst, t *testing.T, found []string) {
+		`^make a token Secret for any ServiceAccount of (namespace \S+|every namespace), which these rights do not let it read$`: func(t *testing.T, found []string) {
 			t.Helper()
 			w.cannotRead(t, w.place(found[1]))
 		},
-		`^make a token Secret for any ServiceAccount of namespace (\S+), read it by the declared rules, and so be that account$`: func(w *worst, t *testing.T, found []string) {
+		`^make a token Secret for any ServiceAccount of namespace (\S+), read it by the declared rules, and so be that account$`: func(t *testing.T, found []string) {
 			t.Helper()
 			w.may(t, http.MethodPost, w.in(found[1], "secrets"), tokenSecret("tls", w.victim), nil)
 			w.is(t, w.reads(t, w.reader(t), found[1], "tls"), "system:serviceaccount:"+found[1]+":"+w.victim)
 		},
-		`^make a token Secret for any ServiceAccount of namespace (\S+), and be that account if a bound role can read Secrets \(edit and admin can\)$`: func(w *worst, t *testing.T, found []string) {
+		`^make a token Secret for any ServiceAccount of namespace (\S+), and be that account if a bound role can read Secrets \(edit and admin can\)$`: func(t *testing.T, found []string) {
 			t.Helper()
 			w.readsByRole(t, found[1])
 		},
-		`^make bootstrap tokens in kube-system: where the API server takes them, a credential with which nodes join$`: (*worst).bootstrapToken,
-		`^make and delete any Lease in (namespace \S+|every namespace): end other jobs' credentials, and the leadership of controllers$`: func(w *worst, t *testing.T, found []string) {
+		`^make bootstrap tokens in kube-system: where the API server takes them, a credential with which nodes join$`: w.bootstrapToken,
+		`^make and delete any Lease in (namespace \S+|every namespace): end other jobs' credentials, and the leadership of controllers$`: func(t *testing.T, found []string) {
 			t.Helper()
 			leases, lease := w.in(w.place(found[1]), "leases"), named("leader-"+w.user)
 			w.do(t, http.MethodPost, leases, lease)
 			w.may(t, http.MethodDelete, leases+"/leader-"+w.user, nil, nil)
 			w.may(t, http.MethodPost, leases, lease, nil)
 		},
-		`^hold the declared rules and roles itself, and give them and these rights to anyone, in (.*)$`: (*worst).gives,
-		`^change the ServiceAccount, also the annotations by which clouds give identities to its pods$`: func(w *worst, t *testing.T, _ []string) {
+		`^hold the declared rules and roles itself, and give them and these rights to anyone, in (.*)$`: w.gives,
+		`^change the ServiceAccount, also the annotations by which clouds give identities to its pods$`: func(t *testing.T, _ []string) {
 			t.Helper()
 			w.may(t, http.MethodPatch, w.in(w.home, "serviceaccounts")+"/ci", annotated, nil)
 		},
-		`^change and delete any ServiceAccount of namespace (\S+)$`: func(w *worst, t *testing.T, found []string) {
+		`^change and delete any ServiceAccount of namespace (\S+)$`: func(t *testing.T, found []string) {
 			t.Helper()
 			accounts := w.in(found[1], "serviceaccounts")
 			w.may(t, http.MethodPatch, accounts+"/"+w.victim, annotated, nil)
 			w.may(t, http.MethodDelete, accounts+"/"+w.victim, nil, nil)
 		},
-		`^read, change and delete any role and binding in (\S+), (\S+), without adding rights that it lacks$`: (*worst).changesRoles,
-		`^change the labels of the declared namespaces, Pod Security's among them$`: func(w *worst, t *testing.T, _ []string) {
+		`^read, change and delete any role and binding in (\S+), (\S+), without adding rights that it lacks$`: w.changesRoles,
+		`^change the labels of the declared namespaces, Pod Security's among them$`: func(t *testing.T, _ []string) {
 			t.Helper()
 			w.may(t, http.MethodPatch, "/api/v1/namespaces/"+w.home, map[string]any{"metadata": map[string]any{
 				"labels": map[string]any{"pod-security.kubernetes.io/enforce": "privileged"},
@@ -253,7 +253,7 @@ func (w *worst) shows(t *testing.T, line string) {
 		},
 	} {
 		if found := regexp.MustCompile(pattern).FindStringSubmatch(line); found != nil {
-			show(w, t, found)
+			show(t, found)
 			return
 		}
 	}

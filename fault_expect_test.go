@@ -59,7 +59,7 @@ func (tr *trial) failure() outcome {
 	switch {
 	case tr.recognises() && tr.fault.Name == "401":
 		return outcome{codes: []int{3}, says: `error: .*: the API server does not accept the runner's credential \(401 Unauthorized\)\nhint: log in again`}
-	case tr.recognises() && tr.lasts == once && (strings.HasPrefix(tr.fault.Name, "403") || strings.HasPrefix(tr.fault.Name, "page ") && tr.fault.Refusal):
+	case tr.recognises() && tr.lasts == once && (strings.HasPrefix(tr.fault.Name, "403") || (strings.HasPrefix(tr.fault.Name, "page ") && tr.fault.Refusal)):
 		return success
 	}
 	deletes := strings.HasPrefix(asked, "DELETE ")

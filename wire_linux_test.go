@@ -50,6 +50,7 @@ func TestAnswersThatUnpackWithoutEnd(t *testing.T) {
 		"of a sweep": {200, "", []string{"sweep"}, 7}, "of discovery": {200, "/apis", nil, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			l := newLife(t, cluster, false)
 			proxy := kubetest.NewProxy(t, cluster, func(_ int, w http.ResponseWriter, r *http.Request, next http.Handler) {
 				if !strings.HasSuffix(r.URL.Path, c.where) || r.Method == http.MethodDelete {

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -304,8 +306,7 @@ func TestNobodyBehindAProxy(t *testing.T) {
 		var made, deleted atomic.Int32
 		proxy := kubetest.NewProxy(t, cluster, func(_ int, w http.ResponseWriter, r *http.Request, next http.Handler) {
 			r.Header.Del("Authorization")
-			answer := httptest.NewRecorder()
-			next.ServeHTTP(answer, r)
+			answer := answered(t, r, next)
 			if strings.Contains(r.URL.Path, "/leases") && answer.Code/100 == 2 {
 				made.Add(map[bool]int32{true: 1}[r.Method == http.MethodPost])
 				deleted.Add(map[bool]int32{true: 1}[r.Method == http.MethodDelete])
@@ -327,7 +328,7 @@ func TestNobodyBehindAProxy(t *testing.T) {
 				t.Errorf("%s, %s: left are %v, %v", args, what, files, err)
 			}
 		}
-		if made.Load() != deleted.Load() {
+		if made.Load() > deleted.Load() {
 			t.Errorf("%s: %d leases were made, and %d deleted", args, made.Load(), deleted.Load())
 		}
 		for _, path := range []string{"/api/v1/namespaces/" + namespace + "/secrets", "/apis/coordination.k8s.io/v1/namespaces/" + namespace + "/leases" + ours} {
@@ -355,6 +356,28 @@ func TestNobodyBehindAProxy(t *testing.T) {
 	time.Sleep(100 * time.Millisecond)
 	ran(3, "mint")
 	ran(3, "plan")
+}
+
+// answered has the API server answer a request: it ends HTTP/2 connections that ask for nobody (feature gate
+// UnauthenticatedHTTP2DOSMitigation), so that one may be asked again.
+func answered(t *testing.T, r *http.Request, next http.Handler) *httptest.ResponseRecorder {
+	t.Helper()
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Error(err)
+	}
+	for {
+		answer, cut := httptest.NewRecorder(), false
+		func() { //nolint:contextcheck // it is of the request
+			defer func() { cut = recover() != nil }()
+			again := r.Clone(r.Context())
+			again.Body = io.NopCloser(bytes.NewReader(body))
+			next.ServeHTTP(answer, again)
+		}()
+		if !cut || r.Context().Err() != nil {
+			return answer
+		}
+	}
 }
 
 func adminToken(t *testing.T, cluster *kubetest.ControlPlane) []byte {

@@ -51,8 +51,8 @@ func (s *subjects) Set(value string) error {
 	return nil
 }
 
-// crowds are names of RBAC that stand for many: whoever gets rights under one of them is not the runner alone. The accounts of
-// one namespace (system:serviceaccounts:NAMESPACE) may be runners of their own, and are not among them.
+// crowds are names of RBAC that stand for many: whoever gets rights under one of them is not the runner alone. The accounts
+// of one namespace (system:serviceaccounts:NAMESPACE) may be runners of their own, and are not among them.
 var crowds = map[string]string{
 	"*":                      "everyone",
 	"system:anonymous":       "everyone who reaches the API server, without any credential",
@@ -65,14 +65,15 @@ var crowds = map[string]string{
 func (s *subjects) check() error {
 	for _, subject := range *s {
 		flag := strings.ToLower(subject.Kind) + ":" + strconv.QuoteToASCII(subject.Name)
-		hidden := strings.ContainsFunc(subject.Name, func(r rune) bool { return !unicode.IsGraphic(r) }) // Cf among them
+		hidden := strings.ContainsFunc(subject.Name, func(r rune) bool { return !unicode.IsGraphic(r) })
 		plain := strings.Trim(strings.ToLower(strings.Map(visible, subject.Name)), ": ")
 		who, many := crowds[plain]
 		switch {
 		case many:
 			return problem.Newf(problem.Config, "read --subject "+flag, "it is %s", who).
 				Hint("name the runner itself: `kubectl auth whoami`, as the runner, shows its user and groups").
-				Hint("a runner that is called system:anonymous has not logged in: give it a credential, and no rights").
+				Hint("a runner that is called system:anonymous has not logged in: " +
+					"give it a credential, and no rights").
 				Hint("for the pods of one namespace: group:system:serviceaccounts:NAMESPACE")
 		case hidden || strings.TrimSpace(subject.Name) != subject.Name:
 			return problem.Newf(problem.Config, "read --subject "+flag,
@@ -201,20 +202,25 @@ func (h holder) advice() []string {
 	}
 	if h.everywhere() {
 		lines = append(lines,
-			"create_namespace: no Role can lie in a namespace that is not there yet, so the rights are on the whole cluster.",
-			"For less, make the namespaces now and leave `create_namespace` out; or apply the output of --steady once they are there.")
+			"create_namespace: no Role can lie in a namespace that is not there yet, "+
+				"so the rights are on the whole cluster.",
+			"For less, make the namespaces now and leave `create_namespace` out; "+
+				"or apply the output of --steady once they are there.")
 	}
 	if h.Access.Ephemeral {
-		lines = append(lines, "ephemeral: names are random, so the rights are on every ServiceAccount, role and binding of the place.")
+		lines = append(lines, "ephemeral: names are random, "+
+			"so the rights are on every ServiceAccount, role and binding of the place.")
 	}
 	if h.permanent() {
-		lines = append(lines, "duration permanent: the runner reads Secret "+h.Access.ServiceAccount.Namespace+"/"+h.secret+".")
+		place := h.Access.ServiceAccount.Namespace
+		lines = append(lines, "duration permanent: the runner reads Secret "+place+"/"+h.secret+".")
 	}
 	if h.Access.Ephemeral || (h.permanent() && !h.steady) {
 		lines = append(lines, "Keep what others use out of "+h.home()+".")
 	}
 	if !h.steady && slices.ContainsFunc(h.Access.Rules, reachesSecrets) {
-		lines = append(lines, "The declared rules hold rights on Secrets, and so does the runner: it may give away only what it holds.")
+		lines = append(lines, "The declared rules hold rights on Secrets, and so does the runner: "+
+			"it may give away only what it holds.")
 	}
 	return lines
 }

@@ -89,8 +89,8 @@ func (r *run) open(ctx context.Context, s *source.Source) (*cluster.Client, erro
 	return r.connect(s.REST)
 }
 
-// openExpected is open, and an error where the API server does not know the runner of a source without a name, or where the
-// cluster is not the one that `expect_cluster` names by its UID. Revoke does not ask: it goes by the receipt.
+// openExpected is open, and an error where the cluster is not the one that `expect_cluster` names by its UID, or where the API
+// server does not know the runner of a source without token and certificate. Revoke does not ask: it goes by the receipt.
 func (r *run) openExpected(ctx context.Context, s *source.Source) (*cluster.Client, error) {
 	client, err := r.open(ctx, s)
 	if err == nil && s.Nameless() { // nothing is written before it is known who writes: it costs these sources a round trip

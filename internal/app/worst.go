@@ -20,14 +20,16 @@ type holder struct {
 	secret string // of a permanent token
 }
 
-// worst is what the holder could do with the rights beyond what kubemint does with them: RBAC confines neither the fields of
-// what is made, nor the names of what a POST makes. TestWhatBootstrapSaysAtWorst shows each line on an API server.
+// worst is what the holder could do with the rights beyond what kubemint does with them: RBAC confines
+// neither the fields of what is made, nor the names of what a POST makes. TestWhatBootstrapSaysAtWorst shows
+// each line on an API server.
 func (h holder) worst() []string {
 	var can []string
 	can = append(can, h.tokens()...)
 	can = append(can, h.secrets()...)
 	if h.leases() {
-		can = append(can, "make and delete any Lease in "+h.home()+": end other jobs' credentials, and the leadership of controllers")
+		can = append(can, "make and delete any Lease in "+h.home()+
+			": end other jobs' credentials, and the leadership of controllers")
 	}
 	if !h.steady {
 		can = append(can, h.objects()...)
@@ -38,7 +40,8 @@ func (h holder) worst() []string {
 func (h holder) permanent() bool { return h.token.Duration == config.Permanent }
 func (h holder) leases() bool    { return h.token.Revoke && !h.permanent() }
 
-// everywhere says whether the rights are on the whole cluster, for the sake of namespaces that are not there yet.
+// everywhere says whether the rights are on the whole cluster, for the sake of namespaces that are not there
+// yet.
 func (h holder) everywhere() bool { return h.Access.CreateNamespace && !h.steady }
 
 // home is where the ServiceAccount is, as far as the rights reach.
@@ -57,7 +60,8 @@ func (h holder) tokens() []string {
 		return []string{"read the token in Secret " + account.Namespace + "/" + h.secret + ", which never expires"}
 	case h.permanent():
 		return []string{
-			"be any ServiceAccount of " + h.home() + ": make Secret " + h.secret + " for it, and read the token, which never expires",
+			"be any ServiceAccount of " + h.home() + ": make Secret " + h.secret + " for it, " +
+				"and read the token, which never expires",
 		}
 	case h.Access.Ephemeral:
 		whose = "any ServiceAccount of " + h.home()
@@ -73,7 +77,9 @@ func (h holder) secrets() []string {
 	}
 	can := []string{"make any Secret in " + h.home() + ", also one that a controller there obeys"}
 	made := "make a token Secret for any ServiceAccount of " + h.home()
-	switch reach := h.everywhere() || h.Access.ClusterScope || slices.Contains(h.Access.Namespaces, h.Access.ServiceAccount.Namespace); {
+	reach := h.everywhere() || h.Access.ClusterScope ||
+		slices.Contains(h.Access.Namespaces, h.Access.ServiceAccount.Namespace)
+	switch {
 	case reach && slices.ContainsFunc(h.Access.Rules, readsSecrets):
 		can = append(can, made+", read it by the declared rules, and so be that account")
 	case reach && len(h.Access.Roles) > 0:
@@ -82,7 +88,8 @@ func (h holder) secrets() []string {
 		can = append(can, made+", which these rights do not let it read")
 	}
 	if h.everywhere() || h.Access.ServiceAccount.Namespace == metav1.NamespaceSystem {
-		can = append(can, "make bootstrap tokens in kube-system: where the API server takes them, a credential with which nodes join")
+		can = append(can, "make bootstrap tokens in kube-system: "+
+			"where the API server takes them, a credential with which nodes join")
 	}
 	return can
 }
@@ -95,15 +102,18 @@ func (h holder) objects() []string {
 		reach = "the whole cluster"
 	}
 	if h.Access.Grants() {
-		can = append(can, "hold the declared rules and roles itself, and give them and these rights to anyone, in "+reach)
+		can = append(can, "hold the declared rules and roles itself, "+
+			"and give them and these rights to anyone, in "+reach)
 	}
 	if h.Access.Ephemeral {
 		can = append(can, "change and delete any ServiceAccount of "+h.home())
 		if h.Access.Grants() {
-			can = append(can, "read, change and delete any role and binding in "+reach+", without adding rights that it lacks")
+			can = append(can, "read, change and delete any role and binding in "+reach+
+				", without adding rights that it lacks")
 		}
 	} else if h.Access.CreateServiceAccount {
-		can = append(can, "change the ServiceAccount, also the annotations by which clouds give identities to its pods")
+		can = append(can, "change the ServiceAccount, "+
+			"also the annotations by which clouds give identities to its pods")
 	}
 	if h.Access.CreateNamespace {
 		can = append(can, "change the labels of the declared namespaces, Pod Security's among them")
@@ -111,15 +121,18 @@ func (h holder) objects() []string {
 	return can
 }
 
-// readsSecrets says whether a rule has some Secret read. A token Secret can have whatever name the rule allows.
+// readsSecrets says whether a rule has some Secret read. A token Secret can have whatever name the rule
+// allows.
 func readsSecrets(rule rbacv1.PolicyRule) bool {
-	reads := slices.ContainsFunc(rule.Verbs, func(verb string) bool { return slices.Contains([]string{"get", "list", "watch", "*"}, verb) })
+	reads := slices.ContainsFunc(rule.Verbs, func(verb string) bool {
+		return slices.Contains([]string{"get", "list", "watch", "*"}, verb)
+	})
 	return reads && reachesSecrets(rule)
 }
 
 // cannot is what the rights leave out on purpose, where nothing that is declared adds it again.
 func (h holder) cannot() []string {
-	others := h.Access.Ephemeral || h.permanent() || h.everywhere() // accounts that it can be, which may have more
+	others := h.Access.Ephemeral || h.permanent() || h.everywhere() // it can be accounts that may have more
 	if others || len(h.Access.Roles) > 0 || slices.ContainsFunc(h.Access.Rules, reachesSecrets) {
 		return nil
 	}

@@ -14,15 +14,15 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// anonymous is the user that an API server takes a request without a credential for, and unauthenticated that user's group
-// (k8s.io/apiserver pkg/authentication/user).
+// anonymous is the user that an API server takes a request without a credential for, and unauthenticated
+// that user's group (k8s.io/apiserver pkg/authentication/user).
 const (
 	anonymous       = "system:anonymous"
 	unauthenticated = "system:unauthenticated"
 )
 
-// UnrecognisedError is an answer to nobody: the API server did not recognise the runner's credential, or never saw it.
-// Nobody is told how to give rights to everyone who reaches the API server.
+// UnrecognisedError is an answer to nobody: the API server did not recognise the runner's credential, or
+// never saw it. Nobody is told how to give rights to everyone who reaches the API server.
 type UnrecognisedError struct{ user string }
 
 func (e *UnrecognisedError) Error() string {
@@ -54,9 +54,9 @@ func Unrecognised(err error) (*problem.Error, bool) {
 	return nil, false
 }
 
-// Recognise asks whom the API server takes the runner for, and is an error where that is nobody. What cannot be asked is not
-// known, and no error: a server need not serve the review (Karpor), nor let everyone ask it. A runner that is refused by its
-// name has one.
+// Recognise asks whom the API server takes the runner for, and is an error where that is nobody. What cannot
+// be asked is not known, and no error: a server need not serve the review (Karpor), nor let everyone ask it.
+// A runner that is refused by its name has one.
 func (c *Client) Recognise(ctx context.Context) error {
 	const op = "log in to the cluster"
 	review := &authenticationv1.SelfSubjectReview{TypeMeta: access.TypeMeta("SelfSubjectReview")}
@@ -92,5 +92,6 @@ func nobodyIn(status metav1.Status) (user string, ok bool) {
 	return user, user == anonymous || user == ""
 }
 
-// refusedUser is the user of the authorizer's message (responsewriters forbiddenMessage) or of an escalation refusal.
+// refusedUser is the user of the authorizer's message (responsewriters forbiddenMessage) or of an escalation
+// refusal.
 const refusedUser = `[Uu]ser ("(?:[^"\\]|\\.)*") (?:cannot |\(groups=)`

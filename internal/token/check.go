@@ -16,15 +16,15 @@ const (
 	longestID    = 253      // bytes; a jti is a UUID
 )
 
-// check refuses what an API server has handed out as a ServiceAccount's token, and is not one: it would be sent, written and
-// published. Nothing of it is in the error. A jti is not demanded: Kubernetes 1.29 and older, and servers built of its
-// libraries, give none.
+// check refuses what an API server has handed out as a ServiceAccount's token, and is not one: it would be
+// sent, written and published. Nothing of it is in the error. A jti is not demanded: Kubernetes 1.29 and
+// older, and servers built of its libraries, give none.
 func check(t Token, account types.NamespacedName) (Claims, error) {
 	value := t.Reveal()
 	if len(value) > longestToken {
 		return Claims{}, fmt.Errorf("the token is longer than %d KiB", longestToken>>10)
 	}
-	if strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) {
+	if strings.ContainsFunc(value, outsideWord) {
 		return Claims{}, errors.New("the token is not one word of ASCII")
 	}
 	claims, err := t.Claims()
@@ -39,14 +39,18 @@ func check(t Token, account types.NamespacedName) (Claims, error) {
 	if claims.Subject != want || named != account {
 		return Claims{}, fmt.Errorf("the token is not one of ServiceAccount %s", account)
 	}
-	if len(claims.ID) > longestID || strings.ContainsFunc(claims.ID, func(r rune) bool { return r <= ' ' || r > '~' }) {
+	if len(claims.ID) > longestID || strings.ContainsFunc(claims.ID, outsideWord) {
 		return Claims{}, errors.New("the token's jti is not one word of ASCII")
 	}
 	return claims, nil
 }
 
-// accountIn is the ServiceAccount that the claims of Kubernetes name, which no other issuer's token has: under kubernetes.io
-// (k8s.io/kubernetes pkg/serviceaccount/claims.go), or flat in the token of a Secret (legacy.go there).
+// outsideWord says whether a character is none of a word of ASCII.
+func outsideWord(r rune) bool { return r <= ' ' || r > '~' }
+
+// accountIn is the ServiceAccount that the claims of Kubernetes name, which no other issuer's token has:
+// under kubernetes.io (k8s.io/kubernetes pkg/serviceaccount/claims.go), or flat in the token of a Secret
+// (legacy.go there).
 func accountIn(token string) (account types.NamespacedName, err error) {
 	parts := strings.Split(token, ".")
 	var decoded [][]byte
@@ -60,7 +64,8 @@ func accountIn(token string) (account types.NamespacedName, err error) {
 	var header struct {
 		Algorithm string `json:"alg"`
 	}
-	if json.Unmarshal(decoded[0], &header) != nil || header.Algorithm == "" || strings.EqualFold(header.Algorithm, "none") {
+	if json.Unmarshal(decoded[0], &header) != nil ||
+		header.Algorithm == "" || strings.EqualFold(header.Algorithm, "none") {
 		return account, errors.New("decode token: not a signed JSON Web Token")
 	}
 	var body struct {
@@ -81,9 +86,9 @@ func accountIn(token string) (account types.NamespacedName, err error) {
 	return account, nil
 }
 
-// inTime refuses a token whose expiry makes no sense. now is the API server's time, and zero where it is not known: then only
-// the token's own times are compared. The claim exp may be far later than the expiry that the API server names: it extends
-// tokens for itself (--service-account-extend-token-expiration).
+// inTime refuses a token whose expiry makes no sense. now is the API server's time, and zero where it is not
+// known: then only the token's own times are compared. The claim exp may be far later than the expiry that
+// the API server names: it extends tokens for itself (--service-account-extend-token-expiration).
 func (m Minted) inTime(now time.Time) error {
 	at := m.ExpiresAt.Format(time.RFC3339)
 	switch issued, ends := m.Claims.IssuedAt, m.Claims.ExpiresAt; {

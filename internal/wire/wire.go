@@ -9,15 +9,15 @@ import (
 	"sync/atomic"
 )
 
-// The bounds are on what all answers under way at one client hold together, unpacked: many of them at once would otherwise
-// add up.
+// The bounds are on what all answers under way at one client hold together, unpacked: many of them at once
+// would otherwise add up.
 const (
 	MostOfAPI   = 64 << 20 // bytes; the lists of thousands of namespaces take a tenth of it
 	MostOfToken = 1 << 20  // bytes; of an endpoint that gives out tokens
 )
 
-// Client is an HTTP client that follows no redirect and reads at most so many bytes. Credentials may be added by next: the
-// redirect is refused above it, whatever the library that gets the client does with it.
+// Client is an HTTP client that follows no redirect and reads at most so many bytes. Credentials may be
+// added by next: the redirect is refused above it, whatever the library that gets the client does with it.
 func Client(next http.RoundTripper, most int64) *http.Client {
 	return &http.Client{Transport: Guard(next, most)}
 }
@@ -65,7 +65,8 @@ func (g *guard) RoundTrip(request *http.Request) (*http.Response, error) {
 		return response, err //nolint:wrapcheck // callers look for the transport's own errors
 	}
 	switch response.StatusCode {
-	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
+		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 		_ = response.Body.Close()
 		return nil, redirected(request, response)
 	}
@@ -136,7 +137,8 @@ func (e *RedirectError) Error() string {
 	return answer + " to " + e.To + ", which is not followed"
 }
 
-// redirected reads where an answer leads. Path and query stay out of the error, since they can repeat what was sent.
+// redirected reads where an answer leads. Path and query stay out of the error, since they can repeat what
+// was sent.
 func redirected(request *http.Request, response *http.Response) *RedirectError {
 	const longest = 253 // of a host name
 	refused := &RedirectError{Code: response.StatusCode}
