@@ -129,7 +129,7 @@ func (r *run) declaredOffline() (config.Access, error) {
 		return r.cfg.Access.In(""), nil
 	}
 	why := "the source's context names none"
-	s, err := r.loadSource(r.cfg.Source.Kubeconfig, r.cfg.Source.Context, r.getenv)
+	s, err := r.loadSource(r.declaredSource())
 	if err != nil {
 		why = err.Error()
 		s = &source.Source{}

@@ -119,7 +119,7 @@ func (r *run) findKubeconfig() (*found, error) {
 // ownSource is the source of this run's own inputs and environment, which has to be for the cluster that the kubeconfig is for,
 // and cannot be the credential that is to be revoked.
 func (r *run) ownSource(f *found) (*source.Source, error) {
-	from, err := r.loadSource(r.cfg.Source.Kubeconfig, r.cfg.Source.Context, r.getenv)
+	from, err := r.loadSource(r.declaredSource())
 	if err != nil {
 		return nil, err
 	}

@@ -22,8 +22,20 @@ import (
 	"github.com/kubemint/kubemint/internal/workspace"
 )
 
-// loadSource reads the runner's credential. The context is the caller's: a receipt names another one than the input.
-func (r *run) loadSource(given, contextName string, getenv func(string) string) (*source.Source, error) {
+// chosen says which source is meant: that of the inputs and the environment, or that of a receipt.
+type chosen struct {
+	kubeconfig, context string
+	recorded            []string // files that a receipt names
+	getenv              func(string) string
+}
+
+// declaredSource is that of this run's own inputs and environment.
+func (r *run) declaredSource() chosen {
+	return chosen{kubeconfig: r.cfg.Source.Kubeconfig, context: r.cfg.Source.Context, getenv: r.getenv}
+}
+
+// loadSource reads the runner's credential.
+func (r *run) loadSource(from chosen) (*source.Source, error) {
 	hint, declared := "", r.cfg.Source
 	if r.platform.Inside("/") != "/" || r.getenv("GITHUB_WORKSPACE") == "/github/workspace" {
 		hint = "this container does not see the host's home directory: give the input `kubeconfig`, " +
@@ -31,11 +43,11 @@ func (r *run) loadSource(given, contextName string, getenv func(string) string) 
 	}
 	idToken, remedy := r.platform.IDToken()
 	loaded, err := source.Load(source.Input{
-		Kubeconfig: given, Context: contextName, AllowInsecure: declared.AllowInsecure,
+		Kubeconfig: from.kubeconfig, Recorded: from.recorded, Context: from.context, AllowInsecure: declared.AllowInsecure,
 		Server: declared.Server, Authority: r.authority, Bearer: token.New(declared.BearerToken), Audience: declared.OIDCAudience,
 		IDToken: idToken, NoIDToken: remedy,
 		ExpectServer: declared.Expect.Server, ExpectFingerprint: declared.Expect.Fingerprint,
-		Getenv: getenv, Inside: r.platform.Inside, InClusterDir: r.process.AccountDir, Workspace: r.workspace(), Temp: r.platform.Temp(),
+		Getenv: from.getenv, Inside: r.platform.Inside, InClusterDir: r.process.AccountDir, Workspace: r.workspace(), Temp: r.platform.Temp(),
 		HTTP: wire.Client(&http.Transport{
 			Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, TLSHandshakeTimeout: answerWithin, ResponseHeaderTimeout: answerWithin,
 		}, wire.MostOfToken),

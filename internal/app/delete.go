@@ -20,36 +20,11 @@ import (
 
 // reconnect loads the source that the receipt records. $KUBECONFIG may by now name our own file.
 func (r *run) reconnect(ctx context.Context, record *receipt.Receipt) (*cluster.Client, *source.Source, error) {
-	given, replaced := "", map[string]string{} // the latter: environment variables
-	switch record.Source.Kind {
-	case receipt.KindFile:
-		there := func(path string) bool { _, err := os.Stat(path); return err == nil }
-		if !slices.ContainsFunc(record.Source.Paths, there) { // Jenkins gives a secret file another path in each step
-			given = r.cfg.Source.Kubeconfig
-			break
-		}
-		replaced["KUBECONFIG"] = strings.Join(record.Source.Paths, string(os.PathListSeparator))
-	case receipt.KindContent:
-		given = r.cfg.Source.Kubeconfig
-		if given == "" {
-			return nil, nil, problem.Newf(problem.Revoke, "read source", "the credential was minted from a kubeconfig given as content").
-				Hint("give the input `kubeconfig` to this command as well")
-		}
-	case receipt.KindInCluster, receipt.KindServer:
-		if record.Source.Kind == receipt.KindServer && r.cfg.Source.Server == "" {
-			return nil, nil, problem.Newf(problem.Revoke, "read source", "the credential was minted with an ID token for the input `server`").
-				Hint("give the inputs of the mint to this command as well: `server`, with what belongs to it")
-		}
-		replaced = map[string]string{"KUBECONFIG": "", "HOME": "", "USERPROFILE": ""}
-	default:
-		return nil, nil, problem.Newf(problem.Revoke, "read receipt", "unknown kind of source %q", record.Source.Kind)
+	from, err := r.recordedSource(record)
+	if err != nil {
+		return nil, nil, err
 	}
-	s, err := r.loadSource(given, record.Source.Context, func(name string) string {
-		if value, ok := replaced[name]; ok {
-			return value
-		}
-		return r.getenv(name)
-	})
+	s, err := r.loadSource(from)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -60,6 +35,42 @@ func (r *run) reconnect(ctx context.Context, record *receipt.Receipt) (*cluster.
 	}
 	client, err := r.open(ctx, s)
 	return client, s, err
+}
+
+// recordedSource is the source of a receipt, as far as a receipt can tell; the rest this run's inputs have to give again.
+func (r *run) recordedSource(record *receipt.Receipt) (chosen, error) {
+	from := chosen{context: record.Source.Context, getenv: r.getenv}
+	there := func(path string) bool { _, err := os.Stat(path); return err == nil }
+	switch kind := record.Source.Kind; {
+	case kind == receipt.KindFile && slices.ContainsFunc(record.Source.Paths, there):
+		from.recorded = record.Source.Paths
+	case kind == receipt.KindFile: // Jenkins gives a secret file another path in each step
+		from.kubeconfig = r.cfg.Source.Kubeconfig
+		if from.kubeconfig == "" {
+			from.recorded = record.Source.Paths
+		}
+	case kind == receipt.KindContent && r.cfg.Source.Kubeconfig == "":
+		return from, problem.Newf(problem.Revoke, "read source", "the credential was minted from a kubeconfig given as content").
+			Hint("give the input `kubeconfig` to this command as well")
+	case kind == receipt.KindContent:
+		from.kubeconfig = r.cfg.Source.Kubeconfig
+	case kind == receipt.KindServer && r.cfg.Source.Server == "":
+		return from, problem.Newf(problem.Revoke, "read source", "the credential was minted with an ID token for the input `server`").
+			Hint("give the inputs of the mint to this command as well: `server`, with what belongs to it")
+	case kind == receipt.KindServer, kind == receipt.KindInCluster:
+		from.getenv = r.withoutKubeconfig
+	default:
+		return from, problem.Newf(problem.Revoke, "read receipt", "unknown kind of source %q", kind)
+	}
+	return from, nil
+}
+
+// withoutKubeconfig is the environment without any file that a kubeconfig could be read from.
+func (r *run) withoutKubeconfig(name string) string {
+	if slices.Contains([]string{"KUBECONFIG", "HOME", "USERPROFILE"}, name) {
+		return ""
+	}
+	return r.getenv(name)
 }
 
 // revokeLease deletes one lease. A receipt is data: only a Lease with a name that we give those of its ServiceAccount is

@@ -64,7 +64,7 @@ func (r *run) mint(ctx context.Context, planOnly bool) error {
 
 // prepare does all that needs no API server: source, wanted objects, output path. Then it connects.
 func (m *minting) prepare(ctx context.Context) (err error) {
-	if m.source, err = m.loadSource(m.cfg.Source.Kubeconfig, m.cfg.Source.Context, m.getenv); err != nil {
+	if m.source, err = m.loadSource(m.declaredSource()); err != nil {
 		return err
 	}
 	for _, warning := range m.source.Warnings {

@@ -49,7 +49,7 @@ type runner struct {
 
 // connectRunner connects as the runner.
 func (r *run) connectRunner(ctx context.Context) (*runner, error) {
-	from, err := r.loadSource(r.cfg.Source.Kubeconfig, r.cfg.Source.Context, r.getenv)
+	from, err := r.loadSource(r.declaredSource())
 	if err != nil {
 		return nil, err
 	}

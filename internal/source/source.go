@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -22,9 +23,10 @@ import (
 
 // Input is what the caller knows of the source. Getenv is required, everything else may be left zero.
 type Input struct {
-	Kubeconfig    string // path, content (YAML or JSON), or base64 of content; empty: not given
-	Context       string // empty: the current-context
-	AllowInsecure bool   // accept insecure-skip-tls-verify
+	Kubeconfig    string   // path, content (YAML or JSON), or base64 of content; empty: not given
+	Recorded      []string // kubeconfig files that a receipt names: they count before everything else
+	Context       string   // empty: the current-context
+	AllowInsecure bool     // accept insecure-skip-tls-verify
 
 	Server    string                 // URL of an API server that takes ID tokens; where a kubeconfig is found it is not the source's
 	Authority func() ([]byte, error) // its CA, PEM; nothing: the system's; nil: likewise
@@ -152,6 +154,13 @@ func Load(in Input) (*Source, error) {
 }
 
 func (l *loader) find() (*place, error) {
+	if len(l.Recorded) > 0 {
+		if slices.ContainsFunc(l.Recorded, func(path string) bool { return !filepath.IsAbs(path) }) {
+			return nil, fail("read kubeconfig", "the source in the receipt is not an absolute path").
+				Hint("give this step the input `kubeconfig`")
+		}
+		return l.mustRead("the source in the receipt", strings.Join(l.Recorded, ", "), l.Recorded...)
+	}
 	if given := strings.Trim(l.Kubeconfig, byteOrderMark+" \t\r\n"); given != "" {
 		if text, ok := content(given); ok {
 			config, err := decode(text, "")
