@@ -205,7 +205,7 @@ func (j *cloudJob) process(t *testing.T, code int, name string, more []string, a
 	stderr := new(bytes.Buffer)
 	command := exec.CommandContext(t.Context(), name, args...)
 	// The race detector has each process sleep for a second before it ends, else.
-	command.Dir, command.Env = j.dir, slices.Concat([]string{"GORACE=atexit_sleep_ms=0"}, from, j.internet.Env(), j.env, more)
+	command.Dir, command.Env = j.dir, slices.Concat([]string{"GORACE=atexit_sleep_ms=0", stateIn(j.dir)}, from, j.internet.Env(), j.env, more)
 	command.Stdout, command.Stderr = stdout, stderr
 	_ = command.Run()
 	if have := command.ProcessState.ExitCode(); have != code {
@@ -281,14 +281,26 @@ func (j *cloudJob) asked(t *testing.T, wanted ...string) {
 	}
 }
 
+// receipt is the content of the job's receipt, "" where there is none.
+func (j *cloudJob) receipt(t *testing.T) string {
+	t.Helper()
+	for _, path := range []string{filepath.Join(j.dir, "kubemint.kubeconfig.receipt"), receiptIn(j.dir, "kubemint.kubeconfig")} {
+		content, err := os.ReadFile(path)
+		if err == nil {
+			return string(content)
+		}
+		if !os.IsNotExist(err) {
+			t.Error(err)
+		}
+	}
+	return ""
+}
+
 // hides demands that nothing of a secret is in what was said or in the receipt.
 func (j *cloudJob) hides(t *testing.T, said, secret string) {
 	t.Helper()
-	receipt, err := os.ReadFile(filepath.Join(j.dir, "kubemint.kubeconfig.receipt"))
-	if err != nil && !os.IsNotExist(err) {
-		t.Error(err)
-	}
-	for where, text := range map[string]string{"log": said, "receipt": string(receipt)} {
+	receipt := j.receipt(t)
+	for where, text := range map[string]string{"log": said, "receipt": receipt} {
 		if strings.Contains(text, secret) {
 			t.Errorf("a secret is in the %s:\n%s", where, text)
 		}

@@ -499,7 +499,7 @@ func TestRevokeIsNotHeldByAFIFO(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			command := exec.CommandContext(ctx, "kubemint", "revoke")
-			command.Dir, command.Env = v.dir, append(v.env, raceExit)
+			command.Dir, command.Env = v.dir, append([]string{stateIn(v.dir), raceExit}, v.env...)
 			if out, err := command.CombinedOutput(); err != nil {
 				t.Errorf("%v: %s", err, out)
 			}

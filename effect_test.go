@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -494,7 +495,7 @@ func writes(t *testing.T, r *http.Request) string {
 		t.Errorf("%s %s: %q", r.Method, r.URL, body)
 	}
 	dry := slices.Contains(append(options.DryRun, r.URL.Query()["dryRun"]...), metav1.DryRunAll)
-	reads := r.Method == http.MethodGet || r.Method == http.MethodPost && strings.Contains(r.URL.Path, "/authorization.k8s.io/v1/selfsubject")
+	reads := r.Method == http.MethodGet || r.Method == http.MethodPost && regexp.MustCompile(`/(authorization|authentication)\.k8s\.io/v1/selfsubject`).MatchString(r.URL.Path)
 	if (reads || dry) && !strings.HasSuffix(r.URL.Path, "/token") {
 		return ""
 	}

@@ -46,7 +46,7 @@ func newServers(t *testing.T) *servers {
 // run mints, through a balancer, for a ServiceAccount that was not there, in namespaces where it has no access yet.
 func (s *servers) run(t *testing.T, balancer *kubetest.Balancer, account string, namespaces ...string) (token string) {
 	t.Helper()
-	file := filepath.Join(s.dir, account)
+	file := filepath.Join(s.dir, account+balancer.URL[strings.LastIndex(balancer.URL, ":")+1:]) // an output is for one server
 	source := strings.ReplaceAll(string(s.cluster.AdminKubeconfig()), s.cluster.URL, balancer.URL)
 	command, stderr := program(t, s.dir, []string{
 		"KUBEMINT_KUBECONFIG=" + source, "KUBEMINT_NAMESPACE=" + strings.Join(namespaces, ","), "KUBEMINT_SERVICE_ACCOUNT=" + account,

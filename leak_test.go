@@ -61,7 +61,7 @@ var leakPlatforms = []leakPlatform{
 		return []string{"GITLAB_CI=true", "CI_PROJECT_DIR=" + l.dir + "/checkout", "CI_PROJECT_PATH=acme/shop", "GITLAB_ENV=" + l.dir + "/gitlab_env"}
 	}},
 	{"jenkins", nil, "", "KUBEMINT_DEBUG=true", func(_ *testing.T, l *leak) []string {
-		return []string{"JENKINS_URL=https://jenkins.example/", "JOB_NAME=shop", "WORKSPACE=" + l.dir, "WORKSPACE_TMP=" + l.dir + "/tmp"}
+		return []string{"JENKINS_URL=https://jenkins.example/", "JOB_NAME=shop", "WORKSPACE=" + l.dir + "/checkout", "WORKSPACE_TMP=" + l.dir + "/tmp"}
 	}},
 	{"azure", []string{"KUBEMINT_SECRET_OUTPUTS=true"}, "##vso[task.setsecret]", "SYSTEM_DEBUG=true", func(_ *testing.T, l *leak) []string {
 		return []string{"TF_BUILD=True", "AGENT_TEMPDIRECTORY=" + l.dir + "/temp"}
@@ -72,7 +72,7 @@ var leakPlatforms = []leakPlatform{
 	}},
 	{"github", nil, "::add-mask::", "RUNNER_DEBUG=1", func(t *testing.T, l *leak) []string {
 		t.Helper()
-		env := []string{"GITHUB_ACTIONS=true", "GITHUB_REPOSITORY=acme/shop", "GITHUB_WORKSPACE=" + l.dir, "RUNNER_TEMP=" + l.dir}
+		env := []string{"GITHUB_ACTIONS=true", "GITHUB_REPOSITORY=acme/shop", "GITHUB_WORKSPACE=" + l.dir + "/checkout", "RUNNER_TEMP=" + l.dir}
 		for _, name := range []string{"OUTPUT", "ENV", "STATE", "STEP_SUMMARY"} {
 			env = append(env, "GITHUB_"+name+"="+l.file(t, name, ""))
 		}

@@ -218,7 +218,7 @@ func (c *trusting) onGitLabWorks(t *testing.T) {
 	token := c.gitLabToken()
 	j := c.onGitLab(t, token)
 	noToken(t, "log", j.mints(t)+read(t, j.stdout))
-	noToken(t, "receipt", read(t, filepath.Join(j.dir, "kubemint.kubeconfig.receipt")))
+	noToken(t, "receipt", j.receipt(t))
 	j.hides(t, read(t, filepath.Join(j.dir, "kubemint.kubeconfig")), token)
 
 	// after_script, where somebody has forgotten what belongs to the mint.

@@ -116,11 +116,12 @@ func (r *run) deleteFiles(record *receipt.Receipt, receiptPath string, dead bool
 	for _, path := range []string{record.Output, envFile(record.Output), receiptPath, tokenFile(record.Output)} {
 		removePending(path)
 	}
-	if dead {
-		errs = append(errs, deleteReceipt(receiptPath, record.Output))
-		removeDirs(record)
+	if err := errors.Join(errs...); err != nil || !dead {
+		return err // the receipt is for another try
 	}
-	return errors.Join(errs...)
+	err = deleteReceipt(receiptPath, record.Output)
+	removeDirs(record)
+	return err
 }
 
 // samePlace says whether the output is still this record's: no receipt of another run has taken its place.

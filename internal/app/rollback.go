@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/receipt"
 	"github.com/kubemint/kubemint/internal/token"
@@ -38,10 +39,12 @@ func (m *minting) rollBack(ctx context.Context) error {
 	var errs []error
 	alive := false
 	if m.maybe {
-		if err := token.Revoke(ctx, m.client, m.lease.Namespace, m.lease.Name, m.lease.UID); err != nil {
+		err := token.Revoke(ctx, m.client, m.lease.Namespace, m.lease.Name, m.lease.UID)
+		lease := receipt.Object{Namespace: m.lease.Namespace, Name: m.lease.Name}
+		err = m.client.Explain(problem.Revoke, "delete Lease "+lease.Namespace+"/"+lease.Name, err)
+		// A runner that is nobody has been told so. It has no token, and may not have made the lease.
+		if _, nobody := cluster.Unrecognised(err); err != nil && !(nobody && m.minted.Token.Empty()) {
 			alive = true
-			lease := receipt.Object{Namespace: m.lease.Namespace, Name: m.lease.Name}
-			err = m.client.Explain(problem.Revoke, "delete Lease "+lease.Namespace+"/"+lease.Name, err)
 			errs = append(errs, hint(err, problem.Revoke, "a credential may live on: remove it with  "+deleteCommand(lease)))
 		}
 	}
