@@ -8,3 +8,5 @@ import "io/fs"
 func userID() string { return "user" }
 
 func private(fs.FileInfo) bool { return true }
+
+func anothers(string) bool { return false }

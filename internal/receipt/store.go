@@ -95,11 +95,11 @@ func (s Store) name(output string) string {
 
 func (s Store) inWorkspace(path string) bool { return s.InWorkspace != nil && s.InWorkspace(path) }
 
-// refused says whether others can have written what lies in a place: it is in the workspace, or in a directory that another
-// user made. What is not there yet is not refused.
+// refused says whether others can have written what lies in a place: it is in the workspace, another user's file, or in a
+// directory that another user made. What is not there yet is not refused.
 func (s Store) refused(p place) bool {
 	dir := filepath.Dir(p.path)
-	if !filepath.IsAbs(dir) || s.inWorkspace(p.path) {
+	if !filepath.IsAbs(dir) || s.inWorkspace(p.path) || anothers(p.path) {
 		return true
 	}
 	info, err := os.Lstat(dir)

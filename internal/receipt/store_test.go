@@ -204,3 +204,31 @@ func TestADamagedReceiptIsAnError(t *testing.T) {
 		t.Errorf("got %v, %q, %v", record, path, err)
 	}
 }
+
+// Beside an output in a directory where every user may create files, another user's file is no receipt.
+func TestReadNoReceiptOfAnotherUser(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a file to another user; CI is root")
+	}
+	dir := t.TempDir()
+	output := filepath.Join(dir, "kubeconfig")
+	writeRecord(t, output+".receipt", output)
+	for name, c := range map[string]struct {
+		file, dir int
+		want      error
+	}{
+		"ours":                        {0, 0, nil},
+		"given to the directory's":    {65534, 65534, nil},
+		"ours in another's directory": {0, 65534, nil},
+		"another's in a shared one":   {65534, 0, fs.ErrNotExist},
+		"another's in a third user's": {65534, 65533, fs.ErrNotExist},
+	} {
+		if err := errors.Join(os.Chown(output+".receipt", c.file, c.file), os.Chown(dir, c.dir, c.dir)); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := (receipt.Store{}).Read(output); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
