@@ -50,28 +50,50 @@ func Desire(declared config.Access, marks Marks) Desired {
 		}
 	}
 	account := declared.ServiceAccount
-	d.add(&corev1.ServiceAccount{}, "ServiceAccount", account.Namespace, account.Name)
-
-	scopes, roleKind := declared.Namespaces, "Role"
-	if declared.ClusterScope {
-		scopes, roleKind = []string{""}, "ClusterRole"
-	}
-	for i, scope := range scopes {
-		if len(declared.Rules) > 0 {
-			name := Name(account)
-			d.role(scope, roleKind, name)
-			d.bind(scope, name, roleKind, name)
-		}
-		for _, role := range declared.Roles {
-			d.bind(scope, BindingName(account, role.Kind, role.Name), role.Kind, role.Name)
-			if role.Kind == "Role" {
-				d.Named = append(d.Named, Ref{Kind: role.Kind, Namespace: scope, Name: role.Name})
-			} else if i == 0 { // is the same for all namespaces
-				d.Named = append(d.Named, Ref{Kind: role.Kind, Name: role.Name})
-			}
-		}
+	// Tokens are for those who ask for one: no pod that runs as the account finds one mounted.
+	d.add(&corev1.ServiceAccount{AutomountServiceAccountToken: new(false)}, "ServiceAccount", account.Namespace, account.Name)
+	for _, place := range Places(declared) {
+		d.grant(place, declared.Place(place))
 	}
 	return d
+}
+
+// Places are where access is declared: the namespaces, and "" for the cluster scope.
+func Places(declared config.Access) (places []string) {
+	if !declared.Namespaced.Empty() {
+		places = slices.Clone(declared.Namespaces)
+	}
+	if !declared.Cluster.Empty() {
+		places = append(places, "")
+	}
+	return places
+}
+
+// grant adds what one place takes: a role with our own rules, bindings, and the existing roles that these refer to.
+func (d *Desired) grant(place string, granted config.Grants) {
+	account := d.Access.ServiceAccount
+	if len(granted.Rules) > 0 {
+		kind := "Role"
+		if place == "" {
+			kind = "ClusterRole"
+		}
+		d.role(place, kind, granted.Rules)
+		d.bind(place, Name(account), kind, Name(account))
+	}
+	for _, role := range granted.Roles {
+		d.bind(place, BindingName(account, role.Kind, role.Name), role.Kind, role.Name)
+		if ref := NamedRef(role, place); !slices.Contains(d.Named, ref) { // a ClusterRole is the same for all places
+			d.Named = append(d.Named, ref)
+		}
+	}
+}
+
+// NamedRef names an existing role that is bound in a place.
+func NamedRef(role config.Role, place string) Ref {
+	if role.Kind == "Role" {
+		return Ref{Kind: role.Kind, Namespace: place, Name: role.Name}
+	}
+	return Ref{Kind: role.Kind, Name: role.Name}
 }
 
 // Name is that of the objects which carry our own rules. Colons are allowed in RBAC names alone, so that nothing else
@@ -116,12 +138,13 @@ func (d *Desired) add(o Object, kind, namespace, name string) {
 	d.Objects = append(d.Objects, o)
 }
 
-func (d *Desired) role(namespace, kind, name string) {
+func (d *Desired) role(namespace, kind string, rs []rbacv1.PolicyRule) {
+	name := Name(d.Access.ServiceAccount)
 	if kind == "ClusterRole" {
-		d.add(&rbacv1.ClusterRole{Rules: d.Access.Rules}, kind, "", name)
+		d.add(&rbacv1.ClusterRole{Rules: rs}, kind, "", name)
 		return
 	}
-	d.add(&rbacv1.Role{Rules: d.Access.Rules}, kind, namespace, name)
+	d.add(&rbacv1.Role{Rules: rs}, kind, namespace, name)
 }
 
 func (d *Desired) bind(namespace, name, roleKind, role string) {

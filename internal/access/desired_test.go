@@ -67,7 +67,7 @@ func TestDesire(t *testing.T) {
 			nil,
 		},
 		"rules": {
-			declared(func(a *config.Access) { a.Rules = []rbacv1.PolicyRule{rule("get", "pods")} }),
+			declared(func(a *config.Access) { a.Namespaced.Rules = []rbacv1.PolicyRule{rule("get", "pods")} }),
 			[]string{
 				"ServiceAccount bots/ci",
 				"Role shop/kubemint:bots:ci", "RoleBinding shop/kubemint:bots:ci = Role kubemint:bots:ci",
@@ -76,12 +76,12 @@ func TestDesire(t *testing.T) {
 			nil,
 		},
 		"rules in the whole cluster": {
-			declared(func(a *config.Access) { a.Rules, a.ClusterScope = []rbacv1.PolicyRule{rule("get", "pods")}, true }),
+			declared(func(a *config.Access) { a.Cluster.Rules = []rbacv1.PolicyRule{rule("get", "pods")} }),
 			[]string{"ServiceAccount bots/ci", "ClusterRole kubemint:bots:ci", "ClusterRoleBinding kubemint:bots:ci = ClusterRole kubemint:bots:ci"},
 			nil,
 		},
 		"roles: a ClusterRole is read once, a Role in each namespace": {
-			declared(func(a *config.Access) { a.Roles = both }),
+			declared(func(a *config.Access) { a.Namespaced.Roles = both }),
 			[]string{
 				"ServiceAccount bots/ci",
 				"RoleBinding shop/kubemint:bots:ci:clusterrole:edit = ClusterRole edit", "RoleBinding shop/kubemint:bots:ci:role:deployer = Role deployer",
@@ -89,8 +89,23 @@ func TestDesire(t *testing.T) {
 			},
 			[]string{"ClusterRole edit", "Role shop/deployer", "Role web/deployer"},
 		},
+		"both scopes, the namespaces first": {
+			declared(func(a *config.Access) {
+				a.Namespaces = []string{"shop"}
+				a.Namespaced = config.Grants{Roles: both, Rules: []rbacv1.PolicyRule{rule("get", "pods")}}
+				a.Cluster = config.Grants{Roles: both[:1], Rules: []rbacv1.PolicyRule{rule("get", "nodes")}}
+			}),
+			[]string{
+				"ServiceAccount bots/ci",
+				"Role shop/kubemint:bots:ci", "RoleBinding shop/kubemint:bots:ci = Role kubemint:bots:ci",
+				"RoleBinding shop/kubemint:bots:ci:clusterrole:edit = ClusterRole edit", "RoleBinding shop/kubemint:bots:ci:role:deployer = Role deployer",
+				"ClusterRole kubemint:bots:ci", "ClusterRoleBinding kubemint:bots:ci = ClusterRole kubemint:bots:ci",
+				"ClusterRoleBinding kubemint:bots:ci:clusterrole:edit = ClusterRole edit",
+			},
+			[]string{"ClusterRole edit", "Role shop/deployer"},
+		},
 		"a role in the whole cluster": {
-			declared(func(a *config.Access) { a.Roles, a.ClusterScope = both[:1], true }),
+			declared(func(a *config.Access) { a.Cluster.Roles = both[:1] }),
 			[]string{"ServiceAccount bots/ci", "ClusterRoleBinding kubemint:bots:ci:clusterrole:edit = ClusterRole edit"},
 			[]string{"ClusterRole edit"},
 		},
@@ -134,18 +149,18 @@ func TestDesiredObjectsInFull(t *testing.T) {
 		return metav1.TypeMeta{APIVersion: "rbac.authorization.k8s.io/v1", Kind: kind}
 	}
 	namespaced := access.Desire(declared(func(a *config.Access) {
-		a.Rules, a.CreateNamespace, a.Namespaces = rules, true, []string{"bots"}
+		a.Namespaced.Rules, a.CreateNamespace, a.Namespaces = rules, true, []string{"bots"}
 	}), marks)
 	want := []access.Object{
 		&corev1.Namespace{TypeMeta: core("Namespace"), ObjectMeta: meta("", "bots")},
-		&corev1.ServiceAccount{TypeMeta: core("ServiceAccount"), ObjectMeta: meta("bots", "ci")},
+		&corev1.ServiceAccount{TypeMeta: core("ServiceAccount"), ObjectMeta: meta("bots", "ci"), AutomountServiceAccountToken: new(false)},
 		&rbacv1.Role{TypeMeta: rbac("Role"), ObjectMeta: meta("bots", "kubemint:bots:ci"), Rules: rules},
 		&rbacv1.RoleBinding{TypeMeta: rbac("RoleBinding"), ObjectMeta: meta("bots", "kubemint:bots:ci"), Subjects: subjects, RoleRef: ref("Role")},
 	}
 	if diff := cmp.Diff(want, namespaced.Objects); diff != "" {
 		t.Error(diff)
 	}
-	cluster := access.Desire(declared(func(a *config.Access) { a.Rules, a.ClusterScope = rules, true }), marks)
+	cluster := access.Desire(declared(func(a *config.Access) { a.Cluster.Rules = rules }), marks)
 	want = []access.Object{
 		&rbacv1.ClusterRole{TypeMeta: rbac("ClusterRole"), ObjectMeta: meta("", "kubemint:bots:ci"), Rules: rules},
 		&rbacv1.ClusterRoleBinding{TypeMeta: rbac("ClusterRoleBinding"), ObjectMeta: meta("", "kubemint:bots:ci"), Subjects: subjects, RoleRef: ref("ClusterRole")},

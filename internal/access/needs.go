@@ -89,14 +89,14 @@ func Needs(desired Desired, asked config.Token, expect config.Expect, tokenSecre
 }
 
 // boundIn are the places in which a role is bound.
-func boundIn(declared config.Access, role Ref) []string {
-	switch {
-	case declared.ClusterScope:
-		return []string{""}
-	case role.Namespace != "":
-		return []string{role.Namespace}
+func boundIn(declared config.Access, role Ref) (places []string) {
+	for _, place := range Places(declared) {
+		binds := func(bound config.Role) bool { return NamedRef(bound, place) == role }
+		if slices.ContainsFunc(declared.Place(place).Roles, binds) {
+			places = append(places, place)
+		}
 	}
-	return declared.Namespaces
+	return places
 }
 
 // credential are the rights to mint and revoke, in the ServiceAccount's namespace.

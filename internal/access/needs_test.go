@@ -41,8 +41,8 @@ func TestNeeds(t *testing.T) {
 		return changed
 	}
 	granting := with(func(a *config.Access) {
-		a.Rules = []rbacv1.PolicyRule{listPods}
-		a.Roles = []config.Role{{Kind: "ClusterRole", Name: "edit"}, {Kind: "Role", Name: "x"}}
+		a.Namespaced.Rules = []rbacv1.PolicyRule{listPods}
+		a.Namespaced.Roles = []config.Role{{Kind: "ClusterRole", Name: "edit"}, {Kind: "Role", Name: "x"}}
 	})
 	for name, tt := range map[string]struct {
 		declared config.Access
@@ -93,7 +93,7 @@ func TestNeeds(t *testing.T) {
 			map[string][]string{"bots": {"get serviceaccounts ci", "create serviceaccounts/token ci"}},
 		},
 		"cluster: what it grants everywhere is not repeated in the namespace": {
-			with(func(a *config.Access) { a.ClusterScope, a.Rules = true, []rbacv1.PolicyRule{makeAny} }), hour, false,
+			with(func(a *config.Access) { a.Cluster.Rules = []rbacv1.PolicyRule{makeAny} }), hour, false,
 			map[string][]string{
 				"": {
 					"create configmaps,secrets",
@@ -104,6 +104,54 @@ func TestNeeds(t *testing.T) {
 					"create serviceaccounts/token ci",
 					"create,delete leases.coordination.k8s.io",
 				},
+			},
+		},
+		"both scopes: each has its rights": {
+			with(func(a *config.Access) {
+				a.Namespaces = []string{"shop"}
+				a.Namespaced = config.Grants{Rules: []rbacv1.PolicyRule{listPods}, Roles: []config.Role{{Kind: "ClusterRole", Name: "edit"}}}
+				a.Cluster = config.Grants{Rules: []rbacv1.PolicyRule{getAccounts}, Roles: []config.Role{{Kind: "ClusterRole", Name: "view"}}}
+			}), hour, false,
+			map[string][]string{
+				"": {
+					"get serviceaccounts",
+					"get,create,patch clusterrolebindings.rbac.authorization.k8s.io kubemint:bots:ci,kubemint:bots:ci:clusterrole:view",
+					"get clusterroles.rbac.authorization.k8s.io edit",
+					"get,create,patch clusterroles.rbac.authorization.k8s.io kubemint:bots:ci",
+					"get,bind clusterroles.rbac.authorization.k8s.io view",
+				},
+				"bots": {
+					"create secrets",
+					"create,patch serviceaccounts ci",
+					"create serviceaccounts/token ci",
+					"create,delete leases.coordination.k8s.io",
+				},
+				"shop": {
+					"list pods",
+					"bind clusterroles.rbac.authorization.k8s.io edit",
+					"get,create,patch rolebindings.rbac.authorization.k8s.io kubemint:bots:ci,kubemint:bots:ci:clusterrole:edit",
+					"get,create,patch roles.rbac.authorization.k8s.io kubemint:bots:ci",
+				},
+			},
+		},
+		"the same role at both: bind at the cluster scope is enough": {
+			with(func(a *config.Access) {
+				a.Namespaces = []string{"shop"}
+				a.Namespaced.Roles = []config.Role{{Kind: "ClusterRole", Name: "edit"}}
+				a.Cluster.Roles = a.Namespaced.Roles
+			}), hour, false,
+			map[string][]string{
+				"": {
+					"get,create,patch clusterrolebindings.rbac.authorization.k8s.io kubemint:bots:ci:clusterrole:edit",
+					"get,bind clusterroles.rbac.authorization.k8s.io edit",
+				},
+				"bots": {
+					"create secrets",
+					"get,create,patch serviceaccounts ci",
+					"create serviceaccounts/token ci",
+					"create,delete leases.coordination.k8s.io",
+				},
+				"shop": {"get,create,patch rolebindings.rbac.authorization.k8s.io kubemint:bots:ci:clusterrole:edit"},
 			},
 		},
 		"namespaces to be made": {
@@ -132,7 +180,7 @@ func TestNeeds(t *testing.T) {
 		},
 		"ephemeral": {
 			with(func(a *config.Access) {
-				a.Ephemeral, a.Namespaces, a.Rules = true, []string{"shop"}, []rbacv1.PolicyRule{listPods}
+				a.Ephemeral, a.Namespaces, a.Namespaced.Rules = true, []string{"shop"}, []rbacv1.PolicyRule{listPods}
 			}), hour, false,
 			map[string][]string{
 				"bots": {
@@ -148,7 +196,7 @@ func TestNeeds(t *testing.T) {
 		},
 		"ephemeral, with a Role to bind among those that it may read": {
 			with(func(a *config.Access) {
-				a.Ephemeral, a.Namespaces, a.Rules, a.Roles = true, []string{"shop"}, []rbacv1.PolicyRule{listPods}, []config.Role{{Kind: "Role", Name: "x"}}
+				a.Ephemeral, a.Namespaces, a.Namespaced.Rules, a.Namespaced.Roles = true, []string{"shop"}, []rbacv1.PolicyRule{listPods}, []config.Role{{Kind: "Role", Name: "x"}}
 			}), hour, false,
 			map[string][]string{
 				"bots": {
@@ -175,7 +223,7 @@ func TestNeeds(t *testing.T) {
 		"overlap": {
 			with(func(a *config.Access) {
 				a.Namespaces = []string{"bots"}
-				a.Rules = []rbacv1.PolicyRule{makeAny, getAccounts, {
+				a.Namespaced.Rules = []rbacv1.PolicyRule{makeAny, getAccounts, {
 					Verbs: []string{"delete"}, APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, ResourceNames: []string{"some"},
 				}}
 			}), hour, false,

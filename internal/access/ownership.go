@@ -8,12 +8,14 @@ import (
 	"slices"
 	"strings"
 
+	rbacv1 "k8s.io/api/rbac/v1"
+
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
 // ours finds the fields that we declare in the JSON of managedFields (FieldsV1: "f:" and the field's name).
-var ours = regexp.MustCompile(`"f:(rules|subjects|roleRef|aggregationRule)"`)
+var ours = regexp.MustCompile(`"f:(rules|subjects|roleRef|aggregationRule|automountServiceAccountToken)"`)
 
 // NotOurs is why an object is not this owner's to change, as the cause of an error.
 type NotOurs string
@@ -82,17 +84,14 @@ func (d Desired) contradiction(observed Observed) error {
 	seen := map[Ref]bool{} // the same role in many namespaces is named once
 	for _, o := range d.Objects {
 		role := RoleOf(o)
-		grants := d.Access.Rules
+		grants := d.Access.Place(o.GetNamespace()).Rules
 		if named := observed.Named[role]; named != nil {
 			grants = Rules(named)
 		} else if role.Name != Name(account) {
 			continue
 		}
-		if o.GetNamespace() != "" {
-			grants = rules.InNamespace(grants)
-		}
-		once := Ref{Kind: role.Kind, Name: role.Name}
-		if broken := rules.Format(rules.Overlap(grants, d.Access.MustNot)); len(broken) > 0 && !seen[once] {
+		once := Ref{Kind: RefOf(o).Kind + role.Kind, Name: role.Name}
+		if broken := d.forbidden(o.GetNamespace(), grants); len(broken) > 0 && !seen[once] {
 			seen[once] = true
 			lines = append(append(lines, broken...), fmt.Sprintf("    by %s of %s", RefOf(o), role))
 		}
@@ -104,13 +103,23 @@ func (d Desired) contradiction(observed Observed) error {
 		Hint("take it out of `rules`, name another `role`, or take it out of `must_not`")
 }
 
+// forbidden are the lines of what must_not forbids, of what is granted in a place.
+func (d Desired) forbidden(place string, granted []rbacv1.PolicyRule) []string {
+	if place == "" {
+		return rules.Format(rules.Overlap(granted, d.Access.AllMustNot()))
+	}
+	return rules.Format(rules.Overlap(rules.InNamespace(granted), d.Access.MustNot))
+}
+
 // warnings tell of consequences that a reviewer would ask about.
 func (d Desired) warnings(observed Observed) []string {
 	account, access := d.Access.ServiceAccount, d.Access
 	if !access.Grants() {
-		return nil
+		return []string{fmt.Sprintf("neither `rules` nor `role` is set (an empty value counts as unset): no access is declared, "+
+			"and the credential can do whatever ServiceAccount %s can do already, from earlier runs or from others: "+
+			"set one of them, or see whether the variable behind it is set", account)}
 	}
-	warnings := rules.Caveats(access.Rules, !access.ClusterScope)
+	warnings := append(rules.Caveats(access.Namespaced.Rules, true), rules.Caveats(access.Cluster.Rules, false)...)
 	have := observed.Objects[Ref{Kind: "ServiceAccount", Namespace: account.Namespace, Name: account.Name}]
 	if have != nil && !Managed(have, account) {
 		warnings = append(warnings, fmt.Sprintf(
@@ -119,7 +128,7 @@ func (d Desired) warnings(observed Observed) []string {
 	beyond := slices.DeleteFunc(slices.Clone(access.Namespaces), func(namespace string) bool { return namespace == account.Namespace })
 	var reach string
 	switch {
-	case access.ClusterScope:
+	case !access.Cluster.Empty():
 		reach = "the whole cluster"
 	case len(beyond) > 3:
 		reach = fmt.Sprintf("%d other namespaces", len(beyond))

@@ -186,7 +186,7 @@ func TestTheDefaultServiceAccountIsGrantedNothing(t *testing.T) {
 		refused  bool
 	}{
 		"rules":                   {withRules, true},
-		"a role":                  {func(a *config.Access) { a.Roles = []config.Role{role} }, true},
+		"a role":                  {func(a *config.Access) { a.Namespaced.Roles = []config.Role{role} }, true},
 		"no grant: only a token":  {func(*config.Access) {}, false},
 		"rules, with its consent": {func(a *config.Access) { withRules(a); a.TakeOwnership = true }, false},
 	} {
@@ -204,6 +204,9 @@ func TestWarnings(t *testing.T) {
 	t.Parallel()
 	const pods = "whoever may create pods in namespace bots can be ServiceAccount bots/ci, whose rights reach "
 	const keep = ": keep other workloads out of that namespace"
+	const unset = "neither `rules` nor `role` is set (an empty value counts as unset): no access is declared, " +
+		"and the credential can do whatever ServiceAccount bots/ci can do already, from earlier runs or from others: " +
+		"set one of them, or see whether the variable behind it is set"
 	in := func(namespaces ...string) func(a *config.Access) {
 		return func(a *config.Access) { withRules(a); a.Namespaces = namespaces }
 	}
@@ -213,12 +216,23 @@ func TestWarnings(t *testing.T) {
 		observed func(access.Object) access.Object
 		want     []string
 	}{
-		"in its own namespace":            {in("bots"), asWanted, nil},
-		"in one more":                     {in("bots", "shop"), asWanted, []string{pods + "shop" + keep}},
-		"in others":                       {in("a", "b", "c"), asWanted, []string{pods + "a, b, c" + keep}},
-		"in many others":                  {in("a", "b", "c", "bots", "d"), asWanted, []string{pods + "4 other namespaces" + keep}},
-		"in the whole cluster":            {func(a *config.Access) { in("bots")(a); a.ClusterScope = true }, asWanted, []string{pods + "the whole cluster" + keep}},
-		"no grant":                        {func(*config.Access) {}, foreign, nil},
+		"in its own namespace":        {in("bots"), asWanted, nil},
+		"in one more":                 {in("bots", "shop"), asWanted, []string{pods + "shop" + keep}},
+		"in others":                   {in("a", "b", "c"), asWanted, []string{pods + "a, b, c" + keep}},
+		"in many others":              {in("a", "b", "c", "bots", "d"), asWanted, []string{pods + "4 other namespaces" + keep}},
+		"in the whole cluster":        {func(a *config.Access) { in("bots")(a); toCluster(a) }, asWanted, []string{pods + "the whole cluster" + keep}},
+		"no grant":                    {func(*config.Access) {}, foreign, []string{unset}},
+		"no grant, a new account":     {func(*config.Access) {}, nothing, []string{unset}},
+		"a role alone":                {func(a *config.Access) { in("bots")(a); a.Namespaced = config.Grants{Roles: []config.Role{role}} }, asWanted, nil},
+		"rules for the cluster alone": {func(a *config.Access) { in("a")(a); toCluster(a) }, asWanted, []string{pods + "the whole cluster" + keep}},
+		"both scopes": {func(a *config.Access) {
+			in("bots")(a)
+			a.Cluster.Rules = []rbacv1.PolicyRule{rule("create", "configmaps", "x")}
+		}, asWanted, []string{
+			"create configmaps x: with names this grants creation by server-side apply, with patch, and refuses an ordinary create (POST): " +
+				"leave the names out to allow that",
+			pods + "the whole cluster" + keep,
+		}},
 		"to somebody else's":              {in("bots"), foreign, []string{"ServiceAccount bots/ci was not made by kubemint: whatever else runs as it gains the declared access too"}},
 		"to one that is yet to be made":   {in("bots"), nothing, nil},
 		"of what is held at its owner's":  {in("bots"), edit("Role", func(o access.Object) { grants()(o); annotate(rbacv1.AutoUpdateAnnotationKey, "false")(o) }), []string{"Role bots/kubemint:bots:ci differs from what is declared and is left so, unproven: its annotation rbac.authorization.kubernetes.io/autoupdate is false; + get,list  pods"}},

@@ -3,6 +3,7 @@ package access
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -21,6 +22,12 @@ const (
 	Configured Verb = "configured"
 	Unchanged  Verb = "unchanged"
 	Deleted    Verb = "deleted"
+)
+
+// What a run that failed says of the changes that it did not make, in the log alone.
+const (
+	NotDone   Verb = "not done"
+	Uncertain Verb = "uncertain" // the API server did not answer
 )
 
 // Observed is what was found on the cluster.
@@ -109,9 +116,10 @@ func diff(desired Desired, want, have Object) (change Change, warning string, er
 		return Change{Verb: Unchanged, Ref: ref}, "", nil
 	}
 	if untouchable(have) {
+		held := Change{Verb: Unchanged, Ref: ref, Added: added, Removed: removed, Details: details(want, have)}
 		return Change{Verb: Unchanged, Ref: ref, Held: true},
 			ref.String() + " differs from what is declared and is left so, unproven: its annotation " + rbacv1.AutoUpdateAnnotationKey +
-				" is false" + strings.Join(append([]string{""}, Difference(added, removed, details(want, have))...), "; "), nil
+				" is false" + strings.Join(append([]string{""}, Difference(held)...), "; "), nil
 	}
 	change = Change{
 		Verb: Configured, Ref: ref, Apply: want, Added: added, Removed: removed, Details: details(want, have), TakenFrom: others(have),
@@ -138,8 +146,8 @@ func equal(want, have Object) (same, recreate bool) {
 		haveSubjects, haveRef, _ := binding(have)
 		return wantRef == haveRef && slices.Equal(normal(wantSubjects), normal(haveSubjects)), wantRef != haveRef
 	}
-	if _, isAccount := want.(*corev1.ServiceAccount); isAccount {
-		return true, false
+	if account, isAccount := want.(*corev1.ServiceAccount); isAccount {
+		return !automountDiffers(account, have), false
 	}
 	foreign := aggregated(have) // an apply leaves the aggregationRule where it is: only a new object is without it
 	return !foreign && rules.Equal(Rules(want), Rules(have)), foreign
@@ -151,6 +159,9 @@ func details(want, have Object) (lines []string) {
 	if old, now := have.GetAnnotations()[AnnotationOwner], want.GetAnnotations()[AnnotationOwner]; old != now {
 		add("-", "owner", nameless(old))
 		add("+", "owner", nameless(now))
+	}
+	if account, isAccount := want.(*corev1.ServiceAccount); isAccount && automountDiffers(account, have) {
+		add("+", "automountServiceAccountToken", strconv.FormatBool(*account.AutomountServiceAccountToken))
 	}
 	wanted, wantRef, isBinding := binding(want)
 	if !isBinding {
@@ -174,15 +185,19 @@ func details(want, have Object) (lines []string) {
 	return lines
 }
 
-// Difference are the lines of a change set below an object.
-func Difference(added, removed []rbacv1.PolicyRule, details []string) (lines []string) {
-	for _, rule := range rules.Format(added) {
+// Difference are the lines of a change set below an object, in the shorthand.
+func Difference(change Change) (lines []string) {
+	format := rules.Format
+	if change.Ref.Kind == "ClusterRole" {
+		format = rules.FormatCluster
+	}
+	for _, rule := range format(change.Added) {
 		lines = append(lines, "+ "+rule)
 	}
-	for _, rule := range rules.Format(removed) {
+	for _, rule := range format(change.Removed) {
 		lines = append(lines, "- "+rule)
 	}
-	return append(lines, details...)
+	return append(lines, change.Details...)
 }
 
 // aggregated roles get their rules from others: the controller would overwrite ours.

@@ -12,7 +12,7 @@ import (
 
 // before is what an earlier run made in shop and web, by rules and by a role; change is made to what is in shop.
 func before(change func(o access.Object)) []access.Object {
-	earlier := access.Desire(declared(func(a *config.Access) { withRules(a); a.Roles = []config.Role{role} }), marks)
+	earlier := access.Desire(declared(func(a *config.Access) { withRules(a); a.Namespaced.Roles = []config.Role{role} }), marks)
 	return cluster(earlier, func(o access.Object) access.Object {
 		if o.GetNamespace() == "shop" {
 			change(o)
@@ -33,7 +33,11 @@ func TestPrune(t *testing.T) {
 	shop, web := append([]string{inShop}, bindings("shop")...), append([]string{inWeb}, bindings("web")...)
 	all := append(append([]string{}, shop...), web...)
 	in := func(namespaces ...string) func(a *config.Access) {
-		return func(a *config.Access) { withRules(a); a.Namespaces = namespaces; a.Roles = []config.Role{role} }
+		return func(a *config.Access) {
+			withRules(a)
+			a.Namespaces = namespaces
+			a.Namespaced.Roles = []config.Role{role}
+		}
 	}
 	for name, tt := range map[string]struct {
 		declared func(a *config.Access)
@@ -46,8 +50,8 @@ func TestPrune(t *testing.T) {
 		"a namespace is not":           {in("web"), annotate(), shop, 0, 0},
 		"no namespace is":              {in("bots"), annotate(), all, 0, 0},
 		"a role is not":                {func(a *config.Access) { withRules(a) }, annotate(), []string{shop[2], web[2]}, 0, 0},
-		"the rules are not":            {func(a *config.Access) { a.Roles = []config.Role{role} }, annotate(), []string{shop[0], shop[1], web[0], web[1]}, 0, 0},
-		"at the cluster scope instead": {func(a *config.Access) { withRules(a); a.ClusterScope = true }, annotate(), all, 0, 0},
+		"the rules are not":            {func(a *config.Access) { a.Namespaced.Roles = []config.Role{role} }, annotate(), []string{shop[0], shop[1], web[0], web[1]}, 0, 0},
+		"at the cluster scope instead": {func(a *config.Access) { withRules(a); toCluster(a) }, annotate(), all, 0, 0},
 		"another owner's":              {in("bots"), annotate("kubemint/owner", "github:acme/web"), web, 3, 0},
 		"another job's":                {in("bots"), annotate("kubemint/job", "test"), web, 3, 0},
 		"another run's":                {in("bots"), annotate("kubemint/run", "16", "kubemint/commit", "0ld"), all, 0, 0},

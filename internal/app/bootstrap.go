@@ -123,6 +123,20 @@ func (r *run) bootstrap(given options) error {
 	return r.print(lines...)
 }
 
+const wholeCluster = "the whole cluster"
+
+// nameReach names where access is declared, for a person.
+func nameReach(declared config.Access) string {
+	namespaces := strings.Join(declared.Namespaces, ", ")
+	switch {
+	case declared.Cluster.Empty():
+		return namespaces
+	case declared.Namespaced.Empty():
+		return wholeCluster
+	}
+	return namespaces + " and " + wholeCluster
+}
+
 // declaredOffline completes the declared access as mint does, or by `default` where there is no source.
 func (r *run) declaredOffline() (config.Access, error) {
 	if len(r.cfg.Access.Namespaces) > 0 {
@@ -167,14 +181,11 @@ func manifests(account types.NamespacedName, need access.Need, subjects []rbacv1
 func (r *run) remarks(desired access.Desired, given options, secret string) (lines []string) {
 	declared := desired.Access
 	say := func(format string, args ...any) { lines = append(lines, fmt.Sprintf("# "+format, args...)) }
-	flavour, reach := "the first run included", strings.Join(declared.Namespaces, ", ")
+	flavour := "the first run included"
 	if given.steady {
 		flavour = "once ServiceAccount, roles and bindings are as declared (--steady)"
 	}
-	if declared.ClusterScope {
-		reach = "the whole cluster"
-	}
-	say("The least rights of a runner that mints credentials of ServiceAccount %s for %s,", declared.ServiceAccount, reach)
+	say("The least rights of a runner that mints credentials of ServiceAccount %s for %s,", declared.ServiceAccount, nameReach(declared))
 	say("%s. For an administrator:  kubectl apply -f -", flavour)
 	if len(given.subjects) == 0 {
 		say("There are no bindings, since no --subject was given: " + subjectForms)
@@ -218,7 +229,7 @@ func (h holder) advice() []string {
 	if h.Access.Ephemeral || (h.permanent() && !h.steady) {
 		lines = append(lines, "Keep what others use out of "+h.home()+".")
 	}
-	if !h.steady && slices.ContainsFunc(h.Access.Rules, reachesSecrets) {
+	if !h.steady && slices.ContainsFunc(h.Access.AllRules(), reachesSecrets) {
 		lines = append(lines, "The declared rules hold rights on Secrets, and so does the runner: "+
 			"it may give away only what it holds.")
 	}

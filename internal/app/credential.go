@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -60,12 +59,20 @@ func (m *minting) createLease(ctx context.Context, early bool) error {
 	return m.saveReceipt()
 }
 
-// withoutLease adds the way out where the runner's identity may not make what a lease consists of.
+// withoutLease adds the way out where the runner's identity may not make what a lease consists of, or a policy of the
+// cluster refuses that.
 func (m *minting) withoutLease(err error) error {
-	if _, denied := errors.AsType[*cluster.Denial](err); !denied || m.desired.Ephemeral() {
+	const remedy = "or set `revoke: false`, and the token lives to its expiry without a lease"
+	_, denied := errors.AsType[*cluster.Denial](err)
+	switch {
+	case m.desired.Ephemeral():
 		return err
+	case denied:
+		return hint(err, problem.Rights, remedy)
+	case cluster.PolicyDenied(err):
+		return hint(err, problem.Mint, remedy)
 	}
-	return hint(err, problem.Rights, "or set `revoke: false`, and the token lives to its expiry without a lease")
+	return err
 }
 
 // bond creates the lease's Secret.
@@ -85,20 +92,11 @@ func (m *minting) credential(ctx context.Context) error {
 	if err := m.mintToken(ctx); err != nil {
 		return err
 	}
-	asked, granted := m.cfg.Token, short(m.minted.ExpiresAt.Sub(m.minted.Claims.IssuedAt).Round(10*time.Second))
-	m.log.Printf("minted a token for %s (asked %s, granted %s, expires %s, id %s)", m.desired.Access.ServiceAccount,
-		asked.Asked, granted, m.minted.ExpiresAt.Format(time.RFC3339), m.minted.Claims.ID)
-	if !m.minted.Shortened(asked.Duration) {
-		return nil
-	}
-	const caps = "EKS and AKS give no token over 24 h, GKE none over 48 h; elsewhere see --service-account-max-token-expiration"
-	cause := fmt.Sprintf("the API server granted %s of the %s asked for", granted, asked.Asked)
-	if asked.Strict {
-		return problem.Newf(problem.Mint, "mint token for "+m.desired.Access.ServiceAccount.String(), "%s", cause).
-			Hint("ask for a `duration` that the cluster grants: %s", caps).
+	if asked := m.cfg.Token; asked.Strict && m.minted.Shortened(asked.Duration) {
+		return problem.Newf(problem.Mint, "mint token for "+m.desired.Access.ServiceAccount.String(), "%s", m.shortened()).
+			Hint("ask for a `duration` that the cluster grants: %s", lifetimeCaps).
 			Hint("or leave `on_shortened` out, and the shortened token is used")
 	}
-	m.log.Warnf("%s (%s)", cause, caps)
 	return nil
 }
 
@@ -207,7 +205,6 @@ func (m *minting) permanentToken(ctx context.Context) error {
 		return m.client.Explain(problem.Mint, "await token in Secret "+m.permanent.Namespace+"/"+m.permanent.Name, err)
 	}
 	m.minted = minted
-	m.log.Printf("the token of %s in Secret %s/%s never expires (id %s)", account, m.permanent.Namespace, m.permanent.Name, minted.Claims.ID)
 	return nil
 }
 

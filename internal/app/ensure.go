@@ -73,9 +73,13 @@ func (m *minting) change(ctx context.Context, change access.Change) error {
 	for try := 1; ; try++ {
 		op, err := m.carryOut(ctx, change)
 		switch {
+		case err == nil:
+			m.outcome.did(change)
+			return nil
 		case !cluster.Conflict(err) || try == changeTries:
 			return m.client.Explain(problem.Mint, op+" "+change.Ref.String(), err)
-		case change.Apply == nil: // a leftover that is another object by now: the next run looks at that one
+		case change.Apply == nil: // a leftover that is another object by now
+			m.log.Printf("note: %s was changed by somebody else meanwhile, and is left to the next run", change.Ref)
 			return nil
 		}
 		if change, err = m.planAnew(ctx, change); err != nil {
@@ -93,8 +97,10 @@ func (m *minting) carryOut(ctx context.Context, change access.Change) (op string
 	}
 	if change.Delete != nil {
 		if err := m.client.Delete(ctx, change.Delete); err != nil && !cluster.Missing(err) {
+			m.outcome.failed(change.Ref, err)
 			return "delete", err
 		}
+		m.outcome.did(access.Change{Verb: access.Deleted, Ref: change.Ref, Removed: change.Removed})
 	}
 	if change.Apply == nil || change.Delete != nil && m.client.IsDry() {
 		return "", nil
@@ -102,6 +108,9 @@ func (m *minting) carryOut(ctx context.Context, change access.Change) (op string
 	err = m.client.Apply(ctx, change.Apply, change.Force)
 	if m.unknown(change, err) {
 		return "", nil
+	}
+	if err != nil {
+		m.outcome.failed(change.Ref, err)
 	}
 	return "apply", err
 }
@@ -127,7 +136,6 @@ func (m *minting) planAnew(ctx context.Context, change access.Change) (access.Ch
 	m.replan.Lock()
 	defer m.replan.Unlock()
 	m.plan.Changes[slices.IndexFunc(m.plan.Changes, func(c access.Change) bool { return c.Ref == anew.Ref })] = anew
-	m.log.Printf("note: %s was changed by somebody else meanwhile, and now:", anew.Ref)
-	m.log.Show(access.Plan{Changes: []access.Change{anew}})
+	m.log.Printf("note: %s was changed by somebody else meanwhile, and is planned again", anew.Ref)
 	return anew, nil
 }

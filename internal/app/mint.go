@@ -34,6 +34,7 @@ type minting struct {
 	plan      access.Plan
 	replan    sync.Mutex          // while changes are carried out, some are planned anew
 	planned   map[access.Ref]bool // of a dry run: what it would create, or narrow
+	outcome   outcome
 	output    *output
 	lease     *coordinationv1.Lease // nil with revoke: false, and for a permanent token
 	leased    bool                  // the lease is on the server
@@ -116,11 +117,14 @@ func (m *minting) steps(ctx context.Context) (err error) {
 	if err := m.observe(ctx); err != nil {
 		return err
 	}
-	m.showPlan()
+	m.warn()
 	m.prover.widen(ctx, m.fresh())
-	if err := m.ensure(ctx); err != nil {
+	err = m.ensure(ctx)
+	m.showDone(err != nil)
+	if err != nil {
 		return err
 	}
+	m.reportToken()
 	if m.private {
 		m.written.TokenFile = tokenFile(m.output.path)
 	}

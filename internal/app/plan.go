@@ -2,10 +2,12 @@ package app
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/platform"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/token"
@@ -29,7 +31,8 @@ func (m *minting) dryRun(ctx context.Context) error {
 	}
 	m.client = m.client.Dry()
 	err = m.apply(ctx, m.askable(), m.mayMint)
-	m.showPlan()
+	m.warn()
+	m.log.ShowPlanned(m.plan)
 	if err != nil {
 		return err
 	}
@@ -57,8 +60,11 @@ func (m *minting) mayMint(ctx context.Context) error {
 			continue
 		}
 		lacks, err := token.Lacks(ctx, m.client, need.Namespace, need.Rules)
-		if err != nil || len(lacks) == 0 {
+		if err != nil {
 			return m.client.Explain(problem.Mint, "ask what the runner's identity may do", err)
+		}
+		if len(lacks) == 0 {
+			return m.admitted(ctx)
 		}
 		return problem.Newf(problem.Rights, "mint token for "+account.String(),
 			"the runner's identity lacks these rules in namespace %s", need.Namespace).Detail(pasteable(lacks)...).
@@ -67,7 +73,31 @@ func (m *minting) mayMint(ctx context.Context) error {
 	return nil
 }
 
-func (m *minting) showPlan() {
-	m.log.List("warning: ", m.plan.Warnings)
-	m.log.Show(m.plan)
+// admitted asks admission for what the token will depend on: lease and Secret, or the Secret of a permanent token. In a
+// namespace that is only planned there is nobody to ask.
+func (m *minting) admitted(ctx context.Context) error {
+	account := m.desired.Access.ServiceAccount
+	switch asked := m.cfg.Token; {
+	case m.planned[access.Ref{Kind: "Namespace", Name: account.Namespace}]:
+	case asked.Duration == config.Permanent:
+		secret := token.NewPermanent(account, m.desired.Marks)
+		err := m.client.Apply(ctx, secret, false)
+		if cluster.Conflict(err) { // it is there
+			return nil
+		}
+		err = m.client.Explain(problem.Mint, "create Secret "+secret.Namespace+"/"+secret.Name, err)
+		if _, denied := errors.AsType[*cluster.Denial](err); denied { // an identity for steady runs need not make it
+			return nil
+		}
+		return err
+	case asked.Revoke:
+		lease := token.NewLease(account, m.desired.Marks, m.now(), asked.Duration)
+		name := lease.Namespace + "/" + lease.Name
+		if err := token.CreateLease(ctx, m.client, lease); err != nil {
+			return m.withoutLease(m.client.Explain(problem.Mint, "create Lease "+name, err))
+		}
+		err := token.Bond(ctx, m.client, lease)
+		return m.withoutLease(m.client.Explain(problem.Mint, "create Secret "+name, err))
+	}
+	return nil
 }

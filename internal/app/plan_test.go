@@ -17,7 +17,7 @@ func parse(t *testing.T, shorthand string) []rbacv1.PolicyRule {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return parsed
+	return parsed.Rules
 }
 
 // A dry run cannot ask about what lies in a namespace that is not there yet.

@@ -215,7 +215,9 @@ func (m *minting) unbind(ctx context.Context, namespace string, err error) error
 		}
 		if m.client.Delete(ctx, change.Apply) != nil {
 			err = hint(err, problem.Rights, "the binding could not be taken back: have an administrator delete "+change.Ref.String())
+			continue
 		}
+		m.log.Show(access.Plan{Changes: []access.Change{{Verb: access.Deleted, Ref: change.Ref}}})
 	}
 	return err
 }
@@ -223,19 +225,19 @@ func (m *minting) unbind(ctx context.Context, namespace string, err error) error
 // claim is what is proved in a namespace, or at cluster scope.
 func (m *minting) claim(namespace string) token.Claim {
 	declared := m.desired.Access
-	claim := token.Claim{Namespace: namespace, MustNot: declared.MustNot}
-	if (namespace == "") == declared.ClusterScope {
-		m.granted(&claim)
-	}
+	claim := token.Claim{Namespace: namespace}
+	m.granted(&claim)
 	if namespace == "" {
 		claim.Namespace = token.EveryNamespace
-	} else {
-		claim.Rules, claim.MustNot = rules.InNamespace(claim.Rules), rules.InNamespace(claim.MustNot)
+		claim.MustNot = declared.AllMustNot()
+		return claim
 	}
+	claim.Rules = rules.InNamespace(claim.Rules)
+	claim.MustNot = rules.InNamespace(declared.MustNot)
 	return claim
 }
 
-// granted adds what the declared access grants: the declared rules, and those of the bound roles that could be read. What
+// granted adds what the declared access grants in that place: the declared rules, and those of the bound roles that could be read. What
 // an administrator has asked to leave as it is proves nothing.
 func (m *minting) granted(claim *token.Claim) {
 	fresh := map[access.Ref]bool{} // roles of bindings that this run has written
@@ -249,14 +251,15 @@ func (m *minting) granted(claim *token.Claim) {
 			fresh[access.RoleOf(change.Apply)] = true
 		}
 	}
-	account := m.desired.Access.ServiceAccount
+	account, declared := m.desired.Access.ServiceAccount, m.desired.Access.Place(claim.Namespace)
 	if !held[access.Name(account)] {
-		claim.Rules = slices.Clone(m.desired.Access.Rules)
+		claim.Rules = slices.Clone(declared.Rules)
 	}
-	for _, ref := range m.desired.Named {
-		if ref.Namespace != "" && ref.Namespace != claim.Namespace || held[access.BindingName(account, ref.Kind, ref.Name)] {
+	for _, role := range declared.Roles {
+		if held[access.BindingName(account, role.Kind, role.Name)] {
 			continue
 		}
+		ref := access.NamedRef(role, claim.Namespace)
 		if role := m.observed.Named[ref]; role != nil {
 			claim.Rules = append(claim.Rules, access.Rules(role)...)
 			continue

@@ -33,8 +33,10 @@ func TestClaimBesideWhatIsHeld(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			declared := config.Access{
-				ServiceAccount: account, Namespaces: []string{"shop", "web"}, Rules: parse(t, "get pods"),
-				Roles: []config.Role{{Kind: "ClusterRole", Name: "view"}, {Kind: "ClusterRole", Name: "gone"}},
+				ServiceAccount: account, Namespaces: []string{"shop", "web"}, Namespaced: config.Grants{
+					Rules: parse(t, "get pods"),
+					Roles: []config.Role{{Kind: "ClusterRole", Name: "view"}, {Kind: "ClusterRole", Name: "gone"}},
+				},
 			}
 			m := &minting{desired: access.Desire(declared, access.Marks{})}
 			m.observed.Named = map[access.Ref]access.Object{view: &rbacv1.ClusterRole{Rules: parse(t, "list services\nget /metrics")}}

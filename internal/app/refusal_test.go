@@ -62,7 +62,7 @@ func TestPasteableReadsBack(t *testing.T) {
 	t.Parallel()
 	want := parse(t, "get,list pods,secrets a:b\n* *.batch\nget /healthz")
 	lines := pasteable(want)
-	if got, err := rules.Parse(strings.Join(lines, "\n")); err != nil || !rules.Equal(got, want) {
+	if got, err := rules.Parse(strings.Join(lines, "\n")); err != nil || !rules.Equal(got.Rules, want) {
 		t.Errorf("%q\n%v, %v", lines, got, err)
 	}
 	if len(lines) != len(want) {
@@ -104,7 +104,10 @@ func lacking(t *testing.T, has map[string][]rbacv1.PolicyRule, code int) (*minti
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	declared := config.Access{ServiceAccount: types.NamespacedName{Namespace: "shop", Name: "ci"}, Namespaces: []string{"shop", "web"}, Rules: parse(t, "get pods")}
+	declared := config.Access{
+		ServiceAccount: types.NamespacedName{Namespace: "shop", Name: "ci"}, Namespaces: []string{"shop", "web"},
+		Namespaced: config.Grants{Rules: parse(t, "get pods")},
+	}
 	m := &minting{
 		run:    &run{cfg: &config.Config{Token: config.Token{Duration: 1}}, log: console.New(&bytes.Buffer{}), platform: platform.Detect(platform.Environment{Getenv: func(string) string { return "" }})},
 		client: client, desired: access.Desire(declared, access.Marks{}),

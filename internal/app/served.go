@@ -16,7 +16,7 @@ import (
 // does not serve yet may be what the pipeline is about to install; an obvious slip is refused.
 func (m *minting) checkServed(ctx context.Context) error {
 	declared := m.desired.Access
-	if _, unknown := rules.Unserved(slices.Concat(declared.Rules, declared.MustNot), nil); len(unknown) == 0 {
+	if _, unknown := rules.Unserved(slices.Concat(declared.AllRules(), declared.AllMustNot()), nil); len(unknown) == 0 {
 		return nil
 	}
 	served, err := m.client.Discover(ctx)
@@ -31,7 +31,7 @@ func (m *minting) checkServed(ctx context.Context) error {
 	for _, each := range []struct {
 		input string
 		rules []rbacv1.PolicyRule
-	}{{"rules", declared.Rules}, {"must_not", declared.MustNot}} {
+	}{{"rules", declared.AllRules()}, {"must_not", declared.AllMustNot()}} {
 		faults, notes := rules.Unserved(each.rules, served)
 		for _, fault := range faults {
 			errs = append(errs, problem.New(problem.Config, "input "+each.input, fault))

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/console"
 )
 
@@ -14,8 +15,6 @@ func (m *minting) summary() console.Summary {
 	declared := m.desired.Access
 	s := console.Summary{
 		Account: declared.ServiceAccount.String(),
-		Grants:  declared.Grants(),
-		Rules:   slices.Clone(declared.Rules),
 		Plan:    m.plan,
 		Facts: []console.Fact{
 			{Name: "Cluster", Value: console.Code(m.written.Server)},
@@ -26,24 +25,43 @@ func (m *minting) summary() console.Summary {
 			{Name: "Context", Value: console.Code(m.written.Name)},
 		},
 	}
-	for _, role := range declared.Roles {
-		bound := console.Bound{Kind: role.Kind, Name: role.Name}
-		for ref, object := range m.observed.Named {
-			if ref.Kind == role.Kind && ref.Name == role.Name {
-				s.Rules = append(s.Rules, access.Rules(object)...)
-				bound.Read = true
-			}
-		}
-		s.Roles = append(s.Roles, bound)
+	if !declared.Namespaced.Empty() {
+		s.Access = append(s.Access, m.mayDo(m.namespaces(), declared.Namespaced))
+	}
+	if !declared.Cluster.Empty() {
+		s.Access = append(s.Access, m.mayDo(wholeCluster, declared.Cluster))
 	}
 	return s
 }
 
-func (m *minting) reach() console.Markdown {
-	declared := m.desired.Access
-	if declared.ClusterScope {
-		return "the whole cluster"
+// mayDo is what was granted in one place: the declared rules, and those of the bound roles that could be read.
+func (m *minting) mayDo(where console.Markdown, granted config.Grants) console.Access {
+	may := console.Access{Where: where, Rules: slices.Clone(granted.Rules)}
+	for _, role := range granted.Roles {
+		bound := console.Bound{Kind: role.Kind, Name: role.Name}
+		for ref, object := range m.observed.Named {
+			if ref.Kind == role.Kind && ref.Name == role.Name {
+				may.Rules = append(may.Rules, access.Rules(object)...)
+				bound.Read = true
+			}
+		}
+		may.Roles = append(may.Roles, bound)
 	}
+	return may
+}
+
+func (m *minting) reach() console.Markdown {
+	switch declared := m.desired.Access; {
+	case declared.Cluster.Empty():
+		return m.namespaces()
+	case declared.Namespaced.Empty():
+		return wholeCluster
+	}
+	return m.namespaces() + " and " + wholeCluster
+}
+
+func (m *minting) namespaces() console.Markdown {
+	declared := m.desired.Access
 	const shown = 10
 	names := declared.Namespaces
 	if more := len(names) - shown; more > 0 {

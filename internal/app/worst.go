@@ -2,7 +2,6 @@ package app
 
 import (
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -77,12 +76,11 @@ func (h holder) secrets() []string {
 	}
 	can := []string{"make any Secret in " + h.home() + ", also one that a controller there obeys"}
 	made := "make a token Secret for any ServiceAccount of " + h.home()
-	reach := h.everywhere() || h.Access.ClusterScope ||
-		slices.Contains(h.Access.Namespaces, h.Access.ServiceAccount.Namespace)
+	near := h.near()
 	switch {
-	case reach && slices.ContainsFunc(h.Access.Rules, readsSecrets):
+	case slices.ContainsFunc(near.Rules, readsSecrets):
 		can = append(can, made+", read it by the declared rules, and so be that account")
-	case reach && len(h.Access.Roles) > 0:
+	case len(near.Roles) > 0:
 		can = append(can, made+", and be that account if a bound role can read Secrets (edit and admin can)")
 	default:
 		can = append(can, made+", which these rights do not let it read")
@@ -94,12 +92,22 @@ func (h holder) secrets() []string {
 	return can
 }
 
+// near is what is declared for where the ServiceAccount can be.
+func (h holder) near() config.Grants {
+	near := h.Access.Cluster
+	if h.everywhere() || slices.Contains(h.Access.Namespaces, h.Access.ServiceAccount.Namespace) {
+		near.Rules = h.Access.AllRules()
+		near.Roles = slices.Concat(near.Roles, h.Access.Namespaced.Roles)
+	}
+	return near
+}
+
 // objects are what a first run makes or changes.
 func (h holder) objects() []string {
 	var can []string
-	reach := strings.Join(h.Access.Namespaces, ", ")
-	if h.Access.ClusterScope || h.everywhere() {
-		reach = "the whole cluster"
+	reach := nameReach(h.Access)
+	if h.everywhere() {
+		reach = wholeCluster
 	}
 	if h.Access.Grants() {
 		can = append(can, "hold the declared rules and roles itself, "+
@@ -133,7 +141,8 @@ func readsSecrets(rule rbacv1.PolicyRule) bool {
 // cannot is what the rights leave out on purpose, where nothing that is declared adds it again.
 func (h holder) cannot() []string {
 	others := h.Access.Ephemeral || h.permanent() || h.everywhere() // it can be accounts that may have more
-	if others || len(h.Access.Roles) > 0 || slices.ContainsFunc(h.Access.Rules, reachesSecrets) {
+	if others || len(h.Access.Cluster.Roles)+len(h.Access.Namespaced.Roles) > 0 ||
+		slices.ContainsFunc(h.Access.AllRules(), reachesSecrets) {
 		return nil
 	}
 	return []string{"It can neither read, change nor delete a Secret, nor give away other rights."}

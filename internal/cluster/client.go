@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 	"sync/atomic"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -80,7 +81,7 @@ func New(config *rest.Config) (*Client, error) {
 // Server is the URL of the API server, for messages.
 func (c *Client) Server() string { return c.server }
 
-// Dry is the same client, but that the API server carries out nothing of what it is asked to apply or delete: it answers
+// Dry is the same client, but that the API server carries out nothing of what it is asked to create, apply or delete: it answers
 // what it would, admission and escalation check included. Such a client requests no token, since what the API server
 // returns to a dry run of that is alive.
 func (c *Client) Dry() *Client {
@@ -124,8 +125,14 @@ func (c *Client) List(ctx context.Context, kind, namespace string, options metav
 // Create makes o, or asks the review that o is, and reads the answer into o.
 func (c *Client) Create(ctx context.Context, o access.Object) error {
 	ref, sent := access.RefOf(o), o.DeepCopyObject()
+	options := &metav1.CreateOptions{}
+	if !strings.HasSuffix(ref.Kind, "Review") { // which makes nothing
+		options.DryRun = c.dryRun
+	}
 	defer setKind(o, ref.Kind)
-	return c.tries(ctx, sendToTheEnd, o, func() *rest.Request { return c.at(ref, http.MethodPost).Body(sent) })
+	return c.tries(ctx, sendToTheEnd, o, func() *rest.Request {
+		return c.at(ref, http.MethodPost).VersionedParams(options, c.params).Body(sent)
+	})
 }
 
 // noVersion is a resourceVersion that no object has: the API server ignores it where there is no object, and answers 409

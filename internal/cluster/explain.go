@@ -46,6 +46,10 @@ func (c *Client) explain(phase problem.Code, op string, err error) *problem.Erro
 		if !c.heard.Load() {
 			phase = problem.Source // what never answers is out of reach
 		}
+		if hook := silentWebhook(status.Message); hook != "" {
+			return problem.Newf(phase, op, "not carried out in time: %w", err).
+				Hint("the admission webhook %s does not answer the API server: whoever runs the cluster knows what serves it", hook)
+		}
 		if answered {
 			return problem.Newf(phase, op, "not carried out in time: %w", err).
 				Hint("raise `timeout`, or see why %s fails or has too many requests (its priority levels, for this runner's identity)", c.server)
@@ -76,6 +80,10 @@ func (c *Client) answered(phase problem.Code, op string, status metav1.Status) *
 		return nobody(op, user)
 	}
 	p := problem.New(phase, op, said{&apierrors.StatusError{ErrStatus: status}})
+	if deniedByPolicy(status.Message) {
+		p.Code = problem.Mint
+		return p.Hint(policyHint)
+	}
 	switch status.Reason { //nolint:exhaustive // the others have no remedy of their own
 	case metav1.StatusReasonUnauthorized:
 		p.Code, p.Cause = problem.Source, errors.New("the API server does not accept the runner's credential (401 Unauthorized)")
@@ -104,7 +112,7 @@ func (c *Client) answered(phase problem.Code, op string, status metav1.Status) *
 	switch {
 	case len(p.Hints) > 0:
 	case status.Reason == metav1.StatusReasonForbidden, status.Reason == metav1.StatusReasonInvalid:
-		p.Hint("a policy, a quota or a limit of the cluster refuses it: whoever runs the cluster knows which")
+		p.Hint(policyHint)
 	default:
 		p.Hint("the cluster may have changed meanwhile: run again")
 	}

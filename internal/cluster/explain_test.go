@@ -197,11 +197,11 @@ func TestRemediesReadBackAsRules(t *testing.T) {
 		t.Fatal("not explained")
 	}
 	_, paste, _ := strings.Cut(denied.Hints[0], ":  ")
-	if got, err := rules.Parse("- " + paste); err != nil || strings.Join(rules.Format(got), "") != "create,patch  roles.rbac.authorization.k8s.io" {
-		t.Errorf("%s: %q, %v", paste, rules.Format(got), err)
+	if got, err := rules.Parse("- " + paste); err != nil || strings.Join(rules.Format(got.Rules), "") != "create,patch  roles.rbac.authorization.k8s.io" {
+		t.Errorf("%s: %q, %v", paste, rules.Format(got.Rules), err)
 	}
 	lines := strings.Join(refused.Details, "\n")
-	if got, err := rules.Parse(lines); err != nil || len(got) != 1 || got[0].ResourceNames[0] != "x:y" || got[0].Verbs[0] != "*" {
+	if got, err := rules.Parse(lines); err != nil || len(got.Rules) != 1 || got.Rules[0].ResourceNames[0] != "x:y" || got.Rules[0].Verbs[0] != "*" {
 		t.Errorf("%s: %v, %v", lines, got, err)
 	}
 }

@@ -25,7 +25,10 @@ const rbac = "/apis/rbac.authorization.k8s.io/v1/"
 func desire(n int) access.Desired {
 	declared := config.Access{
 		ServiceAccount: types.NamespacedName{Namespace: "bots", Name: "ci"}, CreateServiceAccount: true,
-		Rules: []rbacv1.PolicyRule{{Verbs: []string{"get"}, APIGroups: []string{""}, Resources: []string{"pods"}}}, Roles: []config.Role{{Kind: "ClusterRole", Name: "edit"}},
+		Namespaced: config.Grants{
+			Rules: []rbacv1.PolicyRule{{Verbs: []string{"get"}, APIGroups: []string{""}, Resources: []string{"pods"}}},
+			Roles: []config.Role{{Kind: "ClusterRole", Name: "edit"}},
+		},
 	}
 	for i := range n {
 		declared.Namespaces = append(declared.Namespaces, fmt.Sprintf("n%02d", i))

@@ -40,7 +40,7 @@ func TestAMissingRoleIsToldWithItsNeighbours(t *testing.T) {
 			t.Parallel()
 			s := holding(t, tt.paths)
 			desired := access.Desire(config.Access{
-				ServiceAccount: types.NamespacedName{Namespace: "bots", Name: "ci"}, Namespaces: []string{"shop"}, Roles: []config.Role{tt.role},
+				ServiceAccount: types.NamespacedName{Namespace: "bots", Name: "ci"}, Namespaces: []string{"shop"}, Namespaced: config.Grants{Roles: []config.Role{tt.role}},
 			}, access.Marks{})
 			_, _, err := connect(t, s.config()).Observe(t.Context(), desired, parallel.Each)
 			if diff := cmp.Diff("exit 4: "+tt.want, explained(t, err)); diff != "" {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -43,13 +44,22 @@ type Access struct {
 	ServiceAccount       types.NamespacedName
 	CreateServiceAccount bool
 	CreateNamespace      bool
-	Ephemeral            bool // the ServiceAccount's name is a prefix until the run completes it
-	Roles                []Role
-	Rules                []rbacv1.PolicyRule
-	MustNot              []rbacv1.PolicyRule // none of it may be allowed
-	ClusterScope         bool
+	Ephemeral            bool                // the ServiceAccount's name is a prefix until the run completes it
+	Namespaced           Grants              // in each of the namespaces
+	Cluster              Grants              // at cluster scope
+	MustNot              []rbacv1.PolicyRule // none of it may be allowed, anywhere
+	ClusterMustNot       []rbacv1.PolicyRule // none of it may be allowed at cluster scope
 	TakeOwnership        bool
 }
+
+// Grants is what is granted in one place.
+type Grants struct {
+	Roles []Role
+	Rules []rbacv1.PolicyRule
+}
+
+// Empty says whether nothing is granted.
+func (g Grants) Empty() bool { return len(g.Roles) == 0 && len(g.Rules) == 0 }
 
 // Role names an existing role to bind.
 type Role struct {
@@ -67,7 +77,23 @@ func (a Access) In(contextNamespace string) Access {
 }
 
 // Grants says whether any RBAC object is declared. Without role and rules the token carries what the ServiceAccount has.
-func (a Access) Grants() bool { return len(a.Roles) > 0 || len(a.Rules) > 0 }
+func (a Access) Grants() bool { return !a.Namespaced.Empty() || !a.Cluster.Empty() }
+
+// Place is what is granted in a namespace, or at cluster scope, which is "".
+func (a Access) Place(namespace string) Grants {
+	if namespace == "" {
+		return a.Cluster
+	}
+	return a.Namespaced
+}
+
+// AllRules are the declared rules, wherever they are granted.
+func (a Access) AllRules() []rbacv1.PolicyRule {
+	return slices.Concat(a.Namespaced.Rules, a.Cluster.Rules)
+}
+
+// AllMustNot are the rules of which the credential must not have any, wherever that holds.
+func (a Access) AllMustNot() []rbacv1.PolicyRule { return slices.Concat(a.MustNot, a.ClusterMustNot) }
 
 // Token is the token as asked for.
 type Token struct {

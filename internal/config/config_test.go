@@ -101,31 +101,61 @@ func TestLoadValid(t *testing.T) {
 		"a ServiceAccount elsewhere":   {inputs("service_account", "bots/ci"), func(c *config.Config) { c.Access.ServiceAccount = types.NamespacedName{Namespace: "bots", Name: "ci"} }},
 		"create_service_account":       {inputs("create_service_account", "False"), func(c *config.Config) { c.Access.CreateServiceAccount = false }},
 		"create_namespace":             {inputs("create_namespace", " true\n"), func(c *config.Config) { c.Access.CreateNamespace = true }},
-		"a bare role is a ClusterRole": {inputs("role", "edit"), func(c *config.Config) { c.Access.Roles = []config.Role{{"ClusterRole", "edit"}} }},
+		"a bare role is a ClusterRole": {inputs("role", "edit"), func(c *config.Config) { c.Access.Namespaced.Roles = []config.Role{{"ClusterRole", "edit"}} }},
 		"roles of both kinds, each once": {inputs("role", "clusterrole/edit,Role/deployer\nedit role/deployer ClusterRole/edit"), func(c *config.Config) {
-			c.Access.Roles = []config.Role{{"ClusterRole", "edit"}, {"Role", "deployer"}}
+			c.Access.Namespaced.Roles = []config.Role{{"ClusterRole", "edit"}, {"Role", "deployer"}}
 		}},
-		"a role with colons": {inputs("role", "system:node"), func(c *config.Config) { c.Access.Roles = []config.Role{{"ClusterRole", "system:node"}} }},
-		"rules":              {inputs("rules", "get pods"), func(c *config.Config) { c.Access.Rules = []rbacv1.PolicyRule{pods} }},
-		"rules in a file":    {inputs("rules", " @ ci/rules.txt\n"), func(c *config.Config) { c.Access.Rules = []rbacv1.PolicyRule{pods} }},
-		"rules as YAML":      {inputs("rules", "- verbs: [get]\n  apiGroups: ['']\n  resources: [pods]"), func(c *config.Config) { c.Access.Rules = []rbacv1.PolicyRule{pods} }},
+		"a role with colons": {inputs("role", "system:node"), func(c *config.Config) { c.Access.Namespaced.Roles = []config.Role{{"ClusterRole", "system:node"}} }},
+		"rules":              {inputs("rules", "get pods"), func(c *config.Config) { c.Access.Namespaced.Rules = []rbacv1.PolicyRule{pods} }},
+		"rules in a file":    {inputs("rules", " @ ci/rules.txt\n"), func(c *config.Config) { c.Access.Namespaced.Rules = []rbacv1.PolicyRule{pods} }},
+		"rules as YAML":      {inputs("rules", "- verbs: [get]\n  apiGroups: ['']\n  resources: [pods]"), func(c *config.Config) { c.Access.Namespaced.Rules = []rbacv1.PolicyRule{pods} }},
 		"scope namespace":    {inputs("scope", "namespace"), func(*config.Config) {}},
-		"scope cluster":      {inputs("scope", " cluster"), func(c *config.Config) { c.Access.ClusterScope = true }},
+		"scope cluster":      {inputs("scope", " cluster"), func(*config.Config) {}},
+		"scope cluster with role, rules and the word": {
+			inputs("scope", "cluster", "role", "edit cluster:edit", "rules", "get pods; cluster get /healthz"),
+			func(c *config.Config) {
+				c.Access.Cluster.Roles = []config.Role{{"ClusterRole", "edit"}}
+				c.Access.Cluster.Rules = []rbacv1.PolicyRule{pods, healthz}
+			},
+		},
+		"both scopes": {
+			inputs("role", "edit,cluster:view,role/x,cluster:clusterrole/edit cluster:view", "rules", "get pods\ncluster get /healthz"),
+			func(c *config.Config) {
+				c.Access.Namespaced.Roles = []config.Role{{"ClusterRole", "edit"}, {"Role", "x"}}
+				c.Access.Cluster.Roles = []config.Role{{"ClusterRole", "view"}, {"ClusterRole", "edit"}}
+				c.Access.Namespaced.Rules = []rbacv1.PolicyRule{pods}
+				c.Access.Cluster.Rules = []rbacv1.PolicyRule{healthz}
+			},
+		},
+		"roles that are called nearly so": {inputs("role", "clusterrole/cluster,clusterrole/cluster:x,cluster-admin,Cluster:view"), func(c *config.Config) {
+			c.Access.Namespaced.Roles = []config.Role{
+				{"ClusterRole", "cluster"}, {"ClusterRole", "cluster:x"}, {"ClusterRole", "cluster-admin"}, {"ClusterRole", "Cluster:view"},
+			}
+		}},
+		"rules on one line": {inputs("rules", "get pods; get /healthz", "scope", "cluster"), func(c *config.Config) {
+			c.Access.Cluster.Rules = []rbacv1.PolicyRule{pods, healthz}
+		}},
+		"must_not at cluster scope alone": {inputs("must_not", "get /healthz; cluster get pods"), func(c *config.Config) {
+			c.Access.MustNot = []rbacv1.PolicyRule{healthz}
+			c.Access.ClusterMustNot = []rbacv1.PolicyRule{pods}
+		}},
 		"must_not":           {inputs("must_not", "get pods"), func(c *config.Config) { c.Access.MustNot = []rbacv1.PolicyRule{pods} }},
 		"must_not in a file": {inputs("must_not", "@ci/rules.txt"), func(c *config.Config) { c.Access.MustNot = []rbacv1.PolicyRule{pods} }},
 		"must_not as YAML":   {inputs("must_not", "- verbs: [get]\n  apiGroups: ['']\n  resources: [pods]"), func(c *config.Config) { c.Access.MustNot = []rbacv1.PolicyRule{pods} }},
 		// It is looked for at cluster scope too, whatever the scope of the grant.
 		"must_not of a URL": {inputs("must_not", "get /healthz"), func(c *config.Config) { c.Access.MustNot = []rbacv1.PolicyRule{healthz} }},
 		"rules and must_not": {inputs("rules", "@ci/rules.txt", "must_not", "get /healthz"), func(c *config.Config) {
-			c.Access.Rules, c.Access.MustNot = []rbacv1.PolicyRule{pods}, []rbacv1.PolicyRule{healthz}
+			c.Access.Namespaced.Rules, c.Access.MustNot = []rbacv1.PolicyRule{pods}, []rbacv1.PolicyRule{healthz}
 		}},
 		"role and must_not": {inputs("role", "edit", "must_not", "get pods"), func(c *config.Config) {
-			c.Access.Roles, c.Access.MustNot = []config.Role{{"ClusterRole", "edit"}}, []rbacv1.PolicyRule{pods}
+			c.Access.Namespaced.Roles, c.Access.MustNot = []config.Role{{"ClusterRole", "edit"}}, []rbacv1.PolicyRule{pods}
 		}},
-		"a URL with scope cluster": {inputs("scope", "cluster", "rules", "get /healthz"), func(c *config.Config) { c.Access.ClusterScope, c.Access.Rules = true, []rbacv1.PolicyRule{healthz} }},
-		"take_ownership":           {inputs("take_ownership", "true"), func(c *config.Config) { c.Access.TakeOwnership = true }},
-		"ephemeral":                {inputs("ephemeral", "true"), func(c *config.Config) { c.Access.Ephemeral = true }},
-		"ephemeral: false":         {inputs("ephemeral", "FALSE"), func(*config.Config) {}},
+		"a URL with scope cluster": {inputs("scope", "cluster", "rules", "get /healthz"), func(c *config.Config) {
+			c.Access.Cluster.Rules = []rbacv1.PolicyRule{healthz}
+		}},
+		"take_ownership":   {inputs("take_ownership", "true"), func(c *config.Config) { c.Access.TakeOwnership = true }},
+		"ephemeral":        {inputs("ephemeral", "true"), func(c *config.Config) { c.Access.Ephemeral = true }},
+		"ephemeral: false": {inputs("ephemeral", "FALSE"), func(*config.Config) {}},
 
 		"on_shortened: warn": {inputs("on_shortened", "warn"), func(*config.Config) {}},
 		"on_shortened: fail": {inputs("on_shortened", "fail"), func(c *config.Config) { c.Token.Strict = true }},
@@ -168,7 +198,7 @@ func TestLoadFaults(t *testing.T) {
 			"prints the UID, `openssl x509 -in ca.crt -noout -fingerprint -sha256` the CA's fingerprint"
 		namespace = "is not a namespace's name | a namespace has lower-case letters, digits and dashes, at most 63"
 		account   = "is not a ServiceAccount's name | a ServiceAccount has lower-case letters, digits, dashes and dots; write `name`, or `namespace/name`"
-		role      = "| write `edit`, `clusterrole/NAME` or `role/NAME`"
+		role      = "| write `edit`, `clusterrole/NAME` or `role/NAME`; `cluster:` before a ClusterRole binds it at cluster scope"
 		oneLine   = "holds a line break or another control character | write it on one line"
 		timeout   = "is not a duration of a second or more | write for example 2m, 90s or 120 (seconds)"
 		path      = "a relative path counts from the workspace; is the repository checked out before this step?"
@@ -239,18 +269,30 @@ func TestLoadFaults(t *testing.T) {
 		"service_account too long": {inputs("service_account", strings.Repeat("x", 254)), []string{
 			`input service_account: "` + strings.Repeat("x", 80) + `…" ` + account,
 		}},
-		"scope":              {inputs("scope", "Cluster"), []string{`input scope: "Cluster" is not known | write namespace or cluster`}},
-		"role of what kind":  {inputs("role", "deployment/x"), []string{`input role: "deployment/x" is not a role ` + role}},
-		"role without name":  {inputs("role", "role/"), []string{`input role: "role/" is not a role's name ` + role}},
-		"role of three":      {inputs("role", "role/a/b"), []string{`input role: "role/a/b" is not a role's name ` + role}},
-		"role with a %":      {inputs("role", "50%,edit"), []string{`input role: "50%" is not a role's name ` + role}},
-		"role, cluster-wide": {inputs("role", "role/x", "scope", "cluster"), []string{"input role: \"role/x\" lies in a namespace and cannot be bound with scope cluster | name a ClusterRole, or leave `scope` out"}},
+		"scope":             {inputs("scope", "Cluster"), []string{`input scope: "Cluster" is not known | write namespace or cluster`}},
+		"role of what kind": {inputs("role", "deployment/x"), []string{`input role: "deployment/x" is not a role ` + role}},
+		"role without name": {inputs("role", "role/"), []string{`input role: "role/" is not a role's name ` + role}},
+		"role of three":     {inputs("role", "role/a/b"), []string{`input role: "role/a/b" is not a role's name ` + role}},
+		"role with a %":     {inputs("role", "50%,edit"), []string{`input role: "50%" is not a role's name ` + role}},
+		"role at cluster scope": {inputs("role", "cluster:role/x,edit"), []string{
+			"input role: \"cluster:role/x\" lies in a namespace and cannot be bound at cluster scope | name a ClusterRole, or leave `cluster:` out",
+		}},
+		"role, the prefix alone": {inputs("role", "cluster: view"), []string{
+			"input role: \"cluster:\" is not a role by itself: the word and the role are written together, as in cluster:view | " +
+				"a ClusterRole that is really called so is `clusterrole/cluster:`",
+		}},
+		"role, the word alone": {inputs("role", "cluster view"), []string{
+			"input role: \"cluster\" is not a role by itself: the word and the role are written together, as in cluster:view | " +
+				"a ClusterRole that is really called so is `clusterrole/cluster`",
+		}},
+		"role, the prefix twice": {inputs("role", "cluster:x/edit"), []string{`input role: "cluster:x/edit" is not a role ` + role}},
+		"role, cluster-wide":     {inputs("role", "role/x", "scope", "cluster"), []string{"input role: \"role/x\" lies in a namespace and cannot be bound with scope cluster | name a ClusterRole, or leave `scope` out"}},
 		"each fault of rules": {inputs("rules", "gte pods\nget pod"), []string{
 			`input rules: line 1: unknown verb "gte": did you mean "get"?`,
 			`input rules: line 2: unknown resource "pod": did you mean "pods"?`,
 		}},
 		"a URL in a namespace": {inputs("rules", "get /healthz"), []string{
-			"input rules: a non-resource URL cannot be granted in a namespace | set `scope: cluster`, or take the lines out whose resource begins with /",
+			"input rules: a non-resource URL cannot be granted in a namespace | begin the rule with the word `cluster`, as in cluster get /healthz; or set `scope: cluster`",
 		}},
 		"each fault of must_not": {inputs("must_not", "gte pods\nget secret"), []string{
 			`input must_not: line 1: unknown verb "gte": did you mean "get"?`,
@@ -266,7 +308,7 @@ func TestLoadFaults(t *testing.T) {
 			`input must_not: line 1: unknown resource "secret": did you mean "secrets"?`,
 		}},
 		"a URL in rules and in must_not": {inputs("rules", "get /healthz", "must_not", "get /healthz"), []string{
-			"input rules: a non-resource URL cannot be granted in a namespace | set `scope: cluster`, or take the lines out whose resource begins with /",
+			"input rules: a non-resource URL cannot be granted in a namespace | begin the rule with the word `cluster`, as in cluster get /healthz; or set `scope: cluster`",
 		}},
 		"rules in no file":     {inputs("rules", "@ ci/rules.txt "), []string{`input rules: "@ ci/rules.txt" cannot be read: file does not exist | ` + path}},
 		"rules in no name":     {inputs("rules", "@"), []string{`input rules: "@" cannot be read: file does not exist | ` + path}},

@@ -32,10 +32,10 @@ type accessInputs struct {
 	CreateServiceAccount string `env:"CREATE_SERVICE_ACCOUNT, default=true" help:"Ensure that the ServiceAccount exists; false means that it must exist."`
 	CreateNamespace      string `env:"CREATE_NAMESPACE, default=false" help:"Create missing namespaces; otherwise a missing one is an error."`
 	Ephemeral            string `env:"EPHEMERAL, default=false" help:"A ServiceAccount, Roles and bindings for this run alone, deleted at revoke. service_account is then the beginning of the name."`
-	Role                 string `env:"ROLE" help:"Existing roles to bind, one or more: edit, clusterrole/karpor-admin, role/deployer. A bare name is a ClusterRole."`
-	Rules                string `env:"RULES" help:"Rules of our own: shorthand, or YAML (a list of PolicyRules, or Role/ClusterRole manifests), or @path to a file with either."`
-	Scope                string `env:"SCOPE, default=namespace" help:"namespace: Roles and RoleBindings in every declared namespace. cluster: ClusterRole and ClusterRoleBinding."`
-	MustNot              string `env:"MUST_NOT" help:"Negative assertions, as rules are written: the run fails, and revokes what it minted, if the minted credential could do any of it in a declared namespace or at cluster scope. Any overlap of verb, resource or name counts; a verb * means any verb."`
+	Role                 string `env:"ROLE" help:"Existing roles to bind, one or more: edit, clusterrole/karpor-admin, role/deployer. A bare name is a ClusterRole; cluster:view binds it at cluster scope, whatever scope says."`
+	Rules                string `env:"RULES" help:"Rules of our own: shorthand, or YAML (a list of PolicyRules, or Role/ClusterRole manifests), or @path to a file with either. In the shorthand, the word cluster before a rule grants it at cluster scope, whatever scope says."`
+	Scope                string `env:"SCOPE, default=namespace" help:"namespace: Roles and RoleBindings in every declared namespace. cluster: ClusterRole and ClusterRoleBinding for all that is declared."`
+	MustNot              string `env:"MUST_NOT" help:"Negative assertions, as rules are written: the run fails, and revokes what it minted, if the minted credential could do any of it in a declared namespace or at cluster scope; a rule that begins with the word cluster is checked at cluster scope alone. Any overlap of verb, resource or name counts; a verb * means any verb."`
 	TakeOwnership        string `env:"TAKE_OWNERSHIP, default=false" help:"Take over objects that are not kubemint's, or another owner's."`
 }
 

@@ -2,17 +2,11 @@ package config
 
 import (
 	"errors"
-	"slices"
 	"strings"
 	"unicode"
 
-	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/apimachinery/pkg/api/validate/content"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
-
-	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/rules"
 )
 
 func (c *checker) config(raw *inputs) *Config {
@@ -68,16 +62,12 @@ func (c *checker) access(raw *accessInputs) Access {
 		CreateServiceAccount: c.boolean("create_service_account", raw.CreateServiceAccount),
 		CreateNamespace:      c.boolean("create_namespace", raw.CreateNamespace),
 		Ephemeral:            c.boolean("ephemeral", raw.Ephemeral),
-		ClusterScope:         c.second("scope", raw.Scope, "namespace", "cluster"),
-		Rules:                c.rules("rules", raw.Rules),
-		MustNot:              c.rules("must_not", raw.MustNot),
 		TakeOwnership:        c.boolean("take_ownership", raw.TakeOwnership),
 	}
-	access.Roles = c.roles(raw.Role, access.ClusterScope)
-	if !access.ClusterScope && rules.NonResource(access.Rules) {
-		c.fault("rules", "", "a non-resource URL cannot be granted in a namespace",
-			"set `scope: cluster`, or take the lines out whose resource begins with /")
-	}
+	access.Namespaced, access.Cluster = c.grants(raw)
+	forbidden := c.rules("must_not", raw.MustNot)
+	access.MustNot = forbidden.Rules
+	access.ClusterMustNot = forbidden.Cluster
 	return access
 }
 
@@ -154,76 +144,6 @@ func (c *checker) serviceAccount(value string) types.NamespacedName {
 			"a ServiceAccount has lower-case letters, digits, dashes and dots; write `name`, or `namespace/name`")
 	}
 	return types.NamespacedName{Namespace: namespace, Name: name}
-}
-
-func (c *checker) roles(value string, clusterScope bool) []Role {
-	var roles []Role
-	for _, word := range words(value) {
-		kind, name, qualified := strings.Cut(word, "/")
-		role := Role{Kind: "ClusterRole", Name: name}
-		switch {
-		case !qualified:
-			role.Name = kind
-		case strings.EqualFold(kind, "role"):
-			role.Kind = "Role"
-		case !strings.EqualFold(kind, "clusterrole"):
-			c.fault("role", word, "is not a role", "write `edit`, `clusterrole/NAME` or `role/NAME`")
-			continue
-		}
-		switch {
-		case role.Name == "" || len(content.IsPathSegmentName(role.Name)) > 0:
-			c.fault("role", word, "is not a role's name", "write `edit`, `clusterrole/NAME` or `role/NAME`")
-		case role.Kind == "Role" && clusterScope:
-			c.fault("role", word, "lies in a namespace and cannot be bound with scope cluster", "name a ClusterRole, or leave `scope` out")
-		case !slices.Contains(roles, role):
-			roles = append(roles, role)
-		}
-	}
-	return roles
-}
-
-func (c *checker) rules(input, value string) []rbacv1.PolicyRule {
-	value = strings.TrimSpace(value)
-	if value == "" {
-		return nil
-	}
-	if file, ok := strings.CutPrefix(value, "@"); ok {
-		return c.rulesFile(input, value, strings.TrimSpace(file))
-	}
-	parsed, err := rules.Parse(value)
-	for _, fault := range problem.All(err) {
-		c.fault(input, "", fault.Error())
-	}
-	return parsed
-}
-
-// rulesFile reads rules from a file. One that was named by mistake may hold secrets, and a pull request may have made it:
-// its words are shown in errors only where all of it has the form of rules.
-func (c *checker) rulesFile(input, value, file string) []rbacv1.PolicyRule {
-	data, err := c.env.ReadFile(file)
-	if refused, ok := errors.AsType[*problem.Error](err); ok {
-		c.fault(input, value, "cannot be read: "+refused.Cause.Error(), refused.Hints...)
-		return nil
-	}
-	if err != nil {
-		c.fault(input, value, "cannot be read: "+reason(err),
-			"a relative path counts from the workspace; is the repository checked out before this step?")
-		return nil
-	}
-	parsed, err := rules.Parse(string(data))
-	if err == nil {
-		return parsed
-	}
-	if form := rules.CheckForm(string(data)); form != nil {
-		c.fault(input, value, "is not a file of rules: "+form.Error(),
-			"a line of rules is VERBS RESOURCES [NAMES], as in get,list pods; docs/access.md has that and the forms of YAML",
-			"nothing of the file is shown: if it is the wrong one, it may hold a secret")
-		return nil
-	}
-	for _, fault := range problem.All(err) {
-		c.fault(input, "", fault.Error())
-	}
-	return nil
 }
 
 // reason is the last cause of a file error, without the path that the message has already.

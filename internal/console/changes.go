@@ -11,15 +11,42 @@ import (
 // shownAtMost keeps the change set readable; the output `changes` has all of it.
 const shownAtMost = 50
 
-// Show prints a change set.
+// Show prints a change set that was carried out.
 func (l *Log) Show(plan access.Plan) {
 	l.write(ChangeLines(plan)...)
 }
 
-// ChangeLines is the change set for people: what happens to each object, and below it which rules come and go. Changes
+// ShowPlanned prints a change set that was not.
+func (l *Log) ShowPlanned(plan access.Plan) {
+	l.write(changeLines(plan.Changes, planned)...)
+}
+
+// wording is how a change set says what happens to an object.
+type wording struct {
+	verbs map[access.Verb]string // others stand for themselves
+	width int
+}
+
+var (
+	done    = wording{width: len(access.Configured)}
+	planned = wording{
+		verbs: map[access.Verb]string{
+			access.Created: "would create", access.Configured: "would configure", access.Deleted: "would delete",
+		},
+		width: len("would configure"),
+	}
+)
+
+func (w wording) line(verb access.Verb, what string) string {
+	return fmt.Sprintf("%-*s %s", w.width, cmp.Or(w.verbs[verb], string(verb)), what)
+}
+
+// ChangeLines is the change set for people: what happened to each object, and below it which rules come and go. Changes
 // that are alike in many namespaces share a line. The lines are raw: whoever prints one passes it through [Line].
-func ChangeLines(plan access.Plan) []string {
-	order, alike, unchanged := groupChanges(plan.Changes)
+func ChangeLines(plan access.Plan) []string { return changeLines(plan.Changes, done) }
+
+func changeLines(changes []access.Change, words wording) []string {
+	order, alike, unchanged := groupChanges(changes)
 	var lines []string
 	shown, hidden := 0, 0
 	for _, key := range order {
@@ -37,14 +64,14 @@ func ChangeLines(plan access.Plan) []string {
 				hidden += objects
 				continue
 			}
-			lines = append(lines, changeLine(change, cmp.Or(what, change.Ref.String()))...)
+			lines = append(lines, changeLine(change, words.line(change.Verb, cmp.Or(what, change.Ref.String())))...)
 		}
 	}
 	if hidden > 0 {
 		lines = append(lines, fmt.Sprintf("and %s more; the output `changes` lists all", Plural(hidden, "object")))
 	}
 	if unchanged > 0 {
-		lines = append(lines, fmt.Sprintf("%-10s %s", access.Unchanged, Plural(unchanged, "object")))
+		lines = append(lines, words.line(access.Unchanged, Plural(unchanged, "object")))
 	}
 	return lines
 }
@@ -75,13 +102,12 @@ func namespacesOf(changes []access.Change) (names []string) {
 	return names
 }
 
-func changeLine(change access.Change, what string) []string {
-	line := fmt.Sprintf("%-10s %s", change.Verb, what)
+func changeLine(change access.Change, line string) []string {
 	if len(change.TakenFrom) > 0 {
 		line += " (taken back from " + strings.Join(change.TakenFrom, ", ") + ")"
 	}
 	lines := []string{line}
-	for _, difference := range access.Difference(change.Added, change.Removed, change.Details) {
+	for _, difference := range access.Difference(change) {
 		lines = append(lines, "             "+difference)
 	}
 	return lines

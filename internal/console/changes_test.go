@@ -1,6 +1,7 @@
 package console
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -18,7 +19,7 @@ func parse(t *testing.T, shorthand string) []rbacv1.PolicyRule {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return parsed
+	return parsed.Rules
 }
 
 // spread is the same change in n namespaces.
@@ -77,7 +78,8 @@ func TestChangeLines(t *testing.T) {
 				{Verb: access.Deleted, Ref: access.Ref{Kind: "RoleBinding", Namespace: "shop", Name: "y"}},
 			},
 			[]string{
-				"created    ServiceAccount bots/ci", "configured ClusterRole x (taken back from helm, kubectl)", comes, goes,
+				"created    ServiceAccount bots/ci", "configured ClusterRole x (taken back from helm, kubectl)",
+				"             + cluster  get,list  pods", "             + cluster  get       /x", "             - cluster  get  secrets  a",
 				"deleted    RoleBinding shop/y", "unchanged  1 object",
 			},
 		},
@@ -114,5 +116,48 @@ func TestChangeLines(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+func TestShowPlanned(t *testing.T) {
+	t.Parallel()
+	shop := access.Ref{Kind: "Role", Namespace: "shop", Name: "x"}
+	var out bytes.Buffer
+	New(&out).ShowPlanned(access.Plan{Changes: append([]access.Change{
+		{Verb: access.Created, Ref: shop, Added: parse(t, "get pods")},
+		{Verb: access.Configured, Ref: shop, Removed: parse(t, "get pods"), TakenFrom: []string{"eve"}},
+		{Verb: access.Deleted, Ref: shop}, {Verb: access.Unchanged, Ref: shop},
+	}, spread(6, access.Change{Verb: access.Created, Ref: access.Ref{Kind: "RoleBinding", Name: "x"}})...)})
+	want := `would create    Role shop/x
+             + get  pods
+would configure Role shop/x (taken back from eve)
+             - get  pods
+would delete    Role shop/x
+would create    RoleBinding x in 6 namespaces: n00, n01, n02, n03, n04, n05
+unchanged       1 object
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestSummaryNamesBothPlaces(t *testing.T) {
+	t.Parallel()
+	both := Summary{Access: []Access{
+		{Where: Code("shop"), Rules: parse(t, "get pods")},
+		{Where: "the whole cluster", Roles: []Bound{{Kind: "ClusterRole", Name: "view"}}, Rules: parse(t, "list nodes")},
+	}}
+	text := both.Render()
+	for _, want := range []string{
+		"#### What it may do in `shop`\n\n| | get |\n|---|:-:|\n| `pods` | ✓ |\n",
+		"#### What it may do in the whole cluster\n\nBound: ClusterRole `view` (not readable here, so not in the table)\n\n| | list |\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
+	both.Access = both.Access[:1]
+	if text := both.Render(); !strings.Contains(text, "#### What it may do\n") {
+		t.Error(text)
 	}
 }

@@ -85,7 +85,10 @@ func summaryWith(data string) Summary {
 		{Verbs: []string{data}, NonResourceURLs: []string{data}},
 	}
 	return Summary{
-		Account: data, Grants: true, Roles: []Bound{{Kind: data, Name: data}, {Kind: "Role", Name: data, Read: true}}, Rules: rules,
+		Account: data, Access: []Access{
+			{Where: Code(data), Roles: []Bound{{Kind: data, Name: data}, {Kind: "Role", Name: data, Read: true}}, Rules: rules},
+			{Where: "the whole cluster", Rules: rules},
+		},
 		Facts: []Fact{{"Cluster", Code(data)}, {"Access in", Codes([]string{data, data})}, {"Lease", Code(data) + ": " + Prose(data)}},
 		Plan: access.Plan{Changes: []access.Change{{
 			Verb: access.Configured, Ref: access.Ref{Kind: "Role", Namespace: data, Name: data}, Added: rules, Removed: rules,

@@ -15,10 +15,15 @@ import (
 type Summary struct {
 	Account string
 	Facts   []Fact
-	Grants  bool // access is declared
-	Roles   []Bound
-	Rules   []rbacv1.PolicyRule // declared, and of the bound roles that could be read
+	Access  []Access // none where no access is declared
 	Plan    access.Plan
+}
+
+// Access is what it may do in one place.
+type Access struct {
+	Where Markdown
+	Roles []Bound
+	Rules []rbacv1.PolicyRule // declared, and of the bound roles that could be read
 }
 
 // Fact is a row of the summary's first table.
@@ -40,17 +45,10 @@ func (s Summary) Render() string {
 	for _, fact := range s.Facts {
 		fmt.Fprintf(&b, "| %s | %s |\n", fact.Name, fact.Value)
 	}
-	if s.Grants {
-		b.WriteString("\n#### What it may do\n\n")
-		for _, role := range s.Roles {
-			note := ""
-			if !role.Read {
-				note = " (not readable here, so not in the table)"
-			}
-			fmt.Fprintf(&b, "Bound: %s %s%s\n\n", Prose(role.Kind), Code(role.Name), note)
-		}
-		b.WriteString(string(renderMatrix(rules.NewMatrix(s.Rules))))
-	} else {
+	for _, may := range s.Access {
+		b.WriteString(may.render(len(s.Access) > 1))
+	}
+	if len(s.Access) == 0 {
 		b.WriteString("\nNo access is declared: it may do what its ServiceAccount may do already.\n")
 	}
 	lines := ChangeLines(s.Plan)
@@ -58,6 +56,25 @@ func (s Summary) Render() string {
 		lines[i] = diffLine(line)
 	}
 	fmt.Fprintf(&b, "\n#### What changed\n\n%s", Fence("diff", lines))
+	return b.String()
+}
+
+// render is the section of one place, which is named where there are more of them.
+func (a Access) render(named bool) string {
+	var b strings.Builder
+	b.WriteString("\n#### What it may do")
+	if named {
+		fmt.Fprintf(&b, " in %s", a.Where)
+	}
+	b.WriteString("\n\n")
+	for _, role := range a.Roles {
+		note := ""
+		if !role.Read {
+			note = " (not readable here, so not in the table)"
+		}
+		fmt.Fprintf(&b, "Bound: %s %s%s\n\n", Prose(role.Kind), Code(role.Name), note)
+	}
+	b.WriteString(string(renderMatrix(rules.NewMatrix(a.Rules))))
 	return b.String()
 }
 

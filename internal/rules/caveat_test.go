@@ -17,8 +17,8 @@ func TestCaveats(t *testing.T) {
 		created   = ": with names this grants creation by server-side apply, with patch, and refuses an ordinary create (POST): leave the names out to allow that"
 		listed    = ": with names this refuses every request but for one with the field selector metadata.name=NAME: declare get, or leave the names out"
 		collected = ": with names this grants nothing, as such a request never has one: declare delete, or leave the names out"
-		nowhere   = ": grants nothing in a Role, since no namespace has such objects: it needs `scope: cluster`"
-		namespace = ": a Role grants get, update, patch and delete of its own namespace, and no more: the rest needs `scope: cluster`"
+		nowhere   = ": grants nothing in a Role, since no namespace has such objects: begin the rule with the word cluster"
+		namespace = ": a Role grants get, update, patch and delete of its own namespace, and no more: the rest takes a rule that begins with the word cluster"
 		bindable  = ": in a Role this is bind alone, by which a RoleBinding can give all that the ClusterRole has: declare bind, with names"
 	)
 	for name, test := range map[string]struct {
@@ -50,7 +50,7 @@ func TestCaveats(t *testing.T) {
 				test.inOne = test.cluster
 			}
 			for namespaced, want := range map[bool][]string{false: test.cluster, true: test.inOne} {
-				if diff := cmp.Diff(want, slices.Sorted(slices.Values(rules.Caveats(rs, namespaced))), cmpopts.EquateEmpty()); diff != "" {
+				if diff := cmp.Diff(want, slices.Sorted(slices.Values(rules.Caveats(rs.Rules, namespaced))), cmpopts.EquateEmpty()); diff != "" {
 					t.Error("namespaced", namespaced, "-want +got\n", diff)
 				}
 			}
@@ -80,20 +80,20 @@ func TestUnserved(t *testing.T) {
 		}},
 		"a slip in the group": {text: "get widgets.exmple.com", faults: []string{`unknown resource "widgets.exmple.com": did you mean "widgets.example.com"?`}},
 		"two slips are a doubt": {text: "get wigest.example.com,wdgets.exmple.com,widgets.exmpl.com", notes: []string{
-			`the cluster serves no "widgets.exmpl.com" (yet): the rule is of use once it does; the nearest is "widgets.example.com"`,
-			`the cluster serves no "wigest.example.com" (yet): the rule is of use once it does; the nearest is "widgets.example.com"`,
-			`the cluster serves no "wdgets.exmple.com" (yet): the rule is of use once it does; the nearest is "widgets.example.com"`,
+			`the cluster does not serve "widgets.exmpl.com" yet; the rule has no effect until it does; the nearest is "widgets.example.com"`,
+			`the cluster does not serve "wigest.example.com" yet; the rule has no effect until it does; the nearest is "widgets.example.com"`,
+			`the cluster does not serve "wdgets.exmple.com" yet; the rule has no effect until it does; the nearest is "widgets.example.com"`,
 		}},
 		"unlike any": {text: "get others.example.org,novelty.batch", notes: []string{
-			`the cluster serves no "novelty.batch" (yet): the rule is of use once it does`,
-			`the cluster serves no "others.example.org" (yet): the rule is of use once it does`,
+			`the cluster does not serve "novelty.batch" yet; the rule has no effect until it does`,
+			`the cluster does not serve "others.example.org" yet; the rule has no effect until it does`,
 		}},
 		"of another group": {text: "get wdg.example.org,widget.example.org", notes: []string{
-			`the cluster serves no "wdg.example.org" (yet): the rule is of use once it does`,
-			`the cluster serves no "widget.example.org" (yet): the rule is of use once it does`,
+			`the cluster does not serve "wdg.example.org" yet; the rule has no effect until it does`,
+			`the cluster does not serve "widget.example.org" yet; the rule has no effect until it does`,
 		}},
 		"a long word": {text: "get " + strings.Repeat("x", 500_000) + ".example.com", notes: []string{
-			`the cluster serves no "` + strings.Repeat("x", 61) + `..." (yet): the rule is of use once it does`,
+			`the cluster does not serve "` + strings.Repeat("x", 61) + `..." yet; the rule has no effect until it does`,
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -101,7 +101,7 @@ func TestUnserved(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			faults, notes := rules.Unserved(rs, served)
+			faults, notes := rules.Unserved(rs.Rules, served)
 			var got []string
 			for _, fault := range faults {
 				got = append(got, problem.All(fault)[0].Error())

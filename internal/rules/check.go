@@ -55,8 +55,15 @@ func checkURL(url string) error {
 	return nil
 }
 
-func checkName(name string) error {
-	if name == "" || strings.ContainsAny(name, `*"`) {
+// checkName checks the name of an object. Only for signers has the API server a pattern: DOMAIN/* is every signer of a
+// domain (pkg/registry/certificates of Kubernetes, IsAuthorizedForSignerName), and cert-manager does as it does.
+func checkName(name string, of []target) error {
+	other := func(t target) bool { return t.resource != "signers" }
+	plain := name
+	if domain, ok := strings.CutSuffix(name, "/*"); ok && !slices.ContainsFunc(of, other) {
+		plain = domain
+	}
+	if plain == "" || strings.ContainsAny(plain, `*"`) {
 		return fmt.Errorf("name %s: there are no patterns for names, nor quotes; leave the names out to mean every object", shown(name))
 	}
 	return nil
@@ -117,6 +124,11 @@ func checkTarget(t target) error {
 func exists(group, resource string) bool {
 	known, ours := builtin[group]
 	return !ours || resource == "*" || slices.Contains(known, resource)
+}
+
+// known reports whether some built-in group has the resource (without subresource).
+func known(resource string) bool {
+	return slices.ContainsFunc(groups(), func(group string) bool { return exists(group, resource) })
 }
 
 // groups are the built-in ones, the core group first.

@@ -25,9 +25,9 @@ func CheckForm(text string) error {
 	if isYAML.MatchString(text) {
 		return checkYAMLForm(text)
 	}
-	for i, text := range strings.Split(text, "\n") {
-		if columns := split(text); len(columns) > 0 && !isRule(columns) {
-			return fmt.Errorf("line %d is not a rule", i+1)
+	for s := range statements(text) {
+		if !isRule(s.columns) {
+			return fmt.Errorf("%s is not a rule", s.where)
 		}
 	}
 	return nil

@@ -13,11 +13,16 @@ import (
 // Format prints rules in the shorthand, one line each, in columns. Rules that have the same resource and names, or the
 // same verbs and names, are merged; the order does not depend on that of rs. Safe to print: what the shorthand cannot say
 // is in quotes and escaped, for a person to read.
-func Format(rs []rbacv1.PolicyRule) []string {
+func Format(rs []rbacv1.PolicyRule) []string { return format(rs) }
+
+// FormatCluster is Format for rules that are granted at cluster scope: each line begins with the word cluster.
+func FormatCluster(rs []rbacv1.PolicyRule) []string { return format(rs, clusterWord) }
+
+func format(rs []rbacv1.PolicyRule, before ...string) []string {
 	var text strings.Builder
 	columns := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	for _, l := range compact(atoms(rs)) {
-		_, _ = fmt.Fprintln(columns, strings.Join(l.columns(), "\t"))
+		_, _ = fmt.Fprintln(columns, strings.Join(append(before[:len(before):len(before)], l.columns()...), "\t"))
 	}
 	_ = columns.Flush() // a builder takes everything
 	return strings.FieldsFunc(text.String(), func(r rune) bool { return r == '\n' })
@@ -25,25 +30,40 @@ func Format(rs []rbacv1.PolicyRule) []string {
 
 // columns are the words of a line, safe to print.
 func (l line) columns() []string {
-	all := []string{strings.Join(printed(l.verbs), ","), strings.Join(printed(l.targets), ",")}
+	verbs := strings.Join(printed(l.verbs), ",")
+	if verbs == clusterWord { // it would be read as the word
+		verbs = strconv.Quote(verbs)
+	}
+	all := []string{verbs, strings.Join(printed(l.targets), ",")}
 	if len(l.names) > 0 {
 		all = append(all, strings.Join(printed(l.names), ","))
 	}
 	return all
 }
 
-// printed quotes the words that are not plain ASCII, or have a meaning in the shorthand.
+// printed quotes the words that are not plain ASCII, or that the shorthand would read as something else.
 func printed[T any](items []T) []string {
-	special := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\",#\\", r) }
+	special := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\",;#\\", r) }
 	var words []string
 	for _, item := range items {
 		word := fmt.Sprint(item)
-		if word == "" || strings.ContainsFunc(word, special) {
+		t, isTarget := any(item).(target)
+		if word == "" || strings.ContainsFunc(word, special) || (isTarget && !t.sayable()) {
 			word = strconv.QuoteToASCII(word)
 		}
 		words = append(words, word)
 	}
 	return words
+}
+
+// sayable reports whether the shorthand reads the target's word as this target. It refuses a built-in resource in a
+// group that does not have it, which YAML can grant.
+func (t target) sayable() bool {
+	head, _, _ := strings.Cut(t.resource, "/")
+	if t.url != "" || exists(t.group, head) {
+		return true
+	}
+	return t.group != "" && !known(head) && suggest(head, t.group) == ""
 }
 
 // String is the target as the shorthand writes it.

@@ -58,7 +58,7 @@ get  *,*/scale,pods,*.*,*.*/scale,pods.*,*.apps,*.apps/scale`},
 			if err != nil {
 				t.Fatal("what was printed does not read back:", err)
 			}
-			if !rules.Equal(back, test.rules) {
+			if !rules.Equal(back.Rules, test.rules) {
 				t.Errorf("read back it is something else:\n%s", cmp.Diff(test.rules, back))
 			}
 		})
@@ -73,8 +73,8 @@ func TestFormatOfWhatCannotBeSaid(t *testing.T) {
 		rule("get\n::add-mask::", "apps", "pods\t", "x"), urls("list", "/a/*/b\r\n"),
 	))
 	want := []string{
-		`lst,get              deployments,podz  "","\x1b[31m\u202e\u00fc","#e","a b","c,d",f*`,
-		`"get\n::add-mask::"  "pods\t.apps"     x`,
+		`lst,get              "deployments","podz"  "","\x1b[31m\u202e\u00fc","#e","a b","c,d",f*`,
+		`"get\n::add-mask::"  "pods\t.apps"         x`,
 		`list                 "/a/*/b\r\n"`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -121,7 +121,7 @@ func TestDiffCoversEqual(t *testing.T) {
 		},
 		"differences are merged back": {
 			want:  list(rule("get,list", ",apps", "pods,deployments"), rule("get,list", "", "services")),
-			added: []string{`get,list  deployments,pods,services,deployments.apps,pods.apps`},
+			added: []string{`get,list  "deployments",pods,services,deployments.apps,"pods.apps"`},
 		},
 		"all objects cover named ones": {
 			have:    list(rule("get", "", "secrets")),

@@ -2,6 +2,7 @@ package rules_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +20,8 @@ func FuzzParse(f *testing.F) {
 		"get,list pods,deployments.apps/scale,*.batch,*/log a,b # c\n* *.*\nget /healthz,/api/*",
 		"- {verbs: [impersonate], apiGroups: [''], resources: [groups], resourceNames: [Domain Admins, \"\\u202e\", 'a,b']}",
 		"impersonate:user-info users.*\naccept widgets.a.b",
+		"get pods; cluster get,list nodes ;# c\ncluster get /healthz;;cluster,get widgets.a.b",
+		"- {verbs: [cluster], apiGroups: ['', apps, a.b], resources: [c, pods], resourceNames: ['a;b']}",
 		"- {verbs: [get], apiGroups: ['', apps, a.b], resources: [pods, deployments/scale], resourceNames: [a]}\n- verbs: [get]\n  nonResourceURLs: ['*', /x]",
 		"kind: List\nitems:\n- kind: Role\n  metadata: {name: x}\n  rules: &r\n  - {verbs: ['*'], apiGroups: ['*'], resources: ['*/x']}\n- rules: *r\n---\n{\"rules\": []}",
 		"- {verbs: ['a:', '-', '{', '%', '\"', ' '], apiGroups: [a.b], resources: [c, 'd e/f g']}",
@@ -26,7 +29,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		parsed, err := rules.Parse(text)
+		scoped, err := rules.Parse(text)
 		if err != nil {
 			for _, fault := range problem.All(err) {
 				if strings.ContainsAny(fault.Error(), "\x00\x1b\r") {
@@ -35,7 +38,8 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		lines := rules.Format(parsed)
+		parsed := scoped.All()
+		lines := slices.Concat(rules.Format(scoped.Rules), rules.FormatCluster(scoped.Cluster))
 		text = strings.Join(lines, "\n")
 		if strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && (r < ' ' || r > '~') }) {
 			t.Fatalf("%q is not plain", lines)
@@ -47,11 +51,12 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q does not read back: %v", lines, err)
 		}
-		if !rules.Equal(parsed, again) {
-			t.Fatalf("%q reads back as something else: %+v, was %+v", lines, again, parsed)
+		if !rules.Equal(scoped.Rules, again.Rules) || !rules.Equal(scoped.Cluster, again.Cluster) {
+			t.Fatalf("%q reads back as something else: %+v, was %+v", lines, again, scoped)
 		}
-		if fmt.Sprint(lines) != fmt.Sprint(rules.Format(again)) {
-			t.Fatalf("%q prints differently when read back: %q", lines, rules.Format(again))
+		back := slices.Concat(rules.Format(again.Rules), rules.FormatCluster(again.Cluster))
+		if fmt.Sprint(lines) != fmt.Sprint(back) {
+			t.Fatalf("%q prints differently when read back: %q", lines, back)
 		}
 		rules.NewMatrix(parsed)
 		rules.Caveats(parsed, true)
@@ -73,11 +78,13 @@ func FuzzOverlap(f *testing.F) {
 	f.Add("* *", "get pods/log a")
 	f.Add("get /a*,/a/b*", "* /a/*,/a")
 	f.Fuzz(func(t *testing.T, one, other string) {
-		a, err := rules.Parse(one)
-		b, err2 := rules.Parse(other)
+		first, err := rules.Parse(one)
+		second, err2 := rules.Parse(other)
 		if err != nil || err2 != nil {
 			return
 		}
+		a := first.All()
+		b := second.All()
 		both := rules.Overlap(a, b)
 		if !rules.Equal(both, rules.Overlap(b, a)) {
 			t.Errorf("%q overlaps %q in %q, and the other way round in %q",

@@ -83,6 +83,9 @@ func (b *builder) manifest(where string, m manifest, mistyped []string) {
 	for _, text := range mistyped { // "line 2: field vrbs not found in type rules.policyRule"
 		text, _, _ = strings.Cut(text, " in type ")
 		text, _, _ = strings.Cut(text, " into ")
+		if strings.HasSuffix(text, " field "+clusterWord+" not found") {
+			text += ": YAML has no word for it. In the shorthand the word has no colon, as in cluster get,list nodes"
+		}
 		b.fault("YAML", errors.New(text))
 	}
 	if len(mistyped) > 0 {
@@ -96,8 +99,9 @@ func (b *builder) manifest(where string, m manifest, mistyped []string) {
 	}
 }
 
-// rule asks of a rule what ValidatePolicyRule of Kubernetes does (pkg/apis/rbac/validation), then checks its words. Of its
-// groups times its resources it keeps what exists.
+// rule asks of a rule what ValidatePolicyRule of Kubernetes does (pkg/apis/rbac/validation), then checks its words. All its
+// groups times all its resources are granted, also what does not exist: a pipeline may hand that very Role on, and the
+// API server then asks whether it holds all of it.
 func (b *builder) rule(where string, r policyRule) {
 	if !b.fits(where, len(r.Verbs), max(len(r.APIGroups), 1)*len(r.Resources)+len(r.NonResourceURLs), len(r.ResourceNames)) {
 		return
@@ -113,19 +117,31 @@ func (b *builder) rule(where string, r policyRule) {
 		b.fault(where, errors.New("apiGroups beside nonResourceURLs: URLs have no group"))
 	}
 	each(b, where, r.APIGroups, checkGroup)
-	l := line{verbs: r.Verbs, names: r.ResourceNames}
+	granted := line{verbs: r.Verbs, names: r.ResourceNames}
 	for _, url := range r.NonResourceURLs {
-		l.targets = append(l.targets, path(url))
+		granted.targets = append(granted.targets, path(url))
 	}
+	checked := granted
+	checked.targets = slices.Clone(granted.targets)
 	for _, resource := range r.Resources {
-		head, _, _ := strings.Cut(resource, "/")
-		known := slices.DeleteFunc(slices.Clone(r.APIGroups), func(group string) bool { return !exists(group, head) })
-		if len(known) == 0 {
-			known = r.APIGroups
-		}
-		for _, group := range known {
-			l.targets = append(l.targets, target{group: group, resource: resource})
+		checked.targets = append(checked.targets, existing(r.APIGroups, resource)...)
+		for _, group := range r.APIGroups {
+			granted.targets = append(granted.targets, target{group: group, resource: resource})
 		}
 	}
-	b.add(where, l)
+	b.check(where, checked)
+	b.parsed.Rules = append(b.parsed.Rules, granted.rules()...)
+}
+
+// existing are the groups that can have the resource. Where none can, it is a slip in each of them.
+func existing(groups []string, resource string) (targets []target) {
+	head, _, _ := strings.Cut(resource, "/")
+	those := slices.DeleteFunc(slices.Clone(groups), func(group string) bool { return !exists(group, head) })
+	if len(those) == 0 {
+		those = groups
+	}
+	for _, group := range those {
+		targets = append(targets, target{group: group, resource: resource})
+	}
+	return targets
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -22,9 +21,9 @@ const (
 // Parse reads rules from shorthand or YAML; see the package's documentation for both and for how they are told apart.
 // Its error is a join of all faults, each a line for a person: "line 3: unknown verb "lst": did you mean "list"?". Text
 // without any rule is an error, since it would grant nothing and take away what was granted.
-func Parse(text string) ([]rbacv1.PolicyRule, error) {
+func Parse(text string) (Scoped, error) {
 	if len(text) > maxText {
-		return nil, fmt.Errorf("the rules have %d bytes, the limit is %d", len(text), maxText)
+		return Scoped{}, fmt.Errorf("the rules have %d bytes, the limit is %d", len(text), maxText)
 	}
 	text = strings.TrimPrefix(text, "\ufeff")
 	b := &builder{}
@@ -34,24 +33,35 @@ func Parse(text string) ([]rbacv1.PolicyRule, error) {
 		b.shorthand(text)
 	}
 	if len(b.faults) > 0 {
-		return nil, errors.Join(b.faults...)
+		return Scoped{}, errors.Join(b.faults...)
 	}
-	if len(b.rules) == 0 {
-		return nil, errors.New("no rule found: the shorthand is VERBS RESOURCES [NAMES], as in get,list pods")
+	if b.count() == 0 {
+		return Scoped{}, errors.New("no rule found: the shorthand is VERBS RESOURCES [NAMES], as in get,list pods")
 	}
-	return b.rules, nil
+	return b.parsed, nil
 }
+
+// Scoped are rules by where they are granted.
+type Scoped struct {
+	Rules   []rbacv1.PolicyRule // where the input `scope` says
+	Cluster []rbacv1.PolicyRule // at cluster scope: those that begin with the word cluster
+}
+
+// All are the rules, wherever they are granted.
+func (s Scoped) All() []rbacv1.PolicyRule { return slices.Concat(s.Rules, s.Cluster) }
 
 // isYAML is, after blank lines and comments, a character that begins YAML or JSON, or a first word that ends with a colon.
 var isYAML = regexp.MustCompile(`^(\s*#.*\n)*\s*([-{[%]|[^\s#]\S*:(\s|$))`)
 
 // builder gathers rules and faults, and stops both where there are too many.
 type builder struct {
-	rules  []rbacv1.PolicyRule
+	parsed Scoped
 	faults []error
 	grants float64 // which does not overflow
 	full   bool
 }
+
+func (b *builder) count() int { return len(b.parsed.Rules) + len(b.parsed.Cluster) }
 
 // fault records an error, if there is one, and where it is.
 func (b *builder) fault(where string, err error) {
@@ -69,18 +79,19 @@ func (b *builder) fault(where string, err error) {
 // aliases repeat them.
 func (b *builder) fits(where string, verbs, targets, names int) bool {
 	b.grants += float64(verbs) * float64(targets) * float64(max(names, 1))
-	if b.grants > maxGrants || len(b.rules) >= maxRules {
+	if b.grants > maxGrants || b.count() >= maxRules {
 		b.fault(where, fmt.Errorf("too much: the limits are %d rules, and %d combinations of verb, resource and name", maxRules, maxGrants))
 		b.full = true
 	}
 	return !b.full
 }
 
-// add checks the line, but for its groups, and appends its rules.
-func (b *builder) add(where string, l line) {
+// check checks the line, but for its groups.
+func (b *builder) check(where string, l line) {
 	url, resource, custom := false, false, true
 	for _, t := range l.targets {
-		url, resource = url || t.url != "", resource || t.url == ""
+		url = url || t.url != ""
+		resource = resource || t.url == ""
 		custom = custom && t.group != "*" && builtin[t.group] == nil
 	}
 	if url && (resource || len(l.names) > 0) {
@@ -88,8 +99,7 @@ func (b *builder) add(where string, l line) {
 	}
 	each(b, where, l.verbs, func(verb string) error { return checkVerb(verb, url, custom) })
 	each(b, where, l.targets, checkTarget)
-	each(b, where, l.names, checkName)
-	b.rules = append(b.rules, l.rules()...)
+	each(b, where, l.names, func(name string) error { return checkName(name, l.targets) })
 }
 
 // each records the faults of all items, until there are too many: the nearest word has its cost.
@@ -103,44 +113,35 @@ func each[T any](b *builder, where string, items []T, check func(T) error) {
 }
 
 func (b *builder) shorthand(text string) {
-	for i, text := range strings.Split(text, "\n") {
-		where := "line " + strconv.Itoa(i+1)
-		columns := split(text)
-		if len(columns) == 0 {
-			continue
-		}
-		if len(columns) == 1 || len(columns) > 3 {
-			b.fault(where, errors.New("a rule is VERBS RESOURCES [NAMES], with no space inside a list"))
+	for s := range statements(text) {
+		if err := s.check(); err != nil {
+			b.fault(s.where, err)
 			continue
 		}
 		var lists [3][]string
-		for i, column := range columns {
+		for i, column := range s.columns {
 			lists[i] = strings.Split(column, ",")
 		}
 		verbs, resources, names := lists[0], lists[1], lists[2]
-		if !b.fits(where, len(verbs), len(resources), len(names)) {
+		if !b.fits(s.where, len(verbs), len(resources), len(names)) {
 			return
 		}
 		if slices.Contains(slices.Concat(verbs, resources, names), "") {
-			b.fault(where, errors.New("an empty item beside a comma: lists are written without spaces"))
+			b.fault(s.where, errors.New("an empty item beside a comma: lists are written without spaces"))
 			continue
 		}
 		l := line{verbs: verbs, names: names}
 		for _, resource := range resources {
 			l.targets = append(l.targets, resolve(resource))
 		}
-		each(b, where, l.targets, func(t target) error { return checkGroup(t.group) })
-		b.add(where, l)
+		each(b, s.where, l.targets, func(t target) error { return checkGroup(t.group) })
+		b.check(s.where, l)
+		if s.cluster {
+			b.parsed.Cluster = append(b.parsed.Cluster, l.rules()...)
+		} else {
+			b.parsed.Rules = append(b.parsed.Rules, l.rules()...)
+		}
 	}
-}
-
-// split returns the columns of a line, without its comment.
-func split(line string) []string {
-	columns := strings.Fields(line)
-	if i := slices.IndexFunc(columns, func(word string) bool { return word[0] == '#' }); i >= 0 {
-		return columns[:i]
-	}
-	return columns
 }
 
 // resolve makes a target of a word of the second column.

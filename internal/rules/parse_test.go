@@ -71,7 +71,7 @@ func TestParseShorthand(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(test.want, got, cmpopts.EquateEmpty()); diff != "" {
+			if diff := cmp.Diff(test.want, got.Rules, cmpopts.EquateEmpty()); diff != "" {
 				t.Error("-want +got\n", diff)
 			}
 		})
@@ -116,10 +116,18 @@ items:
 ---
 - {verbs: [get], nonResourceURLs: ["*"]}
 `, list(rule("get", "", "pods"), rule("*", "*", "*"), rule("list", "", "nodes"), urls("get", "/*"))},
-		"of groups times resources only what exists": {
+		"groups times resources, also what does not exist": {
 			`[{verbs: [get], apiGroups: ["", apps, extensions, example.com], resources: [pods, deployments/scale]}]`,
-			list(rule("get", "", "pods"), rule("get", "extensions", "pods,deployments/scale"),
-				rule("get", "example.com", "pods,deployments/scale"), rule("get", "apps", "deployments/scale")),
+			list(rule("get", "", "pods,deployments/scale"), rule("get", "apps", "pods,deployments/scale"),
+				rule("get", "extensions", "pods,deployments/scale"), rule("get", "example.com", "pods,deployments/scale")),
+		},
+		"a resource that only one of the groups can have": {
+			`[{verbs: [get], apiGroups: ["", a.example.com], resources: [widgets]}]`,
+			list(rule("get", "", "widgets"), rule("get", "a.example.com", "widgets")),
+		},
+		"every signer of a domain": {
+			`[{apiGroups: [certificates.k8s.io, cert-manager.io], resources: [signers], resourceNames: ["example.com/*"], verbs: [approve]}]`,
+			list(rule("approve", "certificates.k8s.io", "signers", "example.com/*"), rule("approve", "cert-manager.io", "signers", "example.com/*")),
 		},
 		"names that shorthand cannot say": {
 			`- {verbs: [impersonate], apiGroups: [""], resources: [groups], resourceNames: [Domain Admins, "a,b"]}`,
@@ -136,7 +144,7 @@ items:
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(test.want, got, cmpopts.EquateEmpty()); diff != "" {
+			if diff := cmp.Diff(test.want, got.Rules, cmpopts.EquateEmpty()); diff != "" {
 				t.Error("-want +got\n", diff)
 			}
 		})

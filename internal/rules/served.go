@@ -29,7 +29,8 @@ func Unserved(rs []rbacv1.PolicyRule, served []Served) (faults []error, notes []
 		t := l.targets[0]
 		t.resource, _, _ = strings.Cut(t.resource, "/")
 		word := t.String()
-		ours := builtin[t.group] != nil && exists(t.group, t.resource)
+		// A built-in resource in a built-in group that does not have it (YAML: groups × resources) is never served.
+		ours := (builtin[t.group] != nil || t.group == "extensions") && known(t.resource)
 		if seen[word] || ours || t.url != "" || t.group == "*" || t.resource == "*" {
 			continue
 		}
@@ -38,7 +39,7 @@ func Unserved(rs []rbacv1.PolicyRule, served []Served) (faults []error, notes []
 			faults = append(faults, fmt.Errorf("unknown resource %s: did you mean %q?", shown(word), all[i]))
 			continue
 		}
-		note := fmt.Sprintf("the cluster serves no %s (yet): the rule is of use once it does", shown(word))
+		note := fmt.Sprintf("the cluster does not serve %s yet; the rule has no effect until it does", shown(word))
 		if near := nearest(word, all); near != "" {
 			note += fmt.Sprintf("; the nearest is %q", near)
 		}

@@ -74,7 +74,7 @@ func (r *review) notInEffect(cause error, missing []rbacv1.PolicyRule) error {
 		return problem.Newf(problem.Mint, "prove access", "too early to say what is in effect %s: %w", r.place(), cause).Hint("raise `timeout`")
 	}
 	p := problem.Newf(problem.Mint, "prove access", "these rules are not in effect %s (%w)", r.place(), cause).
-		Detail(rules.Format(missing)...)
+		Detail(r.format(missing)...)
 	if r.evaluation != "" {
 		p.Hint("the API server says: %s", r.evaluation)
 	}

@@ -104,7 +104,7 @@ func parse(t *testing.T, shorthand string) []rbacv1.PolicyRule {
 	if err != nil {
 		t.Error(err)
 	}
-	return parsed
+	return parsed.Rules
 }
 
 func always(text string) func(time.Duration) string {

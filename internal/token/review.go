@@ -125,6 +125,14 @@ func (r *review) accessReview(q rules.Question) *authorizationv1.SelfSubjectAcce
 	return asked
 }
 
+// format prints declared rules as they were declared for this place.
+func (r *review) format(rs []rbacv1.PolicyRule) []string {
+	if r.namespace == EveryNamespace {
+		return rules.FormatCluster(rs)
+	}
+	return rules.Format(rs)
+}
+
 // place completes "may do it …".
 func (r *review) place() string {
 	if r.namespace == EveryNamespace {

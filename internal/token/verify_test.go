@@ -246,7 +246,7 @@ func TestProveSaysWhatIsMissingWhenTheTimeIsOver(t *testing.T) {
 		},
 		"cluster-wide": {
 			token.EveryNamespace, "roles.rbac \"x\"\n not found", "prove access: these rules are not in effect cluster-wide (context deadline exceeded):\n" +
-				"    get secrets a\n    get /healthz\nthe API server says: roles.rbac \"x\" not found\n" + hint,
+				"    cluster get secrets a\n    cluster get /healthz\nthe API server says: roles.rbac \"x\" not found\n" + hint,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

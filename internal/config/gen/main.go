@@ -149,18 +149,21 @@ var titles = map[string]string{
 const rulesHelp = `
 ## The shorthand for rules
 
-One rule a line: ` + "`VERBS RESOURCES [NAMES]`" + `, each a list with commas. ` + "`#`" + ` begins a comment.
+One rule a line: ` + "`VERBS RESOURCES [NAMES]`" + `, each a list with commas. ` + "`;`" + ` separates rules on one line, and ` + "`#`" + ` begins a comment.
 
 ` + "```" + `
 get,list,watch          pods,pods/log,services
 get,create,patch        deployments.apps,deployments.apps/scale
 get,update              configmaps             app-config,feature-flags
-get                     /healthz,/metrics      # a non-resource URL needs scope: cluster
 *                       *.batch
+cluster  get,list       nodes                  # at cluster scope, whatever scope says
+cluster  get            /healthz,/metrics      # as a non-resource URL has to be
 ` + "```" + `
 
 A resource outside the core group is written as kubectl does, resource.group; a well-known built-in one may leave its group out
 (` + "`deployments`" + `). ` + "`*`" + ` is every resource of the core group, ` + "`*.batch`" + ` of that group, ` + "`*.*`" + ` of all groups.
+
+YAML has no word for the cluster scope: its rules are granted where ` + "`scope`" + ` says, those of a ClusterRole too.
 `
 
 const elsewhere = `

@@ -1,0 +1,83 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// clusterWord before a rule grants it at cluster scope. No verb of Kubernetes is called so; a custom one can only
+// be given in YAML, or next to another verb.
+const clusterWord = "cluster"
+
+// statement is one rule of the shorthand as it was written.
+type statement struct {
+	where   string // for errors
+	cluster bool
+	columns []string // without the word cluster
+}
+
+// statements are the rules of a text: one a line, or several with semicolons between them.
+func statements(text string) iter.Seq[statement] {
+	return func(yield func(statement) bool) {
+		for i, line := range strings.Split(text, "\n") {
+			rules := withColumns(strings.Split(withoutComment(line), ";"))
+			for n, columns := range rules {
+				s := statement{where: "line " + strconv.Itoa(i+1), columns: columns}
+				if len(rules) > 1 {
+					s.where += ", rule " + strconv.Itoa(n+1)
+				}
+				if columns[0] == clusterWord {
+					s.cluster = true
+					s.columns = columns[1:]
+				}
+				if !yield(s) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// withColumns splits each rule into its columns and leaves out what is empty.
+func withColumns(rules []string) (all [][]string) {
+	for _, rule := range rules {
+		if columns := strings.Fields(rule); len(columns) > 0 {
+			all = append(all, columns)
+		}
+	}
+	return all
+}
+
+// withoutComment cuts a line off at a # that begins a word.
+func withoutComment(line string) string {
+	begins := true
+	for i, r := range line {
+		if r == '#' && begins {
+			return line[:i]
+		}
+		begins = unicode.IsSpace(r) || r == ';'
+	}
+	return line
+}
+
+// check says what is wrong with a statement's columns.
+func (s statement) check() error {
+	first := ""
+	if len(s.columns) > 0 {
+		first = s.columns[0]
+	}
+	switch {
+	case !s.cluster && strings.EqualFold(first, clusterWord), strings.HasPrefix(strings.ToLower(first), clusterWord+":"):
+		return fmt.Errorf("%s: a rule for the whole cluster begins with the word cluster by itself, "+
+			"as in cluster get,list nodes", shown(first))
+	case len(s.columns) >= 2 && len(s.columns) <= 3:
+		return nil
+	case s.cluster:
+		return errors.New("after the word cluster, a rule is VERBS RESOURCES [NAMES], with no space inside a list")
+	}
+	return errors.New("a rule is VERBS RESOURCES [NAMES], with no space inside a list")
+}
