@@ -74,7 +74,7 @@ func (m *minting) prepare(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	marks := m.platform.Marks()
+	marks := m.marks()
 	if declared.Ephemeral {
 		declared.ServiceAccount.Name = token.EphemeralName(declared.ServiceAccount.Name)
 		marks.ExpiresAt = m.now().Add(m.cfg.Token.Duration)
@@ -117,6 +117,7 @@ func (m *minting) steps(ctx context.Context) (err error) {
 		return err
 	}
 	m.showPlan()
+	defer m.lookForMoved(ctx)()
 	m.prover.widen(ctx, m.fresh())
 	if err := m.ensure(ctx); err != nil {
 		return err
