@@ -129,7 +129,7 @@ func (d *Desired) add(o Object, kind, namespace, name string) {
 	o.GetObjectKind().SetGroupVersionKind(Resources[kind].GroupVersion().WithKind(kind))
 	o.SetNamespace(namespace)
 	o.SetName(name)
-	o.SetLabels(Labels(d.Access.ServiceAccount))
+	o.SetLabels(d.Marks.LabelsFor(d.Access.ServiceAccount))
 	marks := d.Marks
 	if kind == "Namespace" { // it stays, whatever else was made in it
 		marks.ExpiresAt = time.Time{}

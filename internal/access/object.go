@@ -25,6 +25,7 @@ const (
 	LabelManagedBy      = "app.kubernetes.io/managed-by"
 	LabelServiceAccount = "kubemint/service-account"
 	AnnotationOwner     = "kubemint/owner"
+	AnnotationOwnerName = "kubemint/owner-name" // readable; never compared
 	AnnotationJob       = "kubemint/job"
 	AnnotationRun       = "kubemint/run"
 	AnnotationCommit    = "kubemint/commit"
@@ -77,15 +78,20 @@ func (r Ref) String() string {
 
 // Marks say on whose behalf an object was made. The run that last changed an object leaves its own.
 type Marks struct {
-	Owner  string // github:acme/shop, gitlab:group/project, jenkins:job; "" where the platform names none
-	Job    string
-	Run    string
-	Commit string
+	// Owner does not change when a repository is renamed: github:1234, gitlab:7@gitlab.example.com. It is "" where the
+	// platform names none.
+	Owner     string
+	OwnerName string   // the same for people: acme/shop
+	Formerly  []string // what earlier versions called this owner, by its name: see [SameOwner]
+	Job       string
+	Run       string
+	Commit    string
+	Labels    map[string]string // what the user wants on everything made, beside our own
 	// ExpiresAt is set for what is of this run alone: a lease, an ephemeral identity.
 	ExpiresAt time.Time
 }
 
-// Labels are those of everything made for a ServiceAccount, a lease included.
+// Labels are ours on everything made for a ServiceAccount, a lease included: what it is found by.
 func Labels(serviceAccount types.NamespacedName) map[string]string {
 	return map[string]string{LabelManagedBy: ManagedBy, LabelServiceAccount: labelValue(serviceAccount)}
 }
@@ -104,7 +110,8 @@ func labelValue(serviceAccount types.NamespacedName) string {
 func (m Marks) Annotations() map[string]string {
 	annotations := map[string]string{}
 	for key, value := range map[string]string{
-		AnnotationOwner: m.Owner, AnnotationJob: m.Job, AnnotationRun: m.Run, AnnotationCommit: m.Commit,
+		AnnotationOwner: m.Owner, AnnotationOwnerName: m.OwnerName,
+		AnnotationJob: m.Job, AnnotationRun: m.Run, AnnotationCommit: m.Commit,
 	} {
 		if value != "" {
 			annotations[key] = value

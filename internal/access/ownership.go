@@ -29,15 +29,15 @@ func (d Desired) refuse(have Object, verb string, removes bool) error {
 		return nil
 	}
 	op := verb + " " + RefOf(have).String()
-	owner, job := have.GetAnnotations()[AnnotationOwner], have.GetAnnotations()[AnnotationJob]
+	job := have.GetAnnotations()[AnnotationJob]
 	var cause string
 	switch {
 	case !Managed(have, d.Access.ServiceAccount):
 		cause = "it exists and was not made by kubemint"
 	case verb == "apply" && d.abandoned(have):
 		return nil
-	case owner != d.Marks.Owner:
-		cause = fmt.Sprintf("it belongs to %s, and this run to %s", nameless(owner), nameless(d.Marks.Owner))
+	case !SameOwner(d.Marks, have):
+		cause = d.Marks.foreign(have)
 	case removes && job != d.Marks.Job:
 		cause = fmt.Sprintf("it holds rules that job %s declared and job %s does not", nameless(job), nameless(d.Marks.Job))
 	default:
@@ -54,8 +54,8 @@ func (d Desired) refuse(have Object, verb string, removes bool) error {
 func (d Desired) abandoned(have Object) bool {
 	role, account := RefOf(have), d.Access.ServiceAccount
 	held := d.observed.Objects[Ref{Kind: "ServiceAccount", Namespace: account.Namespace, Name: account.Name}]
-	if held == nil || !marked(held, d) || !strings.HasSuffix(role.Kind, "Role") ||
-		!Managed(have, account) || have.GetAnnotations()[AnnotationOwner] == d.Marks.Owner {
+	if held == nil || !Managed(held, account) || !SameOwner(d.Marks, held) || !strings.HasSuffix(role.Kind, "Role") ||
+		!Managed(have, account) || SameOwner(d.Marks, have) {
 		return false
 	}
 	binds := func(o Object) bool { return RoleOf(o) == role }

@@ -19,7 +19,7 @@ func TestOwnership(t *testing.T) {
 	t.Parallel()
 	const (
 		other   = "it belongs to github:acme/web, and this run to github:acme/shop"
-		nobody  = "it belongs to nobody in particular, and this run to github:acme/shop"
+		nobody  = "it has no owner; this run's owner is github:acme/shop"
 		foreign = "it exists and was not made by kubemint"
 		job     = "it holds rules that job test declared and job deploy does not"
 	)
@@ -124,7 +124,7 @@ func TestNobodyMatchesNobodyAlone(t *testing.T) {
 	}
 	d := access.Desire(inBots(func(*config.Access) {}), marks)
 	_, err := access.Diff(access.Desire(inBots(func(*config.Access) {}), access.Marks{}), cluster(d, asWanted))
-	want := []string{"apply ServiceAccount bots/ci: it belongs to github:acme/shop, and this run to nobody in particular"}
+	want := []string{"apply ServiceAccount bots/ci: it belongs to github:acme/shop, and this run has no owner"}
 	if diff := cmp.Diff(want, refusals(t, err)); diff != "" {
 		t.Error(diff)
 	}

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strconv"
@@ -79,7 +80,7 @@ func Diff(desired Desired, observed Observed) (Plan, error) {
 			plan.Warnings = append(plan.Warnings, warning)
 		}
 	}
-	pruned, err := Prune(looking, observed.Leftovers)
+	pruned, err := prune(looking, observed.Leftovers, true)
 	plan.Changes = append(plan.Changes, pruned.Changes...)
 	plan.Warnings = slices.Concat(plan.Warnings, pruned.Warnings, elsewhere(desired, observed.Elsewhere), desired.warnings(observed))
 	return plan, errors.Join(append(refusals, err, desired.refuseDefault(), desired.contradiction(observed))...)
@@ -156,13 +157,14 @@ func equal(want, have Object) (same, recreate bool) {
 // details are what comes and goes beside rules.
 func details(want, have Object) (lines []string) {
 	add := func(sign, what, value string) { lines = append(lines, sign+" "+what+" "+value) }
-	if old, now := have.GetAnnotations()[AnnotationOwner], want.GetAnnotations()[AnnotationOwner]; old != now {
-		add("-", "owner", nameless(old))
-		add("+", "owner", nameless(now))
+	if !strings.EqualFold(have.GetAnnotations()[AnnotationOwner], want.GetAnnotations()[AnnotationOwner]) {
+		add("-", "owner", cmp.Or(DescribeOwner(have), "none"))
+		add("+", "owner", cmp.Or(DescribeOwner(want), "none"))
 	}
 	if account, isAccount := want.(*corev1.ServiceAccount); isAccount && automountDiffers(account, have) {
 		add("+", "automountServiceAccountToken", strconv.FormatBool(*account.AutomountServiceAccountToken))
 	}
+	lines = append(lines, labelDetails(want.GetLabels(), have)...)
 	wanted, wantRef, isBinding := binding(want)
 	if !isBinding {
 		return lines
@@ -215,12 +217,6 @@ func normal(subjects []rbacv1.Subject) []rbacv1.Subject {
 		}
 	}
 	return subjects
-}
-
-// marked says whether an object bears our labels and owner. Job, run and commit are of the run that last changed an
-// object, and never a difference by themselves.
-func marked(o Object, d Desired) bool {
-	return Managed(o, d.Access.ServiceAccount) && o.GetAnnotations()[AnnotationOwner] == d.Marks.Owner
 }
 
 // others are the field managers beside ours that own what we declare.

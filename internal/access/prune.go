@@ -9,8 +9,12 @@ import (
 )
 
 // Prune plans the deletion of those of the listed Roles and bindings, all with our marks for this ServiceAccount, that
-// are declared no longer. What is not this run's to delete is left out and reported, joined, as by [Diff].
-func Prune(desired Desired, listed []Object) (Plan, error) {
+// are declared no longer, whichever of the owner's jobs made them. What is not this owner's to delete is left out and
+// reported, joined, as by [Diff].
+func Prune(desired Desired, listed []Object) (Plan, error) { return prune(desired, listed, false) }
+
+// prune is [Prune], and with byJob leaves the rules that another job of the same owner declared.
+func prune(desired Desired, listed []Object, byJob bool) (Plan, error) {
 	wanted := map[Ref]bool{}
 	for _, object := range desired.Objects {
 		wanted[RefOf(object)] = true
@@ -19,7 +23,7 @@ func Prune(desired Desired, listed []Object) (Plan, error) {
 	var refusals []error
 	for _, object := range listed {
 		ref := RefOf(object)
-		switch err := desired.refuse(object, "delete", true); {
+		switch err := desired.refuse(object, "delete", byJob); {
 		case wanted[ref], object.GetAnnotations()[AnnotationExpiresAt] != "": // what expires is for sweep
 		case untouchable(object):
 			plan.Warnings = append(plan.Warnings,
@@ -36,13 +40,30 @@ func Prune(desired Desired, listed []Object) (Plan, error) {
 	return plan, errors.Join(refusals...)
 }
 
+// Removable are those of the listed objects, all with our marks for this ServiceAccount, that are this owner's to
+// delete. What an administrator wants to stay is named by a warning, and what is another owner's by an error.
+func Removable(desired Desired, listed []Object) (own []Object, warnings []string, left error) {
+	var refusals []error
+	for _, object := range listed {
+		switch err := desired.refuse(object, "delete", false); {
+		case err != nil:
+			refusals = append(refusals, err)
+		case untouchable(object):
+			warnings = append(warnings, RefOf(object).String()+" is left: its annotation "+rbacv1.AutoUpdateAnnotationKey+" is false")
+		default:
+			own = append(own, object)
+		}
+	}
+	return own, warnings, errors.Join(refusals...)
+}
+
 // namedElsewhere is how many objects the warning names.
 const namedElsewhere = 3
 
 // elsewhere warns of what [Prune] would delete in namespaces that are not declared. Other owners' and jobs' objects there
-// are none of this run's business.
+// are not this run's concern. The command that the warning names deletes nothing that a live credential depends on.
 func elsewhere(desired Desired, listed []Object) []string {
-	plan, _ := Prune(desired, listed)
+	plan, _ := prune(desired, listed, true)
 	if len(plan.Changes) == 0 {
 		return nil
 	}

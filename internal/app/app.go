@@ -47,8 +47,9 @@ usage: kubemint [mint]    mint the credential that the inputs declare
                           kill what an earlier mint made, by its receipt
        kubemint sweep [--dry-run] [--all-namespaces]
                           delete what killed jobs have left: expired leases, ephemeral identities
-       kubemint prune [--dry-run]
-                          delete access of this ServiceAccount that is declared no longer, in any namespace
+       kubemint prune [--dry-run] [--all]
+                          delete access of this ServiceAccount that is declared no longer, in any namespace;
+                          with --all everything that kubemint made for it
        kubemint bootstrap [--steady] [--subject KIND:NAME]
                           print the least rights that the runner's identity needs, as manifests
        kubemint version
@@ -92,6 +93,7 @@ func (r *run) command(ctx context.Context) error {
 		flags.BoolVar(&given.allNamespaces, "all-namespaces", false, "")
 	case "prune":
 		flags.BoolVar(&given.dryRun, "dry-run", false, "")
+		flags.BoolVar(&given.all, "all", false, "")
 	case "bootstrap":
 		flags.BoolVar(&given.steady, "steady", false, "")
 		flags.Var(&given.subjects, "subject", "")
@@ -129,6 +131,7 @@ type options struct {
 	permanent     bool // revoke: delete a permanent token's Secret too
 	dryRun        bool // sweep, prune
 	allNamespaces bool // sweep
+	all           bool // prune
 	steady        bool // bootstrap
 	subjects      subjects
 }
@@ -144,7 +147,7 @@ func (r *run) declared(ctx context.Context, name string, given options) error {
 	case "sweep":
 		return r.sweep(ctx, given)
 	case "prune":
-		return r.prune(ctx, given.dryRun)
+		return r.prune(ctx, given)
 	case "bootstrap":
 		return r.bootstrap(given)
 	}

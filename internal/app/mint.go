@@ -75,7 +75,7 @@ func (m *minting) prepare(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	marks := m.platform.Marks()
+	marks := m.marks()
 	if declared.Ephemeral {
 		declared.ServiceAccount.Name = token.EphemeralName(declared.ServiceAccount.Name)
 		marks.ExpiresAt = m.now().Add(m.cfg.Token.Duration)
@@ -118,6 +118,7 @@ func (m *minting) steps(ctx context.Context) (err error) {
 		return err
 	}
 	m.warn()
+	defer m.lookForMoved(ctx)()
 	m.prover.widen(ctx, m.fresh())
 	err = m.ensure(ctx)
 	m.showDone(err != nil)

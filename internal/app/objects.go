@@ -92,13 +92,13 @@ func (d *removal) named(ref access.Ref) bool {
 // (docs/adr/0006-objects-without-uid.md).
 func (d *removal) refuseForeign(object access.Object, recorded receipt.Object) error {
 	var why error
-	switch owner := object.GetAnnotations()[access.AnnotationOwner]; {
+	switch {
 	case recorded.UID != "" && object.GetUID() != recorded.UID:
 		why = errors.New("it was recreated since: its UID is another one")
 	case object.GetLabels()[access.LabelManagedBy] != access.ManagedBy:
 		why = errors.New("it has lost the label " + access.LabelManagedBy)
-	case owner != d.platform.Marks().Owner:
-		why = errors.New("it belongs to another owner: " + cmp.Or(owner, "none"))
+	case !access.SameOwner(d.marks(), object):
+		why = errors.New("it belongs to another owner: " + cmp.Or(access.DescribeOwner(object), "none"))
 	case recorded.UID == "" && !d.fresh && object.GetAnnotations()[access.AnnotationExpiresAt] == "":
 		why = errors.New("the run ended before it knew the object's UID, and nothing says that it is of that run alone")
 	default:

@@ -22,6 +22,11 @@ func (c *Client) ListLabelled(ctx context.Context, kind, namespace string, label
 	return c.list(ctx, kind, namespace, labels, false)
 }
 
+// ListRecent is [Client.ListLabelled] from the API server's memory: it does not wait for etcd, and may be a moment old.
+func (c *Client) ListRecent(ctx context.Context, kind, namespace string, labels map[string]string) ([]access.Object, error) {
+	return c.list(ctx, kind, namespace, labels, true)
+}
+
 // TokenSecrets reads the ServiceAccount token Secrets of a namespace.
 func (c *Client) TokenSecrets(ctx context.Context, namespace string) ([]corev1.Secret, error) {
 	options := metav1.ListOptions{FieldSelector: "type=" + string(corev1.SecretTypeServiceAccountToken)}

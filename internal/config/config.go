@@ -13,6 +13,7 @@ import (
 type Config struct {
 	Source   Source
 	Access   Access
+	Marks    Marks
 	Token    Token
 	Result   Result
 	Warnings []string // for the log: nothing that stops the run

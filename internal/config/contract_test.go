@@ -15,7 +15,7 @@ func TestInputsAreThoseOfTheContract(t *testing.T) {
 	want := []string{
 		"kubeconfig", "context", "server", "certificate_authority", "bearer_token", "oidc_audience", "allow_insecure=false", "expect_cluster",
 		"namespace", "service_account=kubemint", "create_service_account=true", "create_namespace=false", "ephemeral=false", "role", "rules",
-		"scope=namespace", "must_not", "take_ownership=false",
+		"scope=namespace", "must_not", "take_ownership=false", "owner", "labels",
 		"duration=1h", "on_shortened=warn", "audiences", "revoke=true",
 		"output", "context_name", "export_env=true", "secret_outputs", "dry_run=false", "timeout=2m", "debug",
 		"host_workspace", "host_temp",

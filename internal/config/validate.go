@@ -13,6 +13,7 @@ func (c *checker) config(raw *inputs) *Config {
 	cfg := &Config{
 		Source: c.source(&raw.Source),
 		Access: c.access(&raw.Access),
+		Marks:  Marks{Owner: c.owner(raw.Access.Owner), Labels: c.labels(raw.Access.Labels)},
 		Token: Token{
 			Duration:  c.duration(raw.Token.Duration),
 			Asked:     strings.TrimSpace(raw.Token.Duration),

@@ -25,16 +25,21 @@ func (a azure) Debug() bool { return strings.EqualFold(a.env.Getenv("SYSTEM_DEBU
 func (a azure) JobTimeout() time.Duration { return a.timeout("SYSTEM_JOBTIMEOUT", time.Minute) }
 
 // Marks name the pipeline as the owner, and not the repository: of a pipeline with several, BUILD_REPOSITORY_NAME is the one
-// that triggered the run. The phase is what YAML calls a job, and the job one of its matrix.
+// that triggered the run. Its ids are those of the collection, the project and the definition
+// (https://learn.microsoft.com/azure/devops/pipelines/build/variables). The phase is what YAML calls a job, and the job
+// one of its matrix.
 func (a azure) Marks() access.Marks {
 	get := a.env.Getenv
 	collection, project := strings.TrimSuffix(get("SYSTEM_COLLECTIONURI"), "/"), get("SYSTEM_TEAMPROJECT")
-	return access.Marks{
-		Owner:  "azure:" + path.Join(path.Base(collection), project, get("BUILD_DEFINITIONNAME")),
+	who := identity{
+		system: "azure", before: "azure", name: path.Join(path.Base(collection), project, get("BUILD_DEFINITIONNAME")),
+		id: ids(get("SYSTEM_COLLECTIONID"), get("SYSTEM_TEAMPROJECTID"), get("SYSTEM_DEFINITIONID")),
+	}
+	return who.mark(access.Marks{
 		Job:    path.Join(get("SYSTEM_STAGENAME"), get("SYSTEM_PHASENAME"), get("SYSTEM_JOBNAME")),
 		Run:    collection + "/" + url.PathEscape(project) + "/_build/results?buildId=" + get("BUILD_BUILDID"),
 		Commit: get("BUILD_SOURCEVERSION"),
-	}
+	})
 }
 
 // Workspace reaches up to the directory of the run: a checkout's `path` is relative to it, and artifacts are

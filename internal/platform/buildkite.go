@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path"
 	"time"
 
 	"github.com/kubemint/kubemint/internal/access"
@@ -29,12 +30,17 @@ func (b buildkite) Debug() bool { return b.env.Getenv("BUILDKITE_AGENT_DEBUG") =
 // JobTimeout is BUILDKITE_TIMEOUT, which is "false" where there is none.
 func (b buildkite) JobTimeout() time.Duration { return b.timeout("BUILDKITE_TIMEOUT", time.Minute) }
 
+// Marks name the pipeline as the owner (https://buildkite.com/docs/pipelines/configure/environment-variables).
 func (b buildkite) Marks() access.Marks {
 	get := b.env.Getenv
-	return access.Marks{
-		Owner: "buildkite:" + get("BUILDKITE_ORGANIZATION_SLUG") + "/" + get("BUILDKITE_PIPELINE_SLUG"), Commit: get("BUILDKITE_COMMIT"),
-		Job: cmp.Or(get("BUILDKITE_STEP_KEY"), get("BUILDKITE_LABEL")), Run: get("BUILDKITE_BUILD_URL") + "#" + get("BUILDKITE_JOB_ID"),
+	who := identity{
+		system: "buildkite", before: "buildkite", id: ids(get("BUILDKITE_ORGANIZATION_ID"), get("BUILDKITE_PIPELINE_ID")),
+		name: path.Join(get("BUILDKITE_ORGANIZATION_SLUG"), get("BUILDKITE_PIPELINE_SLUG")),
 	}
+	return who.mark(access.Marks{
+		Job: cmp.Or(get("BUILDKITE_STEP_KEY"), get("BUILDKITE_LABEL")), Commit: get("BUILDKITE_COMMIT"),
+		Run: get("BUILDKITE_BUILD_URL") + "#" + get("BUILDKITE_JOB_ID"),
+	})
 }
 
 func (b buildkite) Workspace() []string { return b.dirs("BUILDKITE_BUILD_CHECKOUT_PATH") }
@@ -59,14 +65,14 @@ func (b buildkite) Publish(result Result) error {
 }
 
 // call asks the job API, if there is one. Neither an answer nor an error is quoted that could quote the body.
-func (b buildkite) call(method, path string, body map[string]any) error {
+func (b buildkite) call(method, resource string, body map[string]any) error {
 	if !b.Masks() {
 		return nil
 	}
 	data, err := json.Marshal(body)
 	if err == nil {
 		request := &http.Request{
-			Method: method, URL: &url.URL{Scheme: "http", Host: "job", Path: "/api/current-job/v0/" + path},
+			Method: method, URL: &url.URL{Scheme: "http", Host: "job", Path: "/api/current-job/v0/" + resource},
 			Header: http.Header{"Authorization": {"Bearer " + b.env.Getenv("BUILDKITE_AGENT_JOB_API_TOKEN")}},
 			Body:   io.NopCloser(bytes.NewReader(data)), ContentLength: int64(len(data)),
 		}
@@ -81,7 +87,7 @@ func (b buildkite) call(method, path string, body map[string]any) error {
 		}
 	}
 	if err != nil {
-		return problem.New(problem.Publish, "ask Buildkite's agent for "+path, err)
+		return problem.New(problem.Publish, "ask Buildkite's agent for "+resource, err)
 	}
 	return nil
 }

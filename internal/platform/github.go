@@ -71,12 +71,26 @@ func (github) Masks() bool   { return true }
 
 func (g github) Marks() access.Marks {
 	get := g.env.Getenv
-	return access.Marks{
-		Owner:  "github:" + get("GITHUB_REPOSITORY"),
+	return g.identity().mark(access.Marks{
 		Job:    get("GITHUB_WORKFLOW") + "/" + get("GITHUB_JOB"),
 		Run:    get("GITHUB_SERVER_URL") + "/" + get("GITHUB_REPOSITORY") + "/actions/runs/" + get("GITHUB_RUN_ID"),
 		Commit: get("GITHUB_SHA"),
+	})
+}
+
+// identity is by the repository's id, which Gitea, Forgejo and act do not set. Gitea and Forgejo take themselves for
+// GitHub in all other respects; they are one system here, since older runners of Forgejo call themselves Gitea.
+func (g github) identity() identity {
+	get := g.env.Getenv
+	who := identity{
+		system: "github", id: ids(get("GITHUB_REPOSITORY_ID")), name: get("GITHUB_REPOSITORY"),
+		instance: instance(get("GITHUB_SERVER_URL"), "github.com"), before: "github",
 	}
+	if get("GITEA_ACTIONS") == "true" || get("FORGEJO_ACTIONS") == "true" {
+		who.system = "gitea"
+		who.instance = instance(get("GITHUB_SERVER_URL"), "")
+	}
+	return who
 }
 
 func (g github) DefaultOutput() string {

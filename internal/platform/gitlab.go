@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -20,9 +21,11 @@ func (gitLab) Name() string { return "GitLab" }
 
 func (g gitLab) Marks() access.Marks {
 	get := g.env.Getenv
-	return access.Marks{
-		Owner: "gitlab:" + get("CI_PROJECT_PATH"), Job: get("CI_JOB_NAME"), Run: get("CI_JOB_URL"), Commit: get("CI_COMMIT_SHA"),
+	who := identity{
+		system: "gitlab", id: ids(get("CI_PROJECT_ID")), name: get("CI_PROJECT_PATH"), before: "gitlab",
+		instance: instance(cmp.Or(get("CI_SERVER_URL"), get("CI_SERVER_HOST")), "gitlab.com"),
 	}
+	return who.mark(access.Marks{Job: get("CI_JOB_NAME"), Run: get("CI_JOB_URL"), Commit: get("CI_COMMIT_SHA")})
 }
 
 func (g gitLab) Debug() bool { return g.env.Getenv("CI_DEBUG_TRACE") == "true" }

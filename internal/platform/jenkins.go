@@ -13,14 +13,15 @@ type jenkins struct{ plain }
 func (jenkins) Name() string { return "Jenkins" }
 
 // Marks name the job. A multibranch job (BRANCH_NAME is set) has the branch as the last part of its name: the branches
-// of one job are one owner.
+// of one job are one owner. There is no public Jenkins: every job is one of its controller.
 func (j jenkins) Marks() access.Marks {
 	get := j.env.Getenv
 	job := get("JOB_NAME")
 	if get("BRANCH_NAME") != "" && path.Dir(job) != "." {
 		job = path.Dir(job)
 	}
-	return access.Marks{Owner: "jenkins:" + job, Job: job, Run: get("BUILD_URL"), Commit: get("GIT_COMMIT")}
+	who := identity{system: "jenkins", name: job, instance: instance(get("JENKINS_URL"), ""), before: "jenkins"}
+	return who.mark(access.Marks{Job: job, Run: get("BUILD_URL"), Commit: get("GIT_COMMIT")})
 }
 
 func (j jenkins) Workspace() []string { return j.dirs("WORKSPACE") }

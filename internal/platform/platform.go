@@ -151,6 +151,9 @@ func Detect(env Environment) Platform {
 	case env.Getenv("BUILDKITE") == "true":
 		return buildkite{plain{env}}
 	}
+	if hosted := detectHosted(env); hosted != nil {
+		return hosted
+	}
 	return plain{env}
 }
 

@@ -42,7 +42,7 @@ func NewLease(account types.NamespacedName, marks access.Marks, now time.Time, l
 		TypeMeta: access.TypeMeta("Lease"),
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: account.Namespace, Name: EphemeralName(LeasePrefix + account.Name),
-			Labels: access.Labels(account), Annotations: marks.Annotations(),
+			Labels: marks.LabelsFor(account), Annotations: marks.Annotations(),
 		},
 		Spec: coordinationv1.LeaseSpec{
 			HolderIdentity: &holder, LeaseDurationSeconds: &seconds, AcquireTime: &renewed, RenewTime: &renewed,

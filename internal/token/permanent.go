@@ -32,7 +32,7 @@ func NewPermanent(account types.NamespacedName, marks access.Marks) *corev1.Secr
 		TypeMeta: access.TypeMeta("Secret"),
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: account.Namespace, Name: PermanentName(account.Name),
-			Labels: access.Labels(account), Annotations: annotations,
+			Labels: marks.LabelsFor(account), Annotations: annotations,
 		},
 		Type: corev1.SecretTypeServiceAccountToken,
 	}

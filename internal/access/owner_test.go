@@ -1,0 +1,285 @@
+package access_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/config"
+)
+
+// owned is an object with these marks.
+func owned(pairs ...string) access.Object {
+	marks := map[string]string{}
+	for i := 0; i < len(pairs); i += 2 {
+		marks[pairs[i]] = pairs[i+1]
+	}
+	return &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Annotations: marks}}
+}
+
+func TestSameOwner(t *testing.T) {
+	t.Parallel()
+	const dotCom, enterprise = "https://github.com/acme/shop/actions/runs/1", "https://ghe.corp.example/acme/shop/actions/runs/1"
+	byID := access.Marks{Owner: "github:1234", Formerly: []string{"github:acme/shop"}, Run: dotCom}
+	byName := access.Marks{Owner: "github:acme/shop", Run: dotCom}
+	onGHE := access.Marks{
+		Owner: "github:1234@ghe.corp.example", Run: enterprise,
+		Formerly: []string{"github:acme/shop@ghe.corp.example", "github:acme/shop"},
+	}
+	for name, tt := range map[string]struct {
+		mark access.Marks
+		have access.Object
+		want bool
+	}{
+		"the id":                               {byID, owned("kubemint/owner", "github:1234"), true},
+		"another id":                           {byID, owned("kubemint/owner", "github:12345"), false},
+		"the id on another instance":           {byID, owned("kubemint/owner", "github:1234@ghe.corp.example"), false},
+		"the public id, seen from an instance": {onGHE, owned("kubemint/owner", "github:1234"), false},
+		"the name of old":                      {byID, owned("kubemint/owner", "github:acme/shop", "kubemint/run", dotCom), true},
+		"the name of old, no run":              {byID, owned("kubemint/owner", "github:acme/shop"), true},
+		"the name of old in another case":      {byID, owned("kubemint/owner", "GitHub:Acme/Shop", "kubemint/run", dotCom), true},
+		"the name of old, by an Enterprise":    {byID, owned("kubemint/owner", "github:acme/shop", "kubemint/run", enterprise), false},
+		"an Enterprise's, by github.com":       {onGHE, owned("kubemint/owner", "github:acme/shop", "kubemint/run", dotCom), false},
+		"an Enterprise's, by itself":           {onGHE, owned("kubemint/owner", "github:acme/shop", "kubemint/run", enterprise), true},
+		"an Enterprise's, no run":              {onGHE, owned("kubemint/owner", "github:acme/shop"), false},
+		"an Enterprise's, a run that is none":  {onGHE, owned("kubemint/owner", "github:acme/shop", "kubemint/run", "::x"), false},
+		"the server in another case":           {onGHE, owned("kubemint/owner", "github:acme/shop", "kubemint/run", "HTTPS://GHE.corp.example/x"), true},
+		"a name before the id":                 {onGHE, owned("kubemint/owner", "github:acme/shop@GHE.corp.example", "kubemint/run", enterprise), true},
+		"another repository's name":            {byID, owned("kubemint/owner", "github:acme/shop2"), false},
+		"a name, and no id in this run (act)":  {byName, owned("kubemint/owner", "github:Acme/shop"), true},
+		"an id, and no id in this run":         {byName, owned("kubemint/owner", "github:1234", "kubemint/owner-name", "acme/shop"), false},
+		"the readable name proves nothing":     {byID, owned("kubemint/owner", "github:99", "kubemint/owner-name", "acme/shop"), false},
+		"none, by an owner":                    {byID, owned(), false},
+		"none, by none":                        {access.Marks{}, owned("kubemint/job", "x"), true},
+		"an owner, by none":                    {access.Marks{}, owned("kubemint/owner", "github:1234"), false},
+		"an empty name of old":                 {access.Marks{Formerly: []string{""}}, owned("kubemint/owner", "x"), false},
+		"a line break behind the owner":        {byID, owned("kubemint/owner", "github:1234\n"), false},
+	} {
+		if have := access.SameOwner(tt.mark, tt.have); have != tt.want {
+			t.Errorf("%s: %t", name, have)
+		}
+	}
+}
+
+func TestOwnerIsDescribedByNameAndID(t *testing.T) {
+	t.Parallel()
+	for want, have := range map[string]access.Object{
+		"acme/shop (github:1234)": owned("kubemint/owner", "github:1234", "kubemint/owner-name", "acme/shop"),
+		"github:acme/shop":        owned("kubemint/owner", "github:acme/shop", "kubemint/owner-name", "acme/shop"),
+		"github:99":               owned("kubemint/owner", "github:99"),
+		"":                        owned("kubemint/owner-name", "acme/shop"),
+	} {
+		if got := access.DescribeOwner(have); got != want {
+			t.Errorf("%q, not %q", got, want)
+		}
+	}
+	long := owned("kubemint/owner", strings.Repeat("x", 1<<18), "kubemint/owner-name", strings.Repeat("y", 1<<18))
+	if text := access.DescribeOwner(long); len(text) > 300 {
+		t.Errorf("%d bytes of an annotation in a message", len(text))
+	}
+}
+
+// renamed is the run of a repository that has an id, and objects that an earlier version marked by its name.
+var renamed = access.Marks{
+	Owner: "github:1234", OwnerName: "acme/store", Formerly: []string{"github:acme/store", "github:acme/shop"}, Job: "deploy", Run: "17",
+}
+
+func TestOwnerOfOldIsHealed(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		mark   access.Marks
+		change func(access.Object)
+		verb   access.Verb
+	}{
+		"the name of old":       {renamed, annotate("kubemint/owner", "github:acme/shop", "kubemint/owner-name", ""), access.Configured},
+		"another readable name": {renamed, annotate("kubemint/owner-name", "acme/shop"), access.Unchanged},
+		"no readable name":      {renamed, annotate("kubemint/owner-name", ""), access.Unchanged},
+		"another case":          {marks, annotate("kubemint/owner", "github:Acme/Shop"), access.Unchanged},
+	} {
+		d := access.Desire(inBots(withRules), tt.mark)
+		plan, err := access.Diff(d, cluster(d, edit("Role", tt.change)))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		change := plan.Changes[1]
+		if change.Verb != tt.verb {
+			t.Errorf("%s: %s", name, change.Verb)
+		}
+		if change.Verb != access.Configured {
+			continue
+		}
+		if owner := change.Apply.GetAnnotations()["kubemint/owner"]; owner != "github:1234" || !change.Force {
+			t.Errorf("%s: applied %q, force %t", name, owner, change.Force)
+		}
+		if diff := cmp.Diff([]string{"- owner github:acme/shop", "+ owner acme/store (github:1234)"}, change.Details); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+func TestRefusalNamesTheReadableOwner(t *testing.T) {
+	t.Parallel()
+	d := access.Desire(inBots(func(*config.Access) {}), renamed)
+	theirs := edit("ServiceAccount", annotate("kubemint/owner", "github:99", "kubemint/owner-name", "acme/till"))
+	_, err := access.Diff(d, cluster(d, theirs))
+	want := []string{"apply ServiceAccount bots/ci: it belongs to acme/till (github:99), and this run to acme/store (github:1234)"}
+	if diff := cmp.Diff(want, refusals(t, err)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// applied has an object bear labels that an earlier run of ours applied.
+func applied(o access.Object, manager string, labels map[string]string) {
+	fields := `{"f:metadata":{"f:labels":{`
+	for key, value := range labels {
+		o.GetLabels()[key] = value
+		fields += `"f:` + key + `":{},`
+	}
+	o.SetManagedFields([]metav1.ManagedFieldsEntry{{
+		Manager: manager, FieldsV1: &metav1.FieldsV1{Raw: []byte(strings.TrimSuffix(fields, ",") + `}}}`)},
+	}})
+}
+
+func TestLabelsAreHealedOnWhatIsOurs(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		change func(access.Object)
+		want   []string // of the role's change; nil is unchanged
+	}{
+		"as wanted":            {annotate(), nil},
+		"another value":        {func(o access.Object) { o.GetLabels()["team"] = "till" }, []string{"+ label team=web"}},
+		"gone":                 {func(o access.Object) { delete(o.GetLabels(), "team") }, []string{"+ label team=web"}},
+		"a label of a user":    {func(o access.Object) { o.GetLabels()["mine"] = "yes" }, nil},
+		"a label of a tool":    {func(o access.Object) { applied(o, "argocd", map[string]string{"app": "x"}) }, nil},
+		"one declared no more": {func(o access.Object) { applied(o, "kubemint", map[string]string{"cost": "7"}) }, []string{"- label cost=7"}},
+		"fields that are no JSON": {func(o access.Object) {
+			o.GetLabels()["x"] = "y"
+			o.SetManagedFields([]metav1.ManagedFieldsEntry{{Manager: "kubemint", FieldsV1: &metav1.FieldsV1{Raw: []byte("{")}}})
+		}, nil},
+	} {
+		labelled := marks
+		labelled.Labels = map[string]string{"team": "web"}
+		d := access.Desire(inBots(withRules), labelled)
+		plan, err := access.Diff(d, cluster(d, edit("Role", tt.change)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		change := plan.Changes[1]
+		if diff := cmp.Diff(tt.want, change.Details); diff != "" || (change.Verb == access.Unchanged) != (tt.want == nil) {
+			t.Errorf("%s: %s\n%s", name, change.Verb, diff)
+		}
+	}
+}
+
+func TestLabelsAreOnEverythingAndNeverOurs(t *testing.T) {
+	t.Parallel()
+	labelled := marks
+	labelled.Labels = map[string]string{"team": "web", "kubemint/service-account": "forged", "app.kubernetes.io/managed-by": "x"}
+	d := access.Desire(declared(func(a *config.Access) { withRules(a); a.CreateNamespace = true }), labelled)
+	for _, o := range d.Objects {
+		if o.GetLabels()["team"] != "web" || !access.Managed(o, account) {
+			t.Errorf("%s: %v", access.RefOf(o), o.GetLabels())
+		}
+	}
+	if len(labelled.Labels) != 3 {
+		t.Error("the caller's labels were changed")
+	}
+}
+
+func TestMoved(t *testing.T) {
+	t.Parallel()
+	bindings := func(account string, change func(o access.Object), namespaces ...string) (all []access.Object) {
+		namespace, name, _ := strings.Cut(account, "/")
+		earlier := access.Desire(config.Access{
+			ServiceAccount: types.NamespacedName{Namespace: namespace, Name: name}, Namespaces: namespaces, Namespaced: config.Grants{Rules: []rbacv1.PolicyRule{rule("get", "pods")}},
+		}, marks)
+		for _, o := range earlier.Objects {
+			if access.IsBinding(o) {
+				change(o)
+				all = append(all, o)
+			}
+		}
+		return all
+	}
+	onlyIn := func(namespace string, change func(access.Object)) func(access.Object) {
+		return func(o access.Object) {
+			if o.GetNamespace() == namespace {
+				change(o)
+			}
+		}
+	}
+	hostile := func(o access.Object) {
+		o.SetLabels(access.Labels(types.NamespacedName{Namespace: "shop", Name: "$(reboot)"}))
+	}
+	for name, tt := range map[string]struct {
+		bindings []access.Object
+		want     string
+	}{
+		"another first namespace":      {bindings("web/ci", annotate(), "web", "shop"), "web/ci"},
+		"another name":                 {bindings("bots/old", annotate(), "shop"), "bots/old"},
+		"the declared one itself":      {bindings("bots/ci", annotate(), "shop"), ""},
+		"another leg of a matrix":      {bindings("other/ci", annotate(), "other", "shop"), ""},
+		"another job's":                {bindings("web/ci", annotate("kubemint/job", "test"), "web"), ""},
+		"another job's in part":        {bindings("web/ci", onlyIn("web", annotate("kubemint/job", "test")), "shop", "web"), ""},
+		"another owner's":              {bindings("web/ci", annotate("kubemint/owner", "github:99"), "web"), ""},
+		"without an owner":             {bindings("web/ci", annotate("kubemint/owner", ""), "web"), ""},
+		"of one run alone":             {bindings("web/ci", annotate("kubemint/expires-at", "2020-01-01T00:00:00Z"), "web"), ""},
+		"without our label":            {bindings("web/ci", func(o access.Object) { o.SetLabels(nil) }, "web"), ""},
+		"with another account's label": {bindings("web/ci", func(o access.Object) { o.SetLabels(access.Labels(account)) }, "web"), ""},
+		"a name that is a command":     {bindings("shop/$(reboot)", hostile, "shop"), ""},
+		"nothing":                      {nil, ""},
+		"two of them":                  {append(bindings("web/ci", annotate(), "web"), bindings("shop/ci", annotate(), "shop")...), "shop/ci web/ci"},
+	} {
+		var got []string
+		for _, account := range access.Moved(access.Desire(declared(withRules), marks), "deploy", tt.bindings) {
+			got = append(got, account.String())
+		}
+		if have := strings.Join(got, " "); have != tt.want {
+			t.Errorf("%s: %q, not %q", name, have, tt.want)
+		}
+	}
+	none := access.Desire(declared(withRules), access.Marks{Job: "deploy"})
+	if got := access.Moved(none, "deploy", bindings("web/ci", annotate("kubemint/owner", ""), "web")); len(got) > 0 {
+		t.Errorf("a run without an owner found %v", got)
+	}
+}
+
+func TestHolding(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	const later, earlier = "2026-01-01T12:00:01Z", "2026-01-01T11:59:59Z"
+	lease := func(name string, pairs ...string) access.Object {
+		o := owned(pairs...)
+		o.SetName(name)
+		return o
+	}
+	for name, tt := range map[string]struct {
+		lease access.Object
+		want  bool
+	}{
+		"live, of other access":     {lease("kubemint-ci-aaaaaaaaaa", "kubemint/expires-at", later, "kubemint/access", "b"), true},
+		"live, of the same access":  {lease("kubemint-ci-aaaaaaaaaa", "kubemint/expires-at", later, "kubemint/access", "a"), false},
+		"live, of unknown access":   {lease("kubemint-ci-aaaaaaaaaa", "kubemint/expires-at", later), true},
+		"over":                      {lease("kubemint-ci-aaaaaaaaaa", "kubemint/expires-at", earlier, "kubemint/access", "b"), false},
+		"over, of unknown access":   {lease("kubemint-ci-aaaaaaaaaa", "kubemint/expires-at", earlier), false},
+		"an expiry that is no time": {lease("kubemint-ci-aaaaaaaaaa", "kubemint/expires-at", "soon"), true},
+		"an expiry that is empty":   {lease("kubemint-ci", "kubemint/expires-at", ""), true},
+		"an expiry taken away":      {lease("kubemint-ci-aaaaaaaaaa"), true},
+		"the lock":                  {lease("kubemint-ci", "kubemint/access", "b"), false},
+	} {
+		if got := access.Holding([]access.Object{tt.lease}, "a", now); (len(got) == 1) != tt.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	same := lease("kubemint-ci-aaaaaaaaaa", "kubemint/expires-at", later)
+	if len(access.Holding([]access.Object{same}, "", now)) != 1 {
+		t.Error("where nothing is known, a lease without a hash is not the same")
+	}
+}

@@ -1,0 +1,107 @@
+package platform
+
+import (
+	"cmp"
+	"path"
+
+	"github.com/kubemint/kubemint/internal/access"
+)
+
+// hosted is a CI system that needs nothing beyond the plain conventions: only its jobs have an owner.
+type hosted struct {
+	plain
+	system system
+}
+
+// system is how a CI system is recognised and what it says of a job.
+type system struct {
+	name     string
+	here     func(get func(string) string) bool
+	identity func(get func(string) string) identity
+	marks    func(get func(string) string) access.Marks // but for the owner
+}
+
+// systems are read by variables that their documentation names. Of TeamCity and Drone there is no id in the
+// environment: a project that is renamed there is another owner, unless the input `owner` says otherwise.
+var systems = []system{
+	{
+		// https://circleci.com/docs/reference/variables
+		name: "CircleCI",
+		here: func(get func(string) string) bool { return get("CIRCLECI") == "true" },
+		identity: func(get func(string) string) identity {
+			name := path.Join(get("CIRCLE_PROJECT_USERNAME"), get("CIRCLE_PROJECT_REPONAME"))
+			return identity{system: "circleci", id: ids(get("CIRCLE_PROJECT_ID")), name: name}
+		},
+		marks: func(get func(string) string) access.Marks {
+			return access.Marks{Job: get("CIRCLE_JOB"), Run: get("CIRCLE_BUILD_URL"), Commit: get("CIRCLE_SHA1")}
+		},
+	},
+	{
+		// https://support.atlassian.com/bitbucket-cloud/docs/variables-and-secrets
+		name: "Bitbucket",
+		here: func(get func(string) string) bool { return get("BITBUCKET_BUILD_NUMBER") != "" },
+		identity: func(get func(string) string) identity {
+			return identity{system: "bitbucket", id: ids(get("BITBUCKET_REPO_UUID")), name: get("BITBUCKET_REPO_FULL_NAME")}
+		},
+		marks: func(get func(string) string) access.Marks {
+			repository := "https://bitbucket.org/" + get("BITBUCKET_REPO_FULL_NAME")
+			return access.Marks{
+				Job: get("BITBUCKET_DEPLOYMENT_ENVIRONMENT"), Commit: get("BITBUCKET_COMMIT"),
+				Run: repository + "/pipelines/results/" + get("BITBUCKET_BUILD_NUMBER"),
+			}
+		},
+	},
+	{
+		// https://woodpecker-ci.org/docs/usage/environment; the id is the forge's
+		name: "Woodpecker",
+		here: func(get func(string) string) bool { return get("CI") == "woodpecker" },
+		identity: func(get func(string) string) identity {
+			forge := instance(cmp.Or(get("CI_FORGE_URL"), get("CI_SYSTEM_URL"), get("CI_SYSTEM_HOST")), "")
+			return identity{system: "woodpecker", id: ids(get("CI_REPO_REMOTE_ID")), name: get("CI_REPO"), instance: forge}
+		},
+		marks: func(get func(string) string) access.Marks {
+			return access.Marks{Job: get("CI_WORKFLOW_NAME"), Run: get("CI_PIPELINE_URL"), Commit: get("CI_COMMIT_SHA")}
+		},
+	},
+	{
+		// https://www.jetbrains.com/help/teamcity/predefined-build-parameters.html; the id of a build configuration is a
+		// system property (teamcity.buildType.id), and no variable
+		name: "TeamCity",
+		here: func(get func(string) string) bool { return get("TEAMCITY_VERSION") != "" },
+		identity: func(get func(string) string) identity {
+			name := path.Join(get("TEAMCITY_PROJECT_NAME"), get("TEAMCITY_BUILDCONF_NAME"))
+			return identity{system: "teamcity", name: name, instance: hostOf(get("BUILD_URL"))}
+		},
+		marks: func(get func(string) string) access.Marks {
+			return access.Marks{Job: get("TEAMCITY_BUILDCONF_NAME"), Run: get("BUILD_URL"), Commit: get("BUILD_VCS_NUMBER")}
+		},
+	},
+	{
+		// https://docs.drone.io/pipeline/environment/reference
+		name: "Drone",
+		here: func(get func(string) string) bool { return get("DRONE") == "true" },
+		identity: func(get func(string) string) identity {
+			return identity{system: "drone", name: get("DRONE_REPO"), instance: instance(get("DRONE_SYSTEM_HOST"), "")}
+		},
+		marks: func(get func(string) string) access.Marks {
+			return access.Marks{Job: get("DRONE_STAGE_NAME"), Run: get("DRONE_BUILD_LINK"), Commit: get("DRONE_COMMIT_SHA")}
+		},
+	},
+}
+
+func (h hosted) Name() string { return h.system.name }
+
+func (h hosted) Marks() access.Marks {
+	get := h.env.Getenv
+	return h.system.identity(get).mark(h.system.marks(get))
+}
+
+// detectHosted is the system that this process runs on, else nil.
+func detectHosted(env Environment) Platform {
+	for _, system := range systems {
+		if system.here(env.Getenv) {
+			return hosted{plain{env}, system}
+		}
+	}
+	return nil
+}
