@@ -68,7 +68,8 @@ func TestTektonTaskRuns(t *testing.T) {
 	if code != 0 {
 		t.Fatalf("bootstrap: exit code %d\n%s", code, said)
 	}
-	account := "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: runner, namespace: " + namespace + "}\n---\n"
+	account := "apiVersion: v1\nkind: Namespace\nmetadata: {name: kubemint}\n---\n" +
+		"apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: runner, namespace: " + namespace + "}\n---\n"
 	if err := cluster.Apply(t.Context(), account+rights); err != nil {
 		t.Fatal(err)
 	}
@@ -92,10 +93,11 @@ func TestTektonTaskRuns(t *testing.T) {
 	if code != 1 || !strings.Contains(stdout, "configmap/shop created") || strings.Contains(stdout, "secret/") {
 		t.Errorf("exit code %d\n%s\n%s", code, stdout, said)
 	}
-	if want := `system:serviceaccount:` + namespace + `:deployer" cannot get resource "secrets"`; !strings.Contains(said, want) {
+	if want := `system:serviceaccount:kubemint:deployer" cannot get resource "secrets"`; !strings.Contains(said, want) {
 		t.Errorf("kubectl did not say %q:\n%s", want, said)
 	}
-	leases, err := cluster.RunKubectl(t.Context(), cluster.AdminKubeconfig(), "", "-n", namespace, "get", "leases", "-o", "name")
+	leases, err := cluster.RunKubectl(t.Context(), cluster.AdminKubeconfig(), "", "-n", "kubemint", "get", "leases",
+		"-l", "kubemint/service-account=kubemint.deployer", "-o", "name")
 	if err != nil || strings.TrimSpace(leases) != "" {
 		t.Errorf("leases are left: %s (%v)", leases, err)
 	}

@@ -41,10 +41,11 @@ export KUBECONFIG=$work/admin.kubeconfig
 kubectl create namespace shop >/dev/null
 kubectl create namespace shop-jobs >/dev/null
 kubectl create namespace payments >/dev/null
+kubectl create namespace kubemint >/dev/null # for the accounts of pipelines
 
 say "3. kubemint mint: this pipeline may deploy in two namespaces, for an hour"
 export KUBEMINT_NAMESPACE=shop,shop-jobs
-export KUBEMINT_SERVICE_ACCOUNT=shop/deployer
+export KUBEMINT_SERVICE_ACCOUNT=kubemint/shop-deployer # in a namespace of its own
 export KUBEMINT_DURATION=1h
 export KUBEMINT_OUTPUT=$work/ci/kubeconfig
 export KUBEMINT_RULES='

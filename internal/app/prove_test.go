@@ -51,3 +51,45 @@ func TestClaimBesideWhatIsHeld(t *testing.T) {
 		})
 	}
 }
+
+// Each scope is proved in its place, and what must_not forbids at cluster scope is looked for there alone.
+func TestClaim_BothScopes(t *testing.T) {
+	t.Parallel()
+	view := access.Ref{Kind: "ClusterRole", Name: "view"}
+	declared := config.Access{
+		ServiceAccount: types.NamespacedName{Namespace: "bots", Name: "ci"}, Namespaces: []string{"shop"},
+		Namespaced: config.Grants{
+			Rules: parse(t, "get pods"),
+			Roles: []config.Role{{Kind: "ClusterRole", Name: "view"}, {Kind: "Role", Name: "x"}},
+		},
+		Cluster: config.Grants{
+			Rules: parse(t, "get /healthz\nlist nodes"),
+			Roles: []config.Role{{Kind: "ClusterRole", Name: "gone"}},
+		},
+		MustNot:        parse(t, "get /logs\ncreate pods"),
+		ClusterMustNot: parse(t, "list secrets"),
+	}
+	m := &minting{desired: access.Desire(declared, access.Marks{})}
+	m.observed.Named = map[access.Ref]access.Object{view: &rbacv1.ClusterRole{Rules: parse(t, "list services\nget /metrics")}}
+	for place, want := range map[string]struct {
+		namespace, rules, mustNot string
+		unread                    []string
+	}{
+		"shop": {"shop", "get pods\nlist services", "create pods", []string{"x"}},
+		"":     {"-", "get /healthz\nlist nodes", "get /logs\ncreate pods\nlist secrets", []string{"gone"}},
+	} {
+		claim := m.claim(place)
+		if claim.Namespace != want.namespace {
+			t.Errorf("%q is asked for in %q", place, claim.Namespace)
+		}
+		if diff := cmp.Diff(rules.Format(parse(t, want.rules)), rules.Format(claim.Rules)); diff != "" {
+			t.Errorf("%q: %s", place, diff)
+		}
+		if diff := cmp.Diff(rules.Format(parse(t, want.mustNot)), rules.Format(claim.MustNot)); diff != "" {
+			t.Errorf("%q: %s", place, diff)
+		}
+		if diff := cmp.Diff(want.unread, claim.Unread); diff != "" {
+			t.Errorf("%q: %s", place, diff)
+		}
+	}
+}

@@ -34,6 +34,7 @@ func TestADryClientAsksForNothingToBeDone(t *testing.T) {
 		dry.Apply(t.Context(), object("Role", "shop", "x"), false), dry.Apply(t.Context(), object("Role", "shop", "x"), true),
 		dry.Delete(t.Context(), role), dry.Delete(t.Context(), object("ClusterRole", "", "x")),
 		dry.Get(t.Context(), object("Role", "shop", "x")), dry.Create(t.Context(), review), client.Delete(t.Context(), role),
+		dry.Create(t.Context(), object("Lease", "shop", "x")), client.Create(t.Context(), object("Lease", "shop", "x")),
 	} {
 		if err != nil {
 			t.Error(err)
@@ -48,6 +49,8 @@ func TestADryClientAsksForNothingToBeDone(t *testing.T) {
 		"GET " + path,
 		"POST /apis/authorization.k8s.io/v1/selfsubjectrulesreviews", // it changes nothing anyway
 		"DELETE " + path + ` {"kind":"DeleteOptions","apiVersion":"rbac.authorization.k8s.io/v1","preconditions":{"uid":"u"}}`,
+		"POST /apis/coordination.k8s.io/v1/namespaces/shop/leases?dryRun=All",
+		"POST /apis/coordination.k8s.io/v1/namespaces/shop/leases",
 	}
 	got := s.asked()
 	for i, request := range got {

@@ -124,6 +124,27 @@ func TestExplainAnswers(t *testing.T) {
 		"another 403: of many lines": {
 			403, "Forbidden", "admission webhook \"x\" denied the request:\n\n  - a\n  - b\n", nil, problem.Mint, `admission webhook "x" denied the request: - a - b` + refused,
 		},
+		"a webhook's denial without a code": { // of which the API server makes 400
+			400, "", `admission webhook "validate.kyverno.svc-fail" denied the request: blocked due to the following policies: require-labels`,
+			nil, problem.Mint,
+			`admission webhook "validate.kyverno.svc-fail" denied the request: blocked due to the following policies: require-labels` + refused,
+		},
+		"a webhook's denial that looks like a login that expired": {
+			401, "Unauthorized", `admission webhook "x" denied the request: no`, nil, problem.Mint, `admission webhook "x" denied the request: no` + refused,
+		},
+		"a webhook's denial that looks like a missing object": {
+			404, "NotFound", `admission webhook "x" denied the request: no team`, details("roles", "x"), problem.Mint,
+			`admission webhook "x" denied the request: no team` + refused,
+		},
+		"a webhook's denial in the words of the authorizer": {
+			403, "Forbidden", `admission webhook "x" denied the request: ` + runner + ` cannot create resource "roles" in API group ""`,
+			details("roles", "x"), problem.Mint,
+			`admission webhook "x" denied the request: ` + runner + ` cannot create resource "roles" in API group ""` + refused,
+		},
+		"a policy's denial by the reason Unauthorized": {
+			401, "Unauthorized", `ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no`, nil, problem.Mint,
+			`ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no` + refused,
+		},
 		"an admission policy": {
 			422, "Invalid", `configmaps "y" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'p' denied request: not here`,
 			details("configmaps", "y", metav1.StatusCause{Message: "ValidatingAdmissionPolicy 'p' with binding 'p' denied request: not here"}), problem.Mint,

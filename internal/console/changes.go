@@ -22,30 +22,30 @@ func (l *Log) ShowPlanned(plan access.Plan) {
 }
 
 // wording is how a change set says what happens to an object.
-type wording struct {
-	verbs map[access.Verb]string // others stand for themselves
-	width int
-}
+type wording func(verb access.Verb, what string) string
 
-var (
-	done    = wording{width: len(access.Configured)}
-	planned = wording{
-		verbs: map[access.Verb]string{
-			access.Created: "would create", access.Configured: "would configure", access.Deleted: "would delete",
-		},
-		width: len("would configure"),
+// done says what happened.
+func done(verb access.Verb, what string) string { return fmt.Sprintf("%-10s %s", verb, what) }
+
+// planned says what would happen.
+func planned(verb access.Verb, what string) string {
+	word := string(verb)
+	switch verb { //nolint:exhaustive // the others stand for themselves
+	case access.Created:
+		word = "would create"
+	case access.Configured:
+		word = "would configure"
+	case access.Deleted:
+		word = "would delete"
 	}
-)
-
-func (w wording) line(verb access.Verb, what string) string {
-	return fmt.Sprintf("%-*s %s", w.width, cmp.Or(w.verbs[verb], string(verb)), what)
+	return fmt.Sprintf("%-15s %s", word, what)
 }
 
 // ChangeLines is the change set for people: what happened to each object, and below it which rules come and go. Changes
 // that are alike in many namespaces share a line. The lines are raw: whoever prints one passes it through [Line].
 func ChangeLines(plan access.Plan) []string { return changeLines(plan.Changes, done) }
 
-func changeLines(changes []access.Change, words wording) []string {
+func changeLines(changes []access.Change, say wording) []string {
 	order, alike, unchanged := groupChanges(changes)
 	var lines []string
 	shown, hidden := 0, 0
@@ -64,14 +64,14 @@ func changeLines(changes []access.Change, words wording) []string {
 				hidden += objects
 				continue
 			}
-			lines = append(lines, changeLine(change, words.line(change.Verb, cmp.Or(what, change.Ref.String())))...)
+			lines = append(lines, changeLine(change, say(change.Verb, cmp.Or(what, change.Ref.String())))...)
 		}
 	}
 	if hidden > 0 {
 		lines = append(lines, fmt.Sprintf("and %s more; the output `changes` lists all", Plural(hidden, "object")))
 	}
 	if unchanged > 0 {
-		lines = append(lines, words.line(access.Unchanged, Plural(unchanged, "object")))
+		lines = append(lines, say(access.Unchanged, Plural(unchanged, "object")))
 	}
 	return lines
 }

@@ -126,7 +126,8 @@ func TestShowPlanned(t *testing.T) {
 	New(&out).ShowPlanned(access.Plan{Changes: append([]access.Change{
 		{Verb: access.Created, Ref: shop, Added: parse(t, "get pods")},
 		{Verb: access.Configured, Ref: shop, Removed: parse(t, "get pods"), TakenFrom: []string{"eve"}},
-		{Verb: access.Deleted, Ref: shop}, {Verb: access.Unchanged, Ref: shop},
+		{Verb: access.Deleted, Ref: shop},
+		{Verb: access.Unchanged, Ref: shop},
 	}, spread(6, access.Change{Verb: access.Created, Ref: access.Ref{Kind: "RoleBinding", Name: "x"}})...)})
 	want := `would create    Role shop/x
              + get  pods

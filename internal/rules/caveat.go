@@ -42,7 +42,8 @@ func caveat(verb string, t target, named, namespaced bool) string {
 	case inRole && slices.Contains(strings.Fields(clusterScoped), resource):
 		return "grants nothing in a Role, since no namespace has such objects: begin the rule with the word cluster"
 	case inRole && t.resource == "namespaces" && slices.Contains([]string{"list", "watch", "create", "deletecollection", "*"}, verb):
-		return "a Role grants get, update, patch and delete of its own namespace, and no more: the rest takes a rule that begins with the word cluster"
+		return "a Role grants get, update, patch and delete of its own namespace, and no more: " +
+			"the rest takes a rule that begins with the word cluster"
 	case !named || sub: // the URL of a subresource has the name, also when it creates
 		return ""
 	case verb == "create":

@@ -2,14 +2,16 @@
 //
 // # Shorthand
 //
-// One rule a line, lists with commas and without spaces, # before a comment:
+// One rule a line, or several with ; between them; lists with commas and without spaces; # before a comment:
 //
 //	VERBS            RESOURCES                                 [NAMES]
 //	get,list,watch   pods,pods/log,deployments
 //	get,patch        deployments.apps,deployments.apps/scale
 //	get,update       configmaps                                app-config,feature-flags
-//	get              /healthz,/metrics,/api/*
 //	*                *.batch
+//	cluster  get     /healthz,/metrics,/api/*
+//
+// The word cluster before a rule grants it at cluster scope, wherever the others go: see [Scoped].
 //
 // A resource is NAME[.GROUP][/SUBRESOURCE]:
 //
@@ -33,14 +35,14 @@
 // several documents or in Lists, and in JSON. Text is YAML if its first line that is neither blank nor a comment begins
 // with -, {, [ or %, or if the first word of that line ends with a colon; else it is shorthand. Fields are decoded
 // strictly. A rule is held to what the API server asks (a verb; a URL, or a group and a resource) and to the checks of
-// the shorthand; of several groups times several resources only what exists is kept, so that apiGroups ["", "apps"] with
-// resources [pods, deployments] is pods and deployments.apps, and a runner needs to hold no more than that to grant it.
+// the shorthand. All its groups times all its resources are granted, including combinations that do not exist; a resource
+// that none of its groups can have is a slip. YAML has no word for the cluster scope.
 //
 // # Shorthand out
 //
-// [Format] prints rules merged and in one order, whatever the order they came in. For every rule that Parse returns,
-// Parse(Format(x)) grants what x grants, but where a name or URL is printed in quotes, with the escapes of Go: the
-// shorthand cannot say it. (A rule read from a server can name what nothing can match, such as a resource with a dot in
+// [Format] prints rules merged and in one order, whatever the order they came in; [FormatCluster] puts the word cluster
+// before each. For every rule that Parse returns, Parse(Format(x)) grants what x grants, unless a word is printed in
+// quotes, with the escapes of Go: the shorthand cannot say it. (A rule read from a server can name what nothing can match, such as a resource with a dot in
 // it; that prints, and may not read back.)
 //
 // # What rules mean

@@ -22,7 +22,7 @@ func format(rs []rbacv1.PolicyRule, before ...string) []string {
 	var text strings.Builder
 	columns := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	for _, l := range compact(atoms(rs)) {
-		_, _ = fmt.Fprintln(columns, strings.Join(append(before[:len(before):len(before)], l.columns()...), "\t"))
+		_, _ = fmt.Fprintln(columns, strings.Join(append(slices.Clip(before), l.columns()...), "\t"))
 	}
 	_ = columns.Flush() // a builder takes everything
 	return strings.FieldsFunc(text.String(), func(r rune) bool { return r == '\n' })

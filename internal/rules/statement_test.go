@@ -70,7 +70,7 @@ func TestParse_FaultsOfStatements(t *testing.T) {
 		"cluster get":                    {`line 1: after the word cluster, ` + columns},
 		"get pods; cluster widgets.a.b":  {`line 1, rule 2: after the word cluster, ` + columns},
 		"cluster get pods a b":           {`line 1: after the word cluster, ` + columns},
-		"cluster cluster get pods":       {`line 1: unknown verb "cluster": those`, `line 1: unknown resource "get"`},
+		"cluster delete get pods":        {`line 1: unknown resource "get"`},
 		"get pods\ncluster: get nodes":   {`line 2: "cluster:"` + itself},
 		"get pods\ncluster:get a.b.c":    {`line 2: "cluster:get"` + itself},
 		"Cluster get nodes":              {`line 1: "Cluster"` + itself},

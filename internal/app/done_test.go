@@ -1,0 +1,78 @@
+package app
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/console"
+)
+
+func TestShowDone(t *testing.T) {
+	t.Parallel()
+	change := func(verb access.Verb, name string) access.Change {
+		return access.Change{Verb: verb, Ref: access.Ref{Kind: "Role", Namespace: "shop", Name: name}}
+	}
+	refusal := &apierrors.StatusError{ErrStatus: metav1.Status{Code: http.StatusForbidden}}
+	for name, tt := range map[string]struct {
+		failed bool
+		want   string
+	}{
+		"of a run that went well": {false, `created    Role shop/made
+configured Role shop/remade
+unchanged  1 object
+`},
+		"of one that failed": {true, `created    Role shop/made
+configured Role shop/remade
+not done   Role shop/refused
+uncertain  Role shop/unanswered
+not done   Role shop/left
+unchanged  1 object
+`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var log bytes.Buffer
+			m := &minting{run: &run{log: console.New(&log)}}
+			m.plan.Changes = []access.Change{change(access.Created, "made"), change(access.Configured, "remade"), change(access.Unchanged, "same")}
+			if tt.failed {
+				m.plan.Changes = append(m.plan.Changes, change(access.Created, "refused"), change(access.Configured, "unanswered"))
+			}
+			m.plan.Changes = append(m.plan.Changes, change(access.Deleted, "left"))
+			m.outcome.did(change(access.Created, "made"))
+			m.outcome.did(change(access.Deleted, "remade")) // the old one, before
+			m.outcome.did(change(access.Configured, "remade"))
+			m.outcome.failed(change(access.Created, "refused").Ref, refusal)
+			m.outcome.failed(change(access.Configured, "unanswered").Ref, errors.New("connection reset"))
+			m.showDone(tt.failed)
+			if diff := cmp.Diff(tt.want, log.String()); diff != "" {
+				t.Error(diff)
+			}
+			if changes, err := changesJSON(m.plan); !tt.failed && (err != nil ||
+				changes != `{"configured":["Role shop/remade"],"created":["Role shop/made"],"deleted":[],"unchanged":["Role shop/same"]}`) {
+				t.Error(changes, err)
+			}
+		})
+	}
+}
+
+// A binding with another roleRef is deleted and recreated: where only the first came to pass, that is said.
+func TestShowDone_BindingNotRecreated(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	m := &minting{run: &run{log: console.New(&log)}}
+	ref := access.Ref{Kind: "RoleBinding", Namespace: "shop", Name: "x"}
+	m.plan.Changes = []access.Change{{Verb: access.Configured, Ref: ref, Details: []string{"+ roleRef ClusterRole edit"}}}
+	m.outcome.did(access.Change{Verb: access.Deleted, Ref: ref})
+	m.outcome.failed(ref, errors.New("connection reset"))
+	m.showDone(true)
+	if want := "deleted    RoleBinding shop/x\n"; log.String() != want {
+		t.Errorf("got %q, want %q", log.String(), want)
+	}
+}
