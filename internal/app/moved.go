@@ -12,9 +12,10 @@ import (
 // reportWithin is how long a run that is done waits for the answer to a question that nothing depends on.
 const reportWithin = 2 * time.Second
 
-// lookForMoved asks, beside the run, whether this job has left another ServiceAccount with access to the same places:
-// the account has moved then, as where `namespace: a,b` became `b,a`. Only a run that makes its account asks, so that
-// a steady one sends no request for it, and a job with two accounts is told once. report says it when the run is over.
+// lookForMoved asks, beside the run, whether this job has left another ServiceAccount with access to the
+// same places: the account has moved then, as where `namespace: a,b` became `b,a`. Only a run that makes
+// its account asks, so that a steady one sends no request for it, and a job with two accounts is told once.
+// report says it when the run is over.
 func (m *minting) lookForMoved(ctx context.Context) (report func()) {
 	made := func(change access.Change) bool {
 		return change.Ref.Kind == "ServiceAccount" && change.Verb == access.Created

@@ -15,13 +15,15 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// prune deletes the access of this ServiceAccount that the configuration does not declare any more, wherever it is, and
-// the account that was there before this one. With --all it deletes everything that kubemint made for the account. What
-// is another owner's stays, and is named; what a live credential depends on holds it back, but for --all.
+// prune deletes the access of this ServiceAccount that the configuration does not declare any more,
+// wherever it is, and the account that was there before this one. With --all it deletes everything that
+// kubemint made for the account. What is another owner's stays, and is named; what a live credential
+// depends on holds it back, but for --all.
 func (r *run) prune(ctx context.Context, given options) error {
 	const op = "prune access"
 	if r.cfg.Access.Ephemeral {
-		return problem.Newf(problem.Config, op, "an ephemeral identity's access is deleted at revoke, and by kubemint sweep").
+		return problem.Newf(problem.Config, op,
+			"an ephemeral identity's access is deleted at revoke, and by kubemint sweep").
 			Hint("leave `ephemeral` out to prune the access of `service_account`")
 	}
 	as, err := r.connectRunner(ctx)
@@ -30,15 +32,18 @@ func (r *run) prune(ctx context.Context, given options) error {
 	}
 	defer as.client.Close()
 	p := &pruning{
-		run: r, client: as.client, desired: access.Desire(as.declared, r.marks()), dryRun: given.dryRun || r.cfg.Result.DryRun,
+		run: r, client: as.client,
+		desired: access.Desire(as.declared, r.marks()), dryRun: given.dryRun || r.cfg.Result.DryRun,
 	}
 	if given.all {
 		return p.removeAll(ctx)
 	}
 	if !as.declared.Grants() {
-		return problem.Newf(problem.Config, op, "neither `role` nor `rules` is given: that says nothing about access, and all would be deleted").
+		return problem.Newf(problem.Config, op,
+			"neither `role` nor `rules` is given: that says nothing about access, and all would be deleted").
 			Hint("give the `role` and `rules` that the pipeline has").
-			Hint("or delete everything that kubemint made for %s with  kubemint prune --all", as.declared.ServiceAccount)
+			Hint("or delete everything that kubemint made for %s with  kubemint prune --all",
+				as.declared.ServiceAccount)
 	}
 	return p.removeUndeclared(ctx)
 }
@@ -149,8 +154,8 @@ func describeLease(lease access.Object) string {
 	return text
 }
 
-// moved finds the account that was there before the declared one, and returns what there is of it to delete. One of
-// another name may be a second account of the same job, so that it is only named.
+// moved finds the account that was there before the declared one, and returns what there is of it to
+// delete. One of another name may be a second account of the same job, so that it is only named.
 func (p *pruning) moved(ctx context.Context, found holdings) (objects []access.Object, err error) {
 	job := p.desired.Marks.Job
 	if found.self != nil && access.SameOwner(p.desired.Marks, found.self) {
@@ -212,6 +217,7 @@ var managed = map[string]string{access.LabelManagedBy: access.ManagedBy}
 
 // leftBehind is the warning of an account whose place the declared one may have taken.
 func leftBehind(account, declared types.NamespacedName) string {
-	return fmt.Sprintf("ServiceAccount %s has access that this job declared earlier: if %s has taken its place, "+
-		"delete it with  KUBEMINT_SERVICE_ACCOUNT=%s kubemint prune --all", account, declared, account)
+	return fmt.Sprintf("ServiceAccount %s has access that this job declared earlier: "+
+		"if %s has taken its place, delete it with  KUBEMINT_SERVICE_ACCOUNT=%s kubemint prune --all",
+		account, declared, account)
 }

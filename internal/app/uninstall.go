@@ -13,9 +13,10 @@ import (
 	"github.com/kubemint/kubemint/internal/token"
 )
 
-// removeAll deletes everything that kubemint made for the account: bindings, roles, the permanent token's Secret,
-// leases, the account. The order is such that access ends first, and that what is left after a failure can be found
-// again. The account goes last, and only when nothing else of it is left. A namespace stays: others may use it.
+// removeAll deletes everything that kubemint made for the account: bindings, roles, the permanent token's
+// Secret, leases, the account. The order is such that access ends first, and that what is left after a
+// failure can be found again. The account goes last, and only when nothing else of it is left. A namespace
+// stays: others may use it.
 func (p *pruning) removeAll(ctx context.Context) error {
 	found, err := p.find(ctx, p.desired.Access.ServiceAccount)
 	if err != nil {
@@ -45,12 +46,14 @@ func (p *pruning) removeAll(ctx context.Context) error {
 		count += n
 		err = selfErr
 	} else if self != nil {
-		p.log.Printf("note: ServiceAccount %s is left, since not everything of it could be deleted", found.account)
+		p.log.Printf("note: ServiceAccount %s is left, since not everything of it could be deleted",
+			found.account)
 	}
+	all := console.Plural(count, "object") + " of ServiceAccount " + found.account.String()
 	if p.dryRun {
-		p.log.Printf("dry run: %s of ServiceAccount %s would be deleted", console.Plural(count, "object"), found.account)
+		p.log.Printf("dry run: %s would be deleted", all)
 	} else {
-		p.log.Printf("pruned: %s of ServiceAccount %s deleted", console.Plural(count, "object"), found.account)
+		p.log.Printf("pruned: %s deleted", all)
 	}
 	return err
 }
@@ -131,9 +134,9 @@ func (p *pruning) deleteObject(ctx context.Context, object access.Object) error 
 	return err
 }
 
-// deletePermanent deletes the Secret of a permanent token by its name, without reading it. Where the account is not
-// kubemint's the name is not enough, and the Secret's own marks have to be read.
-func (p *pruning) deletePermanent(ctx context.Context, found holdings, ownAccount bool) (count int, err error) {
+// deletePermanent deletes the Secret of a permanent token by its name, without reading it. Where the
+// account is not kubemint's the name is not enough, and the Secret's own marks have to be read.
+func (p *pruning) deletePermanent(ctx context.Context, found holdings, ownAccount bool) (int, error) {
 	secret := cluster.Empty(access.Ref{
 		Kind: "Secret", Namespace: found.account.Namespace, Name: token.PermanentName(found.account.Name),
 	})
