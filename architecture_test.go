@@ -36,9 +36,10 @@ var mayImport = map[string][]string{
 	"parallel":     {},
 	"workspace":    {},
 	"console":      {"access", "parallel", "problem", "rules", "token"},
+	"prune":        {"access", "cluster", "console", "parallel", "problem", "token"},
 	"app": {
 		"access", "cluster", "config", "console", "kubeconfig", "parallel", "platform", "private", "problem", "process",
-		"receipt", "rules", "source", "token", "wire", "workspace",
+		"prune", "receipt", "rules", "source", "token", "wire", "workspace",
 	},
 	"kubetest":        {},
 	"kubetest/clouds": {"kubetest"},

@@ -15,9 +15,9 @@ import (
 // annotationAccess is the hash of the access that a lease's run declared.
 const annotationAccess = "kubemint/access"
 
-// Moved are the ServiceAccounts whose place the declared one may have taken: every binding that kubemint made for
-// them was made for this owner by this job, and lies where this run declares access too. An account of the same job
-// for other namespaces, as of another leg of a matrix, is not among them.
+// Moved are the ServiceAccounts whose place the declared one may have taken: every binding that kubemint
+// made for them was made for this owner by this job, and lies where this run declares access too. An
+// account of the same job for other namespaces, as of another leg of a matrix, is not among them.
 func Moved(desired Desired, job string, bindings []Object) []types.NamespacedName {
 	places := map[string]bool{}
 	for _, object := range desired.Objects {
@@ -32,8 +32,8 @@ func Moved(desired Desired, job string, bindings []Object) []types.NamespacedNam
 			continue
 		}
 		marks := object.GetAnnotations()
-		same := desired.Marks.Owner != "" && SameOwner(desired.Marks, object) && marks[AnnotationJob] == job &&
-			marks[AnnotationExpiresAt] == "" && places[object.GetNamespace()]
+		same := desired.Marks.Owner != "" && SameOwner(desired.Marks, object) &&
+			marks[AnnotationJob] == job && marks[AnnotationExpiresAt] == "" && places[object.GetNamespace()]
 		before, seen := moved[account]
 		moved[account] = same && (before || !seen)
 	}
@@ -43,20 +43,21 @@ func Moved(desired Desired, job string, bindings []Object) []types.NamespacedNam
 	})
 }
 
-// accountOf is the ServiceAccount for which kubemint made a binding. Its names go into commands for people, and the
-// API server does not look at a subject's namespace.
+// accountOf is the ServiceAccount for which kubemint made a binding. Its names go into commands for people,
+// and the API server does not look at a subject's namespace.
 func accountOf(o Object) (types.NamespacedName, bool) {
 	subjects, _, _ := binding(o)
 	if len(subjects) != 1 || subjects[0].Kind != rbacv1.ServiceAccountKind {
 		return types.NamespacedName{}, false
 	}
 	account := types.NamespacedName{Namespace: subjects[0].Namespace, Name: subjects[0].Name}
-	valid := len(validation.IsDNS1123Label(account.Namespace)) == 0 && len(validation.IsDNS1123Subdomain(account.Name)) == 0
-	return account, valid && Managed(o, account)
+	faults := validation.IsDNS1123Label(account.Namespace)
+	faults = append(faults, validation.IsDNS1123Subdomain(account.Name)...)
+	return account, len(faults) == 0 && Managed(o, account)
 }
 
-// Holding are those of an account's leases that are live and depend on other access than the declared one, whose hash
-// is given. One that does not say what it depends on, or until when it lives, is among them.
+// Holding are those of an account's leases that are live and depend on other access than the declared one,
+// whose hash is given. One that does not say what it depends on, or until when it lives, is among them.
 func Holding(leases []Object, declared string, now time.Time) (holding []Object) {
 	for _, lease := range leases {
 		marks := lease.GetAnnotations()
@@ -71,8 +72,8 @@ func Holding(leases []Object, declared string, now time.Time) (holding []Object)
 	return holding
 }
 
-// namesCredential says whether a Lease's name ends as those of credentials do, and that of an account's lock does not:
-// in a dash and ten characters of base 32.
+// namesCredential says whether a Lease's name ends as those of credentials do, and that of an account's
+// lock does not: in a dash and ten characters of base 32.
 func namesCredential(name string) bool {
 	const random = 10
 	at := len(name) - random - 1

@@ -11,19 +11,21 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// SameOwner says whether an object belongs to the owner of these marks. No owner matches only no owner. An owner of
-// old is a name, without an id and often without the instance that it is a name on: the run that wrote it says that.
+// SameOwner says whether an object belongs to the owner of these marks. No owner matches only no owner. An
+// owner of old is a name, without an id and often without the instance that it is a name on: the run that
+// wrote it says that.
 func SameOwner(mark Marks, have Object) bool {
 	owner := have.GetAnnotations()[AnnotationOwner]
 	if strings.EqualFold(owner, mark.Owner) { // names are the same in any case, and ids have none
 		return true
 	}
 	formerly := func(name string) bool { return strings.EqualFold(name, owner) }
-	return owner != "" && mark.Owner != "" && slices.ContainsFunc(mark.Formerly, formerly) && mark.sameServer(have)
+	return owner != "" && mark.Owner != "" &&
+		slices.ContainsFunc(mark.Formerly, formerly) && mark.sameServer(have)
 }
 
-// sameServer says whether an object was last changed by a run on the server that this run is on. Where the object
-// does not say, it counts as made on the public instance, whose owners have no @.
+// sameServer says whether an object was last changed by a run on the server that this run is on. Where the
+// object does not say, it counts as made on the public instance, whose owners have no @.
 func (m Marks) sameServer(have Object) bool {
 	run := have.GetAnnotations()[AnnotationRun]
 	if run == "" {
@@ -39,10 +41,12 @@ func serverOf(run string) string {
 	return strings.ToLower(host)
 }
 
-// mostOfOwner is how many characters of an owner a message shows: an annotation may be long, and is anyone's data.
+// mostOfOwner is how many characters of an owner a message shows: an annotation may be long, and is
+// anyone's data.
 const mostOfOwner = 120
 
-// DescribeOwner names an object's owner for a person: "acme/shop (github:1234)". It is "" where there is none.
+// DescribeOwner names an object's owner for a person: "acme/shop (github:1234)". It is "" where there is
+// none.
 func DescribeOwner(have Object) string {
 	marks := have.GetAnnotations()
 	return describe(marks[AnnotationOwner], marks[AnnotationOwnerName])
@@ -52,7 +56,8 @@ func DescribeOwner(have Object) string {
 func (m Marks) Describe() string { return describe(m.Owner, m.OwnerName) }
 
 func describe(owner, name string) string {
-	owner, name = problem.Shorten(owner, mostOfOwner), problem.Shorten(name, mostOfOwner)
+	owner = problem.Shorten(owner, mostOfOwner)
+	name = problem.Shorten(name, mostOfOwner)
 	if owner == "" || name == "" || strings.Contains(owner, name) {
 		return owner
 	}
@@ -61,7 +66,8 @@ func describe(owner, name string) string {
 
 // foreign says why an object is not this owner's.
 func (m Marks) foreign(have Object) string {
-	theirs, ours := DescribeOwner(have), m.Describe()
+	theirs := DescribeOwner(have)
+	ours := m.Describe()
 	switch {
 	case theirs == "":
 		return "it has no owner; this run's owner is " + ours
@@ -71,7 +77,8 @@ func (m Marks) foreign(have Object) string {
 	return "it belongs to " + theirs + ", and this run to " + ours
 }
 
-// LabelsFor are the labels of everything made for a ServiceAccount: ours, and those that the user wants on it.
+// LabelsFor are the labels of everything made for a ServiceAccount: ours, and those that the user wants on
+// it.
 func (m Marks) LabelsFor(serviceAccount types.NamespacedName) map[string]string {
 	all := maps.Clone(m.Labels)
 	if all == nil {
@@ -81,16 +88,16 @@ func (m Marks) LabelsFor(serviceAccount types.NamespacedName) map[string]string 
 	return all
 }
 
-// marked says whether an object bears the marks that are compared: labels and owner. Owner name, job, run and commit
-// are of the run that last changed an object, and never a difference by themselves. An owner of old is one: it is
-// written again, with the id.
+// marked says whether an object bears the marks that are compared: labels and owner. Owner name, job, run
+// and commit are of the run that last changed an object, and never a difference by themselves. An owner of
+// old is one: it is written again, with the id.
 func marked(o Object, d Desired) bool {
 	sameMark := strings.EqualFold(o.GetAnnotations()[AnnotationOwner], d.Marks.Owner)
 	return sameMark && Managed(o, d.Access.ServiceAccount) && len(labelDetails(d.Marks.Labels, o)) == 0
 }
 
-// labelDetails are the labels that come and go beside our own. A label of the object is only ours to remove where an
-// earlier run of ours applied it.
+// labelDetails are the labels that come and go beside our own. A label of the object is only ours to remove
+// where an earlier run of ours applied it.
 func labelDetails(want map[string]string, have Object) (lines []string) {
 	labels := have.GetLabels()
 	for _, key := range slices.Sorted(maps.Keys(want)) {

@@ -60,6 +60,8 @@ func TestSameOwner(t *testing.T) {
 		"none, by none":                        {access.Marks{}, owned("kubemint/job", "x"), true},
 		"an owner, by none":                    {access.Marks{}, owned("kubemint/owner", "github:1234"), false},
 		"an empty name of old":                 {access.Marks{Formerly: []string{""}}, owned("kubemint/owner", "x"), false},
+		"a name of old, by none":               {access.Marks{Formerly: []string{"github:acme/shop"}}, owned("kubemint/owner", "github:acme/shop"), false},
+		"none, by an empty name of old":        {access.Marks{Owner: "github:1", Formerly: []string{""}}, owned(), false},
 		"a line break behind the owner":        {byID, owned("kubemint/owner", "github:1234\n"), false},
 	} {
 		if have := access.SameOwner(tt.mark, tt.have); have != tt.want {
@@ -143,7 +145,7 @@ func applied(o access.Object, manager string, labels map[string]string) {
 		fields += `"f:` + key + `":{},`
 	}
 	o.SetManagedFields([]metav1.ManagedFieldsEntry{{
-		Manager: manager, FieldsV1: &metav1.FieldsV1{Raw: []byte(strings.TrimSuffix(fields, ",") + `}}}`)},
+		Manager: manager, FieldsV1: metav1.NewFieldsV1(strings.TrimSuffix(fields, ",") + `}}}`),
 	}})
 }
 
@@ -161,7 +163,7 @@ func TestLabelsAreHealedOnWhatIsOurs(t *testing.T) {
 		"one declared no more": {func(o access.Object) { applied(o, "kubemint", map[string]string{"cost": "7"}) }, []string{"- label cost=7"}},
 		"fields that are no JSON": {func(o access.Object) {
 			o.GetLabels()["x"] = "y"
-			o.SetManagedFields([]metav1.ManagedFieldsEntry{{Manager: "kubemint", FieldsV1: &metav1.FieldsV1{Raw: []byte("{")}}})
+			o.SetManagedFields([]metav1.ManagedFieldsEntry{{Manager: "kubemint", FieldsV1: metav1.NewFieldsV1("{")}})
 		}, nil},
 	} {
 		labelled := marks

@@ -8,9 +8,9 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 )
 
-// Prune plans the deletion of those of the listed Roles and bindings, all with our marks for this ServiceAccount, that
-// are declared no longer, whichever of the owner's jobs made them. What is not this owner's to delete is left out and
-// reported, joined, as by [Diff].
+// Prune plans the deletion of those of the listed Roles and bindings, all with our marks for this
+// ServiceAccount, that are declared no longer, whichever of the owner's jobs made them. What is not this
+// owner's to delete is left out and reported, joined, as by [Diff].
 func Prune(desired Desired, listed []Object) (Plan, error) { return prune(desired, listed, false) }
 
 // prune is [Prune], and with byJob leaves the rules that another job of the same owner declared.
@@ -27,7 +27,8 @@ func prune(desired Desired, listed []Object, byJob bool) (Plan, error) {
 		case wanted[ref], object.GetAnnotations()[AnnotationExpiresAt] != "": // what expires is for sweep
 		case untouchable(object):
 			plan.Warnings = append(plan.Warnings,
-				ref.String()+" is declared no longer and is left: its annotation "+rbacv1.AutoUpdateAnnotationKey+" is false")
+				ref.String()+" is declared no longer and is left: its annotation "+
+					rbacv1.AutoUpdateAnnotationKey+" is false")
 		case err != nil && desired.abandoned(object):
 			plan.Warnings = append(plan.Warnings, ref.String()+
 				" is left of another owner's run: nothing that was seen binds it, and an administrator may delete it")
@@ -40,8 +41,9 @@ func prune(desired Desired, listed []Object, byJob bool) (Plan, error) {
 	return plan, errors.Join(refusals...)
 }
 
-// Removable are those of the listed objects, all with our marks for this ServiceAccount, that are this owner's to
-// delete. What an administrator wants to stay is named by a warning, and what is another owner's by an error.
+// Removable are those of the listed objects, all with our marks for this ServiceAccount, that are this
+// owner's to delete. What an administrator wants to stay is named by a warning, and what is another owner's
+// by an error.
 func Removable(desired Desired, listed []Object) (own []Object, warnings []string, left error) {
 	var refusals []error
 	for _, object := range listed {
@@ -49,7 +51,8 @@ func Removable(desired Desired, listed []Object) (own []Object, warnings []strin
 		case err != nil:
 			refusals = append(refusals, err)
 		case untouchable(object):
-			warnings = append(warnings, RefOf(object).String()+" is left: its annotation "+rbacv1.AutoUpdateAnnotationKey+" is false")
+			warnings = append(warnings,
+				RefOf(object).String()+" is left: its annotation "+rbacv1.AutoUpdateAnnotationKey+" is false")
 		default:
 			own = append(own, object)
 		}
@@ -60,8 +63,9 @@ func Removable(desired Desired, listed []Object) (own []Object, warnings []strin
 // namedElsewhere is how many objects the warning names.
 const namedElsewhere = 3
 
-// elsewhere warns of what [Prune] would delete in namespaces that are not declared. Other owners' and jobs' objects there
-// are not this run's concern. The command that the warning names deletes nothing that a live credential depends on.
+// elsewhere warns of what [Prune] would delete in namespaces that are not declared. Other owners' and jobs'
+// objects there are not this run's concern. The command that the warning names deletes nothing that a live
+// credential depends on.
 func elsewhere(desired Desired, listed []Object) []string {
 	plan, _ := prune(desired, listed, true)
 	if len(plan.Changes) == 0 {

@@ -2,8 +2,8 @@ package app
 
 import "github.com/kubemint/kubemint/internal/access"
 
-// marks say on whose behalf this run acts: the platform's, but for what the inputs say. An owner that is given counts,
-// and what the platform's own owner has made is still this run's.
+// marks say on whose behalf this run acts: the platform's, but for what the inputs say. An owner that is
+// given counts, and what the platform's own owner has made is still this run's.
 func (r *run) marks() access.Marks {
 	marks := r.platform.Marks()
 	marks.Labels = r.cfg.Marks.Labels

@@ -37,7 +37,7 @@ type accessInputs struct {
 	Scope                string `env:"SCOPE, default=namespace" help:"namespace: Roles and RoleBindings in every declared namespace. cluster: ClusterRole and ClusterRoleBinding for all that is declared."`
 	MustNot              string `env:"MUST_NOT" help:"Negative assertions, as rules are written: the run fails, and revokes what it minted, if the minted credential could do any of it in a declared namespace or at cluster scope; a rule that begins with the word cluster is checked at cluster scope alone. Any overlap of verb, resource or name counts; a verb * means any verb."`
 	TakeOwnership        string `env:"TAKE_OWNERSHIP, default=false" help:"Take over objects that are not kubemint's, or another owner's."`
-	Owner                string `env:"OWNER" help:"On whose behalf the run acts, one line: objects of another owner are refused. It is for platforms that do not say, and for several pipelines that share a ServiceAccount on purpose. Where it is given it counts, whatever the platform says. Default: by platform, see docs/access.md."`
+	Owner                string `env:"OWNER" help:"On whose behalf the run acts, one line: objects of another owner are refused. It is for platforms that do not say, and for several pipelines that share a ServiceAccount on purpose. Where it is given it counts, whatever the platform says. Default: by platform, see docs/owners.md."`
 	Labels               string `env:"LABELS" help:"Further labels on everything that kubemint makes, key=value, comma or newline separated: for clusters whose policies want labels. On objects that are kubemint's a changed label is healed; a namespace that exists is left as it is, and so is the Secret of a permanent token."`
 }
 

@@ -33,7 +33,9 @@ var systems = []system{
 			return identity{system: "circleci", id: ids(get("CIRCLE_PROJECT_ID")), name: name}
 		},
 		marks: func(get func(string) string) access.Marks {
-			return access.Marks{Job: get("CIRCLE_JOB"), Run: get("CIRCLE_BUILD_URL"), Commit: get("CIRCLE_SHA1")}
+			return access.Marks{
+				Job: get("CIRCLE_JOB"), Run: get("CIRCLE_BUILD_URL"), Commit: get("CIRCLE_SHA1"),
+			}
 		},
 	},
 	{
@@ -41,7 +43,10 @@ var systems = []system{
 		name: "Bitbucket",
 		here: func(get func(string) string) bool { return get("BITBUCKET_BUILD_NUMBER") != "" },
 		identity: func(get func(string) string) identity {
-			return identity{system: "bitbucket", id: ids(get("BITBUCKET_REPO_UUID")), name: get("BITBUCKET_REPO_FULL_NAME")}
+			return identity{
+				system: "bitbucket", id: ids(get("BITBUCKET_REPO_UUID")),
+				name: get("BITBUCKET_REPO_FULL_NAME"),
+			}
 		},
 		marks: func(get func(string) string) access.Marks {
 			repository := "https://bitbucket.org/" + get("BITBUCKET_REPO_FULL_NAME")
@@ -57,15 +62,20 @@ var systems = []system{
 		here: func(get func(string) string) bool { return get("CI") == "woodpecker" },
 		identity: func(get func(string) string) identity {
 			forge := instance(cmp.Or(get("CI_FORGE_URL"), get("CI_SYSTEM_URL"), get("CI_SYSTEM_HOST")), "")
-			return identity{system: "woodpecker", id: ids(get("CI_REPO_REMOTE_ID")), name: get("CI_REPO"), instance: forge}
+			return identity{
+				system: "woodpecker", id: ids(get("CI_REPO_REMOTE_ID")),
+				name: get("CI_REPO"), instance: forge,
+			}
 		},
 		marks: func(get func(string) string) access.Marks {
-			return access.Marks{Job: get("CI_WORKFLOW_NAME"), Run: get("CI_PIPELINE_URL"), Commit: get("CI_COMMIT_SHA")}
+			return access.Marks{
+				Job: get("CI_WORKFLOW_NAME"), Run: get("CI_PIPELINE_URL"), Commit: get("CI_COMMIT_SHA"),
+			}
 		},
 	},
 	{
-		// https://www.jetbrains.com/help/teamcity/predefined-build-parameters.html; the id of a build configuration is a
-		// system property (teamcity.buildType.id), and no variable
+		// https://www.jetbrains.com/help/teamcity/predefined-build-parameters.html; the id of a build
+		// configuration is a system property (teamcity.buildType.id), and no variable
 		name: "TeamCity",
 		here: func(get func(string) string) bool { return get("TEAMCITY_VERSION") != "" },
 		identity: func(get func(string) string) identity {
@@ -73,7 +83,9 @@ var systems = []system{
 			return identity{system: "teamcity", name: name, instance: hostOf(get("BUILD_URL"))}
 		},
 		marks: func(get func(string) string) access.Marks {
-			return access.Marks{Job: get("TEAMCITY_BUILDCONF_NAME"), Run: get("BUILD_URL"), Commit: get("BUILD_VCS_NUMBER")}
+			return access.Marks{
+				Job: get("TEAMCITY_BUILDCONF_NAME"), Run: get("BUILD_URL"), Commit: get("BUILD_VCS_NUMBER"),
+			}
 		},
 	},
 	{
@@ -81,10 +93,14 @@ var systems = []system{
 		name: "Drone",
 		here: func(get func(string) string) bool { return get("DRONE") == "true" },
 		identity: func(get func(string) string) identity {
-			return identity{system: "drone", name: get("DRONE_REPO"), instance: instance(get("DRONE_SYSTEM_HOST"), "")}
+			return identity{
+				system: "drone", name: get("DRONE_REPO"), instance: instance(get("DRONE_SYSTEM_HOST"), ""),
+			}
 		},
 		marks: func(get func(string) string) access.Marks {
-			return access.Marks{Job: get("DRONE_STAGE_NAME"), Run: get("DRONE_BUILD_LINK"), Commit: get("DRONE_COMMIT_SHA")}
+			return access.Marks{
+				Job: get("DRONE_STAGE_NAME"), Run: get("DRONE_BUILD_LINK"), Commit: get("DRONE_COMMIT_SHA"),
+			}
 		},
 	},
 }

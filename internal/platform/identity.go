@@ -15,10 +15,10 @@ import (
 // identity is whom a CI system says that a job belongs to.
 type identity struct {
 	system   string // github
-	id       string // which stays when the repository is renamed or transferred; "" where the system names none
+	id       string // stays when the repository is renamed or transferred; "" where the system names none
 	name     string // for people: acme/shop
 	instance string // of several that have the same ids or names; "" is the public one
-	before   string // the system in the marks of earlier versions, which had the name alone; "" where they had none
+	before   string // the system in the marks of earlier versions, before the name; "" where they had none
 }
 
 // mark completes the marks of a run with its owner.
@@ -55,7 +55,8 @@ func (i identity) owner(what string) string {
 // mostOfOwner is how long an owner may be.
 const mostOfOwner = 253
 
-// bounded keeps a value on one line and within bounds. Another one is hashed, so that no two owners become one.
+// bounded keeps a value on one line and within bounds. Another one is hashed, so that no two owners become
+// one.
 func bounded(value string) string {
 	if len(value) <= mostOfOwner && !strings.ContainsFunc(value, unicode.IsControl) {
 		return value
@@ -64,8 +65,8 @@ func bounded(value string) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// ids joins what a system identifies an owner by. It is "" unless all of them are there and look like ids, with which
-// a name cannot be mistaken for one.
+// ids joins what a system identifies an owner by. It is "" unless all of them are there and look like ids,
+// with which a name cannot be mistaken for one.
 func ids(values ...string) string {
 	const characters = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-"
 	for i, value := range values {
@@ -77,8 +78,8 @@ func ids(values ...string) string {
 	return strings.Join(values, "/")
 }
 
-// instance is a server as part of an owner: host and path of its URL, or "" for the public one. The scheme does not
-// count, nor a port that the scheme has anyway.
+// instance is a server as part of an owner: host and path of its URL, or "" for the public one. The scheme
+// does not count, nor a port that the scheme has anyway.
 func instance(server, public string) string {
 	server = strings.TrimSpace(server)
 	if server == "" {

@@ -1,6 +1,7 @@
 package platform_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -10,10 +11,7 @@ import (
 
 // with completes an environment.
 func with(env variables, pairs ...string) variables {
-	all := variables{}
-	for name, value := range env {
-		all[name] = value
-	}
+	all := maps.Clone(env)
 	for i := 0; i < len(pairs); i += 2 {
 		all[pairs[i]] = pairs[i+1]
 	}

@@ -1,4 +1,4 @@
-package app
+package prune
 
 import (
 	"context"
@@ -13,18 +13,19 @@ import (
 	"github.com/kubemint/kubemint/internal/token"
 )
 
-// removeAll deletes everything that kubemint made for the account: bindings, roles, the permanent token's Secret,
-// leases, the account. The order is such that access ends first, and that what is left after a failure can be found
-// again. The account goes last, and only when nothing else of it is left. A namespace stays: others may use it.
-func (p *pruning) removeAll(ctx context.Context) error {
-	found, err := p.find(ctx, p.desired.Access.ServiceAccount)
+// All deletes everything that kubemint made for the account: bindings, roles, the permanent token's
+// Secret, leases, the account. The order is such that access ends first, and that what is left after a
+// failure can be found again. The account goes last, and only when nothing else of it is left. A namespace
+// stays: others may use it.
+func (p *Pruning) All(ctx context.Context) error {
+	found, err := p.find(ctx, p.Desired.Access.ServiceAccount)
 	if err != nil {
 		return err
 	}
 	self, err := p.accountToDelete(found)
-	own, warnings, left := access.Removable(p.desired, slices.Concat(found.access, found.leases))
+	own, warnings, left := access.Removable(p.Desired, slices.Concat(found.access, found.leases))
 	for _, warning := range warnings {
-		p.log.Warnf("%s", warning)
+		p.Log.Warnf("%s", warning)
 	}
 	err = errors.Join(err, left)
 	bindings, roles, leases := inStages(own)
@@ -45,14 +46,20 @@ func (p *pruning) removeAll(ctx context.Context) error {
 		count += n
 		err = selfErr
 	} else if self != nil {
-		p.log.Printf("note: ServiceAccount %s is left, since not everything of it could be deleted", found.account)
+		p.Log.Printf("note: ServiceAccount %s is left, since not everything of it could be deleted",
+			found.account)
 	}
-	if p.dryRun {
-		p.log.Printf("dry run: %s of ServiceAccount %s would be deleted", console.Plural(count, "object"), found.account)
-	} else {
-		p.log.Printf("pruned: %s of ServiceAccount %s deleted", console.Plural(count, "object"), found.account)
-	}
+	p.sayCount(console.Plural(count, "object")+" of ServiceAccount "+found.account.String(), "")
 	return err
+}
+
+// sayCount says how many objects are gone.
+func (p *Pruning) sayCount(objects, where string) {
+	if p.DryRun {
+		p.Log.Printf("dry run: %s%s would be deleted", objects, where)
+		return
+	}
+	p.Log.Printf("pruned: %s deleted%s", objects, where)
 }
 
 // inStages divides objects by the order in which they go.
@@ -71,15 +78,15 @@ func inStages(objects []access.Object) (bindings, roles, leases []access.Object)
 }
 
 // accountToDelete is the ServiceAccount, nil where it stays.
-func (p *pruning) accountToDelete(found holdings) (access.Object, error) {
+func (p *Pruning) accountToDelete(found holdings) (access.Object, error) {
 	switch {
 	case found.self == nil:
 		return nil, nil //nolint:nilnil // none is a good answer
 	case !access.Managed(found.self, found.account): // not even with take_ownership: others may run as it
-		p.log.Printf("note: ServiceAccount %s stays: it was not made by kubemint", found.account)
+		p.Log.Printf("note: ServiceAccount %s stays: it was not made by kubemint", found.account)
 		return nil, nil //nolint:nilnil // the same
 	}
-	own, _, err := access.Removable(p.desired, []access.Object{found.self})
+	own, _, err := access.Removable(p.Desired, []access.Object{found.self})
 	if len(own) == 0 {
 		return nil, err
 	}
@@ -87,43 +94,43 @@ func (p *pruning) accountToDelete(found holdings) (access.Object, error) {
 }
 
 // warnOfLive names the live credentials that end with their leases.
-func (p *pruning) warnOfLive(leases []access.Object) {
+func (p *Pruning) warnOfLive(leases []access.Object) {
 	verb := "ends"
-	if p.dryRun {
+	if p.DryRun {
 		verb = "would end"
 	}
-	for _, lease := range access.Holding(leases, "", p.now()) {
-		p.log.Warnf("this %s a live credential: %s", verb, describeLease(lease))
+	for _, lease := range access.Holding(leases, "", p.Now()) {
+		p.Log.Warnf("this %s a live credential: %s", verb, describeLease(lease))
 	}
 }
 
 // deleteStage deletes objects that do not depend on each other, says which, and how many.
-func (p *pruning) deleteStage(ctx context.Context, objects []access.Object) (count int, err error) {
+func (p *Pruning) deleteStage(ctx context.Context, objects []access.Object) (count int, err error) {
 	gone := make([]bool, len(objects))
 	err = parallel.Each(len(objects), func(i int) error {
-		gone[i] = p.dryRun
-		if p.dryRun {
+		gone[i] = p.DryRun
+		if p.DryRun {
 			return nil
 		}
 		err := p.deleteObject(ctx, objects[i])
 		gone[i] = err == nil
-		return p.client.Explain(problem.Mint, "delete "+access.RefOf(objects[i]).String(), err)
+		return p.Client.Explain(problem.Mint, "delete "+access.RefOf(objects[i]).String(), err)
 	})
 	for i, object := range objects {
 		if gone[i] {
 			count++
-			p.log.Printf("%-10s %s", access.Deleted, access.RefOf(object))
+			p.Log.Printf("%-10s %s", access.Deleted, access.RefOf(object))
 		}
 	}
 	return count, err
 }
 
-func (p *pruning) deleteObject(ctx context.Context, object access.Object) error {
+func (p *Pruning) deleteObject(ctx context.Context, object access.Object) error {
 	var err error
 	if ref := access.RefOf(object); ref.Kind == "Lease" {
-		err = token.Revoke(ctx, p.client, ref.Namespace, ref.Name, object.GetUID())
+		err = token.Revoke(ctx, p.Client, ref.Namespace, ref.Name, object.GetUID())
 	} else {
-		err = p.client.Delete(ctx, object)
+		err = p.Client.Delete(ctx, object)
 	}
 	if cluster.Missing(err) {
 		return nil
@@ -131,40 +138,40 @@ func (p *pruning) deleteObject(ctx context.Context, object access.Object) error 
 	return err
 }
 
-// deletePermanent deletes the Secret of a permanent token by its name, without reading it. Where the account is not
-// kubemint's the name is not enough, and the Secret's own marks have to be read.
-func (p *pruning) deletePermanent(ctx context.Context, found holdings, ownAccount bool) (count int, err error) {
+// deletePermanent deletes the Secret of a permanent token by its name, without reading it. Where the
+// account is not kubemint's the name is not enough, and the Secret's own marks have to be read.
+func (p *Pruning) deletePermanent(ctx context.Context, found holdings, ownAccount bool) (int, error) {
 	secret := cluster.Empty(access.Ref{
 		Kind: "Secret", Namespace: found.account.Namespace, Name: token.PermanentName(found.account.Name),
 	})
 	op := "delete " + access.RefOf(secret).String()
 	if !ownAccount && found.self != nil {
-		err := p.client.Get(ctx, secret)
+		err := p.Client.Get(ctx, secret)
 		if cluster.Missing(err) {
 			return 0, nil
 		}
 		if err != nil {
-			return 0, p.client.Explain(problem.Mint, op, err)
+			return 0, p.Client.Explain(problem.Mint, op, err)
 		}
-		if own, _, left := access.Removable(p.desired, []access.Object{secret}); len(own) == 0 {
+		if own, _, left := access.Removable(p.Desired, []access.Object{secret}); len(own) == 0 {
 			return 0, left
 		}
 	}
-	client := p.client
-	if p.dryRun {
+	client := p.Client
+	if p.DryRun {
 		client = client.Dry()
 	}
 	switch err := client.Delete(ctx, secret); {
 	case err == nil:
-		p.log.Printf("%-10s %s", access.Deleted, access.RefOf(secret))
+		p.Log.Printf("%-10s %s", access.Deleted, access.RefOf(secret))
 		return 1, nil
 	case cluster.Missing(err):
 		return 0, nil
 	case cluster.Forbidden(err) && (ownAccount || found.self == nil):
-		p.log.Printf("note: %s may not be deleted by the runner's identity: if it is there, "+
+		p.Log.Printf("note: %s may not be deleted by the runner's identity: if it is there, "+
 			"the cluster deletes it after its ServiceAccount", access.RefOf(secret))
 		return 0, nil
 	default:
-		return 0, p.client.Explain(problem.Mint, op, err)
+		return 0, p.Client.Explain(problem.Mint, op, err)
 	}
 }

@@ -1,0 +1,120 @@
+package prune
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/parallel"
+	"github.com/kubemint/kubemint/internal/problem"
+)
+
+// moved finds the account that was there before the declared one, and returns what there is of it to
+// delete. One of another name may be a second account of the same job, so that it is only named.
+func (p *Pruning) moved(ctx context.Context, found holdings) (objects []access.Object, err error) {
+	job := p.Desired.Marks.Job
+	if found.self != nil && access.SameOwner(p.Desired.Marks, found.self) {
+		job = found.self.GetAnnotations()[access.AnnotationJob] // prune may be a job of its own
+	}
+	bindings, err := p.listManagedBindings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	for _, account := range access.Moved(p.Desired, job, bindings) {
+		if account.Name != found.account.Name {
+			p.Log.Warnf("%s", leftBehind(account, found.account))
+			continue
+		}
+		before, err := p.find(ctx, account)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		own, err := p.ownOf(before)
+		held := p.heldBack(before, own)
+		if held == nil || p.DryRun {
+			objects = append(objects, own...)
+		}
+		errs = append(errs, err, held)
+	}
+	return objects, errors.Join(errs...)
+}
+
+// ownOf are an account's access and, if it is all this owner's, the account itself.
+func (p *Pruning) ownOf(before holdings) ([]access.Object, error) {
+	of := p.Desired
+	of.Access.ServiceAccount = before.account
+	own, warnings, left := access.Removable(of, before.access)
+	for _, warning := range warnings {
+		p.Log.Warnf("%s", warning)
+	}
+	if left == nil && before.self != nil && access.Managed(before.self, before.account) {
+		var self []access.Object
+		self, _, left = access.Removable(of, []access.Object{before.self})
+		own = append(own, self...)
+	}
+	return own, left
+}
+
+func (p *Pruning) listManagedBindings(ctx context.Context) ([]access.Object, error) {
+	kinds := []string{"RoleBinding", "ClusterRoleBinding"}
+	lists := make([][]access.Object, len(kinds))
+	err := parallel.Each(len(kinds), func(i int) (err error) {
+		lists[i], err = p.Client.ListLabelled(ctx, kinds[i], "", managed)
+		return p.Client.Explain(problem.Mint, "list "+kinds[i]+"s", err)
+	})
+	return slices.Concat(lists...), err
+}
+
+// managed is the label of everything that kubemint made.
+var managed = map[string]string{access.LabelManagedBy: access.ManagedBy}
+
+// leftBehind is the warning of an account whose place the declared one may have taken.
+func leftBehind(account, declared types.NamespacedName) string {
+	return fmt.Sprintf("ServiceAccount %s has access that this job declared earlier: "+
+		"if %s has taken its place, delete it with  KUBEMINT_SERVICE_ACCOUNT=%s kubemint prune --all",
+		account, declared, account)
+}
+
+// Predecessors looks for accounts that the declared one may have replaced, by bindings in the places that
+// this run declares: a warning for each, with the command that deletes it.
+func Predecessors(
+	ctx context.Context, client *cluster.Client, desired access.Desired,
+) (warnings []string, err error) {
+	lists := bindingPlaces(desired)
+	bindings := make([][]access.Object, len(lists))
+	err = parallel.Each(len(lists), func(i int) (err error) {
+		bindings[i], err = client.ListRecent(ctx, lists[i].Kind, lists[i].Namespace, managed)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, moved := range access.Moved(desired, desired.Marks.Job, slices.Concat(bindings...)) {
+		warnings = append(warnings, leftBehind(moved, desired.Access.ServiceAccount))
+	}
+	return warnings, nil
+}
+
+// bindingPlaces are the lists that hold all bindings of the places that this run declares.
+func bindingPlaces(desired access.Desired) (lists []access.Ref) {
+	for _, object := range desired.Objects {
+		place := access.Ref{Kind: access.RefOf(object).Kind, Namespace: object.GetNamespace()}
+		if len(desired.Access.Namespaces) > mostPlaces {
+			place.Namespace = ""
+		}
+		if access.IsBinding(object) && !slices.Contains(lists, place) {
+			lists = append(lists, place)
+		}
+	}
+	return lists
+}
+
+// mostPlaces is where one list over all namespaces costs less than one for each.
+const mostPlaces = 16
