@@ -44,9 +44,14 @@ func Revoke(ctx context.Context, api Revoker, doomed Doomed) error {
 	return e.await(ctx)
 }
 
-// Discard is [Revoke] for a lease that no token was requested for: nobody can hold one, so nothing is waited for.
+// Discard is [Revoke] for a lease that no token was requested for: nobody can hold one, so nothing is waited for. A Secret
+// whose UID is not known can be somebody else's, and is left to the garbage collector.
 func Discard(ctx context.Context, api API, doomed Doomed) error {
-	return (&ending{api: discarder{api}, Doomed: doomed}).deleteBoth(ctx)
+	e := &ending{api: discarder{api}, Doomed: doomed}
+	if doomed.Secret == "" {
+		return e.deleteLease(ctx)
+	}
+	return e.deleteBoth(ctx)
 }
 
 // discarder reads no metadata.
