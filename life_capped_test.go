@@ -79,6 +79,8 @@ func TestServerWithoutControllers(t *testing.T) {
 	t.Run("permanent", func(t *testing.T) { t.Parallel(); notFilledIn(t, cluster) })
 	t.Run("revoke --wait, who may delete Secrets", func(t *testing.T) { t.Parallel(); diesWithoutCollector(t, cluster) })
 	t.Run("revoke --wait, who may not", func(t *testing.T) { t.Parallel(); outlivesItsLease(t, cluster) })
+	t.Run("revoke, exec, sweep", func(t *testing.T) { t.Parallel(); revokesUnseen(t, cluster) })
+	t.Run("rollback", func(t *testing.T) { t.Parallel(); rollsBackUnseen(t, cluster) })
 }
 
 // ranAs runs kubemint with a kubeconfig as its source and demands its exit code. It returns what the program says.

@@ -22,7 +22,7 @@ type found struct {
 	path    string
 	written kubeconfig.Written
 	account types.NamespacedName
-	lease   string
+	lease   receipt.Object
 	expires time.Time
 }
 
@@ -50,7 +50,7 @@ func (r *run) revokeByToken(ctx context.Context, given options) error {
 		r.log.Printf("nothing to revoke: %s refuses the token in %s, whose receipt is gone; the file is left", from.Server, f.path)
 		return nil
 	}
-	r.log.Printf("the receipt of %s is gone; its token says: ServiceAccount %s, lease %s/%s", f.path, f.account, f.account.Namespace, f.lease)
+	r.log.Printf("the receipt of %s is gone; its token says: ServiceAccount %s, lease %s/%s", f.path, f.account, f.account.Namespace, f.lease.Name)
 	if record.Account, err = r.declaredAccount(f, from); err != nil {
 		return asRevoke(err, record)
 	}
@@ -76,7 +76,7 @@ func (r *run) declaredAccount(f *found, from *source.Source) (receipt.Object, er
 	}
 	declared := access.ServiceAccount
 	account := receipt.Object{Kind: "ServiceAccount", Namespace: declared.Namespace, Name: declared.Name}
-	if declared.Namespace == f.account.Namespace && token.NamesLease(f.lease, declared.Name) {
+	if declared.Namespace == f.account.Namespace && token.NamesLease(f.lease.Name, declared.Name) {
 		return account, nil
 	}
 	return account, problem.Newf(problem.Revoke, "end the credential of "+f.path,
@@ -89,7 +89,7 @@ func (f *found) record() *receipt.Receipt {
 	return &receipt.Receipt{
 		Server: f.written.Server, Output: f.path, EnvFile: true,
 		TokenHash: f.written.Token.Hash(), ExpiresAt: f.expires.Format(time.RFC3339),
-		Leases: []receipt.Object{{Kind: "Lease", Namespace: f.account.Namespace, Name: f.lease}},
+		Leases: []receipt.Object{f.lease},
 	}
 }
 
@@ -110,7 +110,10 @@ func (r *run) findKubeconfig() (*found, error) {
 		claims, _ := written.Token.Claims() // none where it is no such token
 		account, named := claims.Account()
 		if named && token.NamesLease(claims.Secret, account.Name) {
-			return &found{path, written, account, claims.Secret, claims.ExpiresAt}, nil
+			lease := receipt.Object{
+				Kind: "Lease", Namespace: account.Namespace, Name: claims.Secret, SecretUID: types.UID(claims.SecretUID),
+			}
+			return &found{path, written, account, lease, claims.ExpiresAt}, nil
 		}
 	}
 	return nil, nil //nolint:nilnil // none is a good answer

@@ -75,15 +75,6 @@ func (m *minting) withoutLease(err error) error {
 	return err
 }
 
-// bond creates the lease's Secret.
-func (m *minting) bond(ctx context.Context) error {
-	if m.lease == nil {
-		return nil
-	}
-	op := "create Secret " + m.lease.Namespace + "/" + m.lease.Name
-	return m.withoutLease(m.client.Explain(problem.Mint, op, token.Bond(ctx, m.client, m.lease)))
-}
-
 // credential mints the token, or makes the Secret that holds a permanent one.
 func (m *minting) credential(ctx context.Context) error {
 	if m.cfg.Token.Duration == config.Permanent {
@@ -107,8 +98,10 @@ func (m *minting) mintToken(ctx context.Context) error {
 	}
 	if m.lease != nil {
 		wanted.BoundTo = m.lease.Name
+		wanted.BoundUID = m.bound
 	}
 	minted, err := m.masked(func() (token.Minted, error) { return token.Mint(ctx, m.client, wanted) })
+	m.asked = m.asked || !cluster.Untouched(err)
 	if err != nil {
 		return m.client.Explain(problem.Mint, "mint token for "+wanted.Account.String(), err)
 	}

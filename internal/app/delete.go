@@ -73,7 +73,7 @@ func (r *run) withoutKubeconfig(name string) string {
 	return r.getenv(name)
 }
 
-// revokeLease deletes one lease. A receipt is data: only a Lease with a name that we give those of its ServiceAccount is
+// revokeLease ends what hangs on one lease. A receipt is data: only a Lease with a name that we give those of its ServiceAccount is
 // touched, and one whose UID is not known only where this run declares that ServiceAccount too.
 func (r *run) revokeLease(ctx context.Context, client *cluster.Client, record *receipt.Receipt, lease receipt.Object) error {
 	op := "delete Lease " + lease.Namespace + "/" + lease.Name
@@ -87,8 +87,8 @@ func (r *run) revokeLease(ctx context.Context, client *cluster.Client, record *r
 			record.Account.Namespace, record.Account.Name).
 			Hint("give this step the inputs `namespace` and `service_account` of the mint, or run  %s", deleteCommand(lease))
 	}
-	err := client.Explain(problem.Revoke, op, token.Revoke(ctx, client, lease.Namespace, lease.Name, lease.UID))
-	return hint(err, problem.Revoke, "the credential lives until "+until(record)+" unless you run  "+deleteCommand(lease))
+	return endCredential(ctx, client, doomed(record, lease), until(record),
+		"the credential lives until "+until(record)+" unless you run  "+deleteCommand(lease))
 }
 
 // namesLeaseOf says whether a lease is called as those of the record's ServiceAccount are.

@@ -33,6 +33,9 @@ func (m *minting) ensure(ctx context.Context) error {
 		return err
 	}
 	if m.desired.Ephemeral() {
+		if err := m.bond(ctx); err != nil { // first, as it can take another lease: what the old one owns is collected
+			return err
+		}
 		m.desired.Own(token.OwnedBy(m.lease), m.lease)
 	}
 	err := m.apply(ctx, first, m.bond)

@@ -32,7 +32,11 @@ func makeDirs(file string) (made []string, err error) {
 		dir = filepath.Dir(dir)
 	}
 	for _, path := range missing {
-		if err := os.Mkdir(path, 0o700); err != nil {
+		err := os.Mkdir(path, 0o700)
+		if info, statErr := os.Stat(path); errors.Is(err, fs.ErrExist) && statErr == nil && info.IsDir() {
+			continue // another run was faster
+		}
+		if err != nil {
 			return made, unwritable(path, cause(err))
 		}
 		made = append(made, path)

@@ -10,6 +10,7 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
@@ -39,6 +40,8 @@ type minting struct {
 	lease     *coordinationv1.Lease // nil with revoke: false, and for a permanent token
 	leased    bool                  // the lease is on the server
 	maybe     bool                  // it may be there: it is, or nobody answered
+	bound     types.UID             // of the lease's Secret, once it is there
+	asked     bool                  // a token was requested: it may live, whatever became of the answer
 	permanent *corev1.Secret        // the token Secret, found or made
 	made      bool                  // this run made the token Secret
 	minted    token.Minted
@@ -49,11 +52,13 @@ type minting struct {
 // mint is the main job; docs/architecture.md has its picture. With planOnly it ends before anything is written.
 func (r *run) mint(ctx context.Context, planOnly bool) error {
 	m := &minting{run: r}
+	r.cfg.Result.DryRun = r.cfg.Result.DryRun || planOnly
+	defer func() { m.output.unlock() }()
 	if err := m.prepare(ctx); err != nil {
 		return err
 	}
 	defer m.client.Close()
-	if planOnly || r.cfg.Result.DryRun {
+	if r.cfg.Result.DryRun {
 		return m.refused(ctx, m.dryRun(ctx))
 	}
 	err := m.steps(ctx)

@@ -20,11 +20,11 @@ import (
 
 // output is the written kubeconfig's place, and what lay there before.
 type output struct {
-	path        string // as this process sees it
-	receiptPath string // "" until the receipt is opened, before which nothing was made
-	earlierPath string // where the earlier run's receipt lies
-	before      []byte // content of an earlier run's file; nil where there is none
-	envBefore   []byte // the same of the file of outputs beside it
+	path        string      // as this process sees it
+	receiptPath string      // "" until the receipt is opened, before which nothing was made
+	lock        *outputLock // nil for a dry run, and for exec
+	before      []byte      // content of an earlier run's file; nil where there is none
+	envBefore   []byte      // the same of the file of outputs beside it
 	earlier     *receipt.Receipt
 	expired     bool // the earlier credential is for another cluster or account, and dead
 	receipt     *receipt.Receipt
@@ -42,25 +42,40 @@ func (r *run) chooseOutput(sourceFiles []string, record *receipt.Receipt) (*outp
 	if err := r.refuseLinkedParents(o.path); err != nil {
 		return nil, err
 	}
+	if !r.cfg.Result.DryRun {
+		var err error
+		if o.lock, err = r.lockOutput(o.path); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.examineOutput(o, sourceFiles, record); err != nil {
+		o.lock.release(o.path)
+		return nil, err
+	}
+	return o, nil
+}
+
+// examineOutput refuses what must not be replaced, and keeps what is there.
+func (r *run) examineOutput(o *output, sourceFiles []string, record *receipt.Receipt) error {
 	info, err := os.Lstat(o.path)
 	for _, file := range sourceFiles {
 		other, statErr := os.Stat(file)
 		if file == o.path || (err == nil && statErr == nil && os.SameFile(info, other)) {
-			return nil, refuseOutput(o.path, "the source kubeconfig was read from this file")
+			return refuseOutput(o.path, "the source kubeconfig was read from this file")
 		}
 	}
 	if err := o.findEarlier(r.receipts(), info, err); err != nil {
-		return nil, err
+		return err
 	}
 	if err := o.refuseOther(record, r.now()); err != nil {
-		return nil, err
+		return err
 	}
 	if o.expired {
 		r.log.Printf("note: the credential that was here, for ServiceAccount %s/%s at %s, has expired: kubemint sweep deletes its lease",
 			o.earlier.Account.Namespace, o.earlier.Account.Name, o.earlier.Server)
 	}
 	record.Output = o.path
-	return o, r.readEnvFile(o)
+	return r.readEnvFile(o)
 }
 
 // outputPath is the input `output`, or else where the platform wants it, as this process sees it.
@@ -76,7 +91,6 @@ func refuseOutput(path, format string, args ...any) *problem.Error {
 // findEarlier reads what an earlier run left at the output: info and statErr are what the file system says of the path.
 func (o *output) findEarlier(receipts receipt.Store, info fs.FileInfo, statErr error) error {
 	earlier, path, receiptErr := receipts.Read(o.path)
-	o.earlierPath = path
 	switch {
 	case errors.Is(statErr, fs.ErrNotExist):
 		if receiptErr != nil && !errors.Is(receiptErr, fs.ErrNotExist) {

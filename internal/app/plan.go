@@ -96,7 +96,7 @@ func (m *minting) admitted(ctx context.Context) error {
 		if err := token.CreateLease(ctx, m.client, lease); err != nil {
 			return m.withoutLease(m.client.Explain(problem.Mint, "create Lease "+name, err))
 		}
-		err := token.Bond(ctx, m.client, lease)
+		_, err := token.Bond(ctx, m.client, lease)
 		return m.withoutLease(m.client.Explain(problem.Mint, "create Secret "+name, err))
 	}
 	return nil

@@ -98,14 +98,13 @@ func (r *run) refuseForExec() error {
 	return errors.Join(errs...)
 }
 
-// end revokes what exec minted, and removes its directory.
+// end revokes what exec minted, and removes its directory, whatever becomes of the lease: no live token is to lie there, and the
+// error has the command that ends it.
 func (m *minting) end(ctx context.Context) error {
 	defer m.client.Close()
 	err := m.rollBack(ctx)
-	if err == nil {
-		if removeErr := m.dir.Remove(); removeErr != nil {
-			err = problem.New(problem.Revoke, "delete "+m.output.private, cause(removeErr))
-		}
+	if removeErr := m.dir.Remove(); removeErr != nil {
+		err = errors.Join(err, problem.New(problem.Revoke, "delete "+m.output.private, cause(removeErr), "it holds a token: delete it yourself"))
 	}
 	return err
 }

@@ -89,11 +89,13 @@ func (m *minting) openReceipt() error {
 		m.output.receiptPath = receipt.Path(m.output.path)
 		return m.saveReceipt()
 	}
-	if err := m.chooseReceipt(); err != nil {
+	place, err := m.receiptPlace(m.output.path)
+	if err != nil {
 		return err
 	}
+	m.output.receiptPath = place
 	made, err := makeDirs(m.output.path)
-	record.Dirs = append(record.Dirs, made...)
+	record.Dirs = append(append(record.Dirs, m.output.lock.dirs...), made...)
 	if err == nil {
 		err = tryDirectory(m.output.path)
 	}
@@ -103,18 +105,17 @@ func (m *minting) openReceipt() error {
 	return m.saveReceipt()
 }
 
-// chooseReceipt finds the place of the receipt: the earlier run's, where there is one.
-func (m *minting) chooseReceipt() error {
-	place := m.output.earlierPath
-	if place == "" {
-		var err error
-		if place, err = m.receipts().Choose(m.output.path); err != nil {
-			return problem.New(problem.Config, "write receipt of "+m.output.path, err,
-				"name an `output` outside the workspace, or set XDG_STATE_HOME to a directory outside it")
-		}
+// receiptPlace is where the receipt of an output lies, or goes: the earlier run's place, where there is one.
+func (r *run) receiptPlace(output string) (string, error) {
+	if _, place, _ := r.receipts().Read(output); place != "" {
+		return place, nil
 	}
-	m.output.receiptPath = place
-	return nil
+	place, err := r.receipts().Choose(output)
+	if err != nil {
+		return "", problem.New(problem.Config, "write receipt of "+output, err,
+			"name an `output` outside the workspace, or set XDG_STATE_HOME to a directory outside it")
+	}
+	return place, nil
 }
 
 // recordObjects adds the UIDs of what this run made for itself alone, and a permanent token's Secret that is ours.

@@ -28,10 +28,11 @@ func (r *run) revoke(ctx context.Context, given options) error {
 	if err := r.load(ctx); err != nil {
 		r.log.Warnf("the inputs are not all valid, revoking all the same: %s", err)
 	}
-	record, path, err := r.findReceipt()
+	record, path, unlock, err := r.findLocked(ctx)
 	if err != nil {
 		return err
 	}
+	defer unlock()
 	switch {
 	case record == nil:
 		return r.revokeByToken(ctx, given)
@@ -43,6 +44,34 @@ func (r *run) revoke(ctx context.Context, given options) error {
 		return nil
 	}
 	return r.revokeRecord(ctx, record, path, given)
+}
+
+// findLocked finds the receipt and locks its output, so that neither a mint nor another revoke changes what is about to be
+// deleted.
+func (r *run) findLocked(ctx context.Context) (record *receipt.Receipt, path string, unlock func(), err error) {
+	for {
+		record, path, err = r.findReceipt()
+		if err != nil || record == nil {
+			return record, path, func() {}, err
+		}
+		first := record
+		lock, err := r.awaitOutput(ctx, first.Output)
+		if err != nil {
+			return nil, "", nil, err
+		}
+		unlock = func() {
+			lock.release(first.Output)
+			removeDirs(first)
+		}
+		record, path, err = r.findReceipt() // whoever had the lock may have changed it, or deleted it
+		if err == nil && (record == nil || record.Output == first.Output) {
+			return record, path, unlock, nil
+		}
+		unlock()
+		if err != nil {
+			return nil, "", nil, err
+		}
+	}
 }
 
 // revokeRecord kills what a receipt names, and deletes the files of its run. path is where the receipt lies.

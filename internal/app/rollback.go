@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/receipt"
 	"github.com/kubemint/kubemint/internal/token"
@@ -20,14 +19,23 @@ import (
 // rollBackWithin keeps a cancelled run inside what a CI runner waits before it kills (GitHub: 7.5 s).
 const rollBackWithin = 3 * time.Second
 
+// rollBackCalmly is how long a run that nobody interrupted may take: the requests, and then the time in which the token's end
+// has to be seen. For exec the source may have to log in anew as well.
+func (m *minting) rollBackCalmly() time.Duration {
+	if m.private {
+		return revokeWithin
+	}
+	return rollBackWithin + token.SeenWithin
+}
+
 // rollBack takes back what this run made: first the lease, with which the token dies, then the files. What was there
 // before is there again. What the cluster shares between runs (ServiceAccount, roles, bindings) stays.
 func (m *minting) rollBack(ctx context.Context) error {
 	within, interrupted := rollBackWithin, ctx
 	ctx, hurry := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer hurry(nil)
-	if m.private && interrupted.Err() == nil { // nobody is about to kill us, and the source may have to log in anew
-		within = revokeWithin
+	if interrupted.Err() == nil { // nobody is about to kill us
+		within = m.rollBackCalmly()
 		defer context.AfterFunc(interrupted, func() { time.AfterFunc(rollBackWithin, func() { hurry(context.DeadlineExceeded) }) })()
 	}
 	ctx, cancel := context.WithTimeout(ctx, within)
@@ -38,14 +46,10 @@ func (m *minting) rollBack(ctx context.Context) error {
 	}
 	var errs []error
 	alive := false
-	if m.maybe {
-		err := token.Revoke(ctx, m.client, m.lease.Namespace, m.lease.Name, m.lease.UID)
-		lease := receipt.Object{Namespace: m.lease.Namespace, Name: m.lease.Name}
-		err = m.client.Explain(problem.Revoke, "delete Lease "+lease.Namespace+"/"+lease.Name, err)
-		// A runner that is nobody has been told so. It has no token, and may not have made the lease.
-		if _, nobody := cluster.Unrecognised(err); err != nil && !(nobody && m.minted.Token.Empty()) {
+	for _, lease := range m.mayLive() {
+		if err := m.endOwn(ctx, lease); err != nil {
 			alive = true
-			errs = append(errs, hint(err, problem.Revoke, "a credential may live on: remove it with  "+deleteCommand(lease)))
+			errs = append(errs, err)
 		}
 	}
 	if err := m.deleteMade(ctx); err != nil {

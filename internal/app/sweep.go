@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
@@ -16,7 +17,7 @@ import (
 )
 
 // sweep deletes what jobs left that were killed before they could revoke: leases whose expiry has passed, and the
-// ephemeral identities of such runs. It reads Leases and never a Secret. A lease that is still current is not touched,
+// ephemeral identities of such runs, and Secrets whose lease is gone. Of Secrets it reads metadata, where it may. A lease that is still current is not touched,
 // whoever made it, unless a killed exec has left its directory on this machine.
 func (r *run) sweep(ctx context.Context, given options) error {
 	as, err := r.connectRunner(ctx)
@@ -32,12 +33,17 @@ func (r *run) sweep(ctx context.Context, given options) error {
 	if given.allNamespaces {
 		namespace, place = "", "in all namespaces"
 	}
-	expired, err := r.expired(ctx, client, namespace)
+	secrets, secretsErr := r.listBound(ctx, client, namespace) // before the leases, so that the lease of each was there before
+	expired, live, err := r.expired(ctx, client, namespace)
 	if nobody, ok := cluster.Unrecognised(err); ok { // then nothing was found, and nothing can be deleted
 		nobody.Code = problem.Source
 		return errors.Join(leftErr, nobody)
 	}
-	return errors.Join(leftErr, err, r.deleteAll(ctx, client, deletion{problem.Revoke, "swept", place, given.dryRun}, expired))
+	if err == nil {
+		expired = append(expired, orphans(secrets, live)...)
+	}
+	how := deletion{phase: problem.Revoke, done: "swept", place: place, dryRun: given.dryRun}
+	return errors.Join(leftErr, err, secretsErr, r.deleteAll(ctx, client, how, expired))
 }
 
 // runner is a connection as the runner, and what the inputs declare.
@@ -79,8 +85,8 @@ func (r *run) deleteAll(ctx context.Context, client *cluster.Client, d deletion,
 			if d.dryRun || access.IsBinding(object) != bindings {
 				return nil
 			}
-			if err := client.Delete(ctx, object); err != nil && !cluster.Missing(err) {
-				return client.Explain(d.phase, "delete "+access.RefOf(object).String(), err)
+			if err := deleteObject(ctx, client, d.phase, object); err != nil {
+				return err
 			}
 			deleted[i] = true
 			return nil
@@ -93,8 +99,10 @@ func (r *run) deleteAll(ctx context.Context, client *cluster.Client, d deletion,
 		}
 		count++
 		expiry := ""
-		if at := object.GetAnnotations()[access.AnnotationExpiresAt]; at != "" {
-			expiry = ", expired " + at
+		if token.Expired(object, r.now()) {
+			expiry = ", expired " + object.GetAnnotations()[access.AnnotationExpiresAt]
+		} else if access.RefOf(object).Kind == "Secret" {
+			expiry = ", whose lease is gone"
 		}
 		r.log.Printf("%-10s %s%s", access.Deleted, access.RefOf(object), expiry)
 	}
@@ -106,23 +114,43 @@ func (r *run) deleteAll(ctx context.Context, client *cluster.Client, d deletion,
 	return err
 }
 
-// expired lists what bears our marks and has expired. ServiceAccounts, Roles and bindings are looked for as well, since
-// an ephemeral identity has them in other namespaces too, where no lease can own them; what may not be listed is said.
-func (r *run) expired(ctx context.Context, client *cluster.Client, namespace string) ([]access.Object, error) {
+// deleteObject deletes an object. One that finalizers hold is still there.
+func deleteObject(ctx context.Context, client *cluster.Client, phase problem.Code, object access.Object) error {
+	op := "delete " + access.RefOf(object).String()
+	err := client.Delete(ctx, object)
+	if cluster.Missing(err) {
+		return nil
+	}
+	if err != nil {
+		return client.Explain(phase, op, err)
+	}
+	if object.GetDeletionTimestamp() != nil && len(object.GetFinalizers()) > 0 {
+		return problem.Newf(phase, op, "finalizers hold it: %s", strings.Join(object.GetFinalizers(), ", ")).
+			Hint("see what set them; it is gone once they are removed with kubectl patch")
+	}
+	return nil
+}
+
+// expired lists what bears our marks and has expired, and the leases that have not. ServiceAccounts, Roles and bindings
+// are looked for as well, since an ephemeral identity has them in other namespaces too, where no lease can own them; what
+// may not be listed is said.
+func (r *run) expired(ctx context.Context, client *cluster.Client, namespace string) (expired, live []access.Object, err error) {
 	kinds := []string{"Lease", "ServiceAccount", "RoleBinding", "Role"}
 	if namespace == "" {
 		kinds = append(kinds, "ClusterRoleBinding", "ClusterRole")
 	}
-	managed := map[string]string{access.LabelManagedBy: access.ManagedBy}
 	lists := make([][]access.Object, len(kinds))
-	err := parallel.Each(len(kinds), func(i int) (err error) {
-		lists[i], err = client.ListLabelled(ctx, kinds[i], namespace, managed)
+	err = parallel.Each(len(kinds), func(i int) (err error) {
+		lists[i], err = client.ListLabelled(ctx, kinds[i], namespace, managed())
 		if kinds[i] != "Lease" && cluster.Forbidden(err) {
 			r.log.Printf("note: %ss may not be listed by the runner's identity: ephemeral ones are not looked for", kinds[i])
 			return nil
 		}
 		return client.Explain(problem.Revoke, "list "+kinds[i]+"s", err)
 	})
-	current := func(o access.Object) bool { return !token.Expired(o, r.now()) } // by the clock of the API server, which has answered
-	return slices.DeleteFunc(slices.Concat(lists...), current), err
+	over := func(o access.Object) bool { return token.Expired(o, r.now()) } // by the clock of the API server, which has answered
+	current := func(o access.Object) bool { return !over(o) }
+	return slices.DeleteFunc(slices.Concat(lists...), current), slices.DeleteFunc(lists[0], over), err
 }
+
+func managed() map[string]string { return map[string]string{access.LabelManagedBy: access.ManagedBy} }

@@ -44,7 +44,7 @@ func New(config *rest.Config) (*Client, error) {
 	config.QPS = -1
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
-		corev1.AddToScheme, rbacv1.AddToScheme, coordinationv1.AddToScheme, authenticationv1.AddToScheme, authorizationv1.AddToScheme,
+		metav1.AddMetaToScheme, corev1.AddToScheme, rbacv1.AddToScheme, coordinationv1.AddToScheme, authenticationv1.AddToScheme, authorizationv1.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			return nil, fmt.Errorf("register API types: %w", err)
@@ -165,13 +165,22 @@ func (c *Client) Apply(ctx context.Context, o access.Object, force bool) error {
 	return err
 }
 
-// Delete deletes the object that o names, if it still has o's UID (where o has one).
+// Delete deletes the object that o names, if it still has o's UID (where o has one). What depends on the object goes with
+// it, even where somebody has put the finalizer "orphan" on it. Where finalizers hold the object, it stays: they, and the
+// time of its deletion, are set in o then.
 func (c *Client) Delete(ctx context.Context, o access.Object) error {
-	ref, options := access.RefOf(o), &metav1.DeleteOptions{DryRun: c.dryRun}
+	ref, background := access.RefOf(o), metav1.DeletePropagationBackground
+	options := &metav1.DeleteOptions{DryRun: c.dryRun, PropagationPolicy: &background}
 	if uid := o.GetUID(); uid != "" {
 		options.Preconditions = &metav1.Preconditions{UID: &uid}
 	}
-	return c.tries(ctx, send, nil, func() *rest.Request { return c.at(ref, http.MethodDelete).Name(ref.Name).Body(options) })
+	kept := Empty(ref) // it stays empty where the answer says that the object is gone
+	err := c.tries(ctx, send, kept, func() *rest.Request { return c.at(ref, http.MethodDelete).Name(ref.Name).Body(options) })
+	if err == nil && !c.IsDry() && kept.GetDeletionTimestamp() != nil {
+		o.SetDeletionTimestamp(kept.GetDeletionTimestamp())
+		o.SetFinalizers(kept.GetFinalizers())
+	}
+	return err
 }
 
 // RequestToken asks for a token of the ServiceAccount and reads the answer into request.

@@ -184,13 +184,19 @@ func bare(err error) error {
 func Untouched(err error) bool {
 	var dns *net.DNSError
 	var certificate *tls.CertificateVerificationError
-	if _, unsure := errors.AsType[*unsureError](err); unsure {
+	if Unsure(err) {
 		return false
 	}
 	if status, answered := answer(err); answered {
 		return status.Code < http.StatusInternalServerError
 	}
 	return utilnet.IsConnectionRefused(err) || errors.As(err, &dns) || errors.As(err, &certificate) || proxyFault(err)
+}
+
+// Unsure says whether an earlier try of the failed request may have been carried out: what the answer is about can be its work.
+func Unsure(err error) bool {
+	_, unsure := errors.AsType[*unsureError](err)
+	return unsure
 }
 
 // proxyFault says whether a proxy was not reached, or refused to connect: then the request itself was never sent. Of a CONNECT

@@ -154,3 +154,13 @@ func Binary(ctx context.Context) (string, error) {
 	}
 	return binary, nil
 }
+
+// SignalControllers sends a signal to kube-controller-manager: one that is stopped for a while is late with all that it does.
+func (c *ControlPlane) SignalControllers(signal os.Signal) error {
+	for _, p := range c.parts {
+		if p.name == "kube-controller-manager" {
+			return p.process.Signal(signal)
+		}
+	}
+	return errors.New("there is no kube-controller-manager")
+}

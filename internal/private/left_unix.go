@@ -90,15 +90,14 @@ func (l Left) Remove() error {
 // Release leaves the directory as it is.
 func (l Left) Release() error { return errors.Join(l.lock.Close(), l.base.Close()) }
 
-// lock takes a directory's lock, or fails at once where another process has it. The lock ends with the last
-// descriptor, and no command inherits this one (Go opens with O_CLOEXEC).
+// lock takes a directory's lock, or fails at once where another process has it.
 func lock(path string) (*os.File, error) {
 	const flags = os.O_RDONLY | syscall.O_DIRECTORY | syscall.O_NOFOLLOW
 	file, err := os.OpenFile(path, flags, 0) //nolint:gosec // our own directory, and nothing is read
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := flock(file); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
 	return file, nil

@@ -1,6 +1,7 @@
 package prune
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -126,16 +127,28 @@ func (p *Pruning) deleteStage(ctx context.Context, objects []access.Object) (cou
 }
 
 func (p *Pruning) deleteObject(ctx context.Context, object access.Object) error {
-	var err error
-	if ref := access.RefOf(object); ref.Kind == "Lease" {
-		err = token.Revoke(ctx, p.Client, ref.Namespace, ref.Name, object.GetUID())
-	} else {
-		err = p.Client.Delete(ctx, object)
+	account := p.Desired.Access.ServiceAccount
+	if ref := access.RefOf(object); ref.Kind == "Lease" && token.NamesLease(ref.Name, account.Name) {
+		return p.endCredential(ctx, object)
 	}
+	err := p.Client.Delete(ctx, object)
 	if cluster.Missing(err) {
 		return nil
 	}
 	return err
+}
+
+// endCredential ends the credential of a lease, and says what holds it where it lives on.
+func (p *Pruning) endCredential(ctx context.Context, lease access.Object) error {
+	account := p.Desired.Access.ServiceAccount
+	account.Name = token.LeaseAccount(lease.GetName(), account.Name)
+	err := token.Revoke(ctx, p.Client, token.Doomed{Account: account, Lease: lease.GetName(), UID: lease.GetUID()})
+	alive, lives := errors.AsType[*token.AliveError](err)
+	if !lives {
+		return err
+	}
+	until := cmp.Or(lease.GetAnnotations()[access.AnnotationExpiresAt], "it expires")
+	return problem.New(problem.Revoke, "revoke the credential of "+access.RefOf(lease).String(), alive, alive.Hints(until)...)
 }
 
 // deletePermanent deletes the Secret of a permanent token by its name, without reading it. Where the

@@ -54,12 +54,13 @@ const (
 	KindServer    = "server"     // an ID token for the input `server`: only the inputs, and a new token, can give it again
 )
 
-// Object names one object on the server. The UID is empty until the server has said it.
+// Object names one object on the server. The UIDs are empty until the server has said them.
 type Object struct {
 	Kind      string    `json:"kind"`
 	Namespace string    `json:"namespace,omitempty"`
 	Name      string    `json:"name"`
 	UID       types.UID `json:"uid,omitempty"`
+	SecretUID types.UID `json:"secretUID,omitempty"` // of a lease's Secret, which has the lease's name
 }
 
 // Path is where the receipt of a kubeconfig lies.

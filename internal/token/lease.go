@@ -135,13 +135,39 @@ func OwnedBy(lease *coordinationv1.Lease) metav1.OwnerReference {
 	}
 }
 
-// Bond creates the Secret for a created lease. That it exists already is the answer to a request whose first answer was
-// lost: the name is random.
-func Bond(ctx context.Context, api API, lease *coordinationv1.Lease) error {
-	if err := api.Create(ctx, bond(lease)); !apierrors.IsAlreadyExists(err) {
-		return err
+// Bond creates the Secret for a created lease and returns its UID. A Secret of that name that is there already is an error,
+// and never taken for ours: whoever watches leases can have made it first.
+func Bond(ctx context.Context, api API, lease *coordinationv1.Lease) (types.UID, error) {
+	secret := bond(lease)
+	err := api.Create(ctx, secret)
+	return secret.UID, err
+}
+
+// Renamed describes the same lease under another random name.
+func Renamed(lease *coordinationv1.Lease, account types.NamespacedName) *coordinationv1.Lease {
+	copied := lease.DeepCopy()
+	copied.ObjectMeta = metav1.ObjectMeta{
+		Namespace: lease.Namespace, Name: EphemeralName(LeasePrefix + account.Name),
+		Labels: copied.Labels, Annotations: copied.Annotations,
 	}
-	return nil
+	return copied
+}
+
+// LeaseAccount is the name of the ServiceAccount whose credential hangs on a lease of this name: the declared one, or the
+// ephemeral one that the declared name is a prefix of.
+func LeaseAccount(lease, declared string) string {
+	owner, ok := withoutSuffix(strings.TrimPrefix(lease, LeasePrefix))
+	if ok && NamesEphemeral(owner, declared) && len(declared) < longestBase-suffixLength {
+		return owner
+	}
+	return declared
+}
+
+// BoundByName says whether a Secret has the name of a lease of ours, and the labels of that lease's ServiceAccount.
+func BoundByName(secret *corev1.Secret) bool {
+	rest, prefixed := strings.CutPrefix(secret.Name, LeasePrefix)
+	account, suffixed := withoutSuffix(rest)
+	return prefixed && suffixed && access.Managed(secret, types.NamespacedName{Namespace: secret.Namespace, Name: account})
 }
 
 // Expired says whether an object's own mark says that its time is over. What has no mark, as everything that is neither
@@ -149,27 +175,4 @@ func Bond(ctx context.Context, api API, lease *coordinationv1.Lease) error {
 func Expired(o access.Object, now time.Time) bool {
 	at, err := time.Parse(time.RFC3339, o.GetAnnotations()[access.AnnotationExpiresAt])
 	return err == nil && now.After(at)
-}
-
-// Revoke deletes the lease by name and UID; the garbage collector then deletes the Secret. The Secret is deleted here
-// as well, where the runner's identity may. What is gone already is success; a Secret whose lease is not there is left
-// to the collector, since nothing shows that it is ours.
-func Revoke(ctx context.Context, api API, namespace, name string, uid types.UID) error {
-	lease := &coordinationv1.Lease{
-		TypeMeta:   access.TypeMeta("Lease"),
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, UID: uid},
-	}
-	if err := api.Delete(ctx, lease); apierrors.IsNotFound(err) {
-		return nil
-	} else if err != nil {
-		return err
-	}
-	secret := &corev1.Secret{
-		TypeMeta:   access.TypeMeta("Secret"),
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-	}
-	if err := api.Delete(ctx, secret); err != nil && !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err) {
-		return err
-	}
-	return nil
 }

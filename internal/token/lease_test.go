@@ -213,10 +213,14 @@ func TestBondIsAnEmptySecretThatTheLeaseOwns(t *testing.T) {
 	t.Parallel()
 	lease := token.NewLease(account, marks, now, time.Hour)
 	lease.UID = "u1"
-	for _, tt := range []struct{ answer, want error }{{nil, nil}, {exists, nil}, {forbidden, forbidden}} {
+	for _, tt := range []struct {
+		answer error
+		uid    types.UID
+	}{{nil, "new"}, {exists, ""}, {forbidden, ""}} {
 		a := &api{errs: []error{tt.answer}}
-		if err := token.Bond(t.Context(), a, lease); !errors.Is(err, tt.want) {
-			t.Errorf("%v: got %v", tt.answer, err)
+		// That a Secret of that name is there says nothing of whose it is.
+		if uid, err := token.Bond(t.Context(), a, lease); !errors.Is(err, tt.answer) || uid != tt.uid {
+			t.Errorf("%v: got %q, %v", tt.answer, uid, err)
 		}
 		want := &corev1.Secret{
 			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
@@ -233,44 +237,39 @@ func TestBondIsAnEmptySecretThatTheLeaseOwns(t *testing.T) {
 	}
 }
 
-func TestRevoke(t *testing.T) {
+// Another name changes nothing else: not the marks that others go by, nor the time of its end.
+func TestRenamed(t *testing.T) {
 	t.Parallel()
-	const lease, secret = "delete Lease bots/kubemint-ci-x u1", "delete Secret bots/kubemint-ci-x"
-	broken := errors.New("connection cut")
-	for name, tt := range map[string]struct {
-		errs []error
-		want []string
-		err  error
-	}{
-		"both":                            {nil, []string{lease, secret}, nil},
-		"the Secret is collected already": {[]error{nil, notFound}, []string{lease, secret}, nil},
-		// Nothing shows then that a Secret of that name is ours.
-		"the lease is gone: its Secret is left": {[]error{notFound}, []string{lease}, nil},
-		"without a right to delete Secrets":     {[]error{nil, forbidden}, []string{lease, secret}, nil},
-		"the lease is not ours to delete":       {[]error{forbidden}, []string{lease}, forbidden},
-		"the lease could not be reached":        {[]error{broken}, []string{lease}, broken},
-		"the Secret could not be reached":       {[]error{nil, broken}, []string{lease, secret}, broken},
-		"another lease has the name by now":     {[]error{apierrors.NewConflict(schema.GroupResource{}, "x", errors.New("UID"))}, []string{lease}, errConflict},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			a := &api{errs: tt.errs}
-			err := token.Revoke(t.Context(), a, "bots", "kubemint-ci-x", "u1")
-			if errors.Is(tt.err, errConflict) {
-				if !apierrors.IsConflict(err) {
-					t.Errorf("got %v, want a conflict", err)
-				}
-			} else if !errors.Is(err, tt.err) {
-				t.Errorf("got %v, want %v", err, tt.err)
-			}
-			if diff := cmp.Diff(tt.want, a.requests); diff != "" {
-				t.Error(diff)
-			}
-		})
+	lease := token.NewLease(account, marks, now, time.Hour)
+	lease.Annotations["kubemint/access"] = "hash"
+	made := lease.DeepCopy()
+	made.UID, made.ResourceVersion, made.Generation = "u1", "7", 1
+	made.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "m"}}
+	renamed := token.Renamed(made, account)
+	if renamed.Name == lease.Name || !token.NamesLease(renamed.Name, account.Name) {
+		t.Errorf("it is called %s", renamed.Name)
+	}
+	renamed.Name = lease.Name
+	if diff := cmp.Diff(lease, renamed); diff != "" {
+		t.Error(diff)
 	}
 }
 
-var errConflict = errors.New("conflict")
+func TestLeaseAccount(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ lease, declared, want string }{
+		{"kubemint-ci-abcdefg234", "ci", "ci"},
+		{"kubemint-ci-abcdefg234-hijklmn567", "ci", "ci-abcdefg234"},
+		{"kubemint-ci-abcdefg234-hijklmn567", "ci-abcdefg234", "ci-abcdefg234"},
+		{"kubemint-other-abcdefg234", "ci", "ci"},
+		{"", "ci", "ci"},
+		{token.NewLease(types.NamespacedName{Name: strings.Repeat("a", 253)}, marks, now, 1).Name, strings.Repeat("a", 253), strings.Repeat("a", 253)},
+	} {
+		if have := token.LeaseAccount(c.lease, c.declared); have != c.want {
+			t.Errorf("%s of %s: %s", c.lease, c.declared, have)
+		}
+	}
+}
 
 func TestMint(t *testing.T) {
 	t.Parallel()

@@ -38,8 +38,9 @@ type Wanted struct {
 	Account   types.NamespacedName
 	UID       types.UID // of the account as it was observed or made; "" where it is not known
 	Lifetime  time.Duration
-	Audiences []string // empty: the API server's own
-	BoundTo   string   // name of the lease's Secret; "" leaves the token unbound
+	Audiences []string  // empty: the API server's own
+	BoundTo   string    // name of the lease's Secret; "" leaves the token unbound
+	BoundUID  types.UID // of that Secret: the API server refuses another one that has taken its name
 
 	Now func() time.Time // the API server's clock; nil, or zero, where it is not known
 }
@@ -54,7 +55,9 @@ func Mint(ctx context.Context, api API, wanted Wanted) (Minted, error) {
 		Spec:       authenticationv1.TokenRequestSpec{Audiences: wanted.Audiences, ExpirationSeconds: &seconds},
 	}
 	if wanted.BoundTo != "" {
-		request.Spec.BoundObjectRef = &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Secret", Name: wanted.BoundTo}
+		request.Spec.BoundObjectRef = &authenticationv1.BoundObjectReference{
+			APIVersion: "v1", Kind: "Secret", Name: wanted.BoundTo, UID: wanted.BoundUID,
+		}
 	}
 	if err := api.RequestToken(ctx, wanted.Account, request); err != nil {
 		return Minted{}, err

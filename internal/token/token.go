@@ -87,6 +87,7 @@ type Claims struct {
 	ExpiresAt time.Time // exp; zero where the token never expires
 	UID       string    // of the ServiceAccount
 	Secret    string    // name of the Secret that the token is bound to; "" where it is bound to none
+	SecretUID string
 }
 
 // Account is the ServiceAccount that the subject names, false where it names none.
@@ -118,6 +119,7 @@ func (t Token) Claims() (Claims, error) {
 			} `json:"serviceaccount"`
 			Secret struct {
 				Name string `json:"name"`
+				UID  string `json:"uid"`
 			} `json:"secret"`
 		} `json:"kubernetes.io"`
 		PermanentUID string `json:"kubernetes.io/serviceaccount/service-account.uid"`
@@ -132,6 +134,7 @@ func (t Token) Claims() (Claims, error) {
 		ExpiresAt: seconds(body.ExpiresAt),
 		UID:       cmp.Or(body.Kubernetes.ServiceAccount.UID, body.PermanentUID),
 		Secret:    body.Kubernetes.Secret.Name,
+		SecretUID: body.Kubernetes.Secret.UID,
 	}, nil
 }
 

@@ -142,7 +142,7 @@ func TestClaims(t *testing.T) {
 		"kubernetes.io":{"namespace":"bots","secret":{"name":"kubemint-ci-x","uid":"u2"},"serviceaccount":{"name":"ci","uid":"u1"}},
 		"nbf":1700000000,"sub":"system:serviceaccount:bots:ci"}`)).Claims()
 	want := token.Claims{
-		ID: "0f1e2d3c", Subject: "system:serviceaccount:bots:ci", UID: "u1", Secret: "kubemint-ci-x",
+		ID: "0f1e2d3c", Subject: "system:serviceaccount:bots:ci", UID: "u1", Secret: "kubemint-ci-x", SecretUID: "u2",
 		IssuedAt: time.Date(2023, 11, 14, 22, 13, 20, 0, time.UTC), ExpiresAt: time.Date(2023, 11, 14, 23, 13, 20, 0, time.UTC),
 	}
 	if err != nil {

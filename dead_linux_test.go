@@ -1,0 +1,50 @@
+package main
+
+import (
+	"net/http"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/kubemint/kubemint/internal/kubetest"
+)
+
+// A garbage collector that is late is waited for, by revoke, by exec, and where an earlier credential is replaced.
+func TestRevoke_CollectorIsLate(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("needs a control plane: make test runs it")
+	}
+	cluster := kubetest.New(t, kubetest.Options{})
+	source := withoutSecrets(t, cluster, "late")
+	dir, env, client := mintFor(t, cluster, source)
+	stop := func() {
+		t.Helper()
+		if err := cluster.SignalControllers(syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(3*time.Second, func() { _ = cluster.SignalControllers(syscall.SIGCONT) })
+	}
+	t.Cleanup(func() { _ = cluster.SignalControllers(syscall.SIGCONT) }) // one that is stopped does not end
+
+	stop()
+	said := ranAs(t, dir, source, env, 0) // mints anew
+	saysNot(t, said, "warning")
+	awaitDeath(t, "the credential that was replaced", client)
+	stop()
+	said = ranAs(t, dir, source, env, 0, "revoke")
+	says(t, said, `^revoked: lease \S+ is deleted; new requests are refused within about 10 s$`)
+	stop()
+	said = ranAs(t, dir, source, append(env, "KUBEMINT_SERVICE_ACCOUNT=other", "PATH="+os.Getenv("PATH")), 0, "exec", "--", "true")
+	saysNot(t, said, "error")
+	stop()
+	must := append(env, "KUBEMINT_RULES=list pods", "KUBEMINT_MUST_NOT=list pods")
+	said = ranAs(t, dir, cluster.AdminKubeconfig(), must, 5)
+	saysNot(t, said, "revoke the credential")
+	var secrets struct{ Items []any }
+	err := cluster.Admin.Do(t.Context(), http.MethodGet, "/api/v1/secrets", nil, &secrets)
+	if err != nil || len(secrets.Items) > 0 {
+		t.Errorf("%d Secrets are left, %v", len(secrets.Items), err)
+	}
+}

@@ -1,0 +1,40 @@
+package app
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/token"
+)
+
+// listBound lists the Secrets that tokens are bound to, by their metadata. A right to list Secrets is a right to read them,
+// so most identities that sweep do not have it, and need not: then it is said what is not looked for.
+func (r *run) listBound(ctx context.Context, client *cluster.Client, namespace string) ([]*corev1.Secret, error) {
+	secrets, err := client.ListSecrets(ctx, namespace, managed())
+	if cluster.Forbidden(err) {
+		r.log.Printf("note: Secrets may not be listed by the runner's identity: one that outlived its lease, where the garbage collector " +
+			"did not delete it, is not looked for")
+		return nil, nil
+	}
+	return secrets, client.Explain(problem.Revoke, "list Secrets", err)
+}
+
+// orphans are the Secrets that no live lease owns: a token that is bound to one outlives its revocation, or its lease's expiry,
+// where no garbage collector deletes the Secret.
+func orphans(secrets []*corev1.Secret, live []access.Object) (all []access.Object) {
+	there := map[access.Ref]bool{}
+	for _, lease := range live {
+		there[access.RefOf(lease)] = true
+	}
+	for _, secret := range secrets {
+		lease := access.Ref{Kind: "Lease", Namespace: secret.Namespace, Name: secret.Name}
+		if token.BoundByName(secret) && !there[lease] {
+			all = append(all, secret)
+		}
+	}
+	return all
+}

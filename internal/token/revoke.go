@@ -1,0 +1,203 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/kubemint/kubemint/internal/access"
+)
+
+// Revoker is what it takes to end a credential and to see its end.
+type Revoker interface {
+	API
+	GetMetadata(ctx context.Context, o *corev1.Secret) error
+}
+
+// Doomed is a credential that is to end.
+type Doomed struct {
+	Account types.NamespacedName // whose credential it is
+	Lease   string               // name of the lease, and of its Secret
+	UID     types.UID            // of the lease; "" where it is not known
+	Secret  types.UID            // of the Secret; "" where it is not known
+}
+
+// SeenWithin is how long Revoke waits to see the end: the garbage collector deletes a Secret 8 to 12 ms after its Lease.
+const SeenWithin = 10 * time.Second
+
+// Revoke ends a credential: it deletes the lease by name and UID, and the Secret where the runner's identity may. It
+// returns nil once it has seen that both are gone, and an [AliveError] where it has not seen that in time.
+func Revoke(ctx context.Context, api Revoker, doomed Doomed) error {
+	e := &ending{api: api, Doomed: doomed, start: time.Now()}
+	if err := e.deleteBoth(ctx); err != nil {
+		return err
+	}
+	return e.await(ctx)
+}
+
+// Discard is [Revoke] for a lease that no token was requested for: nobody can hold one, so nothing is waited for. A Secret
+// whose UID is not known can be somebody else's, and is left to the garbage collector.
+func Discard(ctx context.Context, api API, doomed Doomed) error {
+	e := &ending{api: discarder{api}, Doomed: doomed}
+	if doomed.Secret == "" {
+		return e.deleteLease(ctx)
+	}
+	return e.deleteBoth(ctx)
+}
+
+// discarder reads no metadata.
+type discarder struct{ API }
+
+func (discarder) GetMetadata(context.Context, *corev1.Secret) error { return errors.ErrUnsupported }
+
+// ending is a credential's end as far as it has been seen.
+type ending struct {
+	Doomed
+	api       Revoker
+	start     time.Time
+	lease     []string // finalizers that hold the lease
+	secret    []string // finalizers that hold the Secret
+	gone      bool     // the Secret is
+	mayDelete bool     // the runner's identity may delete the Secret
+	answered  bool     // the API server has said that something is left
+	fault     error    // of the last look
+}
+
+func (e *ending) deleteBoth(ctx context.Context) error {
+	if err := e.deleteLease(ctx); err != nil {
+		return err
+	}
+	return e.deleteSecret(ctx)
+}
+
+// deleteLease deletes the lease. One that is gone already may have left its Secret.
+func (e *ending) deleteLease(ctx context.Context) error {
+	lease := &coordinationv1.Lease{
+		TypeMeta:   access.TypeMeta("Lease"),
+		ObjectMeta: metav1.ObjectMeta{Namespace: e.Account.Namespace, Name: e.Lease, UID: e.UID},
+	}
+	err := e.api.Delete(ctx, lease)
+	e.lease = lease.Finalizers
+	if apierrors.IsNotFound(err) || (apierrors.IsConflict(err) && e.Secret != "") {
+		return nil // with the Secret's UID, nobody else's is deleted even where another lease has the name by now
+	}
+	return err
+}
+
+// deleteSecret deletes the Secret. Whoever may not leaves that to the garbage collector.
+func (e *ending) deleteSecret(ctx context.Context) error {
+	secret := e.boundSecret()
+	secret.UID = e.Secret
+	err := e.api.Delete(ctx, secret)
+	e.secret = secret.Finalizers
+	switch {
+	case err == nil:
+		e.mayDelete, e.gone = true, len(e.secret) == 0
+	case apierrors.IsNotFound(err), e.Secret != "" && apierrors.IsConflict(err): // that one is gone, another has its name
+		e.mayDelete, e.gone = true, true
+	case !apierrors.IsForbidden(err):
+		return err
+	}
+	return nil
+}
+
+func (e *ending) boundSecret() *corev1.Secret {
+	return &corev1.Secret{
+		TypeMeta:   access.TypeMeta("Secret"),
+		ObjectMeta: metav1.ObjectMeta{Namespace: e.Account.Namespace, Name: e.Lease},
+	}
+}
+
+// await looks until both are gone.
+func (e *ending) await(ctx context.Context) error {
+	if e.ended() {
+		return nil
+	}
+	bounded, cancel := context.WithTimeout(ctx, SeenWithin)
+	defer cancel()
+	pauses := wait.Backoff{Duration: 5 * time.Millisecond, Factor: 2, Steps: 8}.DelayFunc()
+	err := pauses.Until(bounded, true, true, func(ctx context.Context) (bool, error) {
+		err := e.look(ctx)
+		if ctx.Err() == nil || !e.answered { // that the time was over tells less than the answer before
+			e.fault = err
+		}
+		e.answered = e.answered || err == nil
+		return e.ended(), err
+	})
+	if err == nil {
+		return nil
+	}
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.DeadlineExceeded) {
+		e.fault = cause // a signal
+	}
+	return e.explain(context.WithoutCancel(ctx))
+}
+
+func (e *ending) ended() bool { return e.gone && len(e.lease) == 0 }
+
+// look looks once whether both are gone.
+func (e *ending) look(ctx context.Context) (err error) {
+	if len(e.lease) > 0 {
+		if err := e.deleteLease(ctx); err != nil {
+			return err
+		}
+	}
+	switch {
+	case e.gone:
+	case e.mayDelete:
+		err = e.deleteSecret(ctx)
+	default:
+		e.gone, err = e.asked(ctx)
+	}
+	return err
+}
+
+// noUID is the UID of no object.
+const noUID = types.UID("00000000-0000-0000-0000-000000000000")
+
+// asked says whether the Secret is gone. It takes no right on Secrets: the API server looks the Secret of a token request up
+// before it compares the UID, so the answer is "not found" where it is gone, and a conflict where it is there. Either way
+// no token is minted.
+//
+// Source: k8s.io/kubernetes pkg/registry/core/serviceaccount/storage/token.go, Create.
+func (e *ending) asked(ctx context.Context) (gone bool, err error) {
+	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
+		ExpirationSeconds: new(int64(shortest)),
+		BoundObjectRef:    &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Secret", Name: e.Lease, UID: noUID},
+	}}
+	err = e.api.RequestToken(ctx, e.Account, request)
+	switch {
+	case err == nil, apierrors.IsConflict(err):
+		// A server that compares no UIDs has found it too. Its token is dropped, and dies with the Secret.
+		return false, nil
+	case !apierrors.IsNotFound(err):
+		return false, err
+	case !missesAccount(err):
+		return true, nil
+	}
+	if owner, ok := withoutSuffix(strings.TrimPrefix(e.Lease, LeasePrefix)); ok && owner == e.Account.Name {
+		return true, nil // the account is gone, and with it every token of it
+	}
+	return false, err // the lease's name was cut, so the account can be another one
+}
+
+// shortest is the shortest lifetime, in seconds, that the API server takes.
+const shortest = 600
+
+// missesAccount says whether "not found" is about the ServiceAccount, and not about the Secret.
+func missesAccount(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || status.Status().Details == nil {
+		return false
+	}
+	return status.Status().Details.Kind == "serviceaccounts"
+}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubemint/kubemint/internal/kubetest"
+)
+
+// writer is one of several runs that write the same output at once.
+type writer struct {
+	code int
+	said string
+}
+
+// writeAtOnce starts a run for each of the environments, all at once.
+func writeAtOnce(t *testing.T, dir string, envs [][]string) []writer {
+	t.Helper()
+	writers := make([]writer, len(envs))
+	var all sync.WaitGroup
+	for i, env := range envs {
+		command, stderr := program(t, dir, env)
+		all.Go(func() {
+			_ = command.Run()
+			writers[i] = writer{command.ProcessState.ExitCode(), stderr.String()}
+		})
+	}
+	all.Wait()
+	return writers
+}
+
+// One file holds one credential: of several runs that write it at once, those that come too early are refused and make
+// nothing, and no lease is left without a file.
+func TestOutput_ManyAtOnce(t *testing.T) {
+	t.Parallel()
+	cluster, _ := sharedCluster(t)
+	for name, tt := range map[string]struct {
+		output   string   // "" is the platform's own
+		accounts bool     // one for each run, else all the same
+		platform []string // DIR is replaced
+	}{
+		"in the workspace":      {},
+		"of several accounts":   {accounts: true},
+		"outside of it":         {output: "DIR-outside/deep/er/kubeconfig"},
+		"in a directory to be":  {output: "made/for/it/kubeconfig"},
+		"Jenkins's parallel":    {accounts: true, platform: []string{"JENKINS_URL=https://j/", "JOB_NAME=shop/main", "BRANCH_NAME=main", "BUILD_URL=https://j/7/", "WORKSPACE=DIR", "WORKSPACE_TMP=DIR@tmp"}},
+		"GitLab's, in one job":  {accounts: true, platform: []string{"GITLAB_CI=true", "CI_PROJECT_DIR=DIR", "CI_PROJECT_PATH=g/shop", "CI_JOB_NAME=deploy", "CI_JOB_URL=https://gl/x"}},
+		"with a late directory": {output: "DIR-late/kubeconfig", accounts: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			namespace, err := cluster.CreateNamespace(t.Context(), "at-once-")
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := filepath.Join(t.TempDir(), "work")
+			if err := os.MkdirAll(dir+"@tmp", 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Mkdir(dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			source := filepath.Join(t.TempDir(), "source")
+			if err := os.WriteFile(source, cluster.AdminKubeconfig(), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			env := []string{"KUBECONFIG=" + source, "KUBEMINT_NAMESPACE=" + namespace}
+			for _, variable := range tt.platform {
+				env = append(env, strings.ReplaceAll(variable, "DIR", dir))
+			}
+			if tt.output != "" {
+				env = append(env, "KUBEMINT_OUTPUT="+strings.ReplaceAll(tt.output, "DIR", dir))
+			}
+			before := tree(t, filepath.Dir(dir))
+			var envs [][]string
+			for i := range 6 {
+				account := "ci"
+				if tt.accounts {
+					account = fmt.Sprintf("ci-%d", i)
+				}
+				envs = append(envs, append([]string{"KUBEMINT_SERVICE_ACCOUNT=" + account}, env...))
+			}
+			var last []string
+			succeeded := 0
+			for i, w := range writeAtOnce(t, dir, envs) {
+				switch {
+				case w.code == 0:
+					succeeded++
+					last = envs[i]
+				case w.code != 2 || !strings.Contains(w.said, "error: write ") || !strings.Contains(w.said, "hint: ") ||
+					!strings.Contains(w.said, "name another"):
+					t.Errorf("exit code %d:\n%s", w.code, w.said)
+				}
+			}
+			if succeeded == 0 || (tt.accounts && succeeded > 1) {
+				t.Errorf("%d runs succeeded", succeeded)
+			}
+			if have := leasesIn(t, cluster, namespace); have != 1 {
+				t.Errorf("%d leases", have)
+			}
+			run(t, dir, last, "revoke")
+			if have := leasesIn(t, cluster, namespace); have != 0 {
+				t.Errorf("%d leases after revoke", have)
+			}
+			if after := tree(t, filepath.Dir(dir)); after != before {
+				t.Errorf("left are\n%s\nwhere there was\n%s", after, before)
+			}
+		})
+	}
+}
+
+// tree are the files below a directory, and what the locks and receipts of an output would be.
+func tree(t *testing.T, root string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "find", root, "-not", "-path", "*-state/*", "-not", "-name", "*-state").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, _ := exec.CommandContext(t.Context(), "find", root, "-path", "*-state/kubemint*").Output() //nolint:errcheck // none
+	return string(out) + string(state)
+}
+
+// While a run holds its output, a second one and a revoke see that; a plan does not care, and makes no lock.
+func TestOutput_HeldByAnother(t *testing.T) {
+	t.Parallel()
+	cluster, _ := sharedCluster(t)
+	l := newLife(t, cluster, false)
+	v := l.victim(t, "held", 3, false)
+	held, _ := program(t, v.dir, v.env)
+	if err := held.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-v.reached
+	before := v.proxy.Seen()
+	refused, stderr := program(t, v.dir, v.env)
+	_ = refused.Run()
+	if code := refused.ProcessState.ExitCode(); code != 2 {
+		t.Errorf("exit code %d", code)
+	}
+	says(t, stderr.String(), `^error: write \S+/kubemint\.kubeconfig: another run of kubemint is writing or revoking it$`,
+		"^hint: one file holds one credential: name another `output` for each of the runs$")
+	if after := v.proxy.Seen(); after != before {
+		t.Errorf("it sent %d requests", after-before)
+	}
+	planned, stderr := program(t, v.dir, v.env, "plan")
+	if err := planned.Run(); err != nil {
+		t.Errorf("plan: %v: %s", err, stderr)
+	}
+	// The holder is killed: the kernel releases the lock, and the next run takes it.
+	_ = held.Process.Kill()
+	_ = held.Wait()
+	run(t, v.dir, v.env)
+	run(t, v.dir, v.env, "revoke")
+	l.nothingIn(t, v.dir+"-state")
+	v.nothingLeft(t)
+}
+
+// nothingIn demands that no file is below a directory.
+func (l *life) nothingIn(t *testing.T, dir string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			t.Errorf("%s is left", path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// leasesIn is how many leases are in a namespace.
+func leasesIn(t *testing.T, cluster *kubetest.ControlPlane, namespace string) int {
+	t.Helper()
+	var list metav1.PartialObjectMetadataList
+	path := "/apis/coordination.k8s.io/v1/namespaces/" + namespace + "/leases"
+	if err := cluster.Admin.Do(t.Context(), http.MethodGet, path, nil, &list); err != nil {
+		t.Fatal(err)
+	}
+	return len(list.Items)
+}
