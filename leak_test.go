@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -118,6 +119,7 @@ type leakFault struct {
 	agent    string   // what Buildkite's agent fails at
 	answer   leakAnswer
 	anywhere bool // the run says no debug line, since it asks nobody
+	leaves   bool // the directory of exec, which somebody else's sweep would find
 }
 
 // leakAnswer answers a request in the place of the API server, or leaves it.
@@ -221,7 +223,7 @@ var leakFaults = map[string]leakFault{
 	"bootstrap":              {code: 0, args: []string{"bootstrap"}, anywhere: true},
 	"exec":                   {code: 9, args: []string{"exec", "--", "sh", "-c", "env; cat /proc/$$/cmdline /proc/$PPID/cmdline; exit 9"}, env: []string{"KUBEMINT_KUBECONFIG=SOURCE"}},
 	"exec: mint refused":     {code: 125, args: []string{"exec", "--", "env"}, says: "[token]", answer: at("POST", "/token", 400, metav1.StatusReasonBadRequest, "bad request: SAID")},
-	"exec: not taken back":   {code: 125, args: []string{"exec", "--", "env"}, says: "a credential may live on", answer: refusesDelete},
+	"exec: not taken back":   {code: 125, args: []string{"exec", "--", "env"}, says: "a credential may live on", answer: refusesDelete, leaves: true},
 	"exec: no such program":  {code: 127, args: []string{"exec", "--", "no-such-program"}, says: "no-such-program", anywhere: true},
 	"a client certificate":   {code: 5, says: "must_not", env: []string{"KUBEMINT_KUBECONFIG=ADMIN", "KUBEMINT_MUST_NOT=list pods"}},
 	"a permanent token":      {code: 0, env: []string{"KUBEMINT_DURATION=permanent"}},
@@ -352,6 +354,14 @@ func (l *leak) run(t *testing.T, fault leakFault, loud bool) {
 	var stdout bytes.Buffer
 	command, stderr := program(t, l.dir, env, fault.args...)
 	command.Stdout = &stdout
+	if fault.leaves { // what it leaves must not be found by the sweep of another test
+		path, err := exec.LookPath("kubemint-test-private")
+		if err != nil {
+			t.Fatal(err)
+		}
+		command.Path = path
+		command.Env = append(command.Env, "PRIVATE_DIR="+t.TempDir())
+	}
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}

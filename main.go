@@ -10,6 +10,9 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/go-logr/logr"
+	"k8s.io/klog/v2"
+
 	"github.com/kubemint/kubemint/internal/app"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/process"
@@ -20,6 +23,7 @@ var version = "devel"
 
 func main() {
 	log.SetOutput(io.Discard) // with GODEBUG=http2debug=2 net/http logs every header, credentials included
+	klog.SetLogger(logr.Discard())
 	environ, exposed := process.Conceal(process.Start{
 		Args: os.Args, Environ: os.Environ(), Clearenv: os.Clearenv, Setenv: os.Setenv,
 	})
