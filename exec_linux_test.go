@@ -81,7 +81,7 @@ func TestExec_CommandReadsEnvironments(t *testing.T) {
 			t.Parallel()
 			command, stderr := program(t, t.TempDir(), []string{
 				"PATH=" + os.Getenv("PATH"), "PASS=on", "KUBEMINT_KUBECONFIG=" + string(admin) + "# canary-of-an-input\n",
-				"KUBEMINT_NAMESPACE=" + namespace, fmt.Sprintf("KUBEMINT_SERVICE_ACCOUNT=look-%d", user),
+				"KUBEMINT_NAMESPACE=" + namespace, fmt.Sprintf("KUBEMINT_SERVICE_ACCOUNT=look-%d", user), "KUBEMINT_RULES=list pods",
 				"KUBEMINT_CONTEXT_NAME=canary-of-an-input", "INPUT_PASSWORD=canary-of-an-input",
 			}, "exec", "--", "sh", "-c", look)
 			asUser(t, command, user)

@@ -245,7 +245,7 @@ func TestExecMayNotPatchLease(t *testing.T) {
 	e.eventually(t, "two renewals", func() bool { return strings.Count(e.stderr.String(), "debug: renewed the token") > 1 })
 	e.done(t)
 	const warning = "may not patch Lease " // and the name
-	if said := e.stderr.String(); strings.Count(said, warning) != 1 || strings.Count(said, "warning: ") != 1 {
+	if said := e.stderr.String(); strings.Count(said, warning) != 1 || strings.Count(said, "warning: the runner") != 1 {
 		t.Errorf("it says:\n%s", said)
 	}
 }

@@ -69,6 +69,31 @@ func Places(declared config.Access) (places []string) {
 	return places
 }
 
+// WholeCluster is the cluster scope, for a person.
+const WholeCluster = "the whole cluster"
+
+// Reach names where access is declared, for a person.
+func Reach(declared config.Access) string {
+	namespaces := strings.Join(declared.Namespaces, ", ")
+	switch {
+	case declared.Cluster.Empty():
+		return namespaces
+	case declared.Namespaced.Empty():
+		return WholeCluster
+	}
+	return namespaces + " and " + WholeCluster
+}
+
+// Near is what is declared for where the ServiceAccount is; anywhere means that it may be in any namespace.
+func Near(declared config.Access, anywhere bool) config.Grants {
+	near := declared.Cluster
+	if anywhere || slices.Contains(declared.Namespaces, declared.ServiceAccount.Namespace) {
+		near.Rules = declared.AllRules()
+		near.Roles = slices.Concat(near.Roles, declared.Namespaced.Roles)
+	}
+	return near
+}
+
 // grant adds what one place takes: a role with our own rules, bindings, and the existing roles that these refer to.
 func (d *Desired) grant(place string, granted config.Grants) {
 	account := d.Access.ServiceAccount

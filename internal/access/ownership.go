@@ -129,7 +129,7 @@ func (d Desired) warnings(observed Observed) []string {
 	var reach string
 	switch {
 	case !access.Cluster.Empty():
-		reach = "the whole cluster"
+		reach = WholeCluster
 	case len(beyond) > 3:
 		reach = fmt.Sprintf("%d other namespaces", len(beyond))
 	case len(beyond) > 0:

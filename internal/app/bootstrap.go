@@ -123,20 +123,6 @@ func (r *run) bootstrap(given options) error {
 	return r.print(lines...)
 }
 
-const wholeCluster = "the whole cluster"
-
-// nameReach names where access is declared, for a person.
-func nameReach(declared config.Access) string {
-	namespaces := strings.Join(declared.Namespaces, ", ")
-	switch {
-	case declared.Cluster.Empty():
-		return namespaces
-	case declared.Namespaced.Empty():
-		return wholeCluster
-	}
-	return namespaces + " and " + wholeCluster
-}
-
 // declaredOffline completes the declared access as mint does, or by `default` where there is no source.
 func (r *run) declaredOffline() (config.Access, error) {
 	if len(r.cfg.Access.Namespaces) > 0 {
@@ -185,7 +171,7 @@ func (r *run) remarks(desired access.Desired, given options, secret string) (lin
 	if given.steady {
 		flavour = "once ServiceAccount, roles and bindings are as declared (--steady)"
 	}
-	say("The least rights of a runner that mints credentials of ServiceAccount %s for %s,", declared.ServiceAccount, nameReach(declared))
+	say("The least rights of a runner that mints credentials of ServiceAccount %s for %s,", declared.ServiceAccount, access.Reach(declared))
 	say("%s. For an administrator:  kubectl apply -f -", flavour)
 	if len(given.subjects) == 0 {
 		say("There are no bindings, since no --subject was given: " + subjectForms)

@@ -2,13 +2,9 @@ package app
 
 import (
 	"bytes"
-	"errors"
-	"net/http"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/console"
@@ -19,7 +15,6 @@ func TestShowDone(t *testing.T) {
 	change := func(verb access.Verb, name string) access.Change {
 		return access.Change{Verb: verb, Ref: access.Ref{Kind: "Role", Namespace: "shop", Name: name}}
 	}
-	refusal := &apierrors.StatusError{ErrStatus: metav1.Status{Code: http.StatusForbidden}}
 	for name, tt := range map[string]struct {
 		failed bool
 		want   string
@@ -45,11 +40,11 @@ unchanged  1 object
 				m.plan.Changes = append(m.plan.Changes, change(access.Created, "refused"), change(access.Configured, "unanswered"))
 			}
 			m.plan.Changes = append(m.plan.Changes, change(access.Deleted, "left"))
-			m.outcome.did(change(access.Created, "made"))
-			m.outcome.did(change(access.Deleted, "remade")) // the old one, before
-			m.outcome.did(change(access.Configured, "remade"))
-			m.outcome.failed(change(access.Created, "refused").Ref, refusal)
-			m.outcome.failed(change(access.Configured, "unanswered").Ref, errors.New("connection reset"))
+			m.outcome.Did(change(access.Created, "made"))
+			m.outcome.Did(change(access.Deleted, "remade")) // the old one, before
+			m.outcome.Did(change(access.Configured, "remade"))
+			m.outcome.Failed(change(access.Created, "refused").Ref, true)
+			m.outcome.Failed(change(access.Configured, "unanswered").Ref, false)
 			m.showDone(tt.failed)
 			if diff := cmp.Diff(tt.want, log.String()); diff != "" {
 				t.Error(diff)
@@ -69,8 +64,8 @@ func TestShowDone_BindingNotRecreated(t *testing.T) {
 	m := &minting{run: &run{log: console.New(&log)}}
 	ref := access.Ref{Kind: "RoleBinding", Namespace: "shop", Name: "x"}
 	m.plan.Changes = []access.Change{{Verb: access.Configured, Ref: ref, Details: []string{"+ roleRef ClusterRole edit"}}}
-	m.outcome.did(access.Change{Verb: access.Deleted, Ref: ref})
-	m.outcome.failed(ref, errors.New("connection reset"))
+	m.outcome.Did(access.Change{Verb: access.Deleted, Ref: ref})
+	m.outcome.Failed(ref, false)
 	m.showDone(true)
 	if want := "deleted    RoleBinding shop/x\n"; log.String() != want {
 		t.Errorf("got %q, want %q", log.String(), want)

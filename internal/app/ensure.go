@@ -75,10 +75,12 @@ const changeTries = 3
 func (m *minting) change(ctx context.Context, change access.Change) error {
 	for try := 1; ; try++ {
 		op, err := m.carryOut(ctx, change)
-		switch {
-		case err == nil:
-			m.outcome.did(change)
+		if err == nil {
+			m.outcome.Did(change)
 			return nil
+		}
+		m.outcome.Failed(change.Ref, cluster.Untouched(err))
+		switch {
 		case !cluster.Conflict(err) || try == changeTries:
 			return m.client.Explain(problem.Mint, op+" "+change.Ref.String(), err)
 		case change.Apply == nil: // a leftover that is another object by now
@@ -100,10 +102,9 @@ func (m *minting) carryOut(ctx context.Context, change access.Change) (op string
 	}
 	if change.Delete != nil {
 		if err := m.client.Delete(ctx, change.Delete); err != nil && !cluster.Missing(err) {
-			m.outcome.failed(change.Ref, err)
 			return "delete", err
 		}
-		m.outcome.did(access.Change{Verb: access.Deleted, Ref: change.Ref, Removed: change.Removed})
+		m.outcome.Did(access.Change{Verb: access.Deleted, Ref: change.Ref, Removed: change.Removed})
 	}
 	if change.Apply == nil || change.Delete != nil && m.client.IsDry() {
 		return "", nil
@@ -111,9 +112,6 @@ func (m *minting) carryOut(ctx context.Context, change access.Change) (op string
 	err = m.client.Apply(ctx, change.Apply, change.Force)
 	if m.unknown(change, err) {
 		return "", nil
-	}
-	if err != nil {
-		m.outcome.failed(change.Ref, err)
 	}
 	return "apply", err
 }

@@ -35,7 +35,7 @@ type minting struct {
 	plan      access.Plan
 	replan    sync.Mutex          // while changes are carried out, some are planned anew
 	planned   map[access.Ref]bool // of a dry run: what it would create, or narrow
-	outcome   outcome
+	outcome   access.Outcome
 	output    *output
 	lease     *coordinationv1.Lease // nil with revoke: false, and for a permanent token
 	leased    bool                  // the lease is on the server

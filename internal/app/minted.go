@@ -26,10 +26,9 @@ func (m *minting) reportToken() {
 			m.permanent.Namespace, m.permanent.Name, m.minted.Claims.ID)
 		return
 	}
-	asked := m.cfg.Token
-	m.log.Printf("minted a token for %s (asked %s, granted %s, expires %s, id %s)", account, asked.Asked,
+	m.log.Printf("minted a token for %s (asked %s, granted %s, expires %s, id %s)", account, m.cfg.Token.Asked,
 		m.lifetime(), m.minted.ExpiresAt.Format(time.RFC3339), m.minted.Claims.ID)
-	if m.minted.Shortened(asked.Duration) {
+	if m.minted.Shortened(m.cfg.Token.Duration) {
 		m.log.Warnf("%s (%s)", m.shortened(), lifetimeCaps)
 	}
 }

@@ -81,13 +81,10 @@ func (m *minting) admitted(ctx context.Context) error {
 	case m.planned[access.Ref{Kind: "Namespace", Name: account.Namespace}]:
 	case asked.Duration == config.Permanent:
 		secret := token.NewPermanent(account, m.desired.Marks)
-		err := m.client.Apply(ctx, secret, false)
-		if cluster.Conflict(err) { // it is there
-			return nil
-		}
-		err = m.client.Explain(problem.Mint, "create Secret "+secret.Namespace+"/"+secret.Name, err)
-		if _, denied := errors.AsType[*cluster.Denial](err); denied { // an identity for steady runs need not make it
-			return nil
+		op := "create Secret " + secret.Namespace + "/" + secret.Name
+		err := m.client.Explain(problem.Mint, op, m.client.Apply(ctx, secret, false))
+		if _, denied := errors.AsType[*cluster.Denial](err); denied || cluster.Conflict(err) {
+			return nil // it is there, or an identity for steady runs need not make it
 		}
 		return err
 	case asked.Revoke:

@@ -224,16 +224,15 @@ func (m *minting) unbind(ctx context.Context, namespace string, err error) error
 
 // claim is what is proved in a namespace, or at cluster scope.
 func (m *minting) claim(namespace string) token.Claim {
-	declared := m.desired.Access
 	claim := token.Claim{Namespace: namespace}
 	m.granted(&claim)
 	if namespace == "" {
 		claim.Namespace = token.EveryNamespace
-		claim.MustNot = declared.AllMustNot()
+		claim.MustNot = m.desired.Access.AllMustNot()
 		return claim
 	}
 	claim.Rules = rules.InNamespace(claim.Rules)
-	claim.MustNot = rules.InNamespace(declared.MustNot)
+	claim.MustNot = rules.InNamespace(m.desired.Access.MustNot)
 	return claim
 }
 

@@ -13,25 +13,31 @@ import (
 // summary is what the job summary says of this run.
 func (m *minting) summary() console.Summary {
 	declared := m.desired.Access
-	s := console.Summary{
+	reach := m.namespaces()
+	var may []console.Access
+	if !declared.Namespaced.Empty() {
+		may = append(may, m.mayDo(reach, declared.Namespaced))
+	}
+	if !declared.Cluster.Empty() {
+		may = append(may, m.mayDo(access.WholeCluster, declared.Cluster))
+		reach = access.WholeCluster
+	}
+	if len(may) > 1 {
+		reach = may[0].Where + " and " + reach
+	}
+	return console.Summary{
 		Account: declared.ServiceAccount.String(),
 		Plan:    m.plan,
+		Access:  may,
 		Facts: []console.Fact{
 			{Name: "Cluster", Value: console.Code(m.written.Server)},
-			{Name: "Access in", Value: m.reach()},
+			{Name: "Access in", Value: reach},
 			{Name: "Expires", Value: m.expires()},
 			{Name: "Token id", Value: console.Code(m.minted.Claims.ID)},
 			m.ending(),
 			{Name: "Context", Value: console.Code(m.written.Name)},
 		},
 	}
-	if !declared.Namespaced.Empty() {
-		s.Access = append(s.Access, m.mayDo(m.namespaces(), declared.Namespaced))
-	}
-	if !declared.Cluster.Empty() {
-		s.Access = append(s.Access, m.mayDo(wholeCluster, declared.Cluster))
-	}
-	return s
 }
 
 // mayDo is what was granted in one place: the declared rules, and those of the bound roles that could be read.
@@ -48,16 +54,6 @@ func (m *minting) mayDo(where console.Markdown, granted config.Grants) console.A
 		may.Roles = append(may.Roles, bound)
 	}
 	return may
-}
-
-func (m *minting) reach() console.Markdown {
-	switch declared := m.desired.Access; {
-	case declared.Cluster.Empty():
-		return m.namespaces()
-	case declared.Namespaced.Empty():
-		return wholeCluster
-	}
-	return m.namespaces() + " and " + wholeCluster
 }
 
 func (m *minting) namespaces() console.Markdown {

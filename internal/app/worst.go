@@ -76,7 +76,7 @@ func (h holder) secrets() []string {
 	}
 	can := []string{"make any Secret in " + h.home() + ", also one that a controller there obeys"}
 	made := "make a token Secret for any ServiceAccount of " + h.home()
-	near := h.near()
+	near := access.Near(h.Access, h.everywhere())
 	switch {
 	case slices.ContainsFunc(near.Rules, readsSecrets):
 		can = append(can, made+", read it by the declared rules, and so be that account")
@@ -92,22 +92,12 @@ func (h holder) secrets() []string {
 	return can
 }
 
-// near is what is declared for where the ServiceAccount can be.
-func (h holder) near() config.Grants {
-	near := h.Access.Cluster
-	if h.everywhere() || slices.Contains(h.Access.Namespaces, h.Access.ServiceAccount.Namespace) {
-		near.Rules = h.Access.AllRules()
-		near.Roles = slices.Concat(near.Roles, h.Access.Namespaced.Roles)
-	}
-	return near
-}
-
 // objects are what a first run makes or changes.
 func (h holder) objects() []string {
 	var can []string
-	reach := nameReach(h.Access)
+	reach := access.Reach(h.Access)
 	if h.everywhere() {
-		reach = wholeCluster
+		reach = access.WholeCluster
 	}
 	if h.Access.Grants() {
 		can = append(can, "hold the declared rules and roles itself, "+

@@ -42,8 +42,8 @@
 //
 // [Format] prints rules merged and in one order, whatever the order they came in; [FormatCluster] puts the word cluster
 // before each. For every rule that Parse returns, Parse(Format(x)) grants what x grants, unless a word is printed in
-// quotes, with the escapes of Go: the shorthand cannot say it. (A rule read from a server can name what nothing can match, such as a resource with a dot in
-// it; that prints, and may not read back.)
+// quotes, with the escapes of Go: the shorthand cannot say it. (A rule read from a server can name what nothing can match,
+// such as a resource with a dot in it; that prints, and may not read back.)
 //
 // # What rules mean
 //

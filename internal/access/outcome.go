@@ -1,0 +1,51 @@
+package access
+
+import "sync"
+
+// Outcome is what became of planned changes so far. Changes are made many at once.
+type Outcome struct {
+	mu        sync.Mutex
+	done      map[Ref]Change
+	uncertain map[Ref]bool
+}
+
+// Did notes a change that was made.
+func (o *Outcome) Did(change Change) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.done == nil {
+		o.done = map[Ref]Change{}
+	}
+	o.done[change.Ref] = change
+}
+
+// Failed notes a request that failed; without an answer (untouched is false) it may have been carried out.
+func (o *Outcome) Failed(ref Ref, untouched bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.uncertain == nil {
+		o.uncertain = map[Ref]bool{}
+	}
+	o.uncertain[ref] = !untouched
+}
+
+// Of is what became of a plan: first what was done and what did not change, then what a run that failed has left.
+func (o *Outcome) Of(changes []Change, failed bool) []Change {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var made, left []Change
+	for _, change := range changes {
+		did, ok := o.done[change.Ref]
+		switch {
+		case ok:
+			made = append(made, did)
+		case change.Verb == Unchanged:
+			made = append(made, change)
+		case o.uncertain[change.Ref]:
+			left = append(left, Change{Verb: Uncertain, Ref: change.Ref})
+		case failed:
+			left = append(left, Change{Verb: NotDone, Ref: change.Ref})
+		}
+	}
+	return append(made, left...)
+}
