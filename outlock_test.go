@@ -124,7 +124,7 @@ func tree(t *testing.T, root string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	state, _ := exec.CommandContext(t.Context(), "find", root, "-path", "*-state/kubemint*").Output() //nolint:errcheck // none
+	state, _ := exec.CommandContext(t.Context(), "find", root, "-path", "*-state/kubemint*").Output()
 	return string(out) + string(state)
 }
 

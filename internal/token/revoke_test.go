@@ -103,7 +103,8 @@ var (
 func TestRevoke_EndIsSeen(t *testing.T) {
 	t.Parallel()
 	const lease, secret = "delete Lease u1", "delete Secret s1"
-	another := apierrors.NewConflict(schema.GroupResource{}, leaseName, errors.New("UID"))
+	another := apierrors.NewConflict(schema.GroupResource{}, leaseName, errors.New("Precondition failed: UID in precondition: u1, UID in object meta: u2"))
+	modified := apierrors.NewConflict(schema.GroupResource{}, leaseName, errors.New("the object has been modified"))
 	for name, tt := range map[string]struct {
 		server server
 		want   []string
@@ -115,7 +116,8 @@ func TestRevoke_EndIsSeen(t *testing.T) {
 		"the collector is faster":         {server{secret: []answer{{err: forbidden}}, mint: []answer{{err: noSecret}}}, []string{lease, secret, "ask"}, nil},
 		"the collector takes a moment": {
 			server{secret: []answer{{err: forbidden}}, mint: []answer{{err: conflict}, {err: conflict}, {err: noSecret}}},
-			[]string{lease, secret, "ask", "ask", "ask"}, nil,
+			[]string{lease, secret, "ask", "ask", "ask"},
+			nil,
 		},
 		"a server that compares no UIDs": {
 			server{secret: []answer{{err: forbidden}}, mint: []answer{{}, {err: noSecret}}}, []string{lease, secret, "ask", "ask"}, nil,
@@ -123,7 +125,8 @@ func TestRevoke_EndIsSeen(t *testing.T) {
 		"the account is gone": {server{secret: []answer{{err: forbidden}}, mint: []answer{{err: noAccount}}}, []string{lease, secret, "ask"}, nil},
 		"the lease is gone, and its Secret is asked for": {
 			server{lease: []answer{{err: notFound}}, secret: []answer{{err: forbidden}}, mint: []answer{{err: noSecret}}},
-			[]string{lease, secret, "ask"}, nil,
+			[]string{lease, secret, "ask"},
+			nil,
 		},
 		"another lease has the name by now": {server{lease: []answer{{err: another}}}, []string{lease, secret}, nil},
 		"a finalizer that is taken off": {
@@ -132,8 +135,10 @@ func TestRevoke_EndIsSeen(t *testing.T) {
 		"a finalizer on the Secret that is taken off": {
 			server{secret: []answer{{finalizers: []string{"a"}}, {err: noSecret}}}, []string{lease, secret, secret}, nil,
 		},
-		"the lease may not be deleted": {server{lease: []answer{{err: forbidden}}}, []string{lease}, forbidden},
-		"the Secret is out of reach":   {server{secret: []answer{{err: unavailable}}}, []string{lease, secret}, unavailable},
+		"any other conflict tells nothing of the lease":  {server{lease: []answer{{err: modified}}}, []string{lease}, modified},
+		"any other conflict tells nothing of the Secret": {server{secret: []answer{{err: modified}}}, []string{lease, secret}, modified},
+		"the lease may not be deleted":                   {server{lease: []answer{{err: forbidden}}}, []string{lease}, forbidden},
+		"the Secret is out of reach":                     {server{secret: []answer{{err: unavailable}}}, []string{lease, secret}, unavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -184,17 +189,20 @@ func TestRevoke_EndIsNotSeen(t *testing.T) {
 			server{mint: there, metadata: &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
 				OwnerReferences: []metav1.OwnerReference{own, {Kind: "ConfigMap", Name: "keeper"}},
 			}}},
-			"is still there after 0s: it has another owner: ConfigMap keeper", []string{deleteSecret},
+			"is still there after 0s: it has another owner: ConfigMap keeper",
+			[]string{deleteSecret},
 		},
 		"no collector": {
 			server{mint: there, metadata: &corev1.Secret{ObjectMeta: metav1.ObjectMeta{OwnerReferences: []metav1.OwnerReference{own}}}},
-			"the garbage collector has not deleted it: does kube-controller-manager run?", []string{deleteSecret},
+			"the garbage collector has not deleted it: does kube-controller-manager run?",
+			[]string{deleteSecret},
 		},
 		"marked for deletion": {
 			server{mint: there, metadata: &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
 				OwnerReferences: []metav1.OwnerReference{own}, DeletionTimestamp: &metav1.Time{Time: now}, Finalizers: []string{"c"},
 			}}},
-			"finalizers hold it: c", []string{"the API server refuses the token about 70 s after its Secret was marked for deletion; this removes what holds it:  " +
+			"finalizers hold it: c",
+			[]string{"the API server refuses the token about 70 s after its Secret was marked for deletion; this removes what holds it:  " +
 				"kubectl -n bots patch secret " + leaseName + ` --type merge -p '{"metadata":{"finalizers":null}}'`},
 		},
 		"nothing may be read": {server{mint: there}, ", is still there after 0s", []string{
@@ -206,7 +214,8 @@ func TestRevoke_EndIsNotSeen(t *testing.T) {
 		},
 		"another account's is not found": {
 			server{mint: []answer{{err: apierrors.NewNotFound(schema.GroupResource{Resource: "serviceaccounts"}, "x")}}},
-			"could not be asked: ", []string{deleteSecret},
+			"could not be asked: ",
+			[]string{deleteSecret},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
