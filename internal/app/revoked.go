@@ -11,22 +11,23 @@ import (
 	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/receipt"
+	"github.com/kubemint/kubemint/internal/revoke"
 	"github.com/kubemint/kubemint/internal/token"
 )
 
 // doomed is the credential that hangs on a lease of the record.
-func doomed(record *receipt.Receipt, lease receipt.Object) token.Doomed {
+func doomed(record *receipt.Receipt, lease receipt.Object) revoke.Doomed {
 	name := token.LeaseAccount(lease.Name, record.Account.Name)
 	account := types.NamespacedName{Namespace: lease.Namespace, Name: name}
-	return token.Doomed{Account: account, Lease: lease.Name, UID: lease.UID, Secret: lease.SecretUID}
+	return revoke.Doomed{Account: account, Lease: lease.Name, UID: lease.UID, Secret: lease.SecretUID}
 }
 
 // endCredential ends a credential. Its error says what is left of it, until when that lives, and the command
 // that ends it; remedy is for a lease that could not be deleted at all.
-func endCredential(ctx context.Context, client *cluster.Client, doomed token.Doomed, until, remedy string) error {
+func endCredential(ctx context.Context, client *cluster.Client, doomed revoke.Doomed, until, remedy string) error {
 	name := doomed.Account.Namespace + "/" + doomed.Lease
-	err := token.Revoke(ctx, client, doomed)
-	alive, ok := errors.AsType[*token.AliveError](err)
+	err := revoke.End(ctx, client, doomed)
+	alive, ok := errors.AsType[*revoke.AliveError](err)
 	if !ok {
 		return hint(client.Explain(problem.Revoke, "delete Lease "+name, err), problem.Revoke, remedy)
 	}
@@ -57,7 +58,7 @@ func (m *minting) endOwn(ctx context.Context, lease receipt.Object) error {
 	if m.asked {
 		return endCredential(ctx, m.client, ends, cmp.Or(m.expiry(), "it expires"), remedy)
 	}
-	err := token.Discard(ctx, m.client, ends)
+	err := revoke.Discard(ctx, m.client, ends)
 	err = m.client.Explain(problem.Revoke, "delete Lease "+lease.Namespace+"/"+lease.Name, err)
 	return hint(err, problem.Revoke, remedy)
 }

@@ -168,9 +168,9 @@ func (c *Client) Delete(ctx context.Context, o access.Object) error {
 	if uid := o.GetUID(); uid != "" {
 		options.Preconditions = &metav1.Preconditions{UID: &uid}
 	}
-	kept := Empty(ref) // it stays empty where the answer says that the object is gone
-	err := c.tries(ctx, send, kept, func() *rest.Request { return c.at(ref, http.MethodDelete).Name(ref.Name).Body(options) })
-	if err == nil && !c.IsDry() && kept.GetDeletionTimestamp() != nil {
+	said := &anyAnswer{}
+	err := c.tries(ctx, send, said, func() *rest.Request { return c.at(ref, http.MethodDelete).Name(ref.Name).Body(options) })
+	if kept, ok := said.Object.(metav1.Object); err == nil && !c.IsDry() && ok && kept.GetDeletionTimestamp() != nil {
 		o.SetDeletionTimestamp(kept.GetDeletionTimestamp())
 		o.SetFinalizers(kept.GetFinalizers())
 	}

@@ -1,4 +1,4 @@
-package token_test
+package revoke_test
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubemint/kubemint/internal/access"
-	"github.com/kubemint/kubemint/internal/token"
+	"github.com/kubemint/kubemint/internal/revoke"
 )
 
 // server answers each question by the next of its answers, and by the last one from then on.
@@ -93,6 +93,11 @@ func secretError(of func(schema.GroupResource, string) error) error {
 const leaseName = "kubemint-ci-abcdefg234"
 
 var (
+	now       = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	account   = types.NamespacedName{Namespace: "bots", Name: "ci"}
+	notFound  = apierrors.NewNotFound(schema.GroupResource{Resource: "leases"}, leaseName)
+	forbidden = apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, leaseName, errors.New("no"))
+
 	conflict    = apierrors.NewConflict(schema.GroupResource{Resource: "secrets"}, leaseName, errors.New("the UID in the bound object reference"))
 	noSecret    = secretError(func(r schema.GroupResource, n string) error { return apierrors.NewNotFound(r, n) })
 	noAccount   = apierrors.NewNotFound(schema.GroupResource{Resource: "serviceaccounts"}, "ci")
@@ -100,7 +105,7 @@ var (
 )
 
 // Success is only said of what was seen: no finalizer on the lease, and the Secret gone.
-func TestRevoke_EndIsSeen(t *testing.T) {
+func TestEnd_IsSeen(t *testing.T) {
 	t.Parallel()
 	const lease, secret = "delete Lease u1", "delete Secret s1"
 	another := apierrors.NewConflict(schema.GroupResource{}, leaseName, errors.New("Precondition failed: UID in precondition: u1, UID in object meta: u2"))
@@ -142,7 +147,7 @@ func TestRevoke_EndIsSeen(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := token.Revoke(t.Context(), &tt.server, token.Doomed{Account: account, Lease: leaseName, UID: "u1", Secret: "s1"})
+			err := revoke.End(t.Context(), &tt.server, revoke.Doomed{Account: account, Lease: leaseName, UID: "u1", Secret: "s1"})
 			if !errors.Is(err, tt.err) {
 				t.Errorf("got %v, want %v", err, tt.err)
 			}
@@ -154,16 +159,16 @@ func TestRevoke_EndIsSeen(t *testing.T) {
 }
 
 // Without the Secret's UID nothing shows whose a Secret is that has the name of another lease.
-func TestRevoke_AnotherLeaseHasTheName(t *testing.T) {
+func TestEnd_AnotherLeaseHasTheName(t *testing.T) {
 	t.Parallel()
 	s := &server{lease: []answer{{err: conflict}}}
-	err := token.Revoke(t.Context(), s, token.Doomed{Account: account, Lease: leaseName, UID: "u1"})
+	err := revoke.End(t.Context(), s, revoke.Doomed{Account: account, Lease: leaseName, UID: "u1"})
 	if !apierrors.IsConflict(err) || !slices.Equal(s.asked, []string{"delete Lease u1"}) {
 		t.Errorf("got %v after %q", err, s.asked)
 	}
 }
 
-func TestRevoke_EndIsNotSeen(t *testing.T) {
+func TestEnd_IsNotSeen(t *testing.T) {
 	t.Parallel()
 	const deleteSecret = "the token lives until noon unless you run  kubectl -n bots delete secret " + leaseName
 	own := metav1.OwnerReference{Kind: "Lease", Name: leaseName}
@@ -227,8 +232,8 @@ func TestRevoke_EndIsNotSeen(t *testing.T) {
 			if strings.HasPrefix(name, "another account") {
 				of.Name = "c"
 			}
-			err := token.Revoke(ctx, &tt.server, token.Doomed{Account: of, Lease: leaseName})
-			alive, ok := errors.AsType[*token.AliveError](err)
+			err := revoke.End(ctx, &tt.server, revoke.Doomed{Account: of, Lease: leaseName})
+			alive, ok := errors.AsType[*revoke.AliveError](err)
 			if !ok {
 				t.Fatalf("got %v", err)
 			}
@@ -244,13 +249,13 @@ func TestRevoke_EndIsNotSeen(t *testing.T) {
 }
 
 // A lease that is held, of a token that is dead: both are said.
-func TestRevoke_LeaseIsHeldAndTheTokenDead(t *testing.T) {
+func TestEnd_LeaseIsHeldAndTheTokenDead(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	s := &server{lease: []answer{{finalizers: []string{"a"}}}}
 	time.AfterFunc(20*time.Millisecond, func() { cancel(context.DeadlineExceeded) })
-	err := token.Revoke(ctx, s, token.Doomed{Account: account, Lease: leaseName})
-	alive, ok := errors.AsType[*token.AliveError](err)
+	err := revoke.End(ctx, s, revoke.Doomed{Account: account, Lease: leaseName})
+	alive, ok := errors.AsType[*revoke.AliveError](err)
 	if !ok || !strings.HasSuffix(err.Error(), "the token itself is dead: its Secret is gone") || len(alive.Hints("noon")) != 1 {
 		t.Errorf("got %v", err)
 	}
@@ -264,25 +269,9 @@ func TestDiscard(t *testing.T) {
 		"":   {"delete Lease u1"}, // whose a Secret of that name is, nobody knows
 	} {
 		s := &server{secret: []answer{{err: forbidden}}}
-		err := token.Discard(t.Context(), s, token.Doomed{Account: account, Lease: leaseName, UID: "u1", Secret: secret})
+		err := revoke.Discard(t.Context(), s, revoke.Doomed{Account: account, Lease: leaseName, UID: "u1", Secret: secret})
 		if err != nil || !slices.Equal(s.asked, want) {
 			t.Errorf("got %v after %q", err, s.asked)
 		}
-	}
-}
-
-func TestBoundByName(t *testing.T) {
-	t.Parallel()
-	for name, want := range map[string]bool{
-		leaseName: true, "kubemint-ci": false, "kubemint-cd-abcdefg234": false, "ci-abcdefg234": false,
-		"kubemint-token-ci": false, "kubemint-token-abcdefg234": false,
-	} {
-		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "bots", Name: name, Labels: access.Labels(account)}}
-		if have := token.BoundByName(secret); have != want {
-			t.Errorf("%s: %t", name, have)
-		}
-	}
-	if token.BoundByName(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "bots", Name: leaseName}}) {
-		t.Error("without our labels")
 	}
 }

@@ -1,4 +1,4 @@
-package token
+package revoke
 
 import (
 	"context"
@@ -15,11 +15,12 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/token"
 )
 
-// Revoker is what it takes to end a credential and to see its end.
-type Revoker interface {
-	API
+// API is what it takes to end a credential and to see its end.
+type API interface {
+	token.API
 	GetMetadata(ctx context.Context, o *corev1.Secret) error
 }
 
@@ -31,14 +32,14 @@ type Doomed struct {
 	Secret  types.UID            // of the Secret; "" where it is not known
 }
 
-// SeenWithin is how long Revoke waits to see the end: the garbage collector deletes a Secret 8 to 12 ms after
+// SeenWithin is how long End waits to see the end: the garbage collector deletes a Secret 8 to 12 ms after
 // its Lease.
 const SeenWithin = 10 * time.Second
 
-// Revoke ends a credential: it deletes the lease by name and UID, and the Secret where the runner's identity
+// End ends a credential: it deletes the lease by name and UID, and the Secret where the runner's identity
 // may. It returns nil once it has seen that both are gone, and an [AliveError] where it has not seen that in
 // time.
-func Revoke(ctx context.Context, api Revoker, doomed Doomed) error {
+func End(ctx context.Context, api API, doomed Doomed) error {
 	e := &ending{api: api, Doomed: doomed, start: time.Now()}
 	if err := e.deleteBoth(ctx); err != nil {
 		return err
@@ -46,9 +47,9 @@ func Revoke(ctx context.Context, api Revoker, doomed Doomed) error {
 	return e.await(ctx)
 }
 
-// Discard is [Revoke] for a lease that no token was requested for: nobody can hold one, so nothing is waited
+// Discard is [End] for a lease that no token was requested for: nobody can hold one, so nothing is waited
 // for. A Secret whose UID is not known can be somebody else's, and is left to the garbage collector.
-func Discard(ctx context.Context, api API, doomed Doomed) error {
+func Discard(ctx context.Context, api token.API, doomed Doomed) error {
 	e := &ending{api: discarder{api}, Doomed: doomed}
 	if doomed.Secret == "" {
 		return e.deleteLease(ctx)
@@ -57,14 +58,14 @@ func Discard(ctx context.Context, api API, doomed Doomed) error {
 }
 
 // discarder reads no metadata.
-type discarder struct{ API }
+type discarder struct{ token.API }
 
 func (discarder) GetMetadata(context.Context, *corev1.Secret) error { return errors.ErrUnsupported }
 
 // ending is a credential's end as far as it has been seen.
 type ending struct {
 	Doomed
-	api       Revoker
+	api       API
 	start     time.Time
 	lease     []string // finalizers that hold the lease
 	secret    []string // finalizers that hold the Secret
@@ -200,11 +201,16 @@ func (e *ending) asked(ctx context.Context) (gone bool, err error) {
 	case !missesAccount(err):
 		return true, nil
 	}
-	if owner, ok := withoutSuffix(strings.TrimPrefix(e.Lease, LeasePrefix)); ok && owner == e.Account.Name {
+	name := e.Account.Name
+	named := token.NamesLease(e.Lease, name) && token.LeaseAccount(e.Lease, name) == name
+	if named && len(name) < surelyWhole {
 		return true, nil // the account is gone, and with it every token of it
 	}
 	return false, err // the lease's name was cut, so the account can be another one
 }
+
+// surelyWhole is a length at which the name of an account was not cut to fit into the name of its lease.
+const surelyWhole = 200
 
 // shortest is the shortest lifetime, in seconds, that the API server takes.
 const shortest = 600
