@@ -25,7 +25,7 @@ func TestFaultsOfSweep(t *testing.T) {
 	v.must(t, "sweep")
 	v.swept(t)
 	walks <- first
-	if len(*requests) != 8 {
+	if len(*requests) != 9 {
 		t.Fatalf("a sweep sends %v", *requests)
 	}
 	number := &first.count.trials

@@ -44,7 +44,7 @@ func (n *neighbour) between(t *testing.T, r *http.Request) {
 		return
 	}
 	secret.OwnerReferences = nil
-	if err := n.cluster.Admin.Do(t.Context(), http.MethodPost, r.URL.Path, &secret, nil); err != nil {
+	if err := n.cluster.Admin.Do(r.Context(), http.MethodPost, r.URL.Path, &secret, nil); err != nil {
 		t.Error(err)
 	}
 	n.made = append(n.made, secret.Name)

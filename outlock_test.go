@@ -124,7 +124,7 @@ func tree(t *testing.T, root string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	state, _ := exec.CommandContext(t.Context(), "find", root, "-path", "*-state/kubemint*").Output() //nolint:errcheck // none
+	state, _ := exec.CommandContext(t.Context(), "find", root, "-path", "*-state/kubemint*").Output()
 	return string(out) + string(state)
 }
 
@@ -139,7 +139,7 @@ func TestOutput_HeldByAnother(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-v.reached
-	before := v.proxy.Seen()
+	before := v.leases(t)
 	refused, stderr := program(t, v.dir, v.env)
 	_ = refused.Run()
 	if code := refused.ProcessState.ExitCode(); code != 2 {
@@ -147,8 +147,8 @@ func TestOutput_HeldByAnother(t *testing.T) {
 	}
 	says(t, stderr.String(), `^error: write \S+/kubemint\.kubeconfig: another run of kubemint is writing or revoking it$`,
 		"^hint: one file holds one credential: name another `output` for each of the runs$")
-	if after := v.proxy.Seen(); after != before {
-		t.Errorf("it sent %d requests", after-before)
+	if after := v.leases(t); after > max(before, 1) {
+		t.Errorf("%d leases", after)
 	}
 	planned, stderr := program(t, v.dir, v.env, "plan")
 	if err := planned.Run(); err != nil {

@@ -15,8 +15,9 @@ import (
 // bondTries bounds how often another name is taken: a neighbour wins two races of three.
 const bondTries = 20
 
-// bond creates the lease's Secret. Where one of that name is there already, the lease gets another name: somebody who
-// watches leases can have made the Secret first, and a token bound to it would outlive its lease.
+// bond creates the lease's Secret. Where one of that name is there already, the lease gets another name:
+// somebody who watches leases can have made the Secret first, and a token bound to it would outlive its
+// lease.
 func (m *minting) bond(ctx context.Context) error {
 	if m.lease == nil || m.bound != "" {
 		return nil
@@ -35,11 +36,12 @@ func (m *minting) bond(ctx context.Context) error {
 			return m.withoutLease(m.client.Explain(problem.Mint, "create Secret "+name, err))
 		}
 		if try == bondTries {
-			return problem.Newf(problem.Mint, "create Secret "+name, "it was there already, as were those of %d names before", try-1).
-				Hint("somebody may watch leases and create Secrets in namespace %s, and makes the Secret of each new lease first: "+
-					"use a `service_account` in a namespace of its own", m.lease.Namespace)
+			return problem.Newf(problem.Mint, "create Secret "+name,
+				"it was there already, as were those of %d names before", try-1).
+				Hint("somebody may watch leases and create Secrets in namespace %s, and makes the Secret "+
+					"of each new lease first: use a `service_account` in a namespace of its own", m.lease.Namespace)
 		}
-		if !told && !cluster.Unsure(err) { // else it can be the work of this run's own request, whose answer was lost
+		if !told && !cluster.Unsure(err) { // else it can be this run's own, made by a request whose answer was lost
 			told = true
 			m.log.Warnf("somebody else made Secret %s before this run could: it takes another name "+
 				"(see who may watch leases and create Secrets in namespace %s)", name, m.lease.Namespace)
@@ -50,11 +52,13 @@ func (m *minting) bond(ctx context.Context) error {
 	}
 }
 
-// renameLease makes the lease under another name and then deletes the old one, so that at every moment one of them is there.
+// renameLease makes the lease under another name and then deletes the old one, so that at every moment one of
+// them is there.
 func (m *minting) renameLease(ctx context.Context) error {
 	old, record := m.lease, m.output.receipt
 	next := token.Renamed(old, m.desired.Access.ServiceAccount)
-	record.Leases = append(record.Leases, receipt.Object{Kind: "Lease", Namespace: next.Namespace, Name: next.Name})
+	added := receipt.Object{Kind: "Lease", Namespace: next.Namespace, Name: next.Name}
+	record.Leases = append(record.Leases, added)
 	if err := m.saveReceipt(); err != nil {
 		return err
 	}
@@ -66,6 +70,6 @@ func (m *minting) renameLease(ctx context.Context) error {
 	if err := m.client.Delete(ctx, old); err != nil && !cluster.Missing(err) {
 		return m.client.Explain(problem.Mint, "delete Lease "+old.Namespace+"/"+old.Name, err)
 	}
-	record.Leases = slices.DeleteFunc(record.Leases, func(lease receipt.Object) bool { return lease.Name == old.Name })
+	record.Leases = slices.DeleteFunc(record.Leases, func(o receipt.Object) bool { return o.Name == old.Name })
 	return m.saveReceipt()
 }

@@ -50,7 +50,8 @@ func (r *run) revokeByToken(ctx context.Context, given options) error {
 		r.log.Printf("nothing to revoke: %s refuses the token in %s, whose receipt is gone; the file is left", from.Server, f.path)
 		return nil
 	}
-	r.log.Printf("the receipt of %s is gone; its token says: ServiceAccount %s, lease %s/%s", f.path, f.account, f.account.Namespace, f.lease.Name)
+	r.log.Printf("the receipt of %s is gone; its token says: ServiceAccount %s, lease %s/%s",
+		f.path, f.account, f.account.Namespace, f.lease.Name)
 	if record.Account, err = r.declaredAccount(f, from); err != nil {
 		return asRevoke(err, record)
 	}

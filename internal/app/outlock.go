@@ -17,8 +17,8 @@ import (
 	"github.com/kubemint/kubemint/internal/receipt"
 )
 
-// outputLock keeps a second run from an output: what the first one found there, and what it records, stays true until it is
-// done. It lies beside the receipt, and so never where the checkout can write.
+// outputLock keeps a second run from an output: what the first one found there, and what it records, stays
+// true until it is done. It lies beside the receipt, and so never where the checkout can write.
 type outputLock struct {
 	place string // of the receipt
 	file  *private.FileLock
@@ -49,8 +49,8 @@ func (r *run) lockOutput(output string) (*outputLock, error) {
 	return nil, err
 }
 
-// makeAndTake makes the lock's directory, where it is not there, and takes the lock. A run that ends at the same time can
-// remove a directory that it had made.
+// makeAndTake makes the lock's directory, where it is not there, and takes the lock. A run that ends at the
+// same time can remove a directory that it had made.
 func (l *outputLock) makeAndTake() (err error) {
 	for range 100 {
 		var made []string
@@ -96,7 +96,8 @@ func (l *outputLock) release(output string) {
 	}
 }
 
-// unlock ends this run's hold of its output. While the lock's file was in the directories, they could not be removed.
+// unlock ends this run's hold of its output. While the lock's file was in the directories, they could not be
+// removed.
 func (o *output) unlock() {
 	if o == nil || o.lock == nil {
 		return
@@ -105,8 +106,8 @@ func (o *output) unlock() {
 	removeDirs(o.receipt)
 }
 
-// awaitOutput takes the lock of an output for revoke: it waits for a run that has it. Where nothing can be locked, or the
-// directory is gone, nothing is in the way.
+// awaitOutput takes the lock of an output for revoke: it waits for a run that has it. Where nothing can be
+// locked, or the directory is gone, nothing is in the way.
 func (r *run) awaitOutput(ctx context.Context, output string) (*outputLock, error) {
 	place, err := r.receiptPlace(output)
 	if err != nil {
@@ -118,7 +119,8 @@ func (r *run) awaitOutput(ctx context.Context, output string) (*outputLock, erro
 		return !errors.Is(lock.take(), private.ErrLocked), nil
 	})
 	if err != nil {
-		return nil, problem.Newf(problem.Revoke, "revoke the credential of "+output, "another run of kubemint is writing it").
+		return nil, problem.Newf(problem.Revoke, "revoke the credential of "+output,
+			"another run of kubemint is writing it").
 			Hint("run kubemint revoke again when that run has ended")
 	}
 	return lock, nil

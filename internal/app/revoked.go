@@ -11,21 +11,23 @@ import (
 	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/receipt"
+	"github.com/kubemint/kubemint/internal/revoke"
 	"github.com/kubemint/kubemint/internal/token"
 )
 
 // doomed is the credential that hangs on a lease of the record.
-func doomed(record *receipt.Receipt, lease receipt.Object) token.Doomed {
-	account := types.NamespacedName{Namespace: lease.Namespace, Name: token.LeaseAccount(lease.Name, record.Account.Name)}
-	return token.Doomed{Account: account, Lease: lease.Name, UID: lease.UID, Secret: lease.SecretUID}
+func doomed(record *receipt.Receipt, lease receipt.Object) revoke.Doomed {
+	name := token.LeaseAccount(lease.Name, record.Account.Name)
+	account := types.NamespacedName{Namespace: lease.Namespace, Name: name}
+	return revoke.Doomed{Account: account, Lease: lease.Name, UID: lease.UID, Secret: lease.SecretUID}
 }
 
-// endCredential ends a credential. Its error says what is left of it, until when that lives, and the command that ends it;
-// remedy is for a lease that could not be deleted at all.
-func endCredential(ctx context.Context, client *cluster.Client, doomed token.Doomed, until, remedy string) error {
+// endCredential ends a credential. Its error says what is left of it, until when that lives, and the command
+// that ends it; remedy is for a lease that could not be deleted at all.
+func endCredential(ctx context.Context, client *cluster.Client, doomed revoke.Doomed, until, remedy string) error {
 	name := doomed.Account.Namespace + "/" + doomed.Lease
-	err := token.Revoke(ctx, client, doomed)
-	alive, ok := errors.AsType[*token.AliveError](err)
+	err := revoke.End(ctx, client, doomed)
+	alive, ok := errors.AsType[*revoke.AliveError](err)
 	if !ok {
 		return hint(client.Explain(problem.Revoke, "delete Lease "+name, err), problem.Revoke, remedy)
 	}
@@ -42,20 +44,22 @@ func (m *minting) mayLive() []receipt.Object {
 	if !m.maybe {
 		return nil
 	}
+	earlier := m.output.earlier
 	return slices.DeleteFunc(slices.Clone(m.output.receipt.Leases), func(lease receipt.Object) bool {
-		return m.output.earlier != nil && slices.ContainsFunc(m.output.earlier.Leases, func(earlier receipt.Object) bool {
-			return earlier.Namespace == lease.Namespace && earlier.Name == lease.Name
-		})
+		same := func(o receipt.Object) bool { return o.Namespace == lease.Namespace && o.Name == lease.Name }
+		return earlier != nil && slices.ContainsFunc(earlier.Leases, same)
 	})
 }
 
 // endOwn ends what hangs on a lease of this run. Where no token was requested, nobody can have one.
 func (m *minting) endOwn(ctx context.Context, lease receipt.Object) error {
-	ends, remedy := doomed(m.output.receipt, lease), "a credential may live on: remove it with  "+deleteCommand(lease)
+	ends := doomed(m.output.receipt, lease)
+	remedy := "a credential may live on: remove it with  " + deleteCommand(lease)
 	if m.asked {
 		return endCredential(ctx, m.client, ends, cmp.Or(m.expiry(), "it expires"), remedy)
 	}
-	err := m.client.Explain(problem.Revoke, "delete Lease "+lease.Namespace+"/"+lease.Name, token.Discard(ctx, m.client, ends))
+	err := revoke.Discard(ctx, m.client, ends)
+	err = m.client.Explain(problem.Revoke, "delete Lease "+lease.Namespace+"/"+lease.Name, err)
 	if _, nobody := cluster.Unrecognised(err); nobody {
 		return nil // the runner has been told that it is nobody; it has no token, and may not have made the lease
 	}

@@ -13,7 +13,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/receipt"
-	"github.com/kubemint/kubemint/internal/token"
+	"github.com/kubemint/kubemint/internal/revoke"
 )
 
 // rollBackWithin keeps a cancelled run inside what a CI runner waits before it kills (GitHub: 7.5 s).
@@ -25,7 +25,7 @@ func (m *minting) rollBackCalmly() time.Duration {
 	if m.private {
 		return revokeWithin
 	}
-	return rollBackWithin + token.SeenWithin
+	return rollBackWithin + revoke.SeenWithin
 }
 
 // rollBack takes back what this run made: first the lease, with which the token dies, then the files. What was there

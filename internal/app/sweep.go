@@ -16,9 +16,9 @@ import (
 	"github.com/kubemint/kubemint/internal/token"
 )
 
-// sweep deletes what jobs left that were killed before they could revoke: leases whose expiry has passed, and the
-// ephemeral identities of such runs, and Secrets whose lease is gone. Of Secrets it reads metadata, where it may. A lease that is still current is not touched,
-// whoever made it, unless a killed exec has left its directory on this machine.
+// sweep deletes what jobs left that were killed before they could revoke: leases whose expiry has passed, the ephemeral
+// identities of such runs, and Secrets whose lease is gone; of Secrets it reads metadata alone, where it may. A lease that is
+// still current is not touched, whoever made it, unless a killed exec has left its directory on this machine.
 func (r *run) sweep(ctx context.Context, given options) error {
 	as, err := r.connectRunner(ctx)
 	if err != nil {

@@ -44,7 +44,8 @@ func New(config *rest.Config) (*Client, error) {
 	config.QPS = -1
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
-		metav1.AddMetaToScheme, corev1.AddToScheme, rbacv1.AddToScheme, coordinationv1.AddToScheme, authenticationv1.AddToScheme, authorizationv1.AddToScheme,
+		metav1.AddMetaToScheme, corev1.AddToScheme, rbacv1.AddToScheme, coordinationv1.AddToScheme,
+		authenticationv1.AddToScheme, authorizationv1.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			return nil, fmt.Errorf("register API types: %w", err)
@@ -174,9 +175,9 @@ func (c *Client) Delete(ctx context.Context, o access.Object) error {
 	if uid := o.GetUID(); uid != "" {
 		options.Preconditions = &metav1.Preconditions{UID: &uid}
 	}
-	kept := Empty(ref) // it stays empty where the answer says that the object is gone
-	err := c.tries(ctx, send, kept, func() *rest.Request { return c.at(ref, http.MethodDelete).Name(ref.Name).Body(options) })
-	if err == nil && !c.IsDry() && kept.GetDeletionTimestamp() != nil {
+	said := &anyAnswer{}
+	err := c.tries(ctx, send, said, func() *rest.Request { return c.at(ref, http.MethodDelete).Name(ref.Name).Body(options) })
+	if kept, ok := said.Object.(metav1.Object); err == nil && !c.IsDry() && ok && kept.GetDeletionTimestamp() != nil {
 		o.SetDeletionTimestamp(kept.GetDeletionTimestamp())
 		o.SetFinalizers(kept.GetFinalizers())
 	}

@@ -89,13 +89,13 @@ func TestRequests(t *testing.T) {
 		},
 		"delete": {
 			func(c *cluster.Client) error { return c.Delete(ctx, object("ClusterRoleBinding", "", "x")) },
-			"DELETE " + rbac + `/clusterrolebindings/x application/json {"kind":"DeleteOptions","apiVersion":"rbac.authorization.k8s.io/v1"}`,
+			"DELETE " + rbac + `/clusterrolebindings/x application/json {"kind":"DeleteOptions","apiVersion":"rbac.authorization.k8s.io/v1","propagationPolicy":"Background"}`,
 		},
 		"delete that very object": {
 			func(c *cluster.Client) error {
 				return c.Delete(ctx, with(object("Role", "shop", "x"), func(o access.Object) { o.SetUID("u1") }))
 			},
-			"DELETE " + rbac + `/namespaces/shop/roles/x application/json {"kind":"DeleteOptions","apiVersion":"rbac.authorization.k8s.io/v1","preconditions":{"uid":"u1"}}`,
+			"DELETE " + rbac + `/namespaces/shop/roles/x application/json {"kind":"DeleteOptions","apiVersion":"rbac.authorization.k8s.io/v1","preconditions":{"uid":"u1"},"propagationPolicy":"Background"}`,
 		},
 		"request a token": {
 			func(c *cluster.Client) error {

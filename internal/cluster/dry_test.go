@@ -44,11 +44,11 @@ func TestADryClientAsksForNothingToBeDone(t *testing.T) {
 	want := []string{
 		"PATCH " + path + "?dryRun=All&fieldManager=kubemint&force=false",
 		"PATCH " + path + "?dryRun=All&fieldManager=kubemint&force=true",
-		"DELETE " + path + ` {"kind":"DeleteOptions","apiVersion":"rbac.authorization.k8s.io/v1","preconditions":{"uid":"u"},"dryRun":["All"]}`,
-		"DELETE " + rbac + `clusterroles/x {"kind":"DeleteOptions","apiVersion":"rbac.authorization.k8s.io/v1","dryRun":["All"]}`,
+		"DELETE " + path + ` {"kind":"DeleteOptions","apiVersion":"rbac.authorization.k8s.io/v1","preconditions":{"uid":"u"},"propagationPolicy":"Background","dryRun":["All"]}`,
+		"DELETE " + rbac + `clusterroles/x {"kind":"DeleteOptions","apiVersion":"rbac.authorization.k8s.io/v1","propagationPolicy":"Background","dryRun":["All"]}`,
 		"GET " + path,
 		"POST /apis/authorization.k8s.io/v1/selfsubjectrulesreviews", // it changes nothing anyway
-		"DELETE " + path + ` {"kind":"DeleteOptions","apiVersion":"rbac.authorization.k8s.io/v1","preconditions":{"uid":"u"}}`,
+		"DELETE " + path + ` {"kind":"DeleteOptions","apiVersion":"rbac.authorization.k8s.io/v1","preconditions":{"uid":"u"},"propagationPolicy":"Background"}`,
 		"POST /apis/coordination.k8s.io/v1/namespaces/shop/leases?dryRun=All",
 		"POST /apis/coordination.k8s.io/v1/namespaces/shop/leases",
 	}

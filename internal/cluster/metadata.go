@@ -31,7 +31,9 @@ func (c *Client) GetMetadata(ctx context.Context, o *corev1.Secret) error {
 }
 
 // ListSecrets reads the metadata of all Secrets that bear the labels, page by page. Namespace "" is all.
-func (c *Client) ListSecrets(ctx context.Context, namespace string, labels map[string]string) (all []*corev1.Secret, err error) {
+func (c *Client) ListSecrets(
+	ctx context.Context, namespace string, labels map[string]string,
+) (all []*corev1.Secret, err error) {
 	options := metav1.ListOptions{LabelSelector: k8slabels.Set(labels).String(), Limit: page}
 	for {
 		read := &metav1.PartialObjectMetadataList{}

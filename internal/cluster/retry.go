@@ -58,6 +58,9 @@ func (l *line) join(ctx context.Context) (traced context.Context, passed func())
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { passed() }}), passed
 }
 
+// anyAnswer is for an answer of which only the API server says of what kind it is.
+type anyAnswer struct{ runtime.Object }
+
 type sender func(ctx context.Context, into runtime.Object, request *rest.Request) error
 
 // tries sends a request until it is answered, or refused for good, or the context ends. A transient fault is tried again
@@ -116,8 +119,8 @@ func send(ctx context.Context, into runtime.Object, request *rest.Request) error
 	if body, _ := result.Raw(); bytes.Count(body, []byte{','}) > mostValues {
 		return &wire.TooLargeError{Bound: fmt.Sprintf("%d values", mostValues)}
 	}
-	if into == nil {
-		_, err = result.Get() // an answer that is no object of the API is none, however it is numbered
+	if said, ok := into.(*anyAnswer); ok {
+		said.Object, err = result.Get() // an answer that is not an object of the API does not count, whatever its status
 	} else {
 		err = result.Into(into)
 	}

@@ -17,8 +17,8 @@ type FileLock struct {
 	path string
 }
 
-// LockFile takes the lock whose file is path, and fails at once where another process has it. The directory has to be
-// there. The kernel releases the lock when its process ends, whatever ends it.
+// LockFile takes the lock whose file is path, and fails at once where another process has it. The directory
+// has to be there. The kernel releases the lock when its process ends, whatever ends it.
 func LockFile(path string) (*FileLock, error) {
 	for {
 		file, err := openLock(path)

@@ -14,8 +14,8 @@ func openLock(path string) (*os.File, error) {
 	return os.OpenFile(path, flags, 0o600) //nolint:gosec // nothing is read or written
 }
 
-// flock locks an open file, or fails at once where another process has it locked. The lock ends with the last descriptor,
-// and no command inherits this one (Go opens with O_CLOEXEC).
+// flock locks an open file, or fails at once where another process has it locked. The lock ends with the last
+// descriptor, and no command inherits this one (Go opens with O_CLOEXEC).
 func flock(file *os.File) error {
 	err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	for errors.Is(err, syscall.EINTR) {
@@ -24,13 +24,15 @@ func flock(file *os.File) error {
 	switch {
 	case errors.Is(err, syscall.EWOULDBLOCK):
 		return ErrLocked
-	case errors.Is(err, syscall.ENOLCK), errors.Is(err, syscall.ENOSYS), errors.Is(err, syscall.EOPNOTSUPP), errors.Is(err, syscall.EINVAL):
+	case errors.Is(err, syscall.ENOLCK), errors.Is(err, syscall.ENOSYS),
+		errors.Is(err, syscall.EOPNOTSUPP), errors.Is(err, syscall.EINVAL):
 		return ErrNoLocks
 	}
 	return err
 }
 
-// Release removes the file and gives up the lock, in this order: the other way round it could remove the next process's file.
+// Release removes the file and then gives up the lock. In the opposite order it could remove the next
+// process's file.
 func (l *FileLock) Release() error {
 	return errors.Join(l.remove(), l.file.Close())
 }

@@ -23,8 +23,8 @@ func flock(file *os.File) error {
 	return err
 }
 
-// Release gives up the lock and removes the file. Windows removes no file that is open: where another process has opened it
-// by now, it stays, and that process removes it.
+// Release gives up the lock and removes the file. Windows removes no file that is open: where another process
+// has opened it by now, it stays, and that process removes it.
 func (l *FileLock) Release() error {
 	err := l.file.Close()
 	_ = l.remove()

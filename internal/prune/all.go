@@ -11,6 +11,7 @@ import (
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/parallel"
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/revoke"
 	"github.com/kubemint/kubemint/internal/token"
 )
 
@@ -142,8 +143,8 @@ func (p *Pruning) deleteObject(ctx context.Context, object access.Object) error 
 func (p *Pruning) endCredential(ctx context.Context, lease access.Object) error {
 	account := p.Desired.Access.ServiceAccount
 	account.Name = token.LeaseAccount(lease.GetName(), account.Name)
-	err := token.Revoke(ctx, p.Client, token.Doomed{Account: account, Lease: lease.GetName(), UID: lease.GetUID()})
-	alive, lives := errors.AsType[*token.AliveError](err)
+	err := revoke.End(ctx, p.Client, revoke.Doomed{Account: account, Lease: lease.GetName(), UID: lease.GetUID()})
+	alive, lives := errors.AsType[*revoke.AliveError](err)
 	if !lives {
 		return err
 	}

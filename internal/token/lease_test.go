@@ -344,3 +344,19 @@ func TestExpiredAtTheBoundary(t *testing.T) {
 		}
 	}
 }
+
+func TestBoundByName(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]bool{
+		"kubemint-ci-abcdefg234": true, "kubemint-ci": false, "kubemint-cd-abcdefg234": false, "ci-abcdefg234": false,
+		"kubemint-token-ci": false, "kubemint-token-abcdefg234": false,
+	} {
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "bots", Name: name, Labels: access.Labels(account)}}
+		if have := token.BoundByName(secret); have != want {
+			t.Errorf("%s: %t", name, have)
+		}
+	}
+	if token.BoundByName(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "bots", Name: "kubemint-ci-abcdefg234"}}) {
+		t.Error("without our labels")
+	}
+}

@@ -1,4 +1,4 @@
-package token_test
+package revoke_test
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubemint/kubemint/internal/access"
-	"github.com/kubemint/kubemint/internal/token"
+	"github.com/kubemint/kubemint/internal/revoke"
 )
 
 // server answers each question by the next of its answers, and by the last one from then on.
@@ -93,6 +93,11 @@ func secretError(of func(schema.GroupResource, string) error) error {
 const leaseName = "kubemint-ci-abcdefg234"
 
 var (
+	now       = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	account   = types.NamespacedName{Namespace: "bots", Name: "ci"}
+	notFound  = apierrors.NewNotFound(schema.GroupResource{Resource: "leases"}, leaseName)
+	forbidden = apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, leaseName, errors.New("no"))
+
 	conflict    = apierrors.NewConflict(schema.GroupResource{Resource: "secrets"}, leaseName, errors.New("the UID in the bound object reference"))
 	noSecret    = secretError(func(r schema.GroupResource, n string) error { return apierrors.NewNotFound(r, n) })
 	noAccount   = apierrors.NewNotFound(schema.GroupResource{Resource: "serviceaccounts"}, "ci")
@@ -100,10 +105,11 @@ var (
 )
 
 // Success is only said of what was seen: no finalizer on the lease, and the Secret gone.
-func TestRevoke_EndIsSeen(t *testing.T) {
+func TestEnd_IsSeen(t *testing.T) {
 	t.Parallel()
 	const lease, secret = "delete Lease u1", "delete Secret s1"
-	another := apierrors.NewConflict(schema.GroupResource{}, leaseName, errors.New("UID"))
+	another := apierrors.NewConflict(schema.GroupResource{}, leaseName, errors.New("Precondition failed: UID in precondition: u1, UID in object meta: u2"))
+	modified := apierrors.NewConflict(schema.GroupResource{}, leaseName, errors.New("the object has been modified"))
 	for name, tt := range map[string]struct {
 		server server
 		want   []string
@@ -115,7 +121,8 @@ func TestRevoke_EndIsSeen(t *testing.T) {
 		"the collector is faster":         {server{secret: []answer{{err: forbidden}}, mint: []answer{{err: noSecret}}}, []string{lease, secret, "ask"}, nil},
 		"the collector takes a moment": {
 			server{secret: []answer{{err: forbidden}}, mint: []answer{{err: conflict}, {err: conflict}, {err: noSecret}}},
-			[]string{lease, secret, "ask", "ask", "ask"}, nil,
+			[]string{lease, secret, "ask", "ask", "ask"},
+			nil,
 		},
 		"a server that compares no UIDs": {
 			server{secret: []answer{{err: forbidden}}, mint: []answer{{}, {err: noSecret}}}, []string{lease, secret, "ask", "ask"}, nil,
@@ -123,7 +130,8 @@ func TestRevoke_EndIsSeen(t *testing.T) {
 		"the account is gone": {server{secret: []answer{{err: forbidden}}, mint: []answer{{err: noAccount}}}, []string{lease, secret, "ask"}, nil},
 		"the lease is gone, and its Secret is asked for": {
 			server{lease: []answer{{err: notFound}}, secret: []answer{{err: forbidden}}, mint: []answer{{err: noSecret}}},
-			[]string{lease, secret, "ask"}, nil,
+			[]string{lease, secret, "ask"},
+			nil,
 		},
 		"another lease has the name by now": {server{lease: []answer{{err: another}}}, []string{lease, secret}, nil},
 		"a finalizer that is taken off": {
@@ -132,12 +140,14 @@ func TestRevoke_EndIsSeen(t *testing.T) {
 		"a finalizer on the Secret that is taken off": {
 			server{secret: []answer{{finalizers: []string{"a"}}, {err: noSecret}}}, []string{lease, secret, secret}, nil,
 		},
-		"the lease may not be deleted": {server{lease: []answer{{err: forbidden}}}, []string{lease}, forbidden},
-		"the Secret is out of reach":   {server{secret: []answer{{err: unavailable}}}, []string{lease, secret}, unavailable},
+		"any other conflict tells nothing of the lease":  {server{lease: []answer{{err: modified}}}, []string{lease}, modified},
+		"any other conflict tells nothing of the Secret": {server{secret: []answer{{err: modified}}}, []string{lease, secret}, modified},
+		"the lease may not be deleted":                   {server{lease: []answer{{err: forbidden}}}, []string{lease}, forbidden},
+		"the Secret is out of reach":                     {server{secret: []answer{{err: unavailable}}}, []string{lease, secret}, unavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := token.Revoke(t.Context(), &tt.server, token.Doomed{Account: account, Lease: leaseName, UID: "u1", Secret: "s1"})
+			err := revoke.End(t.Context(), &tt.server, revoke.Doomed{Account: account, Lease: leaseName, UID: "u1", Secret: "s1"})
 			if !errors.Is(err, tt.err) {
 				t.Errorf("got %v, want %v", err, tt.err)
 			}
@@ -149,16 +159,16 @@ func TestRevoke_EndIsSeen(t *testing.T) {
 }
 
 // Without the Secret's UID nothing shows whose a Secret is that has the name of another lease.
-func TestRevoke_AnotherLeaseHasTheName(t *testing.T) {
+func TestEnd_AnotherLeaseHasTheName(t *testing.T) {
 	t.Parallel()
 	s := &server{lease: []answer{{err: conflict}}}
-	err := token.Revoke(t.Context(), s, token.Doomed{Account: account, Lease: leaseName, UID: "u1"})
+	err := revoke.End(t.Context(), s, revoke.Doomed{Account: account, Lease: leaseName, UID: "u1"})
 	if !apierrors.IsConflict(err) || !slices.Equal(s.asked, []string{"delete Lease u1"}) {
 		t.Errorf("got %v after %q", err, s.asked)
 	}
 }
 
-func TestRevoke_EndIsNotSeen(t *testing.T) {
+func TestEnd_IsNotSeen(t *testing.T) {
 	t.Parallel()
 	const deleteSecret = "the token lives until noon unless you run  kubectl -n bots delete secret " + leaseName
 	own := metav1.OwnerReference{Kind: "Lease", Name: leaseName}
@@ -184,17 +194,20 @@ func TestRevoke_EndIsNotSeen(t *testing.T) {
 			server{mint: there, metadata: &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
 				OwnerReferences: []metav1.OwnerReference{own, {Kind: "ConfigMap", Name: "keeper"}},
 			}}},
-			"is still there after 0s: it has another owner: ConfigMap keeper", []string{deleteSecret},
+			"is still there after 0s: it has another owner: ConfigMap keeper",
+			[]string{deleteSecret},
 		},
 		"no collector": {
 			server{mint: there, metadata: &corev1.Secret{ObjectMeta: metav1.ObjectMeta{OwnerReferences: []metav1.OwnerReference{own}}}},
-			"the garbage collector has not deleted it: does kube-controller-manager run?", []string{deleteSecret},
+			"the garbage collector has not deleted it: does kube-controller-manager run?",
+			[]string{deleteSecret},
 		},
 		"marked for deletion": {
 			server{mint: there, metadata: &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
 				OwnerReferences: []metav1.OwnerReference{own}, DeletionTimestamp: &metav1.Time{Time: now}, Finalizers: []string{"c"},
 			}}},
-			"finalizers hold it: c", []string{"the API server refuses the token about 70 s after its Secret was marked for deletion; this removes what holds it:  " +
+			"finalizers hold it: c",
+			[]string{"the API server refuses the token about 70 s after its Secret was marked for deletion; this removes what holds it:  " +
 				"kubectl -n bots patch secret " + leaseName + ` --type merge -p '{"metadata":{"finalizers":null}}'`},
 		},
 		"nothing may be read": {server{mint: there}, ", is still there after 0s", []string{
@@ -206,7 +219,8 @@ func TestRevoke_EndIsNotSeen(t *testing.T) {
 		},
 		"another account's is not found": {
 			server{mint: []answer{{err: apierrors.NewNotFound(schema.GroupResource{Resource: "serviceaccounts"}, "x")}}},
-			"could not be asked: ", []string{deleteSecret},
+			"could not be asked: ",
+			[]string{deleteSecret},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -218,8 +232,8 @@ func TestRevoke_EndIsNotSeen(t *testing.T) {
 			if strings.HasPrefix(name, "another account") {
 				of.Name = "c"
 			}
-			err := token.Revoke(ctx, &tt.server, token.Doomed{Account: of, Lease: leaseName})
-			alive, ok := errors.AsType[*token.AliveError](err)
+			err := revoke.End(ctx, &tt.server, revoke.Doomed{Account: of, Lease: leaseName})
+			alive, ok := errors.AsType[*revoke.AliveError](err)
 			if !ok {
 				t.Fatalf("got %v", err)
 			}
@@ -235,13 +249,13 @@ func TestRevoke_EndIsNotSeen(t *testing.T) {
 }
 
 // A lease that is held, of a token that is dead: both are said.
-func TestRevoke_LeaseIsHeldAndTheTokenDead(t *testing.T) {
+func TestEnd_LeaseIsHeldAndTheTokenDead(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	s := &server{lease: []answer{{finalizers: []string{"a"}}}}
 	time.AfterFunc(20*time.Millisecond, func() { cancel(context.DeadlineExceeded) })
-	err := token.Revoke(ctx, s, token.Doomed{Account: account, Lease: leaseName})
-	alive, ok := errors.AsType[*token.AliveError](err)
+	err := revoke.End(ctx, s, revoke.Doomed{Account: account, Lease: leaseName})
+	alive, ok := errors.AsType[*revoke.AliveError](err)
 	if !ok || !strings.HasSuffix(err.Error(), "the token itself is dead: its Secret is gone") || len(alive.Hints("noon")) != 1 {
 		t.Errorf("got %v", err)
 	}
@@ -255,25 +269,9 @@ func TestDiscard(t *testing.T) {
 		"":   {"delete Lease u1"}, // whose a Secret of that name is, nobody knows
 	} {
 		s := &server{secret: []answer{{err: forbidden}}}
-		err := token.Discard(t.Context(), s, token.Doomed{Account: account, Lease: leaseName, UID: "u1", Secret: secret})
+		err := revoke.Discard(t.Context(), s, revoke.Doomed{Account: account, Lease: leaseName, UID: "u1", Secret: secret})
 		if err != nil || !slices.Equal(s.asked, want) {
 			t.Errorf("got %v after %q", err, s.asked)
 		}
-	}
-}
-
-func TestBoundByName(t *testing.T) {
-	t.Parallel()
-	for name, want := range map[string]bool{
-		leaseName: true, "kubemint-ci": false, "kubemint-cd-abcdefg234": false, "ci-abcdefg234": false,
-		"kubemint-token-ci": false, "kubemint-token-abcdefg234": false,
-	} {
-		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "bots", Name: name, Labels: access.Labels(account)}}
-		if have := token.BoundByName(secret); have != want {
-			t.Errorf("%s: %t", name, have)
-		}
-	}
-	if token.BoundByName(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "bots", Name: leaseName}}) {
-		t.Error("without our labels")
 	}
 }

@@ -1,4 +1,4 @@
-package token
+package revoke
 
 import (
 	"context"
@@ -30,7 +30,8 @@ func (e *AliveError) Error() string {
 	case e.Gone:
 		parts = append(parts, "the token itself is dead: its Secret is gone")
 	case e.Fault != nil:
-		parts = append(parts, fmt.Sprintf("whether Secret %s is gone, and the token with it, could not be asked: %s", place, e.Fault))
+		parts = append(parts,
+			fmt.Sprintf("whether Secret %s is gone, and the token with it, could not be asked: %s", place, e.Fault))
 	default:
 		still := fmt.Sprintf("Secret %s, which the token is bound to, is still there after %s", place, e.After)
 		if e.Why != "" {
@@ -49,8 +50,8 @@ func (e *AliveError) Hints(until string) (hints []string) {
 	switch {
 	case e.Gone:
 	case e.Marked:
-		hints = append(hints, "the API server refuses the token about 70 s after its Secret was marked for deletion; this removes what holds it:  "+
-			e.release("secret"))
+		hints = append(hints, "the API server refuses the token about 70 s after its Secret was marked for deletion; "+
+			"this removes what holds it:  "+e.release("secret"))
 	default:
 		hints = append(hints, "the token lives until "+until+" unless you run  "+secret)
 	}
@@ -58,16 +59,17 @@ func (e *AliveError) Hints(until string) (hints []string) {
 		hints = append(hints, "see what set the finalizers on the Lease; this removes them:  "+e.release("lease"))
 	}
 	if !e.Gone && e.Why == "" && len(e.LeaseHeld) == 0 && e.Fault == nil {
-		hints = append(hints, "the runner's identity may not read the Secret, so this cannot tell why it stays: its ownerReferences were "+
-			"changed, another object owns it too, a finalizer holds it, or the garbage collector (kube-controller-manager) "+
-			"does not run")
+		hints = append(hints, "the runner's identity may not read the Secret, so this cannot tell why it stays: "+
+			"its ownerReferences were changed, another object owns it too, a finalizer holds it, "+
+			"or the garbage collector (kube-controller-manager) does not run")
 	}
 	return hints
 }
 
 // release is the command that takes the finalizers off an object.
 func (e *AliveError) release(resource string) string {
-	return fmt.Sprintf(`kubectl -n %s patch %s %s --type merge -p '{"metadata":{"finalizers":null}}'`, e.Account.Namespace, resource, e.Lease)
+	return fmt.Sprintf(`kubectl -n %s patch %s %s --type merge -p '{"metadata":{"finalizers":null}}'`,
+		e.Account.Namespace, resource, e.Lease)
 }
 
 // explainWithin bounds the request that finds out why a Secret is still there.

@@ -1,4 +1,4 @@
-package token
+package revoke
 
 import (
 	"context"
@@ -15,11 +15,12 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/token"
 )
 
-// Revoker is what it takes to end a credential and to see its end.
-type Revoker interface {
-	API
+// API is what it takes to end a credential and to see its end.
+type API interface {
+	token.API
 	GetMetadata(ctx context.Context, o *corev1.Secret) error
 }
 
@@ -31,12 +32,14 @@ type Doomed struct {
 	Secret  types.UID            // of the Secret; "" where it is not known
 }
 
-// SeenWithin is how long Revoke waits to see the end: the garbage collector deletes a Secret 8 to 12 ms after its Lease.
+// SeenWithin is how long End waits to see the end: the garbage collector deletes a Secret 8 to 12 ms after
+// its Lease.
 const SeenWithin = 10 * time.Second
 
-// Revoke ends a credential: it deletes the lease by name and UID, and the Secret where the runner's identity may. It
-// returns nil once it has seen that both are gone, and an [AliveError] where it has not seen that in time.
-func Revoke(ctx context.Context, api Revoker, doomed Doomed) error {
+// End ends a credential: it deletes the lease by name and UID, and the Secret where the runner's identity
+// may. It returns nil once it has seen that both are gone, and an [AliveError] where it has not seen that in
+// time.
+func End(ctx context.Context, api API, doomed Doomed) error {
 	e := &ending{api: api, Doomed: doomed, start: time.Now()}
 	if err := e.deleteBoth(ctx); err != nil {
 		return err
@@ -44,9 +47,9 @@ func Revoke(ctx context.Context, api Revoker, doomed Doomed) error {
 	return e.await(ctx)
 }
 
-// Discard is [Revoke] for a lease that no token was requested for: nobody can hold one, so nothing is waited for. A Secret
-// whose UID is not known can be somebody else's, and is left to the garbage collector.
-func Discard(ctx context.Context, api API, doomed Doomed) error {
+// Discard is [End] for a lease that no token was requested for: nobody can hold one, so nothing is waited
+// for. A Secret whose UID is not known can be somebody else's, and is left to the garbage collector.
+func Discard(ctx context.Context, api token.API, doomed Doomed) error {
 	e := &ending{api: discarder{api}, Doomed: doomed}
 	if doomed.Secret == "" {
 		return e.deleteLease(ctx)
@@ -55,14 +58,14 @@ func Discard(ctx context.Context, api API, doomed Doomed) error {
 }
 
 // discarder reads no metadata.
-type discarder struct{ API }
+type discarder struct{ token.API }
 
 func (discarder) GetMetadata(context.Context, *corev1.Secret) error { return errors.ErrUnsupported }
 
 // ending is a credential's end as far as it has been seen.
 type ending struct {
 	Doomed
-	api       Revoker
+	api       API
 	start     time.Time
 	lease     []string // finalizers that hold the lease
 	secret    []string // finalizers that hold the Secret
@@ -87,7 +90,7 @@ func (e *ending) deleteLease(ctx context.Context) error {
 	}
 	err := e.api.Delete(ctx, lease)
 	e.lease = lease.Finalizers
-	if apierrors.IsNotFound(err) || (apierrors.IsConflict(err) && e.Secret != "") {
+	if apierrors.IsNotFound(err) || (e.Secret != "" && hasAnotherUID(err)) {
 		return nil // with the Secret's UID, nobody else's is deleted even where another lease has the name by now
 	}
 	return err
@@ -102,12 +105,24 @@ func (e *ending) deleteSecret(ctx context.Context) error {
 	switch {
 	case err == nil:
 		e.mayDelete, e.gone = true, len(e.secret) == 0
-	case apierrors.IsNotFound(err), e.Secret != "" && apierrors.IsConflict(err): // that one is gone, another has its name
+	case apierrors.IsNotFound(err), hasAnotherUID(err): // that one is gone, and another has its name
 		e.mayDelete, e.gone = true, true
 	case !apierrors.IsForbidden(err):
 		return err
 	}
 	return nil
+}
+
+// hasAnotherUID says whether the API server refused a deletion because the object that has the name has
+// another UID. There are other conflicts, which tell nothing, and only the text is different.
+//
+// Source: k8s.io/apiserver pkg/registry/generic/registry/store.go, Delete; pkg/storage/interfaces.go, Preconditions.Check.
+func hasAnotherUID(err error) bool {
+	if !apierrors.IsConflict(err) {
+		return false
+	}
+	text := err.Error()
+	return strings.Contains(text, "UID in the precondition (") || strings.Contains(text, "UID in precondition: ")
 }
 
 func (e *ending) boundSecret() *corev1.Secret {
@@ -164,15 +179,17 @@ func (e *ending) look(ctx context.Context) (err error) {
 // noUID is the UID of no object.
 const noUID = types.UID("00000000-0000-0000-0000-000000000000")
 
-// asked says whether the Secret is gone. It takes no right on Secrets: the API server looks the Secret of a token request up
-// before it compares the UID, so the answer is "not found" where it is gone, and a conflict where it is there. Either way
-// no token is minted.
+// asked says whether the Secret is gone. It takes no right on Secrets: the API server looks the Secret of a
+// token request up before it compares the UID, so the answer is "not found" where it is gone, and a conflict
+// where it is there. Either way no token is minted.
 //
 // Source: k8s.io/kubernetes pkg/registry/core/serviceaccount/storage/token.go, Create.
 func (e *ending) asked(ctx context.Context) (gone bool, err error) {
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
 		ExpirationSeconds: new(int64(shortest)),
-		BoundObjectRef:    &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Secret", Name: e.Lease, UID: noUID},
+		BoundObjectRef: &authenticationv1.BoundObjectReference{
+			APIVersion: "v1", Kind: "Secret", Name: e.Lease, UID: noUID,
+		},
 	}}
 	err = e.api.RequestToken(ctx, e.Account, request)
 	switch {
@@ -184,11 +201,16 @@ func (e *ending) asked(ctx context.Context) (gone bool, err error) {
 	case !missesAccount(err):
 		return true, nil
 	}
-	if owner, ok := withoutSuffix(strings.TrimPrefix(e.Lease, LeasePrefix)); ok && owner == e.Account.Name {
+	name := e.Account.Name
+	named := token.NamesLease(e.Lease, name) && token.LeaseAccount(e.Lease, name) == name
+	if named && len(name) < surelyWhole {
 		return true, nil // the account is gone, and with it every token of it
 	}
 	return false, err // the lease's name was cut, so the account can be another one
 }
+
+// surelyWhole is a length at which the name of an account was not cut to fit into the name of its lease.
+const surelyWhole = 200
 
 // shortest is the shortest lifetime, in seconds, that the API server takes.
 const shortest = 600
