@@ -312,10 +312,3 @@ func makePipe(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 }
-
-func symlink(t *testing.T, to, path string) {
-	t.Helper()
-	if err := os.Symlink(to, path); err != nil {
-		t.Fatal(err)
-	}
-}

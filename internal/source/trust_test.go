@@ -126,3 +126,10 @@ func TestUsersAndServersOfTwoFiles(t *testing.T) {
 		}
 	}
 }
+
+func symlink(t *testing.T, to, path string) {
+	t.Helper()
+	if err := os.Symlink(to, path); err != nil {
+		t.Fatal(err)
+	}
+}
