@@ -148,16 +148,6 @@ func except(all map[string]string, names ...string) map[string]string {
 }
 
 // leases is how many credentials of this run's are live.
-func (v *victim) leases(t *testing.T) (n int) {
-	t.Helper()
-	for _, path := range v.objects(t) {
-		if strings.Contains(path, "/leases/") {
-			n++
-		}
-	}
-	return n
-}
-
 // onPlatform gives the run what a platform's runner gives: files in dir that have something in them already.
 func (v *victim) onPlatform(t *testing.T, name, dir string) {
 	t.Helper()

@@ -214,6 +214,16 @@ func (v *victim) objects(t *testing.T) []string {
 	return found
 }
 
+func (v *victim) leases(t *testing.T) (n int) {
+	t.Helper()
+	for _, path := range v.objects(t) {
+		if strings.Contains(path, "/leases/") {
+			n++
+		}
+	}
+	return n
+}
+
 // nothingLeft demands that nothing of this run is on the server, where the garbage collector has its moment, and in the
 // directory.
 func (v *victim) nothingLeft(t *testing.T) {
