@@ -12,9 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// annotationAccess is the hash of the access that a lease's run declared.
-const annotationAccess = "kubemint/access"
-
 // Moved are the ServiceAccounts whose place the declared one may have taken: every binding that kubemint
 // made for them was made for this owner by this job, and lies where this run declares access too. An
 // account of the same job for other namespaces, as of another leg of a matrix, is not among them.
@@ -57,14 +54,22 @@ func accountOf(o Object) (types.NamespacedName, bool) {
 }
 
 // Holding are those of an account's leases that are live and depend on other access than the declared one,
-// whose hash is given. One that does not say what it depends on, or until when it lives, is among them.
+// whose hash is given. One that does not say what it depends on, or until when it lives, is among them; one that declared
+// nothing is not. Without a hash all others are.
 func Holding(leases []Object, declared string, now time.Time) (holding []Object) {
 	for _, lease := range leases {
 		marks := lease.GetAnnotations()
 		end, expires := marks[AnnotationExpiresAt]
 		at, err := time.Parse(time.RFC3339, end)
 		over := err == nil && now.After(at)
-		depends := declared == "" || marks[annotationAccess] != declared
+		var depends bool
+		switch marks[AnnotationAccess] {
+		case Undeclared:
+		case declared:
+			depends = declared == ""
+		default:
+			depends = true
+		}
 		if !over && depends && (expires || namesCredential(lease.GetName())) {
 			holding = append(holding, lease)
 		}

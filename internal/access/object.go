@@ -30,6 +30,7 @@ const (
 	AnnotationRun       = "kubemint/run"
 	AnnotationCommit    = "kubemint/commit"
 	AnnotationExpiresAt = "kubemint/expires-at" // RFC 3339
+	AnnotationAccess    = "kubemint/access"     // of a lease: see [Desired.Hash]
 	ManagedBy           = "kubemint"
 )
 
@@ -89,6 +90,8 @@ type Marks struct {
 	Labels    map[string]string // what the user wants on everything made, beside our own
 	// ExpiresAt is set for what is of this run alone: a lease, an ephemeral identity.
 	ExpiresAt time.Time
+	// Access is set for a lease: the hash of the access that its run declared.
+	Access string
 }
 
 // Labels are ours on everything made for a ServiceAccount, a lease included: what it is found by.
@@ -111,7 +114,7 @@ func (m Marks) Annotations() map[string]string {
 	annotations := map[string]string{}
 	for key, value := range map[string]string{
 		AnnotationOwner: m.Owner, AnnotationOwnerName: m.OwnerName,
-		AnnotationJob: m.Job, AnnotationRun: m.Run, AnnotationCommit: m.Commit,
+		AnnotationJob: m.Job, AnnotationRun: m.Run, AnnotationCommit: m.Commit, AnnotationAccess: m.Access,
 	} {
 		if value != "" {
 			annotations[key] = value

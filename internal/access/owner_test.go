@@ -269,6 +269,7 @@ func TestHolding(t *testing.T) {
 		"live, of other access":     {lease("kubemint-ci-aaaaaaaaaa", "kubemint/expires-at", later, "kubemint/access", "b"), true},
 		"live, of the same access":  {lease("kubemint-ci-aaaaaaaaaa", "kubemint/expires-at", later, "kubemint/access", "a"), false},
 		"live, of unknown access":   {lease("kubemint-ci-aaaaaaaaaa", "kubemint/expires-at", later), true},
+		"live, declared nothing":    {lease("kubemint-ci-aaaaaaaaaa", "kubemint/expires-at", later, "kubemint/access", access.Undeclared), false},
 		"over":                      {lease("kubemint-ci-aaaaaaaaaa", "kubemint/expires-at", earlier, "kubemint/access", "b"), false},
 		"over, of unknown access":   {lease("kubemint-ci-aaaaaaaaaa", "kubemint/expires-at", earlier), false},
 		"an expiry that is no time": {lease("kubemint-ci-aaaaaaaaaa", "kubemint/expires-at", "soon"), true},

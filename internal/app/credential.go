@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubemint/kubemint/internal/access"
@@ -29,6 +30,13 @@ func (m *minting) advise() {
 	}
 }
 
+// newLease describes the lease of this run, which says what access its credential depends on.
+func (m *minting) newLease() *coordinationv1.Lease {
+	marks := m.desired.Marks
+	marks.Access = m.desired.Hash()
+	return token.NewLease(m.desired.Access.ServiceAccount, marks, m.now(), m.cfg.Token.Duration)
+}
+
 // createLeaseEarly makes the lease while the cluster is observed. A namespace that is missing then may be one that this
 // run is about to create.
 func (m *minting) createLeaseEarly(ctx context.Context) error { return m.createLease(ctx, true) }
@@ -42,7 +50,7 @@ func (m *minting) createLease(ctx context.Context, early bool) error {
 	// Before this answer the API server had not said its time.
 	if wrong := m.lease; err == nil && m.now().Sub(wrong.Spec.AcquireTime.Time).Abs() > time.Minute {
 		// Made anew, as CreateLease does with one that is there, and not changed: the runner's identity need not have that right.
-		m.lease = token.NewLease(m.desired.Access.ServiceAccount, m.desired.Marks, m.now(), m.cfg.Token.Duration)
+		m.lease = m.newLease()
 		m.lease.Name = wrong.Name
 		err = token.CreateLease(ctx, m.client, m.lease)
 	}

@@ -111,8 +111,7 @@ func (m *minting) prepare(ctx context.Context) (err error) {
 func (m *minting) steps(ctx context.Context) (err error) {
 	m.advise()
 	if m.cfg.Token.Revoke && m.cfg.Token.Duration != config.Permanent {
-		account := m.desired.Access.ServiceAccount
-		m.lease = token.NewLease(account, m.desired.Marks, m.now(), m.cfg.Token.Duration)
+		m.lease = m.newLease()
 	}
 	if err := m.openReceipt(); err != nil {
 		return err

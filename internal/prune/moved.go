@@ -37,7 +37,7 @@ func (p *Pruning) moved(ctx context.Context, found holdings) (objects []access.O
 			continue
 		}
 		own, err := p.ownOf(before)
-		held := p.heldBack(before, own)
+		held := p.heldBack(before, own, "")
 		if held == nil || p.DryRun {
 			objects = append(objects, own...)
 		}

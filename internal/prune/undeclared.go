@@ -74,7 +74,7 @@ func (p *Pruning) Undeclared(ctx context.Context) error {
 	for i, change := range plan.Changes {
 		objects[i] = change.Delete
 	}
-	held := p.heldBack(found, objects)
+	held := p.heldBack(found, objects, p.Desired.Hash())
 	if held != nil && !p.DryRun {
 		objects = nil
 	}
@@ -99,12 +99,13 @@ func (p *Pruning) sayLeft(warnings []string, refusals error) {
 	p.Log.List("note: not done: ", left)
 }
 
-// heldBack is the error that names the live credentials which depend on the objects, nil where there is none.
-func (p *Pruning) heldBack(found holdings, objects []access.Object) error {
+// heldBack is the error that names the live credentials which depend on the objects, nil where there is none. Those whose
+// leases have the hash of the declared access do not.
+func (p *Pruning) heldBack(found holdings, objects []access.Object, declared string) error {
 	if len(objects) == 0 || p.Desired.Access.TakeOwnership {
 		return nil
 	}
-	holding := access.Holding(found.leases, "", p.Now())
+	holding := access.Holding(found.leases, declared, p.Now())
 	if len(holding) == 0 {
 		return nil
 	}
