@@ -275,7 +275,7 @@ func TestHolding(t *testing.T) {
 		"an expiry that is no time": {lease("kubemint-ci-aaaaaaaaaa", "kubemint/expires-at", "soon"), true},
 		"an expiry that is empty":   {lease("kubemint-ci", "kubemint/expires-at", ""), true},
 		"an expiry taken away":      {lease("kubemint-ci-aaaaaaaaaa"), true},
-		"the lock":                  {lease("kubemint-ci", "kubemint/access", "b"), false},
+		"named as no credential is": {lease("kubemint-ci", "kubemint/access", "b"), false},
 	} {
 		if got := access.Holding([]access.Object{tt.lease}, "a", now); (len(got) == 1) != tt.want {
 			t.Errorf("%s: %v", name, got)

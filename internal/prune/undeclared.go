@@ -28,7 +28,7 @@ type Pruning struct {
 type holdings struct {
 	account types.NamespacedName
 	access  []access.Object // bindings and roles
-	leases  []access.Object // of any credential, and the lock
+	leases  []access.Object // of credentials by their names, and other Leases of ours
 	self    access.Object   // the ServiceAccount; nil where there is none
 }
 
