@@ -204,7 +204,7 @@ func TestNeverInEffect(t *testing.T) {
 		"URLs, at cluster scope": {
 			inputs: []string{"KUBEMINT_SCOPE=cluster", "KUBEMINT_RULES=get /metrics,/late/*\nlist nodes,pods"},
 			hidden: [2][]string{{"/late/*", "nodes"}},
-			want:   missing + "cluster-wide" + deadline + "    list  nodes\n    get   /late/*\n",
+			want:   missing + "cluster-wide" + deadline + "    cluster  list  nodes\n    cluster  get   /late/*\n",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -431,13 +431,13 @@ func TestPlanWritesNothing(t *testing.T) {
 				codes []int // the limited identity lacks what is not in its configuration
 				want  string
 			}{
-				{"ROLE=edit", []int{0, 4}, `^configured RoleBinding `},
-				{"ROLE=edit,view", []int{0, 4}, `^(deleted    ClusterRoleBinding|note: leftovers not looked for at the cluster scope)`},
-				{"TAKE_OWNERSHIP=true", []int{0, 4}, `^configured Role `},
+				{"ROLE=edit", []int{0, 4}, `^would configure RoleBinding `},
+				{"ROLE=edit,view", []int{0, 4}, `^(would delete    ClusterRoleBinding|note: leftovers not looked for at the cluster scope)`},
+				{"TAKE_OWNERSHIP=true", []int{0, 4}, `^would configure Role `},
 				{"CREATE_NAMESPACE=true\nNAMESPACE=" + l.namespaces[0] + "," + l.namespaces[0] + "-new", []int{0, 4}, `Namespace `},
-				{"SCOPE=cluster", []int{0, 4}, `^created    ClusterRole |may not get clusterroles`},
-				{"EPHEMERAL=true", []int{0, 4}, `^created    ServiceAccount \S+/planned-`},
-				{"DURATION=permanent", []int{0, 4}, `^configured Role `},
+				{"SCOPE=cluster", []int{0, 4}, `^would create    ClusterRole |may not get clusterroles`},
+				{"EPHEMERAL=true", []int{0, 4}, `^would create    ServiceAccount \S+/planned-`},
+				{"DURATION=permanent", []int{0, 4}, `^would configure Role `},
 				{"SERVICE_ACCOUNT=foreign\nROLE=view", []int{4}, `.`},
 			} {
 				var mu sync.Mutex
@@ -593,7 +593,8 @@ func TestChangedMeanwhileIsShown(t *testing.T) {
 	dir := t.TempDir()
 	env := []string{"KUBEMINT_NAMESPACE=" + namespace, "KUBEMINT_RULES=list pods"}
 	said := ranAs(t, dir, admin, env, 0)
-	says(t, said, `^note: Role `+namespace+`/`+name+` was changed by somebody else meanwhile, and now:\nconfigured Role \S+ \(taken back from kubectl\S*\)\n +\+ list  pods\n +- get  secrets$`)
+	says(t, said, `^note: Role `+namespace+`/`+name+` was changed by somebody else meanwhile, and is planned again$`,
+		`^configured Role \S+ \(taken back from kubectl\S*\)\n +\+ list  pods\n +- get  secrets$`)
 	published, err := os.ReadFile(filepath.Join(dir, "kubemint.kubeconfig.env"))
 	if err != nil || !strings.Contains(string(published), `"configured":["Role `+namespace) {
 		t.Errorf("%v: %s", err, published)

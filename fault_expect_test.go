@@ -64,6 +64,8 @@ func (tr *trial) failure() outcome {
 	}
 	deletes := strings.HasPrefix(asked, "DELETE ")
 	switch {
+	case deletes && strings.Contains(asked, "/secrets/") && strings.HasPrefix(tr.fault.Name, "403") && tr.lasts == since && tr.walk.revokes() && !tr.ephemeral:
+		return outcome{codes: []int{4}, says: `error: revoke the credential of Lease .*: whether Secret .* is gone, and the token with it, could not be asked: `}
 	case deletes && strings.Contains(asked, "/secrets/") && strings.HasPrefix(tr.fault.Name, "403") && (tr.lasts != since || !tr.ephemeral):
 		return success // whoever may not delete Secrets leaves that to the garbage collector
 	case deletes && tr.replaces() && (tr.fault.Refusal || tr.lasts != once): // the new credential is good all the same
@@ -122,8 +124,10 @@ func (tr *trial) failure() outcome {
 			return outcome{codes: []int{4}, says: `error: await token in .*: secrets ".*" not found`} // nor is it there
 		case tr.lasts == once && (strings.HasPrefix(asked, "PATCH ") || strings.HasPrefix(asked, "POST ") && strings.HasSuffix(asked, "/leases")):
 			return success // the object is planned, the lease made anew
-		case tr.lasts != since && strings.HasPrefix(asked, "POST ") && strings.HasSuffix(asked, "/secrets"):
-			return outcome{codes: []int{4}, says: `error: (mint token for|await token in) .*: secrets ".*" not found`} // it was not there, whatever was said
+		case tr.lasts == once && strings.HasPrefix(asked, "POST ") && strings.HasSuffix(asked, "/secrets"):
+			return outcome{codes: []int{0}, says: `warning: somebody else made Secret .* before this run could: it takes another name`}
+		case tr.lasts == again && strings.HasPrefix(asked, "POST ") && strings.HasSuffix(asked, "/secrets"):
+			return outcome{codes: []int{5}, says: `error: create Secret .*: it was there already, as were those of 19 names before\nhint: `}
 		case reads:
 			return outcome{codes: []int{5}, says: `error: .*: the object has been modified\nhint: somebody else changed it`}
 		}
