@@ -57,7 +57,8 @@ func TestNeeds(t *testing.T) {
 				"create secrets",
 				"get,create,patch serviceaccounts ci",
 				"create serviceaccounts/token ci",
-				"create,delete leases.coordination.k8s.io",
+				"list,create,delete leases.coordination.k8s.io",
+				"get,patch leases.coordination.k8s.io kubemint-ci",
 				"bind clusterroles.rbac.authorization.k8s.io edit",
 				"get,create,patch rolebindings.rbac.authorization.k8s.io kubemint:bots:ci,kubemint:bots:ci:clusterrole:edit,kubemint:bots:ci:role:x",
 				"get,create,patch roles.rbac.authorization.k8s.io kubemint:bots:ci",
@@ -78,6 +79,7 @@ func TestNeeds(t *testing.T) {
 				"get serviceaccounts ci",
 				"create serviceaccounts/token ci",
 				"create,delete leases.coordination.k8s.io",
+				"get leases.coordination.k8s.io kubemint-ci",
 				"get rolebindings.rbac.authorization.k8s.io kubemint:bots:ci,kubemint:bots:ci:clusterrole:edit,kubemint:bots:ci:role:x",
 				"get roles.rbac.authorization.k8s.io kubemint:bots:ci",
 			},
@@ -90,7 +92,7 @@ func TestNeeds(t *testing.T) {
 			with(func(a *config.Access) { a.CreateServiceAccount = false }),
 			config.Token{Duration: time.Hour},
 			false,
-			map[string][]string{"bots": {"get serviceaccounts ci", "create serviceaccounts/token ci"}},
+			map[string][]string{"bots": {"get serviceaccounts ci", "create serviceaccounts/token ci", "get leases.coordination.k8s.io kubemint-ci"}},
 		},
 		"cluster: what it grants everywhere is not repeated in the namespace": {
 			with(func(a *config.Access) { a.ClusterScope, a.Rules = true, []rbacv1.PolicyRule{makeAny} }), hour, false,
@@ -102,7 +104,8 @@ func TestNeeds(t *testing.T) {
 				"bots": {
 					"get,create,patch serviceaccounts ci",
 					"create serviceaccounts/token ci",
-					"create,delete leases.coordination.k8s.io",
+					"list,create,delete leases.coordination.k8s.io",
+					"get,patch leases.coordination.k8s.io kubemint-ci",
 				},
 			},
 		},
@@ -114,6 +117,7 @@ func TestNeeds(t *testing.T) {
 				"get,create,patch serviceaccounts ci",
 				"create serviceaccounts/token ci",
 				"create,delete leases.coordination.k8s.io",
+				"get,patch leases.coordination.k8s.io kubemint-ci",
 			}},
 		},
 		"namespaces that were made": {
@@ -126,6 +130,7 @@ func TestNeeds(t *testing.T) {
 					"get serviceaccounts ci",
 					"create serviceaccounts/token ci",
 					"create,delete leases.coordination.k8s.io",
+					"get leases.coordination.k8s.io kubemint-ci",
 				},
 				"shop": {"get namespaces shop"},
 			},
@@ -166,10 +171,12 @@ func TestNeeds(t *testing.T) {
 		"permanent": {declared, permanent, false, map[string][]string{"bots": {
 			"get,create,patch,delete secrets kubemint-token-ci",
 			"get,create,patch serviceaccounts ci",
+			"get,create,patch leases.coordination.k8s.io kubemint-ci",
 		}}},
 		"permanent, steady": {declared, permanent, true, map[string][]string{"bots": {
 			"get secrets kubemint-token-ci",
 			"get serviceaccounts ci",
+			"get leases.coordination.k8s.io kubemint-ci",
 		}}},
 		// What the pipeline itself declares is not said again, and the other way round.
 		"overlap": {
@@ -184,7 +191,8 @@ func TestNeeds(t *testing.T) {
 				"get serviceaccounts",
 				"create,patch serviceaccounts ci",
 				"create serviceaccounts/token ci",
-				"create,delete leases.coordination.k8s.io",
+				"list,create,delete leases.coordination.k8s.io",
+				"get,patch leases.coordination.k8s.io kubemint-ci",
 				"get,create,patch rolebindings.rbac.authorization.k8s.io,roles.rbac.authorization.k8s.io kubemint:bots:ci",
 			}},
 		},

@@ -29,6 +29,7 @@ const (
 	AnnotationRun       = "kubemint/run"
 	AnnotationCommit    = "kubemint/commit"
 	AnnotationExpiresAt = "kubemint/expires-at" // RFC 3339
+	AnnotationAccess    = "kubemint/access"     // of a lease and of the lock: see [Desired.Hash]
 	ManagedBy           = "kubemint"
 )
 
@@ -83,6 +84,8 @@ type Marks struct {
 	Commit string
 	// ExpiresAt is set for what is of this run alone: a lease, an ephemeral identity.
 	ExpiresAt time.Time
+	// Access is set for a lease: the hash of the access that its credential was promised.
+	Access string
 }
 
 // Labels are those of everything made for a ServiceAccount, a lease included.
@@ -105,6 +108,7 @@ func (m Marks) Annotations() map[string]string {
 	annotations := map[string]string{}
 	for key, value := range map[string]string{
 		AnnotationOwner: m.Owner, AnnotationJob: m.Job, AnnotationRun: m.Run, AnnotationCommit: m.Commit,
+		AnnotationAccess: m.Access,
 	} {
 		if value != "" {
 			annotations[key] = value

@@ -19,14 +19,11 @@ func Prune(desired Desired, listed []Object) (Plan, error) {
 	var refusals []error
 	for _, object := range listed {
 		ref := RefOf(object)
-		switch err := desired.refuse(object, "delete", true); {
+		switch err := desired.refuse(object, "delete"); {
 		case wanted[ref], object.GetAnnotations()[AnnotationExpiresAt] != "": // what expires is for sweep
 		case untouchable(object):
 			plan.Warnings = append(plan.Warnings,
 				ref.String()+" is declared no longer and is left: its annotation "+rbacv1.AutoUpdateAnnotationKey+" is false")
-		case err != nil && desired.abandoned(object):
-			plan.Warnings = append(plan.Warnings, ref.String()+
-				" is left of another owner's run: nothing that was seen binds it, and an administrator may delete it")
 		case err != nil:
 			refusals = append(refusals, err)
 		default:
@@ -39,8 +36,8 @@ func Prune(desired Desired, listed []Object) (Plan, error) {
 // namedElsewhere is how many objects the warning names.
 const namedElsewhere = 3
 
-// elsewhere warns of what [Prune] would delete in namespaces that are not declared. Other owners' and jobs' objects there
-// are none of this run's business.
+// elsewhere warns of what [Prune] would delete in namespaces that are not declared. Other owners' objects there
+// are theirs.
 func elsewhere(desired Desired, listed []Object) []string {
 	plan, _ := Prune(desired, listed)
 	if len(plan.Changes) == 0 {

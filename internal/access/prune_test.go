@@ -49,7 +49,7 @@ func TestPrune(t *testing.T) {
 		"the rules are not":            {func(a *config.Access) { a.Roles = []config.Role{role} }, annotate(), []string{shop[0], shop[1], web[0], web[1]}, 0, 0},
 		"at the cluster scope instead": {func(a *config.Access) { withRules(a); a.ClusterScope = true }, annotate(), all, 0, 0},
 		"another owner's":              {in("bots"), annotate("kubemint/owner", "github:acme/web"), web, 3, 0},
-		"another job's":                {in("bots"), annotate("kubemint/job", "test"), web, 3, 0},
+		"another job's":                {in("bots"), annotate("kubemint/job", "test"), all, 0, 0},
 		"another run's":                {in("bots"), annotate("kubemint/run", "16", "kubemint/commit", "0ld"), all, 0, 0},
 		"another ServiceAccount's":     {in("bots"), func(o access.Object) { o.GetLabels()["kubemint/service-account"] = "bots.cd" }, web, 3, 0},
 		"nobody's":                     {in("bots"), func(o access.Object) { o.SetLabels(nil) }, web, 3, 0},

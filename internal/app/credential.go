@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubemint/kubemint/internal/access"
@@ -34,6 +35,13 @@ func (m *minting) advise() {
 // run is about to create.
 func (m *minting) createLeaseEarly(ctx context.Context) error { return m.createLease(ctx, true) }
 
+// newLease describes this run's lease, which says what access the run was promised.
+func (m *minting) newLease() *coordinationv1.Lease {
+	marks := m.desired.Marks
+	marks.Access = m.desired.Hash()
+	return token.NewLease(m.desired.Access.ServiceAccount, marks, m.now(), m.cfg.Token.Duration)
+}
+
 func (m *minting) createLease(ctx context.Context, early bool) error {
 	if m.lease == nil || m.leased {
 		return nil
@@ -43,7 +51,7 @@ func (m *minting) createLease(ctx context.Context, early bool) error {
 	// Before this answer the API server had not said its time.
 	if wrong := m.lease; err == nil && m.now().Sub(wrong.Spec.AcquireTime.Time).Abs() > time.Minute {
 		// Made anew, as CreateLease does with one that is there, and not changed: the runner's identity need not have that right.
-		m.lease = token.NewLease(m.desired.Access.ServiceAccount, m.desired.Marks, m.now(), m.cfg.Token.Duration)
+		m.lease = m.newLease()
 		m.lease.Name = wrong.Name
 		err = token.CreateLease(ctx, m.client, m.lease)
 	}
@@ -70,11 +78,13 @@ func (m *minting) withoutLease(err error) error {
 
 // bond creates the lease's Secret.
 func (m *minting) bond(ctx context.Context) error {
-	if m.lease == nil {
+	if m.lease == nil || m.bonded {
 		return nil
 	}
 	op := "create Secret " + m.lease.Namespace + "/" + m.lease.Name
-	return m.withoutLease(m.client.Explain(problem.Mint, op, token.Bond(ctx, m.client, m.lease)))
+	err := token.Bond(ctx, m.client, m.lease)
+	m.bonded = err == nil
+	return m.withoutLease(m.client.Explain(problem.Mint, op, err))
 }
 
 // credential mints the token, or makes the Secret that holds a permanent one.

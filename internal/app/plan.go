@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/kubemint/kubemint/internal/access"
@@ -16,7 +17,16 @@ func (m *minting) dryRun(ctx context.Context) error {
 	if err := m.platform.Ready(); err != nil {
 		return err
 	}
-	err := m.apply(ctx, nil, m.checkServed, m.read, m.client.Recognise)
+	m.openGate()
+	look := func(ctx context.Context) error {
+		err := m.lookAtLock(ctx)
+		if _, denied := errors.AsType[*cluster.Denial](err); denied {
+			m.gate = nil // mayMint says so, with all else that is lacking
+			return nil
+		}
+		return err
+	}
+	err := m.apply(ctx, nil, m.checkServed, m.read, m.client.Recognise, look)
 	if err != nil {
 		return err
 	}
@@ -28,7 +38,7 @@ func (m *minting) dryRun(ctx context.Context) error {
 		m.planned[change.Ref] = change.Verb == access.Created || len(change.Removed) > 0
 	}
 	m.client = m.client.Dry()
-	err = m.apply(ctx, m.askable(), m.mayMint)
+	err = m.apply(ctx, m.askable(), m.mayMint, m.foresee)
 	m.showPlan()
 	if err != nil {
 		return err
@@ -47,6 +57,36 @@ func (m *minting) askable() []access.Change {
 	return slices.DeleteFunc(slices.Clone(m.plan.Changes), func(change access.Change) bool {
 		return change.Verb == access.Unchanged || m.planned[access.Ref{Kind: "Namespace", Name: change.Ref.Namespace}]
 	})
+}
+
+// foresee says who would hold the run back now, and asks whether the runner may take the lock. It takes nothing.
+func (m *minting) foresee(ctx context.Context) error {
+	if m.gate == nil {
+		return nil
+	}
+	if m.gate.Busy() {
+		m.log.Printf("note: a run would have to wait now: %s", m.gate.Describe())
+	}
+	asDeclared := !m.gate.Exists() || m.gate.InEffect() == m.gate.hash || m.gate.hash == access.Undeclared
+	if !m.changesAccess() && asDeclared {
+		return nil
+	}
+	inTheWay, _, err := m.gate.others(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range inTheWay {
+		how := "a run would have to wait for it now"
+		if m.desired.Access.TakeOwnership {
+			how = "a run would change the access under it now"
+		}
+		m.log.Printf("note: %s: %s", how, c)
+	}
+	if m.gate.Busy() || m.planned[access.Ref{Kind: "Namespace", Name: m.gate.Ref().Namespace}] {
+		return nil // what the API server says of a lock that another run changes is of no use a moment later
+	}
+	err = m.gate.Try(ctx, m.client)
+	return m.client.Explain(problem.Mint, "take the lock, "+m.gate.Ref().String(), err)
 }
 
 // mayMint asks what a plan cannot try: whether the runner's identity may make lease, Secret and token.

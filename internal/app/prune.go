@@ -40,7 +40,8 @@ func (r *run) prune(ctx context.Context, dryRun bool) error {
 	}); err != nil {
 		return err
 	}
-	plan, refusals := access.Prune(access.Desire(declared, r.platform.Marks()), slices.Concat(lists...))
+	desired := access.Desire(declared, r.platform.Marks())
+	plan, refusals := access.Prune(desired, slices.Concat(lists...))
 	for _, warning := range plan.Warnings {
 		r.log.Warnf("%s", warning)
 	}
@@ -53,5 +54,10 @@ func (r *run) prune(ctx context.Context, dryRun bool) error {
 	for i, change := range plan.Changes {
 		objects[i] = change.Delete
 	}
-	return r.deleteAll(ctx, client, deletion{phase: problem.Mint, done: "pruned", place: "in all namespaces", dryRun: dryRun}, objects)
+	d := deletion{phase: problem.Mint, done: "pruned", place: "in all namespaces", dryRun: dryRun || r.cfg.Result.DryRun}
+	remove := func(ctx context.Context) error { return r.deleteAll(ctx, client, d, objects) }
+	if len(objects) == 0 || d.dryRun {
+		return remove(ctx)
+	}
+	return r.newGate(client, desired).change(ctx, remove)
 }

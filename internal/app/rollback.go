@@ -35,6 +35,7 @@ func (m *minting) rollBack(ctx context.Context) error {
 	if o == nil || o.receiptPath == "" { // nothing was recorded, and so nothing made
 		return nil
 	}
+	defer m.abandonLock(ctx) // last: a lock that is not given back is free after a minute, and a credential lives longer
 	var errs []error
 	alive := false
 	if m.maybe {

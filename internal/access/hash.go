@@ -1,0 +1,89 @@
+package access
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubemint/kubemint/internal/rules"
+)
+
+// Undeclared stands in place of a hash for a run that declares neither role nor rules. It changes no
+// access and was promised none: it holds no other run back.
+const Undeclared = "undeclared"
+
+// hashLength is 64 bits in hexadecimal digits: enough that no two declarations of one account meet.
+const hashLength = 16
+
+// Hash names the declared access: what the roles and bindings grant, to which ServiceAccount and where.
+// Two declarations that grant the same have the same hash, however they are written and whichever job
+// makes them. Later versions of kubemint must come to the same one, or their runs would wait for each
+// other.
+func (d Desired) Hash() string {
+	if !d.Access.Grants() {
+		return Undeclared
+	}
+	account := d.Access.ServiceAccount
+	lines := make([]string, 0, len(d.Objects))
+	normal := map[*rbacv1.PolicyRule][]string{} // a thousand namespaces share the same rules
+	for _, o := range d.Objects {
+		ref, role := RefOf(o), RoleOf(o)
+		switch {
+		case IsBinding(o):
+			lines = append(lines, strings.Join([]string{"bind", ref.Namespace, role.Kind, role.Name}, "\t"))
+		case strings.HasSuffix(ref.Kind, "Role"):
+			first := &Rules(o)[0]
+			if normal[first] == nil {
+				normal[first] = rules.Normal(Rules(o))
+			}
+			grants := append([]string{"role", ref.Namespace, ref.Kind}, normal[first]...)
+			lines = append(lines, strings.Join(grants, "\t"))
+		}
+	}
+	slices.Sort(lines)
+	lines = append([]string{"account\t" + account.Namespace + "\t" + account.Name}, slices.Compact(lines)...)
+	sum := sha256.Sum256([]byte(strings.Join(lines, "\n")))
+	return hex.EncodeToString(sum[:])[:hashLength]
+}
+
+// LockName is the name of the Lease that is the lock of a ServiceAccount's access. No lease of a
+// credential has such a name: those end in a dash and ten random characters, and what would end so here
+// gets a further ending. An account whose own name ends like that gets one more, so that no two accounts
+// of a namespace share a lock.
+func LockName(account string) string {
+	name := "kubemint-" + account
+	if len(name)+len(lockEnding) > longestName {
+		sum := sha256.Sum256([]byte(account))
+		ending := "." + hex.EncodeToString(sum[:])[:hashLength]
+		return strings.TrimRight(name[:longestName-len(ending)], "-.") + ending
+	}
+	base := account
+	for strings.HasSuffix(base, lockEnding) {
+		base = strings.TrimSuffix(base, lockEnding)
+	}
+	if endsRandomly("kubemint-" + base) {
+		return name + lockEnding
+	}
+	return name
+}
+
+const (
+	longestName = 253 // of an object of the API
+	lockEnding  = "-lock"
+)
+
+// endsRandomly says whether a name ends as those of leases do: in a dash and ten characters of base 32.
+func endsRandomly(name string) bool {
+	const random = 10
+	at := len(name) - random - 1
+	return at >= 0 && name[at] == '-' && strings.Trim(name[at+1:], "abcdefghijklmnopqrstuvwxyz234567") == ""
+}
+
+// LockOf names the lock of a ServiceAccount's access.
+func LockOf(account types.NamespacedName) Ref {
+	return Ref{Kind: "Lease", Namespace: account.Namespace, Name: LockName(account.Name)}
+}
