@@ -101,7 +101,7 @@ func (m *minting) carryOut(ctx context.Context, change access.Change) (op string
 		}
 	}
 	if change.Delete != nil {
-		if err := m.client.Delete(ctx, change.Delete); err != nil && !cluster.Missing(err) {
+		if err := m.client.Remove(ctx, change.Delete); err != nil {
 			return "delete", err
 		}
 		m.outcome.Did(access.Change{Verb: access.Deleted, Ref: change.Ref, Removed: change.Removed})

@@ -62,7 +62,7 @@ func (d *removal) deleteOne(ctx context.Context, recorded receipt.Object) error 
 	if err := d.refuseForeign(object, recorded); err != nil {
 		return err
 	}
-	if err := d.client.Delete(ctx, object); err != nil && !cluster.Missing(err) {
+	if err := d.client.Remove(ctx, object); err != nil {
 		return d.client.Explain(problem.Revoke, "delete "+ref.String(), err)
 	}
 	d.mu.Lock()

@@ -88,7 +88,7 @@ func (m *minting) admitted(ctx context.Context) error {
 		}
 		return err
 	case asked.Revoke:
-		lease := token.NewLease(account, m.desired.Marks, m.now(), asked.Duration)
+		lease := m.newLease()
 		name := lease.Namespace + "/" + lease.Name
 		if err := token.CreateLease(ctx, m.client, lease); err != nil {
 			return m.withoutLease(m.client.Explain(problem.Mint, "create Lease "+name, err))

@@ -80,9 +80,6 @@ func (m *minting) rollBack(ctx context.Context) error {
 		errs = append(errs, deleteReceipt(o.receiptPath, o.path))
 		removeDirs(o.receipt)
 	}
-	if alive {
-		return errors.Join(errs...)
-	}
 	o.receipt.Leases, o.receipt.TokenHash = nil, ""
 	if data, err := o.receipt.Encode(); err == nil && !m.private {
 		_ = m.platform.SaveState(string(data)) // so that the post step finds nothing to do; else it looks, in vain

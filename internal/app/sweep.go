@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
@@ -85,11 +84,9 @@ func (r *run) deleteAll(ctx context.Context, client *cluster.Client, d deletion,
 			if d.dryRun || access.IsBinding(object) != bindings {
 				return nil
 			}
-			if err := deleteObject(ctx, client, d.phase, object); err != nil {
-				return err
-			}
-			deleted[i] = true
-			return nil
+			err := client.Remove(ctx, object)
+			deleted[i] = err == nil
+			return client.Explain(d.phase, "delete "+access.RefOf(object).String(), err)
 		}))
 	}
 	count := 0
@@ -112,23 +109,6 @@ func (r *run) deleteAll(ctx context.Context, client *cluster.Client, d deletion,
 		r.log.Printf("%s: %s deleted %s", d.done, console.Plural(count, "object"), d.place)
 	}
 	return err
-}
-
-// deleteObject deletes an object. One that finalizers hold is still there.
-func deleteObject(ctx context.Context, client *cluster.Client, phase problem.Code, object access.Object) error {
-	op := "delete " + access.RefOf(object).String()
-	err := client.Delete(ctx, object)
-	if cluster.Missing(err) {
-		return nil
-	}
-	if err != nil {
-		return client.Explain(phase, op, err)
-	}
-	if object.GetDeletionTimestamp() != nil && len(object.GetFinalizers()) > 0 {
-		return problem.Newf(phase, op, "finalizers hold it: %s", strings.Join(object.GetFinalizers(), ", ")).
-			Hint("see what set them; it is gone once they are removed with kubectl patch")
-	}
-	return nil
 }
 
 // expired lists what bears our marks and has expired, and the leases that have not. ServiceAccounts, Roles and bindings

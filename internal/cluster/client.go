@@ -177,9 +177,32 @@ func (c *Client) Delete(ctx context.Context, o access.Object) error {
 	}
 	said := &anyAnswer{}
 	err := c.tries(ctx, send, said, func() *rest.Request { return c.at(ref, http.MethodDelete).Name(ref.Name).Body(options) })
-	if kept, ok := said.Object.(metav1.Object); err == nil && !c.IsDry() && ok && kept.GetDeletionTimestamp() != nil {
+	if err != nil || c.IsDry() {
+		return err
+	}
+	o.SetDeletionTimestamp(nil)
+	o.SetFinalizers(nil)
+	if kept, ok := said.Object.(metav1.Object); ok && kept.GetDeletionTimestamp() != nil {
 		o.SetDeletionTimestamp(kept.GetDeletionTimestamp())
 		o.SetFinalizers(kept.GetFinalizers())
+	}
+	return nil
+}
+
+// HeldError says that an object is still there after its deletion: finalizers hold it.
+type HeldError struct{ finalizers []string }
+
+func (e *HeldError) Error() string { return "finalizers hold it: " + strings.Join(e.finalizers, ", ") }
+
+// Remove is [Client.Delete] for an object that has to be gone: one that was gone already is no error, and one that finalizers
+// hold is a [HeldError].
+func (c *Client) Remove(ctx context.Context, o access.Object) error {
+	err := c.Delete(ctx, o)
+	switch {
+	case Missing(err):
+		return nil
+	case err == nil && o.GetDeletionTimestamp() != nil && len(o.GetFinalizers()) > 0:
+		return &HeldError{o.GetFinalizers()}
 	}
 	return err
 }

@@ -39,7 +39,10 @@ func (c *Client) Explain(phase problem.Code, op string, err error) error {
 func (c *Client) explain(phase problem.Code, op string, err error) *problem.Error {
 	status, answered := answer(err)
 	var interrupted problem.Interrupted
+	held, isHeld := errors.AsType[*HeldError](err)
 	switch {
+	case isHeld:
+		return problem.New(phase, op, held, "see what set them; it is gone once they are removed with kubectl patch")
 	case errors.As(err, &interrupted):
 		return problem.New(phase, op, err)
 	case errors.Is(err, context.DeadlineExceeded):

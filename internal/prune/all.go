@@ -132,11 +132,7 @@ func (p *Pruning) deleteObject(ctx context.Context, object access.Object) error 
 	if ref := access.RefOf(object); ref.Kind == "Lease" && token.NamesLease(ref.Name, account.Name) {
 		return p.endCredential(ctx, object)
 	}
-	err := p.Client.Delete(ctx, object)
-	if cluster.Missing(err) {
-		return nil
-	}
-	return err
+	return p.Client.Remove(ctx, object)
 }
 
 // endCredential ends the credential of a lease, and says what holds it where it lives on.
