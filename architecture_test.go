@@ -27,6 +27,7 @@ var mayImport = map[string][]string{
 	"config":       {"problem", "rules"},
 	"access":       {"config", "problem", "rules"},
 	"token":        {"access", "problem", "rules"},
+	"lock":         {"access", "problem"},
 	"kubeconfig":   {"token"},
 	"revoke":       {"access", "token"},
 	"source":       {"problem", "receipt", "source/cloud", "token", "workspace"},
@@ -39,8 +40,8 @@ var mayImport = map[string][]string{
 	"console":      {"access", "parallel", "problem", "rules", "token"},
 	"prune":        {"access", "cluster", "console", "parallel", "problem", "revoke", "token"},
 	"app": {
-		"access", "cluster", "config", "console", "kubeconfig", "parallel", "platform", "private", "problem", "process",
-		"prune", "receipt", "revoke", "rules", "source", "token", "wire", "workspace",
+		"access", "cluster", "config", "console", "kubeconfig", "lock", "parallel", "platform", "private", "problem",
+		"process", "prune", "receipt", "revoke", "rules", "source", "token", "wire", "workspace",
 	},
 	"kubetest":        {},
 	"kubetest/clouds": {"kubetest"},

@@ -29,17 +29,17 @@ var atWorst = map[string]struct {
 	inputs []string
 	lines  [2]int
 }{
-	"rules, the account elsewhere":        {[]string{"NAMESPACE=$A", "SERVICE_ACCOUNT=$S/ci", "RULES=list pods"}, [2]int{6, 4}},
-	"rules that read Secrets by a name":   {[]string{"NAMESPACE=$S", "SERVICE_ACCOUNT=ci", "RULES=get secrets tls"}, [2]int{6, 4}},
-	"a role that reads Secrets":           {[]string{"NAMESPACE=$S", "SERVICE_ACCOUNT=ci", "ROLE=edit"}, [2]int{6, 4}},
-	"a namespace that is made":            {[]string{"NAMESPACE=$S-new", "SERVICE_ACCOUNT=ci", "CREATE_NAMESPACE=true", "RULES=list pods"}, [2]int{8, 4}},
+	"rules, the account elsewhere":        {[]string{"NAMESPACE=$A", "SERVICE_ACCOUNT=$S/ci", "RULES=list pods"}, [2]int{8, 4}},
+	"rules that read Secrets by a name":   {[]string{"NAMESPACE=$S", "SERVICE_ACCOUNT=ci", "RULES=get secrets tls"}, [2]int{8, 4}},
+	"a role that reads Secrets":           {[]string{"NAMESPACE=$S", "SERVICE_ACCOUNT=ci", "ROLE=edit"}, [2]int{8, 4}},
+	"a namespace that is made":            {[]string{"NAMESPACE=$S-new", "SERVICE_ACCOUNT=ci", "CREATE_NAMESPACE=true", "RULES=list pods"}, [2]int{10, 4}},
 	"ephemeral":                           {[]string{"NAMESPACE=$S,$A", "SERVICE_ACCOUNT=$S/ci", "EPHEMERAL=true", "RULES=list pods"}, [2]int{7, 0}},
-	"permanent":                           {[]string{"NAMESPACE=$S", "SERVICE_ACCOUNT=ci", "DURATION=permanent", "RULES=list pods"}, [2]int{3, 1}},
-	"the whole cluster":                   {[]string{"NAMESPACE=$A", "SERVICE_ACCOUNT=$S/ci", "SCOPE=cluster", "RULES=list nodes", "ROLE=view"}, [2]int{6, 4}},
-	"without a lease":                     {[]string{"NAMESPACE=$S", "SERVICE_ACCOUNT=ci", "REVOKE=false", "RULES=list pods"}, [2]int{3, 1}},
+	"permanent":                           {[]string{"NAMESPACE=$S", "SERVICE_ACCOUNT=ci", "DURATION=permanent", "RULES=list pods"}, [2]int{5, 1}},
+	"the whole cluster":                   {[]string{"NAMESPACE=$A", "SERVICE_ACCOUNT=$S/ci", "SCOPE=cluster", "RULES=list nodes", "ROLE=view"}, [2]int{8, 4}},
+	"without a lease":                     {[]string{"NAMESPACE=$S", "SERVICE_ACCOUNT=ci", "REVOKE=false", "RULES=list pods"}, [2]int{5, 1}},
 	"nothing declared, an account's own":  {[]string{"NAMESPACE=$S", "SERVICE_ACCOUNT=ci", "CREATE_SERVICE_ACCOUNT=false"}, [2]int{4, 4}},
-	"an account in kube-system":           {[]string{"NAMESPACE=$A", "SERVICE_ACCOUNT=kube-system/ci", "RULES=list pods"}, [2]int{7, 5}},
-	"a role in a namespace, and no other": {[]string{"NAMESPACE=$A", "SERVICE_ACCOUNT=$S/ci", "ROLE=edit"}, [2]int{6, 4}},
+	"an account in kube-system":           {[]string{"NAMESPACE=$A", "SERVICE_ACCOUNT=kube-system/ci", "RULES=list pods"}, [2]int{9, 5}},
+	"a role in a namespace, and no other": {[]string{"NAMESPACE=$A", "SERVICE_ACCOUNT=$S/ci", "ROLE=edit"}, [2]int{8, 4}},
 }
 
 // What the printed comment says that a holder of the rights could do at worst, such a holder can do; and what it says that it
@@ -232,6 +232,17 @@ func (w *worst) shows(t *testing.T, line string) {
 			w.do(t, http.MethodPost, leases, lease)
 			w.may(t, http.MethodDelete, leases+"/leader-"+w.user, nil, nil)
 			w.may(t, http.MethodPost, leases, lease, nil)
+		},
+		`^change the Lease (\S+) in (namespace \S+|every namespace): hold other runs up, or have access change under a live credential$`: func(t *testing.T, found []string) {
+			t.Helper()
+			leases, lock := w.in(w.place(found[2]), "leases"), named(found[1])
+			w.do(t, http.MethodPost, leases, lock)
+			w.may(t, http.MethodPatch, leases+"/"+found[1], map[string]any{"spec": map[string]any{"holderIdentity": "me"}}, nil)
+			w.do(t, http.MethodDelete, leases+"/"+found[1], nil) // there is one kube-system
+		},
+		`^read every Lease in (namespace \S+|every namespace): which jobs have a credential, and which controllers run$`: func(t *testing.T, found []string) {
+			t.Helper()
+			w.may(t, http.MethodGet, w.in(w.place(found[1]), "leases"), nil, nil)
 		},
 		`^hold the declared rules and roles itself, and give them and these rights to anyone, in (.*)$`: w.gives,
 		`^change the ServiceAccount, also the annotations by which clouds give identities to its pods$`: func(t *testing.T, _ []string) {

@@ -156,7 +156,7 @@ func TestNeighbour_Races(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	won := make(chan int, 1)
-	go func() { won <- race(ctx, t, tenant, namespace) }()
+	go func() { won <- outrun(ctx, t, tenant, namespace) }()
 	env := []string{"KUBEMINT_NAMESPACE=" + namespace}
 	lost, refused := 0, 0
 	var clients []*kubetest.Client
@@ -208,8 +208,8 @@ subjects: [{kind: User, name: "tenant-of-%[1]s"}]
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: tenant}
 `
 
-// race makes the Secret of every new lease, and says how often it was first.
-func race(ctx context.Context, t *testing.T, tenant []byte, namespace string) (won int) {
+// outrun makes the Secret of every new lease, and says how often it was first.
+func outrun(ctx context.Context, t *testing.T, tenant []byte, namespace string) (won int) {
 	t.Helper()
 	config, err := clientcmd.RESTConfigFromKubeConfig(tenant)
 	if err != nil {

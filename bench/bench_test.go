@@ -117,6 +117,11 @@ func (b *bench) run(env []string, name string, args ...string) usage {
 // mint is one run of kubemint, whose credential goes again outside of the measurement.
 func (b *bench) mint(kubeconfig string, namespaces ...string) usage {
 	b.Helper()
+	return b.mintRules(kubeconfig, rules, namespaces...)
+}
+
+func (b *bench) mintRules(kubeconfig, rules string, namespaces ...string) usage {
+	b.Helper()
 	env := []string{
 		"KUBEMINT_KUBECONFIG=" + kubeconfig, "KUBEMINT_NAMESPACE=" + strings.Join(namespaces, ","), "KUBEMINT_RULES=" + rules,
 		"KUBEMINT_OUTPUT=" + filepath.Join(b.dir, "out", "kubeconfig"), "KUBEMINT_SERVICE_ACCOUNT=deployer",
@@ -187,11 +192,14 @@ func (b *bench) oneNamespace() {
 func (b *bench) onAWire() {
 	b.Helper()
 	far := b.write("far.kubeconfig", strings.ReplaceAll(string(b.cluster.AdminKubeconfig()), b.cluster.URL, "https://"+relay(b.T, b.cluster.URL, roundTrip)))
-	var fresh, again, near, nearAgain []usage
+	var fresh, again, near, nearAgain, wider, nearWider, narrower, nearNarrower []usage
+	const more = rules + "\nlist services"
 	for range runs {
 		there, here := b.namespace(), b.namespace()
 		fresh, again = append(fresh, b.mint(far, there)), append(again, b.mint(far, there))
+		wider, narrower = append(wider, b.mintRules(far, more, there)), append(narrower, b.mint(far, there))
 		near, nearAgain = append(near, b.mint(b.admin, here)), append(nearAgain, b.mint(b.admin, here))
+		nearWider, nearNarrower = append(nearWider, b.mintRules(b.admin, more, here)), append(nearNarrower, b.mint(b.admin, here))
 	}
 	trips := func(what string, far, near usage) {
 		b.row(fmt.Sprintf("%s with a round trip of %s, in round trips", what, roundTrip), fmt.Sprintf("%.1f", float64(far.wall)/float64(roundTrip)),
@@ -199,6 +207,8 @@ func (b *bench) onAWire() {
 	}
 	trips("everything new", median(fresh), median(near))
 	trips("steady state", median(again), median(nearAgain))
+	trips("more is declared", median(wider), median(nearWider))
+	trips("less is declared", median(narrower), median(nearNarrower))
 }
 
 // manyNamespaces is a Role and a RoleBinding each, beside kubectl apply of the same.

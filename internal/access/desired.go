@@ -21,8 +21,6 @@ type Desired struct {
 	Objects []Object
 	// Named are the existing roles that the bindings refer to; they are read and never written.
 	Named []Ref
-
-	observed Observed // while it is compared: whose the ServiceAccount is
 }
 
 // Ephemeral says whether the objects are of this run alone.

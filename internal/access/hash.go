@@ -12,7 +12,7 @@ import (
 )
 
 // Undeclared stands in place of a hash for a run that declares neither role nor rules. It changes no
-// access and was promised none: its lease holds nothing back.
+// access and was promised none: it holds no other run back.
 const Undeclared = "undeclared"
 
 // hashLength is 64 bits in hexadecimal digits: enough that no two declarations of one account meet.
@@ -20,8 +20,8 @@ const hashLength = 16
 
 // Hash names the declared access: what the roles and bindings grant, to which ServiceAccount and where.
 // Two declarations that grant the same have the same hash, however they are written and whichever job
-// makes them. Later versions of kubemint must come to the same one, or they would take a live credential
-// for one of other access.
+// makes them. Later versions of kubemint must come to the same one, or their runs would wait for each
+// other.
 func (d Desired) Hash() string {
 	if !d.Access.Grants() {
 		return Undeclared

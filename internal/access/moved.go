@@ -54,33 +54,41 @@ func accountOf(o Object) (types.NamespacedName, bool) {
 }
 
 // Holding are those of an account's leases that are live and depend on other access than the declared one,
-// whose hash is given. One that does not say what it depends on, or until when it lives, is among them; one that declared
-// nothing is not. Without a hash all others are.
+// whose hash is given; without a hash, on any. A lease that declared nothing depends on none. One whose
+// declaration or expiry cannot be read is among them.
 func Holding(leases []Object, declared string, now time.Time) (holding []Object) {
 	for _, lease := range leases {
-		marks := lease.GetAnnotations()
-		end, expires := marks[AnnotationExpiresAt]
-		at, err := time.Parse(time.RFC3339, end)
-		over := err == nil && now.After(at)
-		var depends bool
-		switch marks[AnnotationAccess] {
-		case Undeclared:
-		case declared:
-			depends = declared == ""
-		default:
-			depends = true
+		end, expires := Expiry(lease)
+		if (!expires && !endsRandomly(lease.GetName())) || Over(lease, now) { // the account's lock, or a dead credential
+			continue
 		}
-		if !over && depends && (expires || namesCredential(lease.GetName())) {
+		hash := lease.GetAnnotations()[AnnotationAccess]
+		harmless := hash == Undeclared || (hash == declared && declared != "")
+		if end.IsZero() || !harmless {
 			holding = append(holding, lease)
 		}
 	}
 	return holding
 }
 
-// namesCredential says whether a Lease's name ends as those of credentials do, and that of an account's
-// lock does not: in a dash and ten characters of base 32.
-func namesCredential(name string) bool {
-	const random = 10
-	at := len(name) - random - 1
-	return at >= 0 && name[at] == '-' && strings.Trim(name[at+1:], "abcdefghijklmnopqrstuvwxyz234567") == ""
+// Expiry is when a lease's credential expires. It is zero where the annotation is no time; said is whether
+// there is one.
+func Expiry(lease Object) (at time.Time, said bool) {
+	end, said := lease.GetAnnotations()[AnnotationExpiresAt]
+	at, err := time.Parse(time.RFC3339, end)
+	if err != nil {
+		return time.Time{}, said
+	}
+	return at, said
+}
+
+// deadAfter is how long after a lease's expiry its token may still be accepted: the API server forgives a
+// minute (jwt.DefaultLeeway in Validate of pkg/serviceaccount/claims.go), and the token was requested a
+// moment after the lease was made.
+const deadAfter = 2 * time.Minute
+
+// Over says whether a lease's credential is dead by its expiry. One whose expiry cannot be read may live.
+func Over(lease Object, now time.Time) bool {
+	at, _ := Expiry(lease)
+	return !at.IsZero() && now.After(at.Add(deadAfter))
 }

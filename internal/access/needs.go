@@ -73,6 +73,7 @@ func Needs(desired Desired, asked config.Token, expect config.Expect, tokenSecre
 	}
 	home := in(account.Namespace)
 	home.own = append(home.own, credential(declared, asked, tokenSecret, steady)...)
+	home.own = append(home.own, lockRights(declared, asked, steady)...)
 
 	var needs []Need
 	var everywhere []rbacv1.PolicyRule                          // "" comes first
@@ -116,6 +117,27 @@ func credential(declared config.Access, asked config.Token, tokenSecret string, 
 		return []rbacv1.PolicyRule{mint, create, allow(coordinationv1.GroupName, "leases", "", "create", "delete")}
 	}
 	return []rbacv1.PolicyRule{mint}
+}
+
+// lockRights are the rights on the lock of the ServiceAccount's access, and on what shows whose credentials depend on that.
+func lockRights(declared config.Access, asked config.Token, steady bool) []rbacv1.PolicyRule {
+	name := LockName(declared.ServiceAccount.Name)
+	onLock := func(verbs ...string) rbacv1.PolicyRule {
+		return allow(coordinationv1.GroupName, "leases", name, verbs...)
+	}
+	verbs := []string{"get", "create", "patch"}
+	if asked.Revoke && asked.Duration != config.Permanent {
+		verbs = []string{"get", "patch"} // it may create any lease
+	}
+	switch {
+	case declared.Ephemeral: // nobody shares it
+		return nil
+	case steady, !declared.Grants() && !declared.CreateServiceAccount: // it changes nothing
+		return []rbacv1.PolicyRule{onLock("get")}
+	case !declared.Grants(): // it makes the account, which no credential depends on
+		return []rbacv1.PolicyRule{onLock(verbs...)}
+	}
+	return []rbacv1.PolicyRule{onLock(verbs...), allow(coordinationv1.GroupName, "leases", "", "list")}
 }
 
 // allow is a rule for the object of that name; "" is every object.

@@ -30,7 +30,7 @@ const (
 	AnnotationRun       = "kubemint/run"
 	AnnotationCommit    = "kubemint/commit"
 	AnnotationExpiresAt = "kubemint/expires-at" // RFC 3339
-	AnnotationAccess    = "kubemint/access"     // of a lease: see [Desired.Hash]
+	AnnotationAccess    = "kubemint/access"     // of a lease and of the lock: see [Desired.Hash]
 	ManagedBy           = "kubemint"
 )
 
@@ -90,7 +90,7 @@ type Marks struct {
 	Labels    map[string]string // what the user wants on everything made, beside our own
 	// ExpiresAt is set for what is of this run alone: a lease, an ephemeral identity.
 	ExpiresAt time.Time
-	// Access is set for a lease: the hash of the access that its run declared.
+	// Access is set for a lease: the hash of the access that its credential was promised.
 	Access string
 }
 

@@ -256,7 +256,7 @@ func TestMoved(t *testing.T) {
 func TestHolding(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
-	const later, earlier = "2026-01-01T12:00:01Z", "2026-01-01T11:59:59Z"
+	const later, earlier = "2026-01-01T11:58:01Z", "2026-01-01T11:57:59Z" // the token outlives its expiry
 	lease := func(name string, pairs ...string) access.Object {
 		o := owned(pairs...)
 		o.SetName(name)

@@ -3,7 +3,6 @@ package access
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -17,49 +16,23 @@ import (
 // ours finds the fields that we declare in the JSON of managedFields (FieldsV1: "f:" and the field's name).
 var ours = regexp.MustCompile(`"f:(rules|subjects|roleRef|aggregationRule|automountServiceAccountToken)"`)
 
-// NotOurs is why an object is not this owner's to change, as the cause of an error.
-type NotOurs string
-
-func (n NotOurs) Error() string { return string(n) }
-
-// refuse returns an error where the object is not this owner's to change. removes says whether the change would take
-// rights away, which another job of the same owner may have declared.
-func (d Desired) refuse(have Object, verb string, removes bool) error {
+// refuse returns an error where the object is not this owner's to change.
+func (d Desired) refuse(have Object, verb string) error {
 	if d.Access.TakeOwnership {
 		return nil
 	}
-	op := verb + " " + RefOf(have).String()
-	job := have.GetAnnotations()[AnnotationJob]
 	var cause string
 	switch {
 	case !Managed(have, d.Access.ServiceAccount):
 		cause = "it exists and was not made by kubemint"
-	case verb == "apply" && d.abandoned(have):
-		return nil
 	case !SameOwner(d.Marks, have):
 		cause = d.Marks.foreign(have)
-	case removes && job != d.Marks.Job:
-		cause = fmt.Sprintf("it holds rules that job %s declared and job %s does not", nameless(job), nameless(d.Marks.Job))
 	default:
 		return nil
 	}
-	return problem.New(problem.Rights, op, NotOurs(cause)).
+	return problem.Newf(problem.Rights, verb+" "+RefOf(have).String(), "%s", cause).
 		Hint("name another `service_account` for this pipeline: usually the better way out").
 		Hint("or set `take_ownership: true` to take the object over")
-}
-
-// abandoned says whether a role is left of another owner's run that was refused the ServiceAccount, for which it had made the
-// role already: the account is this owner's, and nothing that was seen binds the role. What may not be listed is not seen, so
-// that such a role may be taken over, where its binding was read by name, and is never deleted.
-func (d Desired) abandoned(have Object) bool {
-	role, account := RefOf(have), d.Access.ServiceAccount
-	held := d.observed.Objects[Ref{Kind: "ServiceAccount", Namespace: account.Namespace, Name: account.Name}]
-	if held == nil || !Managed(held, account) || !SameOwner(d.Marks, held) || !strings.HasSuffix(role.Kind, "Role") ||
-		!Managed(have, account) || SameOwner(d.Marks, have) {
-		return false
-	}
-	binds := func(o Object) bool { return RoleOf(o) == role }
-	return !slices.ContainsFunc(slices.Collect(maps.Values(d.observed.Objects)), binds) && !slices.ContainsFunc(d.observed.Leftovers, binds)
 }
 
 func nameless(name string) string { return cmp.Or(name, "nobody in particular") }

@@ -65,12 +65,10 @@ type Plan struct {
 // Diff compares what is wanted with what was observed. Everything that must not be touched is reported together, joined,
 // with code [problem.Rights].
 func Diff(desired Desired, observed Observed) (Plan, error) {
-	looking := desired
-	looking.observed = observed
 	var plan Plan
 	var refusals []error
 	for _, object := range desired.Objects {
-		change, warning, err := diff(looking, object, observed.Objects[RefOf(object)])
+		change, warning, err := diff(desired, object, observed.Objects[RefOf(object)])
 		if err != nil {
 			refusals = append(refusals, err)
 			continue
@@ -80,15 +78,14 @@ func Diff(desired Desired, observed Observed) (Plan, error) {
 			plan.Warnings = append(plan.Warnings, warning)
 		}
 	}
-	pruned, err := prune(looking, observed.Leftovers, true)
+	pruned, err := Prune(desired, observed.Leftovers)
 	plan.Changes = append(plan.Changes, pruned.Changes...)
 	plan.Warnings = slices.Concat(plan.Warnings, pruned.Warnings, elsewhere(desired, observed.Elsewhere), desired.warnings(observed))
 	return plan, errors.Join(append(refusals, err, desired.refuseDefault(), desired.contradiction(observed))...)
 }
 
-// DiffOne decides on one wanted object anew. have is what it is by now, nil where there is none.
-func DiffOne(desired Desired, observed Observed, want, have Object) (Change, error) {
-	desired.observed = observed
+// DiffOne decides on one wanted object once more. have is what it is by now, nil where there is none.
+func DiffOne(desired Desired, want, have Object) (Change, error) {
 	change, _, err := diff(desired, want, have)
 	return change, err
 }
@@ -109,7 +106,7 @@ func diff(desired Desired, want, have Object) (change Change, warning string, er
 		return Change{Verb: Unchanged, Ref: ref}, "", nil
 	}
 	added, removed := rules.Diff(Rules(have), Rules(want))
-	if err := desired.refuse(have, "apply", len(removed) > 0); err != nil {
+	if err := desired.refuse(have, "apply"); err != nil {
 		return Change{}, "", err
 	}
 	same, recreate := equal(want, have)

@@ -11,10 +11,7 @@ import (
 // Prune plans the deletion of those of the listed Roles and bindings, all with our marks for this
 // ServiceAccount, that are declared no longer, whichever of the owner's jobs made them. What is not this
 // owner's to delete is left out and reported, joined, as by [Diff].
-func Prune(desired Desired, listed []Object) (Plan, error) { return prune(desired, listed, false) }
-
-// prune is [Prune], and with byJob leaves the rules that another job of the same owner declared.
-func prune(desired Desired, listed []Object, byJob bool) (Plan, error) {
+func Prune(desired Desired, listed []Object) (Plan, error) {
 	wanted := map[Ref]bool{}
 	for _, object := range desired.Objects {
 		wanted[RefOf(object)] = true
@@ -23,15 +20,11 @@ func prune(desired Desired, listed []Object, byJob bool) (Plan, error) {
 	var refusals []error
 	for _, object := range listed {
 		ref := RefOf(object)
-		switch err := desired.refuse(object, "delete", byJob); {
+		switch err := desired.refuse(object, "delete"); {
 		case wanted[ref], object.GetAnnotations()[AnnotationExpiresAt] != "": // what expires is for sweep
 		case untouchable(object):
 			plan.Warnings = append(plan.Warnings,
-				ref.String()+" is declared no longer and is left: its annotation "+
-					rbacv1.AutoUpdateAnnotationKey+" is false")
-		case err != nil && desired.abandoned(object):
-			plan.Warnings = append(plan.Warnings, ref.String()+
-				" is left of another owner's run: nothing that was seen binds it, and an administrator may delete it")
+				ref.String()+" is declared no longer and is left: its annotation "+rbacv1.AutoUpdateAnnotationKey+" is false")
 		case err != nil:
 			refusals = append(refusals, err)
 		default:
@@ -47,7 +40,7 @@ func prune(desired Desired, listed []Object, byJob bool) (Plan, error) {
 func Removable(desired Desired, listed []Object) (own []Object, warnings []string, left error) {
 	var refusals []error
 	for _, object := range listed {
-		switch err := desired.refuse(object, "delete", false); {
+		switch err := desired.refuse(object, "delete"); {
 		case err != nil:
 			refusals = append(refusals, err)
 		case untouchable(object):
@@ -63,11 +56,10 @@ func Removable(desired Desired, listed []Object) (own []Object, warnings []strin
 // namedElsewhere is how many objects the warning names.
 const namedElsewhere = 3
 
-// elsewhere warns of what [Prune] would delete in namespaces that are not declared. Other owners' and jobs'
-// objects there are not this run's concern. The command that the warning names deletes nothing that a live
-// credential depends on.
+// elsewhere warns of what [Prune] would delete in namespaces that are not declared. Other owners' objects there
+// are theirs.
 func elsewhere(desired Desired, listed []Object) []string {
-	plan, _ := prune(desired, listed, true)
+	plan, _ := Prune(desired, listed)
 	if len(plan.Changes) == 0 {
 		return nil
 	}

@@ -7,26 +7,15 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/lock"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/token"
 )
 
-// ensure carries the plan out and mints. What depends on nothing goes out together: namespaces; then ServiceAccount,
-// roles and the lease's Secret; then bindings, which need their roles, and the token, which needs account and Secret.
+// ensure carries the plan out and mints, once the run may: see enter.
 func (m *minting) ensure(ctx context.Context) error {
-	var namespaces, first, bindings []access.Change
-	for _, change := range m.plan.Changes {
-		switch {
-		case change.Verb == access.Unchanged:
-		case change.Ref.Kind == "Namespace":
-			namespaces = append(namespaces, change)
-		case change.Apply != nil && access.IsBinding(change.Apply):
-			bindings = append(bindings, change)
-		default:
-			first = append(first, change)
-		}
-	}
-	if err := m.apply(ctx, namespaces); err != nil {
+	isNamespace := func(c access.Change) bool { return c.Verb != access.Unchanged && c.Ref.Kind == "Namespace" }
+	if err := m.apply(ctx, selectChanges(m.plan, isNamespace)); err != nil {
 		return err
 	}
 	if err := m.createLease(ctx, false); err != nil {
@@ -38,23 +27,63 @@ func (m *minting) ensure(ctx context.Context) error {
 		}
 		m.desired.Own(token.OwnedBy(m.lease), m.lease)
 	}
-	err := m.apply(ctx, first, m.bond)
-	if _, foreign := errors.AsType[access.NotOurs](err); foreign {
-		// Of two owners' first runs at once one has made the ServiceAccount and has the name; a role may be the other's, and is
-		// in its way no longer, now that it can be seen whose the account is.
-		first = slices.DeleteFunc(first, func(c access.Change) bool { return c.Apply != nil && c.Apply.GetUID() != "" })
-		if err = m.read(ctx); err == nil {
-			err = m.apply(ctx, first, m.bond)
-		}
-	}
+	under, err := m.enter(ctx)
 	if err != nil {
 		return err
 	}
-	if err := m.apply(ctx, bindings, m.credential); err != nil {
+	m.prover.widen(ctx, m.fresh())
+	if err := m.changeAccess(under); err != nil {
+		if m.gate != nil && errors.Is(context.Cause(under), lock.ErrLost) {
+			return m.gate.Lost(lock.ErrLost)
+		}
 		return err
 	}
 	m.written.Token = m.minted.Token
 	return m.recordObjects()
+}
+
+func selectChanges(plan access.Plan, wanted func(access.Change) bool) []access.Change {
+	return slices.DeleteFunc(slices.Clone(plan.Changes), func(c access.Change) bool { return !wanted(c) })
+}
+
+// changeAccess makes the changes and mints. What depends on nothing goes out together; then the bindings
+// of roles that had to be made or changed before, and the token of a new ServiceAccount.
+func (m *minting) changeAccess(ctx context.Context) error {
+	changes := selectChanges(m.plan, func(c access.Change) bool {
+		return c.Verb != access.Unchanged && c.Ref.Kind != "Namespace" && !m.early[c.Ref]
+	})
+	m.dirty = m.dirty || len(changes) > 0
+	ahead := map[access.Ref]bool{}
+	for _, c := range changes {
+		ahead[c.Ref] = c.Apply != nil
+	}
+	var first, after []access.Change
+	for _, c := range changes {
+		if c.Apply != nil && access.IsBinding(c.Apply) && ahead[access.RoleOf(c.Apply)] {
+			after = append(after, c)
+		} else {
+			first = append(first, c)
+		}
+	}
+	account := m.desired.Access.ServiceAccount
+	isNew := ahead[access.Ref{Kind: "ServiceAccount", Namespace: account.Namespace, Name: account.Name}]
+	if m.bound != "" || m.lease == nil {
+		if !isNew {
+			return m.inTwo(ctx, first, after, m.credential, nil)
+		}
+	}
+	return m.inTwo(ctx, first, after, m.bond, m.credential)
+}
+
+// inTwo makes the first changes, and then the others, each with what may be done at the same time.
+func (m *minting) inTwo(ctx context.Context, first, after []access.Change, beside, besideAfter func(context.Context) error) error {
+	if err := m.apply(ctx, first, beside); err != nil {
+		return err
+	}
+	if besideAfter == nil {
+		return m.apply(ctx, after)
+	}
+	return m.apply(ctx, after, besideAfter)
 }
 
 // apply makes changes, and does what may be done beside them, all at once.
@@ -67,11 +96,13 @@ func (m *minting) apply(ctx context.Context, changes []access.Change, beside ...
 	})
 }
 
-// changeTries bounds how often an object is planned anew: once for another run beside this one, once to be sure.
+// changeTries bounds how often an object is planned anew: once for another run beside this one, once to be
+// sure.
 const changeTries = 3
 
-// change makes one change. Where somebody else has made or changed the object since it was read, it is read and planned
-// anew: mostly another job of the same pipeline has done the same, and if not, it has to be asked whose object it is.
+// change makes one change. Where somebody else has made or changed the object since it was read, it is
+// read and planned anew: mostly another job of the same pipeline has done the same, and if not, it has to
+// be asked whose object it is.
 func (m *minting) change(ctx context.Context, change access.Change) error {
 	for try := 1; ; try++ {
 		op, err := m.carryOut(ctx, change)
@@ -116,12 +147,16 @@ func (m *minting) carryOut(ctx context.Context, change access.Change) (op string
 	return "apply", err
 }
 
-// unknown says whether a dry run was refused a binding for the sake of its role, which the run makes or narrows before.
+// unknown says whether a dry run was refused a binding for the sake of its role, which the run makes or
+// narrows before.
 func (m *minting) unknown(change access.Change, err error) bool {
 	return m.client.IsDry() && (cluster.Missing(err) || cluster.Escalation(err)) && m.planned[access.RoleOf(change.Apply)]
 }
 
 func (m *minting) planAnew(ctx context.Context, change access.Change) (access.Change, error) {
+	if m.gate != nil && !m.gate.Held() && change.Ref.Kind != "Namespace" {
+		return change, m.gate.Lost(lock.ErrLost)
+	}
 	have := cluster.Empty(change.Ref)
 	err := m.client.Get(ctx, have)
 	if cluster.Missing(err) {
@@ -130,7 +165,7 @@ func (m *minting) planAnew(ctx context.Context, change access.Change) (access.Ch
 	if err != nil {
 		return change, m.client.Explain(problem.Mint, "read "+change.Ref.String(), err)
 	}
-	anew, err := access.DiffOne(m.desired, m.observed, change.Apply, have)
+	anew, err := access.DiffOne(m.desired, change.Apply, have)
 	if err != nil {
 		return change, err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kubeconfig"
+	"github.com/kubemint/kubemint/internal/lock"
 	"github.com/kubemint/kubemint/internal/private"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/source"
@@ -46,7 +47,11 @@ type minting struct {
 	made      bool                  // this run made the token Secret
 	minted    token.Minted
 	written   kubeconfig.Config
-	extending sync.Once // that the lease may not be extended is said once
+	extending sync.Once           // that the lease may not be extended is said once
+	gate      *lock.Gate          // nil for an ephemeral identity
+	noted     bool                // what could not be observed was said
+	dirty     bool                // changes to the access have begun
+	early     map[access.Ref]bool // changes that were made before it was known who depends on the access
 }
 
 // mint is the main job; docs/architecture.md has its picture. With planOnly it ends before anything is written.
@@ -113,6 +118,7 @@ func (m *minting) steps(ctx context.Context) (err error) {
 	if m.cfg.Token.Revoke && m.cfg.Token.Duration != config.Permanent {
 		m.lease = m.newLease()
 	}
+	m.openGate()
 	if err := m.openReceipt(); err != nil {
 		return err
 	}
@@ -141,7 +147,7 @@ func (m *minting) steps(ctx context.Context) (err error) {
 	if err := m.platform.Mask(encoded); err != nil {
 		return err
 	}
-	if err := m.prover.prove(ctx, m); err != nil {
+	if err := m.prove(ctx); err != nil {
 		return err
 	}
 	if err := context.Cause(ctx); err != nil { // from here on nothing asks the API server, and so nothing else would notice
@@ -165,7 +171,8 @@ func (m *minting) steps(ctx context.Context) (err error) {
 
 // observe reads the cluster, makes the lease at the same time, and plans.
 func (m *minting) observe(ctx context.Context) error {
-	err := m.apply(ctx, nil, m.checkServed, m.read, m.client.Recognise, m.createLeaseEarly, m.findPermanent) // a faulty input comes first
+	err := m.apply(ctx, nil, m.checkServed, // a faulty input comes first
+		m.read, m.client.Recognise, m.createLeaseEarly, m.findPermanent, m.lookAtLock)
 	if err != nil {
 		return err
 	}
@@ -173,12 +180,27 @@ func (m *minting) observe(ctx context.Context) error {
 	return err
 }
 
-func (m *minting) read(ctx context.Context) error {
-	observed, notes, err := m.client.Observe(ctx, m.desired, func(n int, f func(int) error) error {
+func (m *minting) read(ctx context.Context) error { return m.readBy(ctx, m.client.Observe) }
+
+// readNow is read by consistent lists.
+func (m *minting) readNow(ctx context.Context) error { return m.readBy(ctx, m.client.ObserveNow) }
+
+// observer is one of the client's ways to observe.
+type observer func(
+	ctx context.Context, desired access.Desired, each func(int, func(int) error) error,
+) (access.Observed, []string, error)
+
+func (m *minting) readBy(ctx context.Context, observe observer) error {
+	observed, notes, err := observe(ctx, m.desired, func(n int, f func(int) error) error {
 		return m.log.Each("objects read", n, f)
 	})
-	m.observed = observed
-	m.log.List("note: ", notes)
+	if err == nil {
+		m.observed = observed
+	}
+	if !m.noted {
+		m.log.List("note: ", notes)
+	}
+	m.noted = true
 	return err
 }
 

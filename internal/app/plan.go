@@ -18,7 +18,16 @@ func (m *minting) dryRun(ctx context.Context) error {
 	if err := m.platform.Ready(); err != nil {
 		return err
 	}
-	err := m.apply(ctx, nil, m.checkServed, m.read, m.client.Recognise)
+	m.openGate()
+	look := func(ctx context.Context) error {
+		err := m.lookAtLock(ctx)
+		if _, denied := errors.AsType[*cluster.Denial](err); denied {
+			m.gate = nil // mayMint says so, with all else that is lacking
+			return nil
+		}
+		return err
+	}
+	err := m.apply(ctx, nil, m.checkServed, m.read, m.client.Recognise, look)
 	if err != nil {
 		return err
 	}
@@ -30,7 +39,7 @@ func (m *minting) dryRun(ctx context.Context) error {
 		m.planned[change.Ref] = change.Verb == access.Created || len(change.Removed) > 0
 	}
 	m.client = m.client.Dry()
-	err = m.apply(ctx, m.askable(), m.mayMint)
+	err = m.apply(ctx, m.askable(), m.mayMint, m.foresee)
 	m.warn()
 	m.log.ShowPlanned(m.plan)
 	if err != nil {
@@ -50,6 +59,44 @@ func (m *minting) askable() []access.Change {
 	return slices.DeleteFunc(slices.Clone(m.plan.Changes), func(change access.Change) bool {
 		return change.Verb == access.Unchanged || m.planned[access.Ref{Kind: "Namespace", Name: change.Ref.Namespace}]
 	})
+}
+
+// foresee says who would hold the run back now.
+func (m *minting) foresee(ctx context.Context) error {
+	if m.gate == nil {
+		return nil
+	}
+	if m.gate.Busy() {
+		m.log.Printf("note: a run would have to wait now: %s", m.gate.Describe())
+	}
+	if !m.changesAccess() && m.asDeclared() {
+		return nil
+	}
+	inTheWay, _, err := m.gate.OfOtherAccess(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range inTheWay {
+		how := "a run would have to wait for it now"
+		if m.desired.Access.TakeOwnership {
+			how = "a run would change the access under it now"
+		}
+		m.log.Printf("note: %s: %s", how, c)
+	}
+	return nil
+}
+
+// tryLock asks whether the runner may take the lock, where the run would. What the API server says of a lock
+// that another run holds is of no use a moment later.
+func (m *minting) tryLock(ctx context.Context) error {
+	if m.gate == nil || m.gate.Busy() || (!m.changesAccess() && m.asDeclared()) {
+		return nil
+	}
+	err := m.gate.Try(ctx, m.client)
+	if m.mayChangeUnlocked(err) {
+		return nil
+	}
+	return m.client.Explain(problem.Mint, "take the lock, "+m.gate.Ref().String(), err)
 }
 
 // mayMint asks what a plan cannot try: whether the runner's identity may make lease, Secret and token.
@@ -79,22 +126,23 @@ func (m *minting) admitted(ctx context.Context) error {
 	account := m.desired.Access.ServiceAccount
 	switch asked := m.cfg.Token; {
 	case m.planned[access.Ref{Kind: "Namespace", Name: account.Namespace}]:
+		return nil
 	case asked.Duration == config.Permanent:
 		secret := token.NewPermanent(account, m.desired.Marks)
 		op := "create Secret " + secret.Namespace + "/" + secret.Name
 		err := m.client.Explain(problem.Mint, op, m.client.Apply(ctx, secret, false))
-		if _, denied := errors.AsType[*cluster.Denial](err); denied || cluster.Conflict(err) {
-			return nil // it is there, or an identity for steady runs need not make it
+		if _, denied := errors.AsType[*cluster.Denial](err); err != nil && !denied && !cluster.Conflict(err) {
+			return err // else it is there, or an identity for steady runs need not make it
 		}
-		return err
 	case asked.Revoke:
 		lease := m.newLease()
 		name := lease.Namespace + "/" + lease.Name
 		if err := token.CreateLease(ctx, m.client, lease); err != nil {
 			return m.withoutLease(m.client.Explain(problem.Mint, "create Lease "+name, err))
 		}
-		_, err := token.Bond(ctx, m.client, lease)
-		return m.withoutLease(m.client.Explain(problem.Mint, "create Secret "+name, err))
+		if _, err := token.Bond(ctx, m.client, lease); err != nil {
+			return m.withoutLease(m.client.Explain(problem.Mint, "create Secret "+name, err))
+		}
 	}
-	return nil
+	return m.tryLock(ctx)
 }

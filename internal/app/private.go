@@ -120,7 +120,7 @@ func (m *minting) extendLease(ctx context.Context) error {
 	if cluster.Forbidden(err) {
 		m.extending.Do(func() {
 			m.log.Warnf("the runner's identity may not patch Lease %s/%s: once its first expiry has passed, "+
-				"`kubemint sweep` would end this credential", lease.Namespace, lease.Name)
+				"`kubemint sweep` would end this credential, and other runs may change its access", lease.Namespace, lease.Name)
 		})
 		return nil
 	}

@@ -100,6 +100,8 @@ const provers = 3
 type prover struct {
 	clients []*cluster.Client
 	token   atomic.Pointer[token.Token]
+	narrow  bool // the first connection is enough
+	warmed  bool // the others are being opened
 }
 
 func (r *run) newProver(written kubeconfig.Config) (p *prover, err error) {
@@ -141,12 +143,22 @@ func (b bearer) RoundTrip(request *http.Request) (*http.Response, error) {
 
 // widen opens the further connections beside what the run goes on with. Where the access is not fresh it needs none.
 func (p *prover) widen(ctx context.Context, fresh bool) {
-	if !fresh {
-		p.clients = p.clients[:1]
+	p.narrow = !fresh
+	if p.narrow || p.warmed {
+		return
 	}
+	p.warmed = true
 	for _, client := range p.clients[1:] {
 		go client.Warm(ctx)
 	}
+}
+
+// asked are the connections over which access is proved.
+func (p *prover) asked() []*cluster.Client {
+	if p.narrow {
+		return p.clients[:1]
+	}
+	return p.clients
 }
 
 // freshFor is how long ago access was written that every API server surely knows by now: mostly it takes milliseconds.
@@ -161,7 +173,7 @@ func (m *minting) fresh() bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(m.plan.Changes, changes)
+	return slices.ContainsFunc(m.plan.Changes, changes) || (m.gate != nil && m.gate.WrittenWithin(freshFor))
 }
 
 func (p *prover) close() {
@@ -172,11 +184,12 @@ func (p *prover) close() {
 
 // everywhere asks over each connection at the same time, and returns one error of those that came.
 func (p *prover) everywhere(ask func(*cluster.Client) error) (err error) {
-	errs := make(chan error, len(p.clients))
-	for _, client := range p.clients {
+	clients := p.asked()
+	errs := make(chan error, len(clients))
+	for _, client := range clients {
 		go func() { errs <- ask(client) }()
 	}
-	for range p.clients {
+	for range clients {
 		err = cmp.Or(err, <-errs)
 	}
 	return err
@@ -197,7 +210,7 @@ func (p *prover) prove(ctx context.Context, m *minting) error {
 			return said
 		}
 		claim := m.claim(places[i-1])
-		if len(claim.Rules)+len(claim.MustNot)+len(claim.Unread) == 0 {
+		if len(claim.Rules)+len(claim.MustNot)+len(claim.Unread)+len(claim.Gone) == 0 && !claim.Fresh {
 			return nil
 		}
 		err := p.everywhere(func(c *cluster.Client) error { return token.Prove(ctx, c, claim) })
@@ -226,6 +239,7 @@ func (m *minting) unbind(ctx context.Context, namespace string, err error) error
 func (m *minting) claim(namespace string) token.Claim {
 	claim := token.Claim{Namespace: namespace}
 	m.granted(&claim)
+	m.takenAway(&claim)
 	if namespace == "" {
 		claim.Namespace = token.EveryNamespace
 		claim.MustNot = m.desired.Access.AllMustNot()
@@ -234,6 +248,21 @@ func (m *minting) claim(namespace string) token.Claim {
 	claim.Rules = rules.InNamespace(claim.Rules)
 	claim.MustNot = rules.InNamespace(m.desired.Access.MustNot)
 	return claim
+}
+
+// takenAway adds what this run has taken away, and the credential must have no longer when it is handed out. Of a role that was
+// bound and is not declared nothing says what it grants: then time has to tell.
+func (m *minting) takenAway(claim *token.Claim) {
+	still := slices.Concat(claim.Rules, m.desired.Access.Cluster.Rules)
+	for _, change := range m.plan.Changes {
+		if change.Ref.Namespace != claim.Namespace {
+			continue
+		}
+		claim.Gone = append(claim.Gone, rules.Covers(still, change.Removed)...)
+		if change.Delete != nil && access.IsBinding(change.Delete) {
+			claim.Fresh = claim.Fresh || access.RoleOf(change.Delete).Name != access.Name(m.desired.Access.ServiceAccount)
+		}
+	}
 }
 
 // granted adds what the declared access grants in that place: the declared rules, and those of the bound roles that could be read. What

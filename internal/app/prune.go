@@ -29,6 +29,9 @@ func (r *run) prune(ctx context.Context, given options) error {
 	p := &prune.Pruning{
 		Client: as.client, Desired: access.Desire(as.declared, r.marks()),
 		Log: r.log, Now: r.now, DryRun: given.dryRun || r.cfg.Result.DryRun,
+		Gate: func(of access.Desired, declared string) prune.Gate {
+			return r.newGate(as.client, of, declared, "run it again when that run has ended")
+		},
 	}
 	if given.all {
 		return p.All(ctx)

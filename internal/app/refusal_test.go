@@ -136,9 +136,12 @@ func TestRefusedAddsWhatWouldBeRefusedNext(t *testing.T) {
 	text, _ := reported(err)
 	const name = `"resourceNames":["kubemint:shop:ci"]}` + "\n"
 	const role = `    - {"verbs":["get","create","patch"],"apiGroups":["rbac.authorization.k8s.io"],"resources":["`
+	const lease = `"apiGroups":["coordination.k8s.io"],"resources":["leases"]`
+	const lock = `    - {"verbs":["list"],` + lease + "}\n" +
+		`    - {"verbs":["get","create","patch"],` + lease + `,"resourceNames":["kubemint-ci"]}` + "\n"
 	want := `error: read Role shop/x: user "jane" may not get roles.rbac.authorization.k8s.io in namespace shop` + "\n" +
 		"    and the same in 1 more namespace: web\nhint: or see whether namespace shop exists\n" + byAdmin + allOfIt +
-		"\n  in namespace shop:\n" + role + `rolebindings","roles"],` + name +
+		"\n  in namespace shop:\n" + lock + role + `rolebindings","roles"],` + name +
 		"  in namespace web:\n" + role + `roles"],` + name
 	if diff := cmp.Diff(want, text); diff != "" {
 		t.Error(diff)
@@ -181,7 +184,7 @@ func TestRefusedLeavesOtherErrorsAlone(t *testing.T) {
 // Where the refusal is all that is missing, nothing more is listed.
 func TestRefusedDoesNotRepeatTheRefusal(t *testing.T) {
 	t.Parallel()
-	all, butRoles := parse(t, "* *.*"), parse(t, "* *\nget,create,patch rolebindings\nget roles")
+	all, butRoles := parse(t, "* *.*"), parse(t, "* *\n* leases\nget,create,patch rolebindings\nget roles")
 	for name, shop := range map[string][]rbacv1.PolicyRule{"granted meanwhile": all, "one of two": butRoles} {
 		m, _ := lacking(t, map[string][]rbacv1.PolicyRule{"shop": shop, "web": all}, http.StatusCreated)
 		text, _ := reported(m.refused(t.Context(), refusal("shop", "patch", "roles")))

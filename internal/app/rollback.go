@@ -44,6 +44,7 @@ func (m *minting) rollBack(ctx context.Context) error {
 	if o == nil || o.receiptPath == "" { // nothing was recorded, and so nothing made
 		return nil
 	}
+	defer m.abandonLock(ctx) // last: a lock that is not given back is free after a minute, and a credential lives longer
 	var errs []error
 	alive := false
 	for _, lease := range m.mayLive() {

@@ -31,6 +31,7 @@ func (h holder) worst() []string {
 			": end other jobs' credentials, and the leadership of controllers")
 	}
 	if !h.steady {
+		can = append(can, h.locks()...)
 		can = append(can, h.objects()...)
 	}
 	return can
@@ -88,6 +89,19 @@ func (h holder) secrets() []string {
 	if h.everywhere() || h.Access.ServiceAccount.Namespace == metav1.NamespaceSystem {
 		can = append(can, "make bootstrap tokens in kube-system: "+
 			"where the API server takes them, a credential with which nodes join")
+	}
+	return can
+}
+
+// locks are what a first run may do with the lock of the account's access, and with what shows whose credentials are live.
+func (h holder) locks() []string {
+	if h.Access.Ephemeral || (!h.Access.Grants() && !h.Access.CreateServiceAccount) {
+		return nil
+	}
+	can := []string{"change the Lease " + access.LockName(h.Access.ServiceAccount.Name) + " in " + h.home() +
+		": hold other runs up, or have access change under a live credential"}
+	if h.Access.Grants() {
+		can = append(can, "read every Lease in "+h.home()+": which jobs have a credential, and which controllers run")
 	}
 	return can
 }

@@ -145,25 +145,30 @@ const noVersion = "1"
 // o's resourceVersion, where set, is compared. The rest of the answer is not read into o, which may share its rules with
 // other objects that are applied at the same time.
 func (c *Client) Apply(ctx context.Context, o access.Object, force bool) error {
-	ref := access.RefOf(o)
 	if !force {
 		defer o.SetResourceVersion(o.GetResourceVersion())
 		o.SetResourceVersion(noVersion)
 	}
+	applied := Empty(access.RefOf(o))
+	err := c.applyInto(ctx, o, force, applied)
+	if !c.IsDry() {
+		o.SetUID(applied.GetUID())
+	}
+	return err
+}
+
+// applyInto sends o as it is by server-side apply, and reads the answer into applied.
+func (c *Client) applyInto(ctx context.Context, o access.Object, force bool, applied access.Object) error {
+	ref := access.RefOf(o)
 	body, err := json.Marshal(o)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", ref, err)
 	}
 	options := &metav1.PatchOptions{FieldManager: access.FieldManager, Force: &force, DryRun: c.dryRun}
-	applied := Empty(ref)
-	err = c.tries(ctx, sendToTheEnd, applied, func() *rest.Request {
+	return c.tries(ctx, sendToTheEnd, applied, func() *rest.Request {
 		return c.at(ref, http.MethodPatch).Name(ref.Name).VersionedParams(options, c.params).
 			SetHeader("Content-Type", string(types.ApplyYAMLPatchType)).Body(body)
 	})
-	if !c.IsDry() {
-		o.SetUID(applied.GetUID())
-	}
-	return err
 }
 
 // Delete deletes the object that o names, if it still has o's UID (where o has one). What depends on the object goes with

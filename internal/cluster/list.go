@@ -35,14 +35,21 @@ func (c *Client) TokenSecrets(ctx context.Context, namespace string) ([]corev1.S
 	return secrets.Items, err
 }
 
-// list reads objects that know their kind: the API server leaves it out of the items of a list.
+// list reads objects that bear the labels: as of now and page by page, or from the API server's memory, which has no pages.
 func (c *Client) list(
 	ctx context.Context, kind, namespace string, labels map[string]string, cached bool,
-) (all []access.Object, err error) {
+) ([]access.Object, error) {
 	options := metav1.ListOptions{LabelSelector: k8slabels.Set(labels).String(), Limit: page}
 	if cached {
-		options.ResourceVersion, options.Limit = "0", 0 // the API server's memory has no pages
+		options.ResourceVersion, options.Limit = "0", 0
 	}
+	return c.listAll(ctx, kind, namespace, options)
+}
+
+// listAll reads objects that know their kind: the API server leaves it out of the items of a list.
+func (c *Client) listAll(
+	ctx context.Context, kind, namespace string, options metav1.ListOptions,
+) (all []access.Object, err error) {
 	for {
 		read := kinds[kind].list.DeepCopyObject().(list) //nolint:errcheck,forcetypeassert // a copy has the same type
 		if err := c.List(ctx, kind, namespace, options, read); err != nil {

@@ -24,9 +24,23 @@ const manyNamespaces = 16
 func (c *Client) Observe(
 	ctx context.Context, desired access.Desired, each func(n int, f func(i int) error) error,
 ) (observed access.Observed, notes []string, err error) {
+	return c.observe(ctx, desired, each, true)
+}
+
+// ObserveNow is Observe with lists as of now. The API server's memory, from which the others come, can lack for a moment what
+// another run made before it gave the lock back.
+func (c *Client) ObserveNow(
+	ctx context.Context, desired access.Desired, each func(n int, f func(i int) error) error,
+) (observed access.Observed, notes []string, err error) {
+	return c.observe(ctx, desired, each, false)
+}
+
+func (c *Client) observe(
+	ctx context.Context, desired access.Desired, each func(n int, f func(i int) error) error, cached bool,
+) (observed access.Observed, notes []string, err error) {
 	declared := desired.Access
 	o := observer{
-		client: c, labels: access.Labels(declared.ServiceAccount), unseen: map[string]bool{},
+		client: c, labels: access.Labels(declared.ServiceAccount), unseen: map[string]bool{}, cached: cached,
 		namespaces: slices.Sorted(slices.Values(declared.Namespaces)),
 		observed:   access.Observed{Objects: map[access.Ref]access.Object{}, Named: map[access.Ref]access.Object{}},
 	}
@@ -104,6 +118,7 @@ const (
 
 type observer struct {
 	client     *Client
+	cached     bool // leftovers come from the API server's memory
 	labels     map[string]string
 	namespaces []string // the declared ones, sorted
 	mu         sync.Mutex
@@ -148,7 +163,7 @@ func (o *observer) named(ctx context.Context, ref access.Ref) error {
 // leftovers lists a kind by our marks: in a namespace, or everywhere. Where a runner may not list over all namespaces, it
 // may in those that it works in.
 func (o *observer) leftovers(ctx context.Context, kind, namespace string) error {
-	items, err := o.client.list(ctx, kind, namespace, o.labels, true)
+	items, err := o.client.list(ctx, kind, namespace, o.labels, o.cached)
 	switch {
 	case apierrors.IsForbidden(err):
 		place := declaredNamespaces

@@ -29,6 +29,9 @@ func forbidden(p *problem.Error, status metav1.Status) {
 		if d.Resource == "secrets" && !regexp.MustCompile(drawn).MatchString(status.Details.Name) {
 			d.Name = status.Details.Name // nobody is told to give away every Secret
 		}
+		if d.Resource == "leases" && (d.Verb == "get" || d.Verb == "patch") {
+			d.Name = status.Details.Name // the lock, which is the only Lease that is read or changed by name
+		}
 		p.Code, p.Cause = problem.Rights, d
 		p.Hint("give the runner's identity this rule:  %s", pasteable(d.Rule()))
 		if d.Namespace != "" {

@@ -24,6 +24,40 @@ func (p *Pruning) All(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var count int
+	if p.DryRun || found.empty() {
+		count, err = p.deleteAll(ctx, found)
+	} else {
+		count, err = p.deleteAllUnderLock(ctx)
+	}
+	p.sayCount(console.Plural(count, "object")+" of ServiceAccount "+found.account.String(), "")
+	return err
+}
+
+// deleteAllUnderLock looks again once it has the lock: whoever makes a lease from then on waits.
+func (p *Pruning) deleteAllUnderLock(ctx context.Context) (count int, err error) {
+	gate := p.Gate(p.Desired, access.Undeclared) // live credentials end here, and hold nothing back
+	err = gate.Change(ctx, func(ctx context.Context) error {
+		found, err := p.find(ctx, p.Desired.Access.ServiceAccount)
+		if err != nil {
+			return err
+		}
+		lock := access.LockOf(found.account)
+		found.leases = slices.DeleteFunc(found.leases, func(o access.Object) bool { return access.RefOf(o) == lock })
+		count, err = p.deleteAll(ctx, found)
+		return err
+	})
+	if err != nil {
+		return count, err
+	}
+	if err := gate.Discard(ctx); err != nil {
+		return count, err
+	}
+	p.Log.Printf("%-10s %s", access.Deleted, access.LockOf(p.Desired.Access.ServiceAccount))
+	return count + 1, nil
+}
+
+func (p *Pruning) deleteAll(ctx context.Context, found holdings) (count int, err error) {
 	self, err := p.accountToDelete(found)
 	own, warnings, left := access.Removable(p.Desired, slices.Concat(found.access, found.leases))
 	for _, warning := range warnings {
@@ -32,7 +66,6 @@ func (p *Pruning) All(ctx context.Context) error {
 	err = errors.Join(err, left)
 	bindings, roles, leases := inStages(own)
 	p.warnOfLive(leases)
-	count := 0
 	for _, step := range []func() (int, error){
 		func() (int, error) { return p.deleteStage(ctx, bindings) },
 		func() (int, error) { return p.deleteStage(ctx, roles) },
@@ -51,8 +84,7 @@ func (p *Pruning) All(ctx context.Context) error {
 		p.Log.Printf("note: ServiceAccount %s is left, since not everything of it could be deleted",
 			found.account)
 	}
-	p.sayCount(console.Plural(count, "object")+" of ServiceAccount "+found.account.String(), "")
-	return err
+	return count, err
 }
 
 // sayCount says how many objects are gone.

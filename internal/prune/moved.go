@@ -14,16 +14,16 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// moved finds the account that was there before the declared one, and returns what there is of it to
-// delete. One of another name may be a second account of the same job, so that it is only named.
-func (p *Pruning) moved(ctx context.Context, found holdings) (objects []access.Object, err error) {
+// takeAwayMoved finds the account that was there before the declared one, deletes what there is of it, and
+// says how many objects. One of another name may be a second account of the same job, so it is only named.
+func (p *Pruning) takeAwayMoved(ctx context.Context, found holdings) (count int, err error) {
 	job := p.Desired.Marks.Job
 	if found.self != nil && access.SameOwner(p.Desired.Marks, found.self) {
 		job = found.self.GetAnnotations()[access.AnnotationJob] // prune may be a job of its own
 	}
 	bindings, err := p.listManagedBindings(ctx)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	var errs []error
 	for _, account := range access.Moved(p.Desired, job, bindings) {
@@ -37,13 +37,11 @@ func (p *Pruning) moved(ctx context.Context, found holdings) (objects []access.O
 			continue
 		}
 		own, err := p.ownOf(before)
-		held := p.heldBack(before, own, "")
-		if held == nil || p.DryRun {
-			objects = append(objects, own...)
-		}
-		errs = append(errs, err, held)
+		n, deleteErr := p.takeAway(ctx, before, "", own)
+		count += n
+		errs = append(errs, err, deleteErr)
 	}
-	return objects, errors.Join(errs...)
+	return count, errors.Join(errs...)
 }
 
 // ownOf are an account's access and, if it is all this owner's, the account itself.

@@ -22,6 +22,15 @@ type Pruning struct {
 	Log     *console.Log
 	Now     func() time.Time // the API server's clock
 	DryRun  bool
+	// Gate opens the gate of an account, through which its access changes. declared is the hash of the access
+	// that stays; "" where none does.
+	Gate func(of access.Desired, declared string) Gate
+}
+
+// Gate has the access of an account change under its lock: see package lock.
+type Gate interface {
+	Change(ctx context.Context, change func(context.Context) error) error
+	Discard(ctx context.Context) error // deletes the lock itself
 }
 
 // holdings are what is there of one account.
@@ -31,6 +40,9 @@ type holdings struct {
 	leases  []access.Object // of credentials by their names, and other Leases of ours
 	self    access.Object   // the ServiceAccount; nil where there is none
 }
+
+// empty says whether nothing of the account was found.
+func (h holdings) empty() bool { return len(h.access)+len(h.leases) == 0 && h.self == nil }
 
 // find reads what bears the marks of an account. All that may not be read is reported at once.
 func (p *Pruning) find(ctx context.Context, account types.NamespacedName) (holdings, error) {
@@ -68,23 +80,62 @@ func (p *Pruning) Undeclared(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	count, err := p.takeAway(ctx, found, p.Desired.Hash(), p.undeclared(found))
+	moved, movedErr := p.takeAwayMoved(ctx, found)
+	p.sayCount(console.Plural(count+moved, "object"), " in all namespaces")
+	return errors.Join(err, movedErr)
+}
+
+// takeAway deletes objects of an account, and says how many: under its lock, and only where no live
+// credential depends on other access than the declared one, whose hash is given.
+func (p *Pruning) takeAway(
+	ctx context.Context, found holdings, declared string, doomed []access.Object,
+) (count int, err error) {
+	if len(doomed) == 0 {
+		return 0, nil
+	}
+	if p.DryRun {
+		held := p.heldBack(found, declared)
+		count, err = p.deleteAccess(ctx, doomed)
+		return count, errors.Join(held, err)
+	}
+	of := p.Desired
+	of.Access.ServiceAccount = found.account
+	err = p.Gate(of, declared).Change(ctx, func(ctx context.Context) (err error) {
+		found.leases, err = p.listLeases(ctx, found.account) // whoever makes a lease from now on waits
+		if err == nil {
+			err = p.heldBack(found, declared)
+		}
+		if err == nil {
+			count, err = p.deleteAccess(ctx, doomed)
+		}
+		return err
+	})
+	return count, err
+}
+
+func (p *Pruning) listLeases(ctx context.Context, account types.NamespacedName) ([]access.Object, error) {
+	leases, err := p.Client.ListLabelled(ctx, "Lease", account.Namespace, access.Labels(account))
+	return leases, p.Client.Explain(problem.Mint, "list Leases", err)
+}
+
+// deleteAccess deletes bindings first: one without its role would grant again as soon as somebody makes a
+// role of that name.
+func (p *Pruning) deleteAccess(ctx context.Context, objects []access.Object) (int, error) {
+	bindings, others, _ := inStages(objects)
+	first, err := p.deleteStage(ctx, bindings)
+	second, othersErr := p.deleteStage(ctx, others)
+	return first + second, errors.Join(err, othersErr)
+}
+
+// undeclared are the objects of an account that are to go. It says what stays.
+func (p *Pruning) undeclared(found holdings) (doomed []access.Object) {
 	plan, refusals := access.Prune(p.Desired, found.access)
 	p.sayLeft(plan.Warnings, refusals)
-	objects := make([]access.Object, len(plan.Changes))
-	for i, change := range plan.Changes {
-		objects[i] = change.Delete
+	for _, change := range plan.Changes {
+		doomed = append(doomed, change.Delete)
 	}
-	held := p.heldBack(found, objects, p.Desired.Hash())
-	if held != nil && !p.DryRun {
-		objects = nil
-	}
-	moved, movedErr := p.moved(ctx, found)
-	// Bindings first: one without its role would grant again as soon as somebody makes a role of that name.
-	bindings, others, _ := inStages(slices.Concat(objects, moved))
-	count, err := p.deleteStage(ctx, bindings)
-	n, othersErr := p.deleteStage(ctx, others)
-	p.sayCount(console.Plural(count+n, "object"), " in all namespaces")
-	return errors.Join(held, movedErr, err, othersErr)
+	return doomed
 }
 
 // sayLeft says what stays, and why.
@@ -99,14 +150,18 @@ func (p *Pruning) sayLeft(warnings []string, refusals error) {
 	p.Log.List("note: not done: ", left)
 }
 
-// heldBack is the error that names the live credentials which depend on the objects, nil where there is none. Those whose
-// leases have the hash of the declared access do not.
-func (p *Pruning) heldBack(found holdings, objects []access.Object, declared string) error {
-	if len(objects) == 0 || p.Desired.Access.TakeOwnership {
-		return nil
-	}
+// heldBack is the error that names the live credentials which depend on what would be deleted, nil where
+// there is none. Those whose leases have the hash of the declared access do not. With take_ownership they
+// are named, and lose the access.
+func (p *Pruning) heldBack(found holdings, declared string) error {
 	holding := access.Holding(found.leases, declared, p.Now())
 	if len(holding) == 0 {
+		return nil
+	}
+	if p.Desired.Access.TakeOwnership {
+		for _, lease := range holding {
+			p.Log.Warnf("this takes access from a live credential: %s", describeLease(lease))
+		}
 		return nil
 	}
 	e := problem.Newf(problem.Rights, "prune access of ServiceAccount "+found.account.String(),

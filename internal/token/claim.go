@@ -21,6 +21,9 @@ type Claim struct {
 	// say. Fresh means that their bindings are of this run: nothing tells when they have taken effect.
 	Unread []string
 	Fresh  bool
+	// Gone is what was taken away a moment ago: it is waited for, but not for longer than any change takes, since the account
+	// may have the same from somewhere else.
+	Gone []rbacv1.PolicyRule
 }
 
 // NoRole is a bound role that does not exist, as the cause of an error.
@@ -55,9 +58,14 @@ func Prove(ctx context.Context, api Reviewer, claim Claim) error {
 		if err != nil {
 			return err
 		}
+		lingering, err := have.allows(ctx, claim.Gone)
+		if err != nil {
+			return err
+		}
 		settling := time.Since(start) < settled
 		switch {
 		case len(missing) > 0:
+		case len(lingering) > 0 && settling:
 		case len(breach) > 0 && !settling:
 			return have.breached(ctx, breach)
 		case len(breach) == 0 && (!claim.Fresh || !settling):

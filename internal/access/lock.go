@@ -1,0 +1,47 @@
+package access
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// LockName is the name of the Lease that is the lock of a ServiceAccount's access. No lease of a
+// credential has such a name: those end in a dash and ten random characters, and what would end so here
+// gets a further ending. An account whose own name ends like that gets one more, so that no two accounts
+// of a namespace share a lock.
+func LockName(account string) string {
+	name := "kubemint-" + account
+	if len(name)+len(lockEnding) > longestName {
+		sum := sha256.Sum256([]byte(account))
+		ending := "." + hex.EncodeToString(sum[:])[:hashLength]
+		return strings.TrimRight(name[:longestName-len(ending)], "-.") + ending
+	}
+	base := account
+	for strings.HasSuffix(base, lockEnding) {
+		base = strings.TrimSuffix(base, lockEnding)
+	}
+	if endsRandomly("kubemint-" + base) {
+		return name + lockEnding
+	}
+	return name
+}
+
+const (
+	longestName = 253 // of an object of the API
+	lockEnding  = "-lock"
+)
+
+// endsRandomly says whether a name ends as those of leases do: in a dash and ten characters of base 32.
+func endsRandomly(name string) bool {
+	const random = 10
+	at := len(name) - random - 1
+	return at >= 0 && name[at] == '-' && strings.Trim(name[at+1:], "abcdefghijklmnopqrstuvwxyz234567") == ""
+}
+
+// LockOf names the lock of a ServiceAccount's access.
+func LockOf(account types.NamespacedName) Ref {
+	return Ref{Kind: "Lease", Namespace: account.Namespace, Name: LockName(account.Name)}
+}

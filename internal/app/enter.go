@@ -1,0 +1,309 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/console"
+	"github.com/kubemint/kubemint/internal/lock"
+	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/receipt"
+	"github.com/kubemint/kubemint/internal/token"
+)
+
+// enter returns when the run may rely on its access: because all is as it declares and nobody can change
+// it while its lease is there, or because the run holds the lock and may change it. The context is the one
+// to change it under.
+func (m *minting) enter(ctx context.Context) (context.Context, error) {
+	gate := m.gate // which goUnlocked gives up
+	if gate == nil {
+		return ctx, nil // nobody shares an ephemeral identity
+	}
+	var before *lock.Obstacle
+	for {
+		under, inTheWay, err := m.tryGate(ctx)
+		if err != nil || inTheWay == nil {
+			return under, gate.InTime(ctx, before, err)
+		}
+		before = inTheWay
+		if err := m.withdrawLease(ctx); err != nil {
+			return ctx, gate.InTime(ctx, before, err)
+		}
+		if err := gate.Await(ctx, inTheWay); err != nil {
+			return ctx, err
+		}
+		if err := m.observeAgain(ctx); err != nil {
+			return ctx, gate.InTime(ctx, before, err)
+		}
+	}
+}
+
+// openGate prepares the lock. The credential that this run replaces at its output is not in its way.
+func (m *minting) openGate() {
+	m.early = map[access.Ref]bool{}
+	if m.desired.Ephemeral() {
+		return
+	}
+	m.gate = m.newGate(m.client, m.desired, m.desired.Hash(),
+		"name another `service_account` for this pipeline (recommended), or set `ephemeral: true`",
+		"or wait for it to end, with a longer `timeout`")
+	m.gate.Mine = m.ownLeases()
+}
+
+// newGate opens the gate of an account for a run that declares access with this hash.
+func (r *run) newGate(client *cluster.Client, desired access.Desired, hash string, advice ...string) *lock.Gate {
+	account := desired.Access.ServiceAccount
+	who := cmp.Or(desired.Marks.Run, account.String())
+	about := lock.Options{Account: account, Marks: desired.Marks, Holder: token.EphemeralName(who), Now: r.now}
+	return lock.NewGate(client, about, lock.GateOptions{
+		Hash: hash, TakeOwnership: desired.Access.TakeOwnership, Timeout: short(r.cfg.Result.Timeout),
+		Advice: advice, Log: r.log,
+	})
+}
+
+// ownLeases are the names of this run's lease, and of those of the credential that it replaces.
+func (m *minting) ownLeases() (names []string) {
+	if m.lease != nil {
+		names = append(names, m.lease.Name)
+	}
+	if earlier := m.output.earlier; earlier != nil && !m.output.expired {
+		for _, lease := range earlier.Leases {
+			names = append(names, lease.Name)
+		}
+	}
+	return names
+}
+
+// lookAtLock reads the lock, where there is one, beside the observation: a run that changes access then
+// takes it at once.
+func (m *minting) lookAtLock(ctx context.Context) error {
+	if m.gate == nil {
+		return nil
+	}
+	return m.gate.Look(ctx)
+}
+
+// tryGate is one attempt. The lease is there already: whoever takes the lock from now on sees it.
+func (m *minting) tryGate(ctx context.Context) (context.Context, *lock.Obstacle, error) {
+	g := m.gate
+	if !m.changesAccess() {
+		if err := m.apply(ctx, nil, m.bond, g.Look); err != nil {
+			return ctx, nil, err
+		}
+		switch {
+		case g.Settled() && m.asDeclared():
+			return ctx, nil, nil
+		case g.Busy():
+			return ctx, g.Holder(), nil
+		}
+	}
+	return m.takeLock(ctx)
+}
+
+// asDeclared says whether the lock names the access that this run declares, or none at all.
+func (m *minting) asDeclared() bool {
+	return !m.gate.Exists() || m.gate.Hash() == access.Undeclared || m.gate.InEffect() == m.gate.Hash()
+}
+
+// mayChangeUnlocked says whether a policy of the cluster keeps the lock from being taken by a run that has no
+// lease. Where the policy is against Leases as such, no run can have one.
+func (m *minting) mayChangeUnlocked(err error) bool {
+	hasLease := m.cfg.Token.Revoke && m.cfg.Token.Duration != config.Permanent
+	return !hasLease && cluster.PolicyDenied(err)
+}
+
+// goUnlocked goes on without the lock, where no live credential is seen that depends on other access.
+func (m *minting) goUnlocked(ctx context.Context, err error) (context.Context, *lock.Obstacle, error) {
+	inTheWay, listErr := m.gate.Dependents(ctx)
+	if listErr != nil || inTheWay != nil {
+		return ctx, inTheWay, listErr
+	}
+	m.log.Warnf("another run that changes the access of ServiceAccount %s at this moment is not noticed: %s",
+		m.desired.Access.ServiceAccount, err)
+	m.gate = nil
+	return ctx, nil, nil
+}
+
+// changesAccess says whether the plan changes anything that a credential of the account depends on.
+func (m *minting) changesAccess() bool {
+	return slices.ContainsFunc(m.plan.Changes, func(c access.Change) bool {
+		return c.Verb != access.Unchanged && c.Ref.Kind != "Namespace"
+	})
+}
+
+// takeLock takes the lock and then looks who depends on the access. Where there was a lock before, another
+// run may have changed the access since it was observed, so it is observed again; where there was none, no
+// run has.
+func (m *minting) takeLock(ctx context.Context) (context.Context, *lock.Obstacle, error) {
+	g, existed := m.gate, m.gate.Exists()
+	var inTheWay *lock.Obstacle
+	seize := func(ctx context.Context) (err error) {
+		inTheWay, err = g.Seize(ctx)
+		return err
+	}
+	err := m.apply(ctx, nil, m.bond, seize)
+	if m.mayChangeUnlocked(err) {
+		return m.goUnlocked(ctx, err)
+	}
+	if err != nil || inTheWay != nil {
+		return ctx, inTheWay, err
+	}
+	g.Mine = m.ownLeases() // bond can have renamed the lease
+	under := g.Keep(ctx)
+	var early []access.Change
+	beside := []func(context.Context) error{m.notePermanent, func(ctx context.Context) (err error) {
+		inTheWay, err = g.Dependents(ctx)
+		return err
+	}}
+	if existed {
+		beside = append(beside, m.readNow)
+	} else {
+		early = m.harmless()
+	}
+	if err := m.apply(under, early, beside...); err != nil {
+		return under, nil, g.Lost(err)
+	}
+	for _, change := range early {
+		m.early[change.Ref] = true
+	}
+	if inTheWay != nil {
+		return ctx, inTheWay, g.Lost(g.GiveBack(ctx, g.InEffect()))
+	}
+	if existed {
+		return under, nil, m.planAgain()
+	}
+	return under, nil, nil
+}
+
+// harmless are the changes that give nobody anything, and so need not wait for the answer who depends on
+// the access: a new ServiceAccount, and new roles that nothing binds yet.
+func (m *minting) harmless() []access.Change {
+	bound := map[access.Ref]bool{}
+	for _, c := range m.plan.Changes {
+		if c.Apply != nil && access.IsBinding(c.Apply) && c.Verb != access.Created {
+			bound[access.RoleOf(c.Apply)] = true
+		}
+	}
+	for _, o := range m.observed.Objects {
+		bound[access.RoleOf(o)] = true
+	}
+	return slices.DeleteFunc(slices.Clone(m.plan.Changes), func(c access.Change) bool {
+		return c.Verb != access.Created || c.Ref.Kind == "Namespace" || access.IsBinding(c.Apply) || bound[c.Ref]
+	})
+}
+
+// planAgain plans by what was observed under the lock. It says so where that is another plan by now, and
+// adds the warnings that the first one did not have.
+func (m *minting) planAgain() error {
+	before := m.plan
+	plan, err := access.Diff(m.desired, m.observed)
+	if err != nil {
+		return err
+	}
+	m.plan = plan
+	if !slices.Equal(console.ChangeLines(before), console.ChangeLines(plan)) {
+		m.log.Printf("note: another run has changed the access meanwhile, and the changes are planned again")
+	}
+	m.log.List("warning: ", slices.DeleteFunc(slices.Clone(plan.Warnings), func(warning string) bool {
+		return slices.Contains(before.Warnings, warning)
+	}))
+	return nil
+}
+
+// withdrawLease deletes this run's lease while it waits: no credential hangs on it yet, and it would be in
+// the way of others.
+func (m *minting) withdrawLease(ctx context.Context) error {
+	if m.lease == nil || !m.maybe {
+		return nil
+	}
+	if err := m.client.Delete(ctx, m.lease); err != nil && !cluster.Missing(err) {
+		return m.client.Explain(problem.Mint, "withdraw Lease "+m.lease.Namespace+"/"+m.lease.Name, err)
+	}
+	m.leased, m.maybe, m.bound = false, false, ""
+	return nil
+}
+
+// observeAgain begins anew after a wait, with another lease: the collector may still be about to delete
+// the Secret of the withdrawn one's name.
+func (m *minting) observeAgain(ctx context.Context) error {
+	if m.lease != nil {
+		m.lease = m.newLease()
+		leases := m.output.receipt.Leases
+		leases[len(leases)-1] = receipt.Object{Kind: "Lease", Namespace: m.lease.Namespace, Name: m.lease.Name}
+		m.gate.Mine = m.ownLeases()
+		if err := m.saveReceipt(); err != nil {
+			return err
+		}
+	}
+	if err := m.apply(ctx, nil, m.readNow, m.createLeaseEarly, m.gate.Look); err != nil {
+		return err
+	}
+	if err := m.createLease(ctx, false); err != nil {
+		return err
+	}
+	return m.planAgain()
+}
+
+// notePermanent warns where a token that never expires has the access that changes. It is found by its
+// Secret's name, whose metadata alone is asked for; a runner that may not read Secrets does not find it.
+func (m *minting) notePermanent(ctx context.Context) error {
+	account := m.desired.Access.ServiceAccount
+	ref := access.Ref{Kind: "ServiceAccount", Namespace: account.Namespace, Name: account.Name}
+	if m.observed.Objects[ref] == nil || m.gate.Hash() == access.Undeclared {
+		return nil
+	}
+	secret := access.Ref{Kind: "Secret", Namespace: account.Namespace, Name: token.PermanentName(account.Name)}
+	if m.client.Exists(ctx, secret) == nil {
+		m.log.Warnf("%s holds a permanent token of ServiceAccount %s: whoever has it gets the changed access too", secret, account)
+	}
+	return nil
+}
+
+// prove proves the credential and gives the lock back. Where the change takes rights away the lock is
+// given back after the proof, so that no other run's credential has them still; else beside it, since
+// every run proves what it is given.
+func (m *minting) prove(ctx context.Context) error {
+	proof := func(ctx context.Context) error { return m.prover.prove(ctx, m) }
+	if !slices.ContainsFunc(m.plan.Changes, takesAway) {
+		return m.apply(ctx, nil, proof, m.release)
+	}
+	if err := proof(ctx); err != nil {
+		return err
+	}
+	return m.release(ctx)
+}
+
+func takesAway(c access.Change) bool { return c.Delete != nil || len(c.Removed) > 0 }
+
+// release gives the lock back, with the hash of the access that this run has brought into effect.
+func (m *minting) release(ctx context.Context) error {
+	g := m.gate
+	if g == nil || !g.Held() {
+		return nil
+	}
+	inEffect := g.Hash()
+	if g.Hash() == access.Undeclared {
+		inEffect = g.InEffect()
+	}
+	err := g.Give(ctx, inEffect)
+	return g.Lost(m.client.Explain(problem.Mint, "give back the lock, "+g.Ref().String(), err))
+}
+
+// abandonLock gives the lock back after a failure. What is in effect is not known then, if changes had begun.
+func (m *minting) abandonLock(ctx context.Context) {
+	if m.gate == nil || !m.gate.Held() {
+		return
+	}
+	inEffect := m.gate.InEffect()
+	if m.dirty {
+		inEffect = ""
+	}
+	if err := m.gate.Give(ctx, inEffect); err != nil && !errors.Is(err, lock.ErrLost) {
+		m.log.Warnf("%s could not be given back, and holds other runs up for a minute: %s", m.gate.Ref(), err)
+	}
+}
