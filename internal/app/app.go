@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/kubemint/kubemint/internal/bootstrap"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/platform"
@@ -133,7 +134,7 @@ type options struct {
 	allNamespaces bool // sweep
 	all           bool // prune
 	steady        bool // bootstrap
-	subjects      subjects
+	subjects      bootstrap.Subjects
 }
 
 // declared runs a command that needs valid inputs, within their timeout.
