@@ -43,14 +43,21 @@ func newServers(t *testing.T) *servers {
 	return s
 }
 
+// fewNamespaces are asked about at each server. Of more than these the newest are, where nothing is forbidden.
+const fewNamespaces = 16
+
 // run mints, through a balancer, for a ServiceAccount that was not there, in namespaces where it has no access yet.
 func (s *servers) run(t *testing.T, balancer *kubetest.Balancer, account string, namespaces ...string) (token string) {
 	t.Helper()
 	file := filepath.Join(s.dir, account+balancer.URL[strings.LastIndex(balancer.URL, ":")+1:]) // an output is for one server
 	source := strings.ReplaceAll(string(s.cluster.AdminKubeconfig()), s.cluster.URL, balancer.URL)
+	mustNot := "* secrets"
+	if len(namespaces) > fewNamespaces {
+		mustNot = ""
+	}
 	command, stderr := program(t, s.dir, []string{
 		"KUBEMINT_KUBECONFIG=" + source, "KUBEMINT_NAMESPACE=" + strings.Join(namespaces, ","), "KUBEMINT_SERVICE_ACCOUNT=" + account,
-		"KUBEMINT_RULES=list pods", "KUBEMINT_MUST_NOT=* secrets", "KUBEMINT_OUTPUT=" + file,
+		"KUBEMINT_RULES=list pods", "KUBEMINT_MUST_NOT=" + mustNot, "KUBEMINT_OUTPUT=" + file,
 	})
 	command.Path, command.Err = s.binary, nil
 	if err := command.Run(); err != nil {
@@ -178,5 +185,39 @@ func TestAwaitsTheLateServer(t *testing.T) {
 	s.second.Release()
 	if err := s.everywhere(t, <-ended, "default"); err != nil {
 		t.Errorf("beside: %v", err)
+	}
+}
+
+// In many namespaces each server is asked about the newest alone, which says that it knows the others too.
+func TestManyNamespacesInEffectAtBothServers(t *testing.T) {
+	t.Parallel()
+	s := newServers(t)
+	var namespaces []string
+	for i := range fewNamespaces + 4 {
+		namespaces = append(namespaces, fmt.Sprintf("many-%02d", i))
+		if _, err := s.cluster.CreateNamespace(t.Context(), namespaces[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 20 {
+		token := s.run(t, s.balancer, fmt.Sprintf("many-%d", i), namespaces...)
+		if err := s.everywhere(t, token, namespaces...); err != nil {
+			t.Errorf("run %d: %v", i, err)
+		}
+	}
+	late := kubetest.NewBalancer(t, s.cluster.URL, s.cluster.URL, s.second.URL)
+	s.second.Hold()
+	ended := make(chan string)
+	go func() { ended <- s.run(t, late, "many-late", namespaces...) }()
+	select {
+	case <-ended:
+		t.Error("the run has ended, and the second server knows nothing of it")
+		s.second.Release()
+		return
+	case <-time.After(2 * time.Second):
+	}
+	s.second.Release()
+	if err := s.everywhere(t, <-ended, namespaces...); err != nil {
+		t.Error(err)
 	}
 }

@@ -150,7 +150,7 @@ func (r *run) awaitDeath(ctx context.Context, record *receipt.Receipt, from *sou
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, deathWithin)
 	defer cancel()
-	if err := p.everywhere(func(c *cluster.Client) error { return token.AwaitDeath(ctx, c) }); err != nil {
+	if err := everywhere(p.asked(), func(c *cluster.Client) error { return token.AwaitDeath(ctx, c) }); err != nil {
 		return problem.Newf(problem.Revoke, op, "the API server still accepts it after %s: %w", time.Since(start).Round(time.Second), err).
 			Hint("it lives until %s at most; does the cluster's garbage collector run (kube-controller-manager)?", record.ExpiresAt).
 			Hint("deleting the Secret of the lease's name kills it as well, for who may")

@@ -140,17 +140,21 @@ func (c *Client) Create(ctx context.Context, o access.Object) error {
 // where there is one, even one that says the same already.
 const noVersion = "1"
 
-// Apply makes o as it is given by server-side apply, and reads o's UID. Without force it creates, and nothing else: what
-// was there all the time may be somebody else's. With force it heals: fields are taken over from other field managers, and
-// o's resourceVersion, where set, is compared. The rest of the answer is not read into o, which may share its rules with
-// other objects that are applied at the same time.
+// Apply makes o as it is given by server-side apply, and reads o's UID and resourceVersion. Without force it creates, and
+// nothing else: what was there all the time may be somebody else's. With force it heals: fields are taken over from other
+// field managers, and o's resourceVersion, where set, is compared. The rest of the answer is not read into o, which may
+// share its rules with other objects that are applied at the same time.
 func (c *Client) Apply(ctx context.Context, o access.Object, force bool) error {
+	version := o.GetResourceVersion()
 	if !force {
-		defer o.SetResourceVersion(o.GetResourceVersion())
 		o.SetResourceVersion(noVersion)
 	}
 	applied := Empty(access.RefOf(o))
 	err := c.applyInto(ctx, o, force, applied)
+	if err == nil && !c.IsDry() {
+		version = applied.GetResourceVersion()
+	}
+	o.SetResourceVersion(version)
 	if !c.IsDry() {
 		o.SetUID(applied.GetUID())
 	}

@@ -1,0 +1,47 @@
+package access
+
+import (
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+)
+
+// Newest are the namespaces of the Role and of the binding that were written last, of all that the access
+// consists of. An API server learns of each kind by one watch, in the order of the writes: one that knows
+// these two knows the others. ok is false where that does not follow: where something is taken away or
+// replaced, and where resourceVersions cannot be compared.
+func Newest(plan Plan, observed Observed) (namespaces map[string]bool, ok bool) {
+	last := map[string]Object{} // by kind
+	for _, change := range plan.Changes {
+		if change.Delete != nil || len(change.Removed) > 0 {
+			return nil, false
+		}
+		o := change.Apply
+		if o == nil {
+			o = observed.Objects[change.Ref]
+		}
+		if !strings.HasPrefix(change.Ref.Kind, "Role") {
+			continue
+		}
+		if o == nil {
+			return nil, false
+		}
+		before := last[change.Ref.Kind]
+		if before == nil {
+			last[change.Ref.Kind] = o
+			continue
+		}
+		order, err := resourceversion.CompareResourceVersion(o.GetResourceVersion(), before.GetResourceVersion())
+		if err != nil {
+			return nil, false
+		}
+		if order > 0 {
+			last[change.Ref.Kind] = o
+		}
+	}
+	namespaces = map[string]bool{}
+	for _, o := range last {
+		namespaces[o.GetNamespace()] = true
+	}
+	return namespaces, true
+}
