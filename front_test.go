@@ -79,10 +79,8 @@ func TestServersThatTakeNoServiceAccountTokens(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(dir, "kubemint.kubeconfig")); !os.IsNotExist(err) {
 				t.Errorf("a kubeconfig is left: %v", err)
 			}
-			var leases struct{ Items []any }
-			err = cluster.Admin.Do(t.Context(), http.MethodGet, "/apis/coordination.k8s.io/v1/namespaces/"+namespace+"/leases", nil, &leases)
-			if err != nil || len(leases.Items) > 0 {
-				t.Errorf("leases left: %v %v", leases.Items, err)
+			if left := leasesIn(t, cluster, namespace); left > 0 {
+				t.Errorf("%d leases are left", left)
 			}
 
 			// The way out: the same source, and the API server's own address for the result.

@@ -186,10 +186,8 @@ func TestNeighbour_Races(t *testing.T) {
 	for _, client := range clients {
 		awaitDeath(t, "a token of a race", client)
 	}
-	var leases metav1.PartialObjectMetadataList
-	err = cluster.Admin.Do(t.Context(), http.MethodGet, "/apis/coordination.k8s.io/v1/namespaces/"+namespace+"/leases", nil, &leases)
-	if err != nil || len(leases.Items) > 0 {
-		t.Errorf("%d leases are left, %v", len(leases.Items), err)
+	if left := leasesIn(t, cluster, namespace); left > 0 {
+		t.Errorf("%d leases are left", left)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -179,7 +180,7 @@ func (l *life) nothingIn(t *testing.T, dir string) {
 	}
 }
 
-// leasesIn is how many leases are in a namespace.
+// leasesIn is how many leases of credentials are in a namespace.
 func leasesIn(t *testing.T, cluster *kubetest.ControlPlane, namespace string) int {
 	t.Helper()
 	var list metav1.PartialObjectMetadataList
@@ -187,5 +188,5 @@ func leasesIn(t *testing.T, cluster *kubetest.ControlPlane, namespace string) in
 	if err := cluster.Admin.Do(t.Context(), http.MethodGet, path, nil, &list); err != nil {
 		t.Fatal(err)
 	}
-	return len(list.Items)
+	return len(slices.DeleteFunc(list.Items, isLock))
 }

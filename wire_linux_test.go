@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime/debug"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,21 +13,15 @@ import (
 	"github.com/kubemint/kubemint/internal/kubetest"
 )
 
-// mostMemory is far above what a run takes, and far below what a bomb unpacks to, in KiB. The race detector's own memory is a
-// multiple of the program's.
-func mostMemory() int64 {
-	info, ok := debug.ReadBuildInfo()
-	if ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
-		return 3 * 700 << 10
-	}
-	return 700 << 10
-}
+// mostMemory is far above what a run takes, and far below what a bomb unpacks to, in KiB.
+const mostMemory = 700 << 10
 
 // An answer of 1 MiB that unpacks to 1 GiB ends the run with an error that says so, whether all answers are such ones, as an
 // error too, or the one that has the token. The process never holds it.
 func TestAnswersThatUnpackWithoutEnd(t *testing.T) {
 	t.Parallel()
 	cluster, _ := sharedCluster(t)
+	binary := released(t) // the race detector's memory is a multiple of the program's
 	var packed bytes.Buffer
 	w, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
 	if err != nil {
@@ -85,13 +77,14 @@ func TestAnswersThatUnpackWithoutEnd(t *testing.T) {
 			}
 			env := []string{"KUBECONFIG=source", "KUBEMINT_NAMESPACE=" + strings.Join(l.namespaces[:], ","), "KUBEMINT_SERVICE_ACCOUNT=bomb", "KUBEMINT_RULES=list pods,widgets.example.com"}
 			command, stderr := program(t, dir, env, c.args...)
+			command.Path, command.Err = binary, nil
 			_ = command.Run()
 			if code := command.ProcessState.ExitCode(); code != c.exit {
 				t.Errorf("exit code %d, not %d: %s", code, c.exit, stderr)
 			}
 			says(t, stderr.String(), `^error: .*: the answer is larger than (64 MiB when it is unpacked|1048576 values), and is not read any further$`,
 				`^hint: see what answers at https://127\.0\.0\.1:\d+: `)
-			if usage, ok := command.ProcessState.SysUsage().(*syscall.Rusage); !ok || usage.Maxrss > mostMemory() {
+			if usage, ok := command.ProcessState.SysUsage().(*syscall.Rusage); !ok || usage.Maxrss > mostMemory {
 				t.Errorf("it took %d MiB", usage.Maxrss>>10)
 			} else {
 				t.Logf("it took %d MiB", usage.Maxrss>>10)
