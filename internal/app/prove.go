@@ -187,9 +187,12 @@ func (p *prover) everywhere(ask func(*cluster.Client) error) (err error) {
 func (p *prover) prove(ctx context.Context, m *minting) error {
 	p.token.Store(&m.minted.Token)
 	places := append([]string{""}, m.desired.Access.Namespaces...)
-	return m.log.Each("namespaces proved", len(places)+1, func(i int) error {
+	known := m.newProof()
+	err := m.log.Each("namespaces proved", len(places)+1, func(i int) error {
 		if i == 0 {
-			err := token.WhoAmI(ctx, p.clients[0], m.desired.Access.ServiceAccount)
+			err := known.Identify(ctx, func(ctx context.Context) error {
+				return token.WhoAmI(ctx, p.clients[0], m.desired.Access.ServiceAccount)
+			})
 			said := p.clients[0].Explain(problem.Mint, "prove token", err)
 			if errors.Is(err, token.ErrRefused) || cluster.Forbidden(err) || cluster.Missing(err) || cluster.Foreign(err) {
 				return front(said, m.written.Server)
@@ -200,9 +203,15 @@ func (p *prover) prove(ctx context.Context, m *minting) error {
 		if len(claim.Rules)+len(claim.MustNot)+len(claim.Unread) == 0 {
 			return nil
 		}
-		err := p.everywhere(func(c *cluster.Client) error { return token.Prove(ctx, c, claim) })
+		err := known.Review(ctx, claim.MustNot, func(ctx context.Context) error {
+			return p.everywhere(func(c *cluster.Client) error { return token.Prove(ctx, c, claim) })
+		})
 		return m.unbind(ctx, places[i-1], p.clients[0].Explain(problem.Mint, "prove access", err))
 	})
+	if unproven := known.Unproven(); err == nil && unproven != "" {
+		m.log.Warnf("%s", unproven)
+	}
+	return err
 }
 
 // unbind takes the binding of a role back that turned out not to exist: it would grant as soon as somebody makes a role of

@@ -9,6 +9,7 @@ import (
 	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/console"
+	"github.com/kubemint/kubemint/internal/discovery"
 	"github.com/kubemint/kubemint/internal/parallel"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/source"
@@ -124,6 +125,10 @@ func (r *run) expired(ctx context.Context, client *cluster.Client, namespace str
 		lists[i], err = client.ListLabelled(ctx, kinds[i], namespace, managed())
 		if kinds[i] != "Lease" && cluster.Forbidden(err) {
 			r.log.Printf("note: %ss may not be listed by the runner's identity: ephemeral ones are not looked for", kinds[i])
+			return nil
+		}
+		if kinds[i] == "Lease" && discovery.Unserved(err) {
+			r.log.Printf("note: %s: no credential here has a lease", err)
 			return nil
 		}
 		return client.Explain(problem.Revoke, "list "+kinds[i]+"s", err)

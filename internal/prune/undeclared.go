@@ -11,6 +11,7 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/console"
+	"github.com/kubemint/kubemint/internal/discovery"
 	"github.com/kubemint/kubemint/internal/parallel"
 	"github.com/kubemint/kubemint/internal/problem"
 )
@@ -54,6 +55,10 @@ func (p *Pruning) find(ctx context.Context, account types.NamespacedName) (holdi
 			namespace = account.Namespace
 		}
 		lists[i], err = p.Client.ListLabelled(ctx, kinds[i], namespace, marks)
+		if kinds[i] == "Lease" && discovery.Unserved(err) {
+			p.Log.Printf("note: %s: no credential here has a lease", err)
+			return nil
+		}
 		return p.Client.Explain(problem.Mint, "list "+kinds[i]+"s", err)
 	})
 	found.leases = lists[4]
