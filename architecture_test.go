@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 	"source/cloud": {"problem", "token", "wire"},
 	"discovery":    {"rules"},
 	"cluster":      {"access", "discovery", "parallel", "problem", "rules", "wire"},
-	"proof":        {"cluster", "discovery", "problem", "token"},
+	"proof":        {"access", "cluster", "discovery", "problem", "rules", "token"},
 	"platform":     {"access", "problem", "token", "wire"},
 	"wire":         {},
 	"parallel":     {},

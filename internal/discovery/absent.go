@@ -23,14 +23,19 @@ const within = 5 * time.Second
 // Absent says whether an API server answers, and does not serve the resource (which may be a subresource:
 // "serviceaccounts/token"). It is false where something else answers: then nothing is known about the API.
 func Absent(ctx context.Context, read Read, resource schema.GroupVersionResource) bool {
+	listed, answers := look(ctx, read, resource)
+	return answers && !listed
+}
+
+func look(ctx context.Context, read Read, resource schema.GroupVersionResource) (listed, answers bool) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	list, answers := readList(ctx, read, rootPath(resource.Group))
-	if !answers || !list.hasVersion(resource.GroupVersion()) {
-		return answers
+	versions, answers := readList(ctx, read, rootPath(resource.Group))
+	if !answers || !versions.hasVersion(resource.GroupVersion()) {
+		return false, answers
 	}
-	list, answers = readList(ctx, read, rootPath(resource.Group)+"/"+resource.GroupVersion().String())
-	return answers && !list.hasResource(resource.Resource)
+	resources, answers := readList(ctx, read, rootPath(resource.Group)+"/"+resource.GroupVersion().String())
+	return resources.hasResource(resource.Resource), answers
 }
 
 func rootPath(group string) string {
