@@ -16,9 +16,10 @@ import (
 	"github.com/kubemint/kubemint/internal/kubetest"
 )
 
-// karpor is a stand-in for karpor-server of Karpor 0.6, as strict as its source: an API server that serves four groups and
-// answers its dashboard for everything else that RBAC lets through, issues tokens without jti for a year at most, binds
-// system:basic-user to nobody, runs no controllers, and shows a certificate of its own making.
+// karpor is a stand-in for karpor-server of Karpor 0.6, as strict as its source: an API server that
+// serves four groups and answers its dashboard for everything else that RBAC lets through, issues
+// tokens without jti for a year at most, binds system:basic-user to nobody, runs no controllers,
+// and shows a certificate of its own making.
 type karpor struct {
 	cluster *kubetest.ControlPlane
 	proxy   *kubetest.Proxy
@@ -73,12 +74,13 @@ func newKarpor(t *testing.T) *karpor {
 	k.export(t, admin)
 	k.env = []string{
 		"KUBECONFIG=hub.kubeconfig", "PATH=" + filepath.Dir(k.cluster.Kubectl()) + string(os.PathListSeparator) + os.Getenv("PATH"),
-		"HOME=" + t.TempDir(), "HUB=" + k.proxy.URL(), "KUBEMINT_DURATION=1000h", "KUBEMINT_REVOKE=false",
+		"HOME=" + t.TempDir(), "KUBEMINT_DURATION=1000h", "KUBEMINT_REVOKE=false",
 	}
 	return k
 }
 
-// export writes what step one of the page leaves: the kubeconfig as it is exported, and the hub's certificates.
+// export writes what step one of the page leaves: the kubeconfig as it is exported, and the hub's
+// certificates.
 func (k *karpor) export(t *testing.T, admin []byte) {
 	t.Helper()
 	content, err := k.proxy.Kubeconfig(admin)
@@ -102,7 +104,8 @@ func (k *karpor) export(t *testing.T, admin []byte) {
 	}
 }
 
-// run runs kubemint and demands its exit code and what it says: each a regular expression for a line.
+// run runs kubemint and demands its exit code and what it says: each a regular expression for a
+// line.
 func (k *karpor) run(t *testing.T, code int, env []string, args ...string) (said string) {
 	t.Helper()
 	command, stderr := program(t, k.dir, append(k.env, env...), args...)
@@ -145,7 +148,8 @@ func may(t *testing.T, client *kubetest.Client, method, path string, want bool) 
 	}
 }
 
-// The page docs/tasks/karpor.md, as a reader would type it: all but what is asked of the cluster around Karpor.
+// The page docs/tasks/karpor.md, as a reader would type it: all but what is asked of the cluster
+// around Karpor.
 func TestKarporByThePage(t *testing.T) {
 	t.Parallel()
 	k := newKarpor(t)
@@ -160,9 +164,10 @@ func TestKarporByThePage(t *testing.T) {
 			script.WriteString("echo '> '" + "\n" + block[1])
 		}
 	}
-	before, after, found := strings.Cut(script.String(), "kubemint prune --all\n")
+	commands := strings.ReplaceAll(script.String(), "https://127.0.0.1:7443", k.proxy.URL())
+	before, after, found := strings.Cut(commands, "kubemint prune --all\n")
 	if !found || strings.Count(before, "\nkubemint\n") != 2 {
-		t.Fatalf("the page has other commands now: %s", script.String())
+		t.Fatalf("the page has other commands now: %s", commands)
 	}
 	said := k.sh(t, before)
 	saysLines(t, said, `^created    ServiceAccount default/karpor-admin$`, `^created    ServiceAccount default/karpor-guest$`,
@@ -182,7 +187,7 @@ func TestKarporByThePage(t *testing.T) {
 func (k *karpor) sh(t *testing.T, script string) string {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), "sh", "-c", script)
-	command.Dir, command.Env = k.dir, append([]string{stateIn(k.dir), raceExit}, k.env[1:4]...)
+	command.Dir, command.Env = k.dir, append([]string{stateIn(k.dir), raceExit}, k.env[1:3]...)
 	out, err := command.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s\n%s", err, out, script)

@@ -14,7 +14,8 @@ import (
 // dashboard is what a server with a user interface answers for any path that it does not know.
 const dashboard = "<!DOCTYPE html>\n<html><head><title>Dashboard</title></head><body><div id=\"root\"></div></body></html>\n"
 
-// standIn starts a server that serves less than the script's API server, and writes a kubeconfig for it. The words:
+// standIn starts a server that serves less than the script's API server, and writes a kubeconfig
+// for it. The words:
 //
 //	lacks=PART   it does not serve this part of the API: coordination.k8s.io/v1, v1/serviceaccounts/token
 //	only=PART    it serves this part, and no other but those that are named the same way

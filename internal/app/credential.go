@@ -75,7 +75,7 @@ func (m *minting) withoutLease(err error) error {
 	_, denied := errors.AsType[*cluster.Denial](err)
 	switch {
 	case discovery.Unserved(err):
-		return m.leaseless(err)
+		return m.adviseRevokeFalse(err)
 	case m.desired.Ephemeral():
 		return err
 	case denied:

@@ -24,7 +24,7 @@ func (m *minting) reportToken() {
 	if m.permanent != nil {
 		m.log.Printf("the token of %s in Secret %s/%s never expires (id %s)", account,
 			m.permanent.Namespace, m.permanent.Name, m.minted.Claims.ID)
-		if len(m.theirs()) > 0 {
+		if len(m.othersSecret()) > 0 {
 			m.log.Printf("note: somebody else made that Secret, so kubemint never deletes it")
 		}
 		return

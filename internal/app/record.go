@@ -133,7 +133,7 @@ func (m *minting) recordObjects() error {
 			objects[i].UID = o.GetUID()
 		}
 	}
-	theirs := m.theirs()
+	theirs := m.othersSecret()
 	m.output.receipt.Theirs = theirs
 	if m.permanent != nil && len(theirs) == 0 {
 		if secret := object(m.permanent, "Secret"); !slices.Contains(objects, secret) {

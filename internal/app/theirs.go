@@ -11,8 +11,8 @@ import (
 	"github.com/kubemint/kubemint/internal/receipt"
 )
 
-// theirs is the Secret of a permanent token that somebody else made.
-func (m *minting) theirs() []receipt.Object {
+// othersSecret is the Secret of a permanent token that somebody else made.
+func (m *minting) othersSecret() []receipt.Object {
 	if m.permanent == nil || access.Managed(m.permanent, m.desired.Access.ServiceAccount) {
 		return nil
 	}
@@ -22,8 +22,8 @@ func (m *minting) theirs() []receipt.Object {
 // sayTheirs says that a permanent token stays.
 func (r *run) sayTheirs(record *receipt.Receipt) {
 	for _, secret := range record.Theirs {
-		r.log.Printf("nothing to revoke: the token is permanent. Secret %s/%s, which holds it, is left: somebody else made it. "+
-			"This ends the token:  %s", secret.Namespace, secret.Name, deleteSecretCommand(secret))
+		r.log.Printf("nothing to revoke: the token is permanent. Secret %s/%s, which holds it, is left: "+
+			"somebody else made it. This ends the token:  %s", secret.Namespace, secret.Name, deleteSecretCommand(secret))
 	}
 }
 
@@ -41,8 +41,9 @@ func (r *run) refuseTheirs(ctx context.Context, client *cluster.Client, record *
 			errs = append(errs, client.Explain(problem.Revoke, op, err))
 			continue
 		}
-		errs = append(errs, problem.Newf(problem.Revoke, op, "it was left: somebody else made it, and may use its token").
-			Hint("the token lives until somebody runs  %s", deleteSecretCommand(recorded)))
+		left := problem.Newf(problem.Revoke, op, "it was left: somebody else made it, and may use its token").
+			Hint("the token lives until somebody runs  %s", deleteSecretCommand(recorded))
+		errs = append(errs, left)
 	}
 	return errors.Join(errs...)
 }

@@ -41,27 +41,28 @@ func (m *minting) declaresReviews() bool {
 	return len(rules.Overlap(m.desired.Access.Place("").Rules, reviews)) > 0
 }
 
-// leaseless adds the way out on a server without leases.
-func (m *minting) leaseless(err error) error {
+// adviseRevokeFalse adds the way out on a server without leases.
+func (m *minting) adviseRevokeFalse(err error) error {
 	remedy := "set `revoke: false`: the token then has no lease, and lives to its expiry"
 	switch {
 	case m.private:
-		remedy = "kubemint exec ends a credential by its lease: here only `kubemint mint` works, with `revoke: false`"
+		remedy = "kubemint exec ends a credential by its lease: " +
+			"here only `kubemint mint` works, with `revoke: false`"
 	case m.desired.Ephemeral():
 		remedy = "an ephemeral identity takes a lease: leave `ephemeral` out, and " + remedy
 	}
 	return hint(err, problem.Mint, remedy)
 }
 
-// outlived says of a run that failed after it had a token without a lease that the token lives.
-func (m *minting) outlived(err error) error {
+// tellTokenLives says of a run that failed after it had a token without a lease that the token lives.
+func (m *minting) tellTokenLives(err error) error {
 	if m.lease != nil || m.minted.Token.Empty() || m.minted.Permanent() {
 		return err
 	}
 	p, ok := errors.AsType[*problem.Error](err)
 	if ok {
-		p.Hint("a token of ServiceAccount %s was minted without a lease (`revoke: false`), and nobody has it; it is valid until %s",
-			m.desired.Access.ServiceAccount, m.expiry())
+		p.Hint("a token of ServiceAccount %s was minted without a lease (`revoke: false`), and nobody has it; "+
+			"it is valid until %s", m.desired.Access.ServiceAccount, m.expiry())
 	}
 	return err
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
-// Discover reads which resources the API server serves outside the core group. It is empty where the API server knows no
-// aggregated discovery.
+// Discover reads which resources the API server serves outside the core group. It is empty where
+// the API server knows no aggregated discovery.
 func (c *Client) Discover(ctx context.Context) ([]rules.Served, error) {
 	body, err := c.readPath(ctx, "/apis", discovery.Aggregated)
 	if err != nil {
@@ -27,7 +27,8 @@ func (c *Client) Discover(ctx context.Context) ([]rules.Served, error) {
 	return discovery.Served(body)
 }
 
-// ReadRoot reads /api, which an API server shows to everyone who has logged in. An error is one of [Client.Get]'s.
+// ReadRoot reads /api, which an API server shows to everyone who has logged in. An error is one of
+// [Client.Get]'s.
 func (c *Client) ReadRoot(ctx context.Context) error {
 	body, err := c.readPath(ctx, "/api", discovery.Plain)
 	if err == nil && !discovery.ListsAPI(body) {
@@ -47,10 +48,10 @@ func (c *Client) readPath(ctx context.Context, path, accept string) (body []byte
 	})
 }
 
-// tellUnserved finds out whether an answer that is not one of the API means that the API server does not serve what was
-// asked for, or that something else answered.
+// tellUnserved finds out whether an answer that is not one of the API means that the API server
+// does not serve what was asked for, or that something else answered.
 func (c *Client) tellUnserved(ctx context.Context, request *rest.Request, err error) error {
-	if !nowhere(err) {
+	if !mayBeUnserved(err) {
 		return err
 	}
 	for version, group := range c.groups {
@@ -63,9 +64,10 @@ func (c *Client) tellUnserved(ctx context.Context, request *rest.Request, err er
 	return err
 }
 
-// nowhere says whether an answer can be that of an API server to a path that it does not serve: a page, whether it says 200
-// or 404, or, where it serves something else of the group, a 404 that names no object.
-func nowhere(err error) bool {
+// mayBeUnserved says whether an answer can be that of an API server to a path that it does not serve: a
+// page, whether it says 200 or 404, or, where it serves something else of the group, a 404 that
+// names no object.
+func mayBeUnserved(err error) bool {
 	if page, ok := errors.AsType[*ForeignError](err); ok {
 		return page.code == http.StatusOK || page.code == http.StatusNotFound
 	}

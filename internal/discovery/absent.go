@@ -10,8 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// Read reads a path of the API server as JSON. What the API server refuses is its own error. A page is another error, or a
-// body that is not a list of the API.
+// Read reads a path of the API server as JSON. What the API server refuses is its own error. A page
+// is another error, or a body that is not a list of the API.
 type Read func(ctx context.Context, path, accept string) ([]byte, error)
 
 // Plain asks for the lists that [Absent] reads, and not for the aggregated one.
@@ -20,14 +20,15 @@ const Plain = "application/json"
 // within bounds the requests that find out why an answer was not one of the API.
 const within = 5 * time.Second
 
-// Absent says whether an API server answers, and does not serve the resource (which may be a subresource:
-// "serviceaccounts/token"). It is false where something else answers: then nothing is known about the API.
+// Absent says whether an API server answers, and does not serve the resource (which may be a
+// subresource: "serviceaccounts/token"). It is false where something else answers: then nothing is
+// known about the API.
 func Absent(ctx context.Context, read Read, resource schema.GroupVersionResource) bool {
-	listed, answers := look(ctx, read, resource)
+	listed, answers := lookUp(ctx, read, resource)
 	return answers && !listed
 }
 
-func look(ctx context.Context, read Read, resource schema.GroupVersionResource) (listed, answers bool) {
+func lookUp(ctx context.Context, read Read, resource schema.GroupVersionResource) (listed, answers bool) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	versions, answers := readList(ctx, read, rootPath(resource.Group))
@@ -45,7 +46,8 @@ func rootPath(group string) string {
 	return "/apis"
 }
 
-// list is any of the lists that an API server has of its API: APIVersions, APIGroupList, APIResourceList of meta/v1.
+// list is any of the lists that an API server has of its API: APIVersions, APIGroupList,
+// APIResourceList of meta/v1.
 type list struct {
 	Kind     string
 	Versions []string
@@ -55,9 +57,10 @@ type list struct {
 	Resources []struct{ Name string }
 }
 
-// readList reads a list. answers says whether an API server answered: with the list, or by refusing it to this user, which
-// only an API server does in an object of the API. The list is empty then, as if it had nothing: had it served the
-// resource, it would have answered the request for it in the same way.
+// readList reads a list. answers says whether an API server answered: with the list, or by refusing
+// it to this user, which only an API server does in an object of the API. The list is empty then,
+// as if it had nothing: had it served the resource, it would have answered the request for it in
+// the same way.
 func readList(ctx context.Context, read Read, path string) (l list, answers bool) {
 	body, err := read(ctx, path, Plain)
 	if err != nil {

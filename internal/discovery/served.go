@@ -6,13 +6,14 @@ import (
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
-// Aggregated asks for the groups, versions and resources in one answer: v2 since Kubernetes 1.30, v2beta1 since 1.27. An
-// API server that knows neither, or has them switched off, answers 406 unless it may also answer as it always did.
+// Aggregated asks for the groups, versions and resources in one answer: v2 since Kubernetes 1.30,
+// v2beta1 since 1.27. An API server that knows neither, or has them switched off, answers 406
+// unless it may also answer as it always did.
 const Aggregated = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList," +
 	"application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json"
 
-// Served is which resources an API server serves outside the core group, by its answer at /apis. It is empty where the
-// API server knows no aggregated discovery.
+// Served is which resources an API server serves outside the core group, by its answer at /apis. It
+// is empty where the API server knows no aggregated discovery.
 func Served(body []byte) (served []rules.Served, err error) {
 	var list struct { // k8s.io/api/apidiscovery/v2 APIGroupDiscoveryList
 		Items []struct {

@@ -28,13 +28,14 @@ func (e *UnservedError) Hints() []string {
 	case e.Resource == "serviceaccounts/token":
 		return []string{"kubemint needs the TokenRequest API, which every Kubernetes since 1.22 has"}
 	case strings.HasPrefix(e.Group, "rbac."):
-		return []string{"leave `role` and `rules` out: the token then carries the access that the ServiceAccount already has"}
+		return []string{"leave `role` and `rules` out: " +
+			"the token then carries the access that the ServiceAccount already has"}
 	}
 	return nil
 }
 
-// ResourceIn is the resource that the rest of a request's path is about, after the version of its group: less namespace
-// and name.
+// ResourceIn is the resource that the rest of a request's path is about, after the version of its
+// group: less namespace and name.
 func ResourceIn(rest string) string {
 	parts := strings.Split(rest, "/")
 	if parts[0] == "namespaces" && len(parts) > 2 {

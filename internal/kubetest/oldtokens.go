@@ -13,8 +13,8 @@ import (
 	"sync"
 )
 
-// oldTokens issues tokens as Kubernetes 1.29 and older did: without jti. It signs them with a key of its own, knows whose
-// they are, and hands the API server's own token on in their place.
+// oldTokens issues tokens as Kubernetes 1.29 and older did: without jti. It signs them with a key
+// of its own, knows whose they are, and hands the API server's own token on in their place.
 type oldTokens struct {
 	mu   sync.Mutex
 	key  *rsa.PrivateKey

@@ -12,15 +12,18 @@ import (
 	"testing"
 )
 
-// StandIn describes a server that serves less than the API server behind it. Everything else is that API server's own.
+// StandIn describes a server that serves less than the API server behind it. Everything else is
+// that API server's own.
 type StandIn struct {
-	// Lacks are parts of the API that it does not serve: "v1", "coordination.k8s.io/v1", or with a resource,
-	// "v1/serviceaccounts/token". Only, where it is given, are the parts that it serves, and no others.
+	// Lacks are parts of the API that it does not serve: "v1", "coordination.k8s.io/v1", or with a
+	// resource, "v1/serviceaccounts/token". Only, where it is given, are the parts that it serves,
+	// and no others.
 	Lacks, Only []string
-	// Page is what it answers for what it does not serve, as 200 and HTML, where RBAC does not refuse. Without it that is
-	// the API server's own 404.
+	// Page is what it answers for what it does not serve, as 200 and HTML, where RBAC does not
+	// refuse. Without it that is the API server's own 404.
 	Page string
-	// Hides are paths of objects that it answers 404 for, although the API server behind it has them.
+	// Hides are paths of objects that it answers 404 for, although the API server behind it has
+	// them.
 	Hides []string
 	// OldTokens has it issue tokens without jti.
 	OldTokens bool
@@ -106,13 +109,13 @@ func (s StandIn) serves(version, resource string) bool {
 	if in(s.Lacks) {
 		return false
 	}
-	return len(s.Only) == 0 || in(s.Only) || (resource == "" && slices.ContainsFunc(s.Only, func(part string) bool {
-		return strings.HasPrefix(part, version+"/")
-	}))
+	some := func(part string) bool { return strings.HasPrefix(part, version+"/") }
+	return len(s.Only) == 0 || in(s.Only) || (resource == "" && slices.ContainsFunc(s.Only, some))
 }
 
-// refuse answers for what it does not serve: as the API server where that refuses the user, since authorization comes
-// before routing. RBAC takes no notice of the version, so a version that nobody serves changes nothing.
+// refuse answers for what it does not serve: as the API server where that refuses the user, since
+// authorization comes before routing. RBAC takes no notice of the version, so a version that nobody
+// serves changes nothing.
 func (s StandIn) refuse(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	what := partOf(r.URL.Path)
 	if what.known {
@@ -171,7 +174,8 @@ func keep(list any, wanted func(map[string]any) bool) any {
 	})
 }
 
-// twoCertificates are those of karpor-server and its like: signed by an authority that was made for it alone.
+// twoCertificates are those of karpor-server and its like: signed by an authority that was made for
+// it alone.
 func twoCertificates(t testing.TB) []tls.Certificate {
 	t.Helper()
 	authority, err := NewAuthority()

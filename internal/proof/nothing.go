@@ -10,10 +10,15 @@ import (
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
-// RolesOfNothing are warnings about bound roles that grant nothing where they are bound. Such a role is no error: it may be
-// filled later, and the account may have other access.
+// RolesOfNothing are warnings about bound roles that grant nothing where they are bound. Such a
+// role is no error: it may be filled later, and the account may have other access.
 func RolesOfNothing(desired access.Desired, observed access.Observed) (warnings []string) {
 	type empty struct{ role, why string }
+	type looked struct {
+		role   access.Object // the same one for every namespace, and with a thousand rules
+		inRole bool
+	}
+	why := map[looked]string{}
 	where := map[empty][]string{}
 	var order []empty
 	for _, place := range append([]string{""}, desired.Access.Namespaces...) {
@@ -22,7 +27,11 @@ func RolesOfNothing(desired access.Desired, observed access.Observed) (warnings 
 			if named == nil {
 				continue
 			}
-			found := empty{role.Kind + " " + role.Name, whyNothing(named, place)}
+			key := looked{named, place != ""}
+			if _, done := why[key]; !done {
+				why[key] = explainNothing(named, place)
+			}
+			found := empty{role.Kind + " " + role.Name, why[key]}
 			if found.why == "" {
 				continue
 			}
@@ -33,30 +42,32 @@ func RolesOfNothing(desired access.Desired, observed access.Observed) (warnings 
 		}
 	}
 	for _, found := range order {
-		warnings = append(warnings, found.role+" grants nothing "+places(where[found])+": "+found.why)
+		warnings = append(warnings, found.role+" grants nothing "+describePlaces(where[found])+": "+found.why)
 	}
 	return warnings
 }
 
-// whyNothing says why a role grants nothing in a place, "" where it grants something.
-func whyNothing(role access.Object, place string) string {
+// explainNothing says why a role grants nothing in a place, "" where it grants something.
+func explainNothing(role access.Object, place string) string {
 	granted := access.Rules(role)
 	clusterRole, ok := role.(*rbacv1.ClusterRole)
 	switch {
 	case rules.CountInNamespace(granted), place == "" && len(rules.Format(granted)) > 0:
 		return ""
 	case len(rules.Format(granted)) > 0:
-		return "its rules are only about what belongs to no namespace: bind it at cluster scope, as `cluster:" + role.GetName() + "`"
+		return "its rules are only about what belongs to no namespace: " +
+			"bind it at cluster scope, as `cluster:" + role.GetName() + "`"
 	case ok && clusterRole.AggregationRule != nil:
-		return "it has no rules yet, which the controller clusterrole-aggregation of kube-controller-manager fills in"
+		return "it has no rules yet, " +
+			"which the controller clusterrole-aggregation of kube-controller-manager fills in"
 	}
 	return "it has no rules"
 }
 
-func places(namespaces []string) string {
+func describePlaces(namespaces []string) string {
 	const most = 10
 	if namespaces[0] == "" && len(namespaces) > 1 {
-		return "at cluster scope, and " + places(namespaces[1:])
+		return "at cluster scope, and " + describePlaces(namespaces[1:])
 	}
 	if namespaces[0] == "" {
 		return "at cluster scope"

@@ -25,56 +25,62 @@ type Server interface {
 // Proof is what is known of one credential.
 type Proof struct {
 	Account types.NamespacedName
-	// Declared says that the declared access has the reviews in it: it may not have taken effect when they are first sent.
+	// Declared says that the declared access has the reviews in it: it may not have taken effect
+	// when they are first sent.
 	Declared bool
 	Good     Server                                         // connects with the token
 	Broken   func() (server Server, done func(), err error) // connects with [token.Token.Broken]
 
 	mu       sync.Mutex
-	unasked  string // why the credential could not be asked who it is; "" where it was, or where another answer told
+	unasked  string // why it could not be asked who it is; "" where that is known
 	unlisted string // why it could not be asked what it may do
 }
 
-// inEffectWithin is how long access that was just written may take to let the account send a review.
+// inEffectWithin is how long access that was just written may take to let the account send a
+// review.
 const inEffectWithin = time.Second
 
-// Identify asks who the credential is. Where the review cannot be asked, it proves that the token is accepted.
+// Identify asks who the credential is. Where the review cannot be asked, it proves that the token
+// is accepted.
 func (p *Proof) Identify(ctx context.Context, ask func(context.Context) error) error {
 	err := p.send(ctx, ask)
 	switch user := cluster.RefusedUser(err); {
 	case user == p.user():
 		return nil // the refusal has said who it is
 	case user != "" && user != anonymous:
-		return problem.Newf(problem.Mint, "prove token", "the API server takes it for %q, not for %q", user, p.user())
+		return p.mistaken(user)
 	case !discovery.Unserved(err):
 		return err
 	}
 	p.mu.Lock()
-	p.unasked = cause(err)
+	p.unasked = describeCause(err)
 	p.mu.Unlock()
 	return p.prove(ctx)
 }
 
 const anonymous = "system:anonymous"
 
-// Review asks what the credential may do in one place. Where that cannot be asked, nothing shows that it may not do what
-// mustNot forbids.
-func (p *Proof) Review(ctx context.Context, mustNot []rbacv1.PolicyRule, ask func(context.Context) error) error {
+// Review asks what the credential may do in one place. Where that cannot be asked, nothing shows
+// that it may not do what mustNot forbids.
+func (p *Proof) Review(
+	ctx context.Context, mustNot []rbacv1.PolicyRule, ask func(context.Context) error,
+) error {
 	err := p.send(ctx, ask)
 	mayNot := cluster.RefusedUser(err) == p.user()
 	if !mayNot && !discovery.Unserved(err) {
 		return err
 	}
-	why := cause(err)
+	why := describeCause(err)
 	if mayNot {
 		why = "ServiceAccount " + p.Account.String() + " may not ask the API server what it may do"
 	}
 	if len(mustNot) > 0 {
-		failed := problem.Newf(problem.Mint, "prove must_not", "%s, so what the credential may not do stays unproven", why)
+		failed := problem.Newf(problem.Mint, "prove must_not",
+			"%s, so what the credential may not do stays unproven", why)
 		if mayNot {
 			failed.Hint("%s", declareReviews)
 		}
-		return failed.Hint("or leave `must_not` out: without it the access is granted, and not proven")
+		return failed.Hint("without `must_not` the run succeeds, and says what is unproven")
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -87,11 +93,17 @@ const declareReviews = "have the account ask: add to `rules`  cluster create " +
 	"selfsubjectreviews.authentication.k8s.io,selfsubjectrulesreviews.authorization.k8s.io," +
 	"selfsubjectaccessreviews.authorization.k8s.io"
 
+func (p *Proof) mistaken(user string) error {
+	return problem.Newf(problem.Mint, "prove token",
+		"the API server takes it for %q, not for %q", user, p.user())
+}
+
 func (p *Proof) user() string {
 	return "system:serviceaccount:" + p.Account.Namespace + ":" + p.Account.Name
 }
 
-// send sends a review, for a moment again where the account may send it as soon as its access is in effect.
+// send sends a review, for a moment again where the account may send it as soon as its access is in
+// effect.
 func (p *Proof) send(ctx context.Context, ask func(context.Context) error) error {
 	err := ask(ctx)
 	if !p.Declared || cluster.RefusedUser(err) != p.user() {
@@ -99,6 +111,7 @@ func (p *Proof) send(ctx context.Context, ask func(context.Context) error) error
 	}
 	bounded, cancel := context.WithTimeout(ctx, inEffectWithin)
 	defer cancel()
+	pauses := wait.Backoff{Duration: 5 * time.Millisecond, Factor: 2, Steps: 8}
 	_ = pauses.DelayFunc().Until(bounded, false, true, func(context.Context) (bool, error) {
 		err = ask(ctx)
 		return cluster.RefusedUser(err) != p.user(), nil
@@ -106,22 +119,22 @@ func (p *Proof) send(ctx context.Context, ask func(context.Context) error) error
 	return err
 }
 
-var pauses = wait.Backoff{Duration: 5 * time.Millisecond, Factor: 2, Steps: 8}
-
-// prove shows that the API server looks at the token: it takes it, and refuses one that is almost the same.
+// prove shows that the API server looks at the token: it takes it, and refuses one that is almost
+// the same.
 func (p *Proof) prove(ctx context.Context) error {
 	const op = "prove token"
 	err := p.Good.ReadRoot(ctx)
 	switch user := cluster.RefusedUser(err); {
 	case apierrors.IsUnauthorized(err):
-		return problem.New(problem.Mint, op, token.ErrRefused)
+		return problem.New(problem.Mint, op, token.ErrRefused,
+			"its ServiceAccount may have been deleted meanwhile: run again")
 	case user == p.user():
 		p.mu.Lock()
 		p.unasked = ""
 		p.mu.Unlock()
 		return nil
 	case user != "" && user != anonymous:
-		return problem.Newf(problem.Mint, op, "the API server takes it for %q, not for %q", user, p.user())
+		return p.mistaken(user)
 	case err != nil:
 		return err
 	}
@@ -136,14 +149,16 @@ func (p *Proof) prove(ctx context.Context) error {
 		return nil
 	case err == nil, apierrors.IsForbidden(err):
 		return problem.New(problem.Mint, op, errBrokenAccepted,
-			"switch its authentication on, or give its own address as `server`: something before it may drop the Authorization header")
+			"switch its authentication on, or give its own address as `server`: "+
+				"something before it may drop the Authorization header")
 	}
 	return err
 }
 
-var errBrokenAccepted = errors.New("the API server takes a token with a broken signature as well, so it does not look at tokens")
+var errBrokenAccepted = errors.New("the API server takes a token with a broken signature as well, " +
+	"so it does not look at tokens")
 
-func cause(err error) string {
+func describeCause(err error) string {
 	if unserved, ok := errors.AsType[*discovery.UnservedError](err); ok {
 		return unserved.Error()
 	}

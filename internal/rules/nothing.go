@@ -7,8 +7,8 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 )
 
-// CountInNamespace says whether any of the rules grants something where a RoleBinding grants it. What this program does not
-// know (a custom resource, a wildcard) may.
+// CountInNamespace says whether any of the rules grants something where a RoleBinding grants it.
+// What this program does not know (a custom resource, a wildcard) may.
 func CountInNamespace(rs []rbacv1.PolicyRule) bool {
 	return slices.ContainsFunc(accesses(atoms(rs)), func(l line) bool {
 		t := l.targets[0]
