@@ -304,7 +304,7 @@ func TestNamespaceDeletedInMidRun(t *testing.T) {
 		// Who may no longer ask for the lease cannot know that it is gone too: the error names it.
 		"the ServiceAccount's, gone after the first write": {
 			at: write, answered: true, gone: true,
-			want: map[int]string{4: `^error: apply ServiceAccount NS/midrun: .* in namespace NS$(?s).*^hint: .*  kubectl -n NS delete lease kubemint-midrun-`},
+			want: map[int]string{4: `^error: (apply ServiceAccount NS/midrun|create Secret NS/kubemint-midrun-\S+): .* in namespace NS$(?s).*^hint: .*  kubectl -n NS delete lease kubemint-midrun-`},
 		},
 		"the ServiceAccount's, gone before the proof, as administrator": {
 			at: proof, gone: true, admin: true,

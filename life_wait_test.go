@@ -73,7 +73,7 @@ rules:
 - {apiGroups: [""], resources: [serviceaccounts], verbs: [get, create, patch]}
 - {apiGroups: [""], resources: [serviceaccounts/token, secrets], verbs: [create]}
 - {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [create, delete, list]}
-- {apiGroups: [coordination.k8s.io], resources: [leases], resourceNames: [kubemint-bare, kubemint-kubemint], verbs: [get, patch]}
+- {apiGroups: [coordination.k8s.io], resources: [leases], resourceNames: [kubemint-bare, kubemint-kubemint, kubemint-other], verbs: [get, patch]}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding

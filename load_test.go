@@ -206,7 +206,8 @@ func (l *load) ofOne(t *testing.T, one string) {
 	}
 }
 
-// ofOneApart is runs that each give the same ServiceAccount access to another namespace: none takes back another's.
+// ofOneApart is runs that each give the same ServiceAccount access to another namespace, with take_ownership, as they declare
+// different access: they change it one after the other, and none takes back another's.
 func (l *load) ofOneApart(t *testing.T) {
 	t.Helper()
 	run(t, l.dir, l.env("one-apart", "single", "shop/apart"))
@@ -214,7 +215,7 @@ func (l *load) ofOneApart(t *testing.T) {
 	var envs [][]string
 	runs, teams := names("apart-", crowd), names("team-", crowd)
 	for i, name := range runs {
-		envs = append(envs, l.env(name, teams[i], "shop/apart"))
+		envs = append(envs, l.env(name, teams[i], "shop/apart", "KUBEMINT_TAKE_OWNERSHIP=true"))
 	}
 	l.together(t, envs)
 	for _, team := range teams {

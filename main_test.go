@@ -41,6 +41,7 @@ import (
 //	leases N NAMESPACE        demand how many credentials of ours are live in a namespace
 //	commands FILE DIR         read a command file of GitHub's runner; each value becomes a file of DIR
 //	clears VAR…               set variables to ""
+//	standin KUBECONFIG WORD…  write a kubeconfig of the administrator for a server that serves less: see there for the words
 //	silent KUBECONFIG         make its server one that accepts connections and never answers
 //	interrupted SIGNAL CODE KUBECONFIG COMMAND ARG…
 //	                          run a command against such a server, signal it, demand this exit code within 5 s
@@ -126,7 +127,8 @@ func TestScripts(t *testing.T) {
 			"github": github,
 
 			"leases": leases, "commands": commands, "clears": clears, "silent": silent, "interrupted": interrupted,
-			"jobapi": jobAPI, "objects": objects, "asks": asks, "allowed": allowed, "until": until,
+			"standin": func(ts *testscript.TestScript, _ bool, args []string) { standIn(t, ts, cluster, args) },
+			"jobapi":  jobAPI, "objects": objects, "asks": asks, "allowed": allowed, "until": until,
 		},
 	})
 }

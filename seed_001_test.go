@@ -105,7 +105,7 @@ rules:
 - {apiGroups: [""], resources: [serviceaccounts], verbs: [get, create, patch]}
 - {apiGroups: [""], resources: [serviceaccounts/token, secrets], verbs: [create]}
 - {apiGroups: [rbac.authorization.k8s.io], resources: [roles, rolebindings], verbs: [get, list, create, patch]}
-- {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [create, delete]}
+- {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, list, create, patch, delete]}
 - {apiGroups: [""], resources: [pods], verbs: [list]}
 ---
 apiVersion: rbac.authorization.k8s.io/v1

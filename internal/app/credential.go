@@ -12,6 +12,7 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/discovery"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/receipt"
 	"github.com/kubemint/kubemint/internal/token"
@@ -73,6 +74,8 @@ func (m *minting) withoutLease(err error) error {
 	const remedy = "or set `revoke: false`, and the token lives to its expiry without a lease"
 	_, denied := errors.AsType[*cluster.Denial](err)
 	switch {
+	case discovery.Unserved(err):
+		return m.adviseRevokeFalse(err)
 	case m.desired.Ephemeral():
 		return err
 	case denied:

@@ -6,11 +6,11 @@ import (
 	"slices"
 
 	"github.com/kubemint/kubemint/internal/access"
-	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/lock"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/receipt"
+	"github.com/kubemint/kubemint/internal/revoke"
 	"github.com/kubemint/kubemint/internal/token"
 )
 
@@ -150,7 +150,10 @@ func (m *minting) withdrawLease(ctx context.Context) error {
 	if m.lease == nil || !m.maybe {
 		return nil
 	}
-	if err := m.client.Delete(ctx, m.lease); err != nil && !cluster.Missing(err) {
+	err := revoke.Discard(ctx, m.client, revoke.Doomed{
+		Account: m.desired.Access.ServiceAccount, Lease: m.lease.Name, UID: m.lease.UID, Secret: m.bound,
+	})
+	if err != nil {
 		return m.client.Explain(problem.Mint, "withdraw Lease "+m.lease.Namespace+"/"+m.lease.Name, err)
 	}
 	m.leased, m.maybe, m.bound = false, false, ""

@@ -7,6 +7,7 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/discovery"
 	"github.com/kubemint/kubemint/internal/lock"
 	"github.com/kubemint/kubemint/internal/token"
 )
@@ -53,7 +54,12 @@ func (m *minting) lookAtLock(ctx context.Context) error {
 	if m.gate == nil {
 		return nil
 	}
-	return m.gate.Look(ctx)
+	err := m.gate.Look(ctx)
+	if discovery.Unserved(err) { // then nobody can have a lease, or the lock
+		m.gate = nil
+		return nil
+	}
+	return err
 }
 
 // asDeclared says whether the lock names the access that this run declares, or none at all.

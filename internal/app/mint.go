@@ -68,7 +68,7 @@ func (r *run) mint(ctx context.Context, planOnly bool) error {
 	}
 	err := m.steps(ctx)
 	if err != nil {
-		err = errors.Join(err, m.rollBack(ctx))
+		err = errors.Join(m.tellTokenLives(err), m.rollBack(ctx))
 	}
 	return m.refused(ctx, err)
 }

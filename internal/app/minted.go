@@ -24,6 +24,9 @@ func (m *minting) reportToken() {
 	if m.permanent != nil {
 		m.log.Printf("the token of %s in Secret %s/%s never expires (id %s)", account,
 			m.permanent.Namespace, m.permanent.Name, m.minted.Claims.ID)
+		if len(m.othersSecret()) > 0 {
+			m.log.Printf("note: somebody else made that Secret, so kubemint never deletes it")
+		}
 		return
 	}
 	m.log.Printf("minted a token for %s (asked %s, granted %s, expires %s, id %s)", account, m.cfg.Token.Asked,

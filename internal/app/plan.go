@@ -8,6 +8,7 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/discovery"
 	"github.com/kubemint/kubemint/internal/platform"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/token"
@@ -107,6 +108,10 @@ func (m *minting) mayMint(ctx context.Context) error {
 			continue
 		}
 		lacks, err := token.Lacks(ctx, m.client, need.Namespace, need.Rules)
+		if discovery.Unserved(err) {
+			m.log.Printf("note: %s: what the runner's identity may do is not known before it is tried", err)
+			return m.admitted(ctx)
+		}
 		if err != nil {
 			return m.client.Explain(problem.Mint, "ask what the runner's identity may do", err)
 		}

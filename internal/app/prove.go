@@ -1,14 +1,11 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net"
 	"net/http"
-	"net/url"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,8 +14,8 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/console"
-	"github.com/kubemint/kubemint/internal/kubeconfig"
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/proof"
 	"github.com/kubemint/kubemint/internal/rules"
 	"github.com/kubemint/kubemint/internal/token"
 )
@@ -92,75 +89,6 @@ func (w warnings) HandleWarningHeaderWithContext(_ context.Context, code int, _,
 	}
 }
 
-// provers is over how many connections fresh access is proved. Each API server learns of it by a watch of its own, and a
-// balancer leads each connection to the next one: most control planes have two or three.
-const provers = 3
-
-// prover asks the API server as the new credential, over connections of its own that are opened before there is a token.
-type prover struct {
-	clients []*cluster.Client
-	token   atomic.Pointer[token.Token]
-	narrow  bool // the first connection is enough
-	warmed  bool // the others are being opened
-}
-
-func (r *run) newProver(written kubeconfig.Config) (p *prover, err error) {
-	p = &prover{clients: make([]*cluster.Client, provers)}
-	config := &rest.Config{
-		Host:            written.Server,
-		TLSClientConfig: rest.TLSClientConfig{CAData: written.CAData, ServerName: written.TLSServerName, Insecure: written.Insecure},
-	}
-	if written.ProxyURL != "" {
-		proxy, err := url.Parse(written.ProxyURL)
-		if err != nil {
-			return nil, problem.New(problem.Source, "read proxy-url", errors.New("not a URL"))
-		}
-		config.Proxy = http.ProxyURL(proxy)
-	}
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return bearer{next, &p.token} })
-	for i := range p.clients {
-		p.clients[i], err = r.connect(config) // all fail, or none
-	}
-	return p, err
-}
-
-// bearer adds the token to requests once there is one.
-type bearer struct {
-	next  http.RoundTripper
-	token *atomic.Pointer[token.Token]
-}
-
-// WrappedRoundTripper is as the tracer's.
-func (b bearer) WrappedRoundTripper() http.RoundTripper { return b.next }
-
-func (b bearer) RoundTrip(request *http.Request) (*http.Response, error) {
-	if t := b.token.Load(); t != nil {
-		request = request.Clone(request.Context())
-		request.Header.Set("Authorization", "Bearer "+t.Reveal())
-	}
-	return b.next.RoundTrip(request)
-}
-
-// widen opens the further connections beside what the run goes on with. Where the access is not fresh it needs none.
-func (p *prover) widen(ctx context.Context, fresh bool) {
-	p.narrow = !fresh
-	if p.narrow || p.warmed {
-		return
-	}
-	p.warmed = true
-	for _, client := range p.clients[1:] {
-		go client.Warm(ctx)
-	}
-}
-
-// asked are the connections over which access is proved.
-func (p *prover) asked() []*cluster.Client {
-	if p.narrow {
-		return p.clients[:1]
-	}
-	return p.clients
-}
-
 // freshFor is how long ago access was written that every API server surely knows by now: mostly it takes milliseconds.
 const freshFor = 5 * time.Second
 
@@ -176,24 +104,6 @@ func (m *minting) fresh() bool {
 	return slices.ContainsFunc(m.plan.Changes, changes) || (m.gate != nil && m.gate.WrittenWithin(freshFor))
 }
 
-func (p *prover) close() {
-	for _, client := range p.clients {
-		client.Close()
-	}
-}
-
-// everywhere asks over each connection at the same time, and returns one error of those that came.
-func everywhere(clients []*cluster.Client, ask func(*cluster.Client) error) (err error) {
-	errs := make(chan error, len(clients))
-	for _, client := range clients {
-		go func() { errs <- ask(client) }()
-	}
-	for range clients {
-		err = cmp.Or(err, <-errs)
-	}
-	return err
-}
-
 // fewNamespaces are asked about over each connection. Of more than these the newest are enough.
 const fewNamespaces = 16
 
@@ -203,7 +113,7 @@ func (m *minting) newest() (places map[string]bool, inOrder bool) {
 	if len(m.desired.Access.Namespaces) <= fewNamespaces || len(m.desired.Access.AllMustNot()) > 0 {
 		return nil, false
 	}
-	places, inOrder = access.Newest(m.plan, m.observed)
+	places, inOrder = proof.Newest(m.plan, m.observed)
 	if inOrder {
 		places[token.EveryNamespace] = true
 	}
@@ -216,12 +126,15 @@ func (p *prover) prove(ctx context.Context, m *minting) error {
 	p.token.Store(&m.minted.Token)
 	places := append([]string{""}, m.desired.Access.Namespaces...)
 	newest, inOrder := m.newest()
-	return m.log.Each("namespaces proved", len(places)+1, func(i int) error {
+	known := m.newProof()
+	err := m.log.Each("namespaces proved", len(places)+1, func(i int) error {
 		if i == 0 {
-			err := token.WhoAmI(ctx, p.clients[0], m.desired.Access.ServiceAccount)
+			err := known.Identify(ctx, func(ctx context.Context) error {
+				return token.WhoAmI(ctx, p.clients[0], m.desired.Access.ServiceAccount)
+			})
 			said := p.clients[0].Explain(problem.Mint, "prove token", err)
 			if errors.Is(err, token.ErrRefused) || cluster.Forbidden(err) || cluster.Missing(err) || cluster.Foreign(err) {
-				return front(said, m.written.Server)
+				return proof.NameFront(said, m.written.Server)
 			}
 			return said
 		}
@@ -233,9 +146,15 @@ func (p *prover) prove(ctx context.Context, m *minting) error {
 		if inOrder && !newest[claim.Namespace] {
 			clients = clients[:1]
 		}
-		err := everywhere(clients, func(c *cluster.Client) error { return token.Prove(ctx, c, claim) })
+		err := known.Review(ctx, claim.MustNot, func(ctx context.Context) error {
+			return everywhere(clients, func(c *cluster.Client) error { return token.Prove(ctx, c, claim) })
+		})
 		return m.unbind(ctx, places[i-1], p.clients[0].Explain(problem.Mint, "prove access", err))
 	})
+	if unproven := known.Unproven(); err == nil && unproven != "" {
+		m.log.Warnf("%s", unproven)
+	}
+	return err
 }
 
 // unbind takes the binding of a role back that turned out not to exist: it would grant as soon as somebody makes a role of

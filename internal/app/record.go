@@ -133,12 +133,14 @@ func (m *minting) recordObjects() error {
 			objects[i].UID = o.GetUID()
 		}
 	}
-	if m.permanent != nil && access.Managed(m.permanent, m.desired.Access.ServiceAccount) {
+	theirs := m.othersSecret()
+	m.output.receipt.Theirs = theirs
+	if m.permanent != nil && len(theirs) == 0 {
 		if secret := object(m.permanent, "Secret"); !slices.Contains(objects, secret) {
 			objects = append(objects, secret)
 		}
 	}
-	if len(objects) == 0 {
+	if len(objects)+len(theirs) == 0 {
 		return nil
 	}
 	m.output.receipt.Objects = objects

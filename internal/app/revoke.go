@@ -36,6 +36,9 @@ func (r *run) revoke(ctx context.Context, given options) error {
 	switch {
 	case record == nil:
 		return r.revokeByToken(ctx, given)
+	case record.Keep && !given.permanent && len(record.Theirs) > 0:
+		r.sayTheirs(record)
+		return nil
 	case record.Keep && !given.permanent && record.ExpiresAt == "":
 		r.log.Printf("nothing to revoke: the credential is permanent; kubemint revoke --permanent deletes it")
 		return nil
@@ -94,7 +97,7 @@ func (r *run) kill(ctx context.Context, record *receipt.Receipt, given options) 
 	doomed := slices.DeleteFunc(slices.Clone(record.Objects), func(o receipt.Object) bool {
 		return o.Kind == "Secret" && !given.permanent
 	})
-	if len(record.Leases)+len(doomed) == 0 {
+	if len(record.Leases)+len(doomed)+len(record.Theirs) == 0 {
 		return nil
 	}
 	client, from, err := r.reconnect(ctx, record)
@@ -104,7 +107,7 @@ func (r *run) kill(ctx context.Context, record *receipt.Receipt, given options) 
 	defer client.Close()
 	err = r.killLeases(ctx, client, record)
 	objects := &removal{run: r, client: client, record: record}
-	err = errors.Join(err, objects.delete(ctx, doomed))
+	err = errors.Join(err, objects.delete(ctx, doomed), r.refuseTheirs(ctx, client, record))
 	if err != nil || !given.wait {
 		return err
 	}

@@ -83,6 +83,9 @@ func (m *minting) ending() console.Fact {
 		return console.Fact{Name: "Lease", Value: console.Code(m.lease.Namespace+"/"+m.lease.Name) + advice}
 	case m.permanent != nil:
 		secret := console.Code(m.permanent.Namespace + "/" + m.permanent.Name)
+		if len(m.othersSecret()) > 0 {
+			return console.Fact{Name: "Secret", Value: secret + ": somebody else made it, so kubemint leaves it; deleting it ends the token"}
+		}
 		return console.Fact{Name: "Secret", Value: secret + ": deleting it revokes the token (`kubemint revoke --permanent`)"}
 	}
 	return console.Fact{Name: "Lease", Value: "none: the token lives until it expires"}

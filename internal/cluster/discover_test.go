@@ -15,7 +15,7 @@ import (
 )
 
 // discovery is what a kube-apiserver says of /apis to whoever takes the aggregated form.
-func discovery() apidiscoveryv2.APIGroupDiscoveryList {
+func aggregated() apidiscoveryv2.APIGroupDiscoveryList {
 	resource := func(plural, singular, kind string, short ...string) apidiscoveryv2.APIResourceDiscovery {
 		return apidiscoveryv2.APIResourceDiscovery{
 			Resource: plural, SingularResource: singular, ResponseKind: &metav1.GroupVersionKind{Kind: kind}, Scope: apidiscoveryv2.ScopeNamespace,
@@ -49,7 +49,7 @@ func negotiate(w http.ResponseWriter, accept string, versions ...string) {
 	for clause := range strings.SplitSeq(accept, ",") {
 		for _, version := range versions {
 			if clause == "application/json;g=apidiscovery.k8s.io;v="+version+";as=APIGroupDiscoveryList" {
-				list := discovery()
+				list := aggregated()
 				list.APIVersion = "apidiscovery.k8s.io/" + version
 				w.Header().Set("Content-Type", clause)
 				_ = json.NewEncoder(w).Encode(list)
@@ -119,7 +119,7 @@ func TestDiscoverFails(t *testing.T) {
 				refuse(w, metav1.Status{Code: 503, Reason: metav1.StatusReasonServiceUnavailable})
 				return
 			}
-			give(w, http.StatusOK, discovery())
+			give(w, http.StatusOK, aggregated())
 		}, false, 2, false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,5 +3,5 @@
 //
 // In: a rest.Config and access objects. Out: what was observed, or a [problem.Error]. It uses client-go's REST client
 // with a scheme of five API groups, since the full clientset doubles the binary and its start. It imports access,
-// problem and rules.
+// discovery, parallel, problem, rules and wire.
 package cluster

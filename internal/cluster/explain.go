@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 
+	"github.com/kubemint/kubemint/internal/discovery"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/wire"
 )
@@ -40,7 +41,10 @@ func (c *Client) explain(phase problem.Code, op string, err error) *problem.Erro
 	status, answered := answer(err)
 	var interrupted problem.Interrupted
 	held, isHeld := errors.AsType[*HeldError](err)
+	unserved, isUnserved := errors.AsType[*discovery.UnservedError](err)
 	switch {
+	case isUnserved:
+		return problem.New(phase, op, unserved, unserved.Hints()...)
 	case isHeld:
 		return problem.New(phase, op, held, "see what set them; it is gone once they are removed with kubectl patch")
 	case errors.As(err, &interrupted):
@@ -187,6 +191,9 @@ func bare(err error) error {
 func Untouched(err error) bool {
 	var dns *net.DNSError
 	var certificate *tls.CertificateVerificationError
+	if discovery.Unserved(err) {
+		return true
+	}
 	if Unsure(err) {
 		return false
 	}

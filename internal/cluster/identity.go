@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/discovery"
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
@@ -73,7 +74,7 @@ func (c *Client) Recognise(ctx context.Context) error {
 		return nobody(op, user)
 	}
 	_, page := errors.AsType[*ForeignError](err)
-	if Forbidden(err) || Missing(err) || page {
+	if Forbidden(err) || Missing(err) || discovery.Unserved(err) || page {
 		return nil
 	}
 	return c.Explain(problem.Mint, op, err)
@@ -81,15 +82,23 @@ func (c *Client) Recognise(ctx context.Context) error {
 
 // nobodyIn says whether a 403 is one to nobody, whatever was asked for: a resource, a path, or a grant.
 func nobodyIn(status metav1.Status) (user string, ok bool) {
-	if status.Reason != metav1.StatusReasonForbidden {
-		return "", false
-	}
+	user, ok = refusedUserIn(status)
+	return user, ok && (user == anonymous || user == "")
+}
+
+func refusedUserIn(status metav1.Status) (user string, ok bool) {
 	named := regexp.MustCompile(refusedUser).FindStringSubmatch(status.Message)
-	if named == nil {
+	if status.Reason != metav1.StatusReasonForbidden || named == nil {
 		return "", false
 	}
-	user = unquoted(named[1])
-	return user, user == anonymous || user == ""
+	return unquoted(named[1]), true
+}
+
+// RefusedUser is the user to whom the API server refused a request, "" where it did not refuse one to a user.
+func RefusedUser(err error) string {
+	status, _ := answer(err)
+	user, _ := refusedUserIn(status)
+	return user
 }
 
 // refusedUser is the user of the authorizer's message (responsewriters forbiddenMessage) or of an escalation

@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/discovery"
 	"github.com/kubemint/kubemint/internal/parallel"
 	"github.com/kubemint/kubemint/internal/problem"
 )
@@ -151,9 +152,9 @@ func (o *observer) wanted(ctx context.Context, ref access.Ref) error {
 func (o *observer) named(ctx context.Context, ref access.Ref) error {
 	err := o.read(ctx, ref, o.observed.Named)
 	switch {
-	case apierrors.IsNotFound(err):
+	case apierrors.IsNotFound(err) && (ref.Kind != "ClusterRole" || !discovery.MayHide(ctx, o.client.readPath, ref.Name)):
 		return o.client.noRole(ctx, ref, o.namespaces)
-	case apierrors.IsForbidden(err):
+	case apierrors.IsForbidden(err), apierrors.IsNotFound(err):
 		o.note(fmt.Sprintf("%s cannot be read by the runner's identity: that its rights are in effect stays unproven", ref))
 		return nil
 	}

@@ -84,7 +84,7 @@ func (c *Client) tries(ctx context.Context, send sender, into runtime.Object, re
 			c.heard.Store(true)
 		}
 		if err == nil || ctx.Err() != nil || !transient(err, try) {
-			return ended(ctx, err)
+			return c.tellUnserved(ctx, request(), ended(ctx, err))
 		}
 		pause := wait/2 + rand.N(wait) //nolint:gosec // jitter, not a secret
 		if seconds, ok := apierrors.SuggestsClientDelay(err); ok && seconds > 0 {

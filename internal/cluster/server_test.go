@@ -82,6 +82,9 @@ func connect(t *testing.T, config *rest.Config) *cluster.Client {
 // refuse answers with a Status as the API server writes it.
 func refuse(w http.ResponseWriter, status metav1.Status) {
 	status.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}
+	if status.Code == http.StatusNotFound && status.Details == nil { // an object that is missing is named
+		status.Details = &metav1.StatusDetails{Name: "x", Kind: "roles"}
+	}
 	status.Status = metav1.StatusFailure
 	give(w, int(status.Code), status)
 }

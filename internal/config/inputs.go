@@ -101,7 +101,7 @@ func Outputs() []Output {
 		{Name: "service_account", Help: "The identity, namespace/name."},
 		{Name: "namespace", Help: "Default namespace of the written context."},
 		{Name: "context", Help: "Name of the written context."},
-		{Name: "token_id", Help: "The token's jti, as the API server's audit log has it."},
+		{Name: "token_id", Help: "The token's jti, as the API server's audit log has it; `sha256:` and 16 hex digits of the token's SHA-256 where it has none."},
 		{Name: "changes", Help: "JSON: created, configured, unchanged, deleted, each a list of \"Kind namespace/name\"."},
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"io"
 	"log"
 	"net"
@@ -35,6 +34,12 @@ type Between func(number int, w http.ResponseWriter, r *http.Request, next http.
 // NewProxy starts a proxy that ends with the test.
 func NewProxy(t testing.TB, cluster *ControlPlane, between Between) *Proxy {
 	t.Helper()
+	return newProxy(t, cluster, nil, between)
+}
+
+// newProxy starts one that shows this chain of certificates, or one of its own where that is nil.
+func newProxy(t testing.TB, cluster *ControlPlane, chain []tls.Certificate, between Between) *Proxy {
+	t.Helper()
 	target, err := url.Parse(cluster.URL)
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +59,7 @@ func NewProxy(t testing.TB, cluster *ControlPlane, between Between) *Proxy {
 	p.server.Config.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		return context.WithValue(ctx, lineKey{}, line{p, conn.(*tls.Conn)}) //nolint:forcetypeassert // of StartTLS
 	}
-	p.server.TLS = &tls.Config{MinVersion: tls.VersionTLS12, GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+	p.server.TLS = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: chain, GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
 		return p.stranger.Load(), nil // nil is the usual one
 	}}
 	p.server.Config.ErrorLog = log.New(io.Discard, "", 0) // a client that is killed leaves its connection as it is
@@ -73,6 +78,17 @@ func (p *Proxy) Seen() int { return int(p.seen.Load()) }
 // Recover ends what a fault has done to the proxy itself.
 func (p *Proxy) Recover() { p.stranger.Store(nil) }
 
+// URL is where the proxy listens.
+func (p *Proxy) URL() string { return p.server.URL }
+
+// Certificates are those that the proxy shows, PEM.
+func (p *Proxy) Certificates() (bundle []byte) {
+	for _, certificate := range p.server.TLS.Certificates[0].Certificate {
+		bundle = append(bundle, encode("CERTIFICATE", certificate)...)
+	}
+	return bundle
+}
+
 // Kubeconfig leads the credential of a kubeconfig through the proxy. It has to be a token: a client certificate would
 // end here.
 func (p *Proxy) Kubeconfig(content []byte) ([]byte, error) {
@@ -82,7 +98,7 @@ func (p *Proxy) Kubeconfig(content []byte) ([]byte, error) {
 	}
 	for _, cluster := range config.Clusters {
 		cluster.Server = p.server.URL
-		cluster.CertificateAuthorityData = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.server.Certificate().Raw})
+		cluster.CertificateAuthorityData = p.Certificates()
 	}
 	return clientcmd.Write(*config)
 }

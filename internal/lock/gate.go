@@ -200,17 +200,18 @@ func (g *Gate) changeUnderLock(ctx context.Context, change func(context.Context)
 	return g.Lost(errors.Join(err, g.GiveBack(ctx, inEffect)))
 }
 
-// Discard deletes the lock that was given back, unless another run has taken it meanwhile.
-func (g *Gate) Discard(ctx context.Context) error {
+// Discard deletes the lock that was given back, unless another run has taken it meanwhile. It says whether it
+// has deleted one.
+func (g *Gate) Discard(ctx context.Context) (deleted bool, err error) {
 	last := g.last()
 	if last == nil {
-		return nil
+		return false, nil
 	}
-	err := g.api.DeleteSame(ctx, last)
+	err = g.api.DeleteSame(ctx, last)
 	if apierrors.IsNotFound(err) {
-		return nil
+		return false, nil
 	}
-	return g.client.Explain(problem.Mint, "delete the lock, "+g.Ref().String(), err)
+	return err == nil, g.client.Explain(problem.Mint, "delete the lock, "+g.Ref().String(), err)
 }
 
 // giveBackWithin keeps a cancelled run inside what a CI runner waits before it kills.

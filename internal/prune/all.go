@@ -37,7 +37,7 @@ func (p *Pruning) All(ctx context.Context) error {
 // deleteAllUnderLock looks again once it has the lock: whoever makes a lease from then on waits.
 func (p *Pruning) deleteAllUnderLock(ctx context.Context) (count int, err error) {
 	gate := p.Gate(p.Desired, access.Undeclared) // live credentials end here, and hold nothing back
-	err = gate.Change(ctx, func(ctx context.Context) error {
+	err = p.changeUnderLock(ctx, gate, func(ctx context.Context) error {
 		found, err := p.find(ctx, p.Desired.Access.ServiceAccount)
 		if err != nil {
 			return err
@@ -50,7 +50,7 @@ func (p *Pruning) deleteAllUnderLock(ctx context.Context) (count int, err error)
 	if err != nil {
 		return count, err
 	}
-	if err := gate.Discard(ctx); err != nil {
+	if deleted, err := gate.Discard(ctx); err != nil || !deleted {
 		return count, err
 	}
 	p.Log.Printf("%-10s %s", access.Deleted, access.LockOf(p.Desired.Access.ServiceAccount))

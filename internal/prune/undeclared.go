@@ -11,6 +11,7 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/console"
+	"github.com/kubemint/kubemint/internal/discovery"
 	"github.com/kubemint/kubemint/internal/parallel"
 	"github.com/kubemint/kubemint/internal/problem"
 )
@@ -30,7 +31,7 @@ type Pruning struct {
 // Gate has the access of an account change under its lock: see package lock.
 type Gate interface {
 	Change(ctx context.Context, change func(context.Context) error) error
-	Discard(ctx context.Context) error // deletes the lock itself
+	Discard(ctx context.Context) (deleted bool, err error) // of the lock itself
 }
 
 // holdings are what is there of one account.
@@ -66,6 +67,10 @@ func (p *Pruning) find(ctx context.Context, account types.NamespacedName) (holdi
 			namespace = account.Namespace
 		}
 		lists[i], err = p.Client.ListLabelled(ctx, kinds[i], namespace, marks)
+		if kinds[i] == "Lease" && discovery.Unserved(err) {
+			p.Log.Printf("note: %s: no credential here has a lease", err)
+			return nil
+		}
 		return p.Client.Explain(problem.Mint, "list "+kinds[i]+"s", err)
 	})
 	found.leases = lists[4]
@@ -101,7 +106,7 @@ func (p *Pruning) takeAway(
 	}
 	of := p.Desired
 	of.Access.ServiceAccount = found.account
-	err = p.Gate(of, declared).Change(ctx, func(ctx context.Context) (err error) {
+	err = p.changeUnderLock(ctx, p.Gate(of, declared), func(ctx context.Context) (err error) {
 		found.leases, err = p.listLeases(ctx, found.account) // whoever makes a lease from now on waits
 		if err == nil {
 			err = p.heldBack(found, declared)
@@ -114,8 +119,22 @@ func (p *Pruning) takeAway(
 	return count, err
 }
 
+// changeUnderLock needs no lock on an API server without Leases: no credential has one there.
+func (p *Pruning) changeUnderLock(
+	ctx context.Context, gate Gate, change func(context.Context) error,
+) error {
+	err := gate.Change(ctx, change)
+	if discovery.Unserved(err) {
+		return change(ctx)
+	}
+	return err
+}
+
 func (p *Pruning) listLeases(ctx context.Context, account types.NamespacedName) ([]access.Object, error) {
 	leases, err := p.Client.ListLabelled(ctx, "Lease", account.Namespace, access.Labels(account))
+	if discovery.Unserved(err) {
+		return nil, nil
+	}
 	return leases, p.Client.Explain(problem.Mint, "list Leases", err)
 }
 

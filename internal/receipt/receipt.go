@@ -30,6 +30,7 @@ type Receipt struct {
 	Source      Source   `json:"source"`
 	Leases      []Object `json:"leases,omitempty"`      // this run's, and an earlier one's at the same output until it is deleted
 	Objects     []Object `json:"objects,omitempty"`     // of this run alone; none unless the identity is ephemeral
+	Theirs      []Object `json:"theirs,omitempty"`      // Secrets that somebody else made: named, and never deleted
 	Elsewhere   bool     `json:"elsewhere,omitempty"`   // the objects stand in the file alone: see [Receipt.Small]
 	Output      string   `json:"output"`                // the written kubeconfig, as this process saw the path
 	EnvFile     bool     `json:"envFile,omitempty"`     // the run wrote the file of outputs, <output>.env
@@ -145,6 +146,11 @@ func Decode(data []byte) (*Receipt, error) {
 	for _, lease := range r.Leases { // they go into messages, and into a command for a person to paste
 		if !named(lease, "Lease") {
 			return nil, errors.New("damaged: it names a lease that cannot be one")
+		}
+	}
+	for _, secret := range r.Theirs {
+		if !named(secret, "Secret") {
+			return nil, errors.New("damaged: it names a Secret that cannot be one")
 		}
 	}
 	return r, nil

@@ -18,7 +18,7 @@ const (
 
 // check refuses what an API server has handed out as a ServiceAccount's token, and is not one: it would be
 // sent, written and published. Nothing of it is in the error. A jti is not demanded: Kubernetes 1.29 and
-// older, and servers built of its libraries, give none.
+// older, and servers built from its libraries, give none. The claims returned have [Token.ID] in its place.
 func check(t Token, account types.NamespacedName) (Claims, error) {
 	value := t.Reveal()
 	if len(value) > longestToken {
@@ -42,6 +42,7 @@ func check(t Token, account types.NamespacedName) (Claims, error) {
 	if len(claims.ID) > longestID || strings.ContainsFunc(claims.ID, outsideWord) {
 		return Claims{}, errors.New("the token's jti is not one word of ASCII")
 	}
+	claims.ID = t.ID()
 	return claims, nil
 }
 

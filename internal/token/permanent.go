@@ -69,7 +69,6 @@ func AwaitPermanent(ctx context.Context, api Reader, secret *corev1.Secret, acco
 			if err != nil {
 				return Minted{}, problem.New(problem.Mint, "await token in Secret "+secret.Namespace+"/"+secret.Name, err, notOurs)
 			}
-			claims.ID = value.ID()
 			minted := Minted{Token: value, Claims: claims}
 			return minted, minted.sameAccount(uid)
 		}

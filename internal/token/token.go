@@ -52,19 +52,20 @@ func (t Token) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, Redacted) 
 // MarshalText covers encoders, encoding/json among them.
 func (t Token) MarshalText() ([]byte, error) { return []byte(Redacted), nil }
 
-// ID names a token without giving it away: its jti, or, where it has none (a permanent token), a part of its SHA-256.
-// It is "" for what is no token of a ServiceAccount.
+// ID names a token without giving it away: its jti, or the beginning of its SHA-256 where it has none (permanent tokens, and
+// those of Kubernetes 1.29 and older).
 func (t Token) ID() string {
-	claims, err := t.Claims()
-	if err != nil || claims.ID != "" {
+	if claims, err := t.Claims(); err == nil && claims.ID != "" {
 		return claims.ID
 	}
-	if claims.UID == "" {
+	if t.Empty() {
 		return ""
 	}
-	sum := sha256.Sum256([]byte(t.Reveal()))
-	return "sha256:" + hex.EncodeToString(sum[:16])
+	return "sha256:" + t.Hash()[:idDigits]
 }
+
+// idDigits is how many hex digits of the SHA-256 name a token.
+const idDigits = 16
 
 // Hash is the SHA-256 of the token in lower-case hex, "" for an empty one: by it a file that holds the token is known again,
 // whatever claims the token has (tokens of Kubernetes 1.29 and older, and permanent ones, have no jti).
@@ -76,12 +77,26 @@ func (t Token) Hash() string {
 	return hex.EncodeToString(sum[:])
 }
 
+// Broken is the token with another signature, which no API server takes that looks at tokens.
+func (t Token) Broken() Token {
+	value := t.Reveal()
+	middle := (strings.LastIndexByte(value, '.') + 1 + len(value)) / 2 // the bits of the last character need not all count
+	if middle >= len(value) {
+		return New(value + "A")
+	}
+	other := "A"
+	if value[middle:middle+1] == other {
+		other = "B"
+	}
+	return New(value[:middle] + other + value[middle+1:])
+}
+
 // Claims are what a ServiceAccount token says of itself. Nobody here has verified the signature: good for reporting
 // and for recognising our own file, not for trust.
 //
 // Source of the names: k8s.io/kubernetes pkg/serviceaccount/claims.go.
 type Claims struct {
-	ID        string    // jti; the audit log has it as authentication.kubernetes.io/issued-credential-id
+	ID        string    // jti, "" where there is none; the audit log has it as authentication.kubernetes.io/issued-credential-id
 	Subject   string    // sub: system:serviceaccount:NAMESPACE:NAME
 	IssuedAt  time.Time // iat
 	ExpiresAt time.Time // exp; zero where the token never expires

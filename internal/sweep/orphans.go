@@ -1,4 +1,4 @@
-package app
+package sweep
 
 import (
 	"context"
@@ -14,14 +14,14 @@ import (
 // listBound lists the Secrets that tokens are bound to, by their metadata. A right to list Secrets is a right
 // to read them, so most identities that sweep do not have it, and need not: then it is said what is not
 // looked for.
-func (r *run) listBound(ctx context.Context, client *cluster.Client, namespace string) ([]*corev1.Secret, error) {
-	secrets, err := client.ListSecrets(ctx, namespace, managed())
+func (s *Sweeping) listBound(ctx context.Context) ([]*corev1.Secret, error) {
+	secrets, err := s.Client.ListSecrets(ctx, s.Namespace, managed)
 	if cluster.Forbidden(err) {
-		r.log.Printf("note: Secrets may not be listed by the runner's identity: one that outlived its lease, " +
+		s.Log.Printf("note: Secrets may not be listed by the runner's identity: one that outlived its lease, " +
 			"where the garbage collector did not delete it, is not looked for")
 		return nil, nil
 	}
-	return secrets, client.Explain(problem.Revoke, "list Secrets", err)
+	return secrets, s.Client.Explain(problem.Revoke, "list Secrets", err)
 }
 
 // orphans are the Secrets that no live lease owns: a token that is bound to one outlives its revocation, or

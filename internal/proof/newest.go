@@ -1,17 +1,19 @@
-package access
+package proof
 
 import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/resourceversion"
+
+	"github.com/kubemint/kubemint/internal/access"
 )
 
 // Newest are the namespaces of the Role and of the binding that were written last, of all that the access
 // consists of. An API server learns of each kind by one watch, in the order of the writes: one that knows
 // these two knows the others. ok is false where that does not follow: where something is taken away or
 // replaced, and where resourceVersions cannot be compared.
-func Newest(plan Plan, observed Observed) (namespaces map[string]bool, ok bool) {
-	last := map[string]Object{} // by kind
+func Newest(plan access.Plan, observed access.Observed) (namespaces map[string]bool, ok bool) {
+	last := map[string]access.Object{} // by kind
 	for _, change := range plan.Changes {
 		if change.Delete != nil || len(change.Removed) > 0 {
 			return nil, false

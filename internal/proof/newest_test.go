@@ -1,4 +1,4 @@
-package access_test
+package proof_test
 
 import (
 	"maps"
@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/proof"
 )
 
 func TestNewest(t *testing.T) {
@@ -52,7 +53,7 @@ func TestNewest(t *testing.T) {
 		observed := access.Observed{Objects: map[access.Ref]access.Object{}}
 		seen := object("Role", "seen", "100")
 		observed.Objects[access.RefOf(seen)] = seen
-		namespaces, ok := access.Newest(access.Plan{Changes: tt.changes}, observed)
+		namespaces, ok := proof.Newest(access.Plan{Changes: tt.changes}, observed)
 		got := strings.Join(slices.Sorted(maps.Keys(namespaces)), " ")
 		if !ok {
 			got = "-"

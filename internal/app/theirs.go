@@ -1,0 +1,53 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/receipt"
+)
+
+// othersSecret is the Secret of a permanent token that somebody else made.
+func (m *minting) othersSecret() []receipt.Object {
+	if m.permanent == nil || access.Managed(m.permanent, m.desired.Access.ServiceAccount) {
+		return nil
+	}
+	return []receipt.Object{object(m.permanent, "Secret")}
+}
+
+// sayTheirs says that a permanent token stays.
+func (r *run) sayTheirs(record *receipt.Receipt) {
+	for _, secret := range record.Theirs {
+		r.log.Printf("nothing to revoke: the token is permanent. Secret %s/%s, which holds it, is left: "+
+			"somebody else made it. This ends the token:  %s", secret.Namespace, secret.Name, deleteSecretCommand(secret))
+	}
+}
+
+// refuseTheirs is an error for each Secret of somebody else that is still there: its token lives.
+func (r *run) refuseTheirs(ctx context.Context, client *cluster.Client, record *receipt.Receipt) error {
+	var errs []error
+	for _, recorded := range record.Theirs {
+		op := "delete Secret " + recorded.Namespace + "/" + recorded.Name
+		secret := cluster.Empty(refOf(recorded))
+		err := client.Get(ctx, secret)
+		switch {
+		case cluster.Missing(err), err == nil && secret.GetUID() != recorded.UID:
+			continue // and its token with it
+		case err != nil && !cluster.Forbidden(err):
+			errs = append(errs, client.Explain(problem.Revoke, op, err))
+			continue
+		}
+		left := problem.Newf(problem.Revoke, op, "it was left: somebody else made it, and may use its token").
+			Hint("the token lives until somebody runs  %s", deleteSecretCommand(recorded))
+		errs = append(errs, left)
+	}
+	return errors.Join(errs...)
+}
+
+func deleteSecretCommand(secret receipt.Object) string {
+	return fmt.Sprintf("kubectl -n %s delete secret %s", secret.Namespace, secret.Name)
+}
