@@ -86,7 +86,7 @@ func (m *minting) admitted(ctx context.Context) error {
 		if _, denied := errors.AsType[*cluster.Denial](err); denied || cluster.Conflict(err) {
 			return nil // it is there, or an identity for steady runs need not make it
 		}
-		return err
+		return withoutSecret(err)
 	case asked.Revoke:
 		lease := m.newLease()
 		name := lease.Namespace + "/" + lease.Name
