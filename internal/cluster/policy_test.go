@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -45,6 +46,8 @@ func TestPolicyDenied(t *testing.T) {
 // is a reason to ask again.
 func TestDenial_AnyCode(t *testing.T) {
 	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // what is asked again and again ends there
+	defer cancel()
 	for _, status := range []metav1.Status{
 		{Code: 400}, {Code: 401, Reason: metav1.StatusReasonUnauthorized}, {Code: 403, Reason: metav1.StatusReasonForbidden},
 		{Code: 404, Reason: metav1.StatusReasonNotFound}, {Code: 409, Reason: metav1.StatusReasonConflict},
@@ -56,7 +59,7 @@ func TestDenial_AnyCode(t *testing.T) {
 		status.Status, status.Message = metav1.StatusFailure, `admission webhook "a.b" denied the request: no`
 		s := serve(t, func(w http.ResponseWriter, _ *http.Request, _ int) { refuse(w, status) })
 		client := connect(t, s.config())
-		err := client.Apply(t.Context(), object("Role", "shop", "x"), false)
+		err := client.Apply(ctx, object("Role", "shop", "x"), false)
 		if !cluster.PolicyDenied(err) || !cluster.NotAdmitted(err) || !cluster.Untouched(err) {
 			t.Errorf("%d %s is no denial: %v", status.Code, status.Reason, err)
 		}
