@@ -144,6 +144,52 @@ func TestDocs_KubectlTasks(t *testing.T) {
 	}
 }
 
+// The rules of README and of the examples let the commands in the same file work.
+func TestDocs_RulesLetTheirCommandsWork(t *testing.T) {
+	t.Parallel()
+	cluster, _ := sharedCluster(t)
+	files := []string{"README.md"}
+	for _, pattern := range []string{"examples/*/*", "examples/*/*/.gitlab-ci.yml"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, found...)
+	}
+	tried := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue // a directory
+		}
+		block := regexp.MustCompile(`(?m)^ +rules: \|\n((?: +[a-z,]+ +[a-z,/]+\n)+)`).FindSubmatch(text)
+		commands := regexp.MustCompile(`(\| )?kubectl (?:--kubeconfig \S+ )?((?:rollout|apply|get) [^'"\n#&]+)`).FindAllSubmatch(text, -1)
+		if block == nil || len(commands) == 0 {
+			continue
+		}
+		tried++
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+			declared, err := rules.Parse(string(block[1]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			job := task{there: appRest, ready: true}
+			for _, command := range commands {
+				if len(command[1]) == 0 { // what kubemint printed is for an administrator to apply
+					job.steps = append(job.steps, strings.TrimSpace(string(command[2])))
+				}
+			}
+			if said, ok := job.try(t, cluster, rules.Questions(declared.Rules, false)); !ok {
+				t.Error(said)
+			}
+		})
+	}
+	if tried < 8 {
+		t.Errorf("only %d files have rules and commands", tried)
+	}
+}
+
 // hold tries the task with all its rules, then without each of the requests that they allow.
 func (k task) hold(t *testing.T, cluster *kubetest.ControlPlane, lines string) {
 	t.Helper()
@@ -286,8 +332,11 @@ func limitKubectl(t *testing.T, cluster *kubetest.ControlPlane, namespace string
 	old := strings.ReplaceAll(appConfig+appRest, "name: web,", "name: old,")
 	for name, text := range map[string]string{
 		"kubeconfig": string(kubeconfig), "app.yaml": appConfig + appRest, "old.yaml": old,
-		"release.yaml": strings.ReplaceAll(appRelease, "web.v1", "web.v2"),
+		"release.yaml": strings.ReplaceAll(appRelease, "web.v1", "web.v2"), "manifests/app.yaml": appConfig + appRest, "deploy/app.yaml": appConfig + appRest,
 	} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(kubectl.dir, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
 		if err := os.WriteFile(filepath.Join(kubectl.dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
