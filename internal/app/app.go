@@ -19,6 +19,7 @@ import (
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/platform"
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/trace"
 )
 
 // Process is what main hands over: nothing below reads the environment by itself.
@@ -169,15 +170,15 @@ type run struct {
 
 	namespace string // of the source's context, once the source was read
 
-	childStdout io.Writer    // the process's standard output, while the platform's commands go elsewhere
-	shared      atomic.Bool  // standard error, with the command of exec
-	off         atomic.Int64 // nanoseconds from this machine's clock to the one that counts: see now
-	told        atomic.Bool  // that the clock is wrong
+	childStdout io.Writer   // the process's standard output, while the platform's commands go elsewhere
+	shared      atomic.Bool // standard error, with the command of exec
+	trace       trace.Trace // of what API servers answer
 }
 
 func newRun(p Process) *run {
 	r := &run{process: p, env: map[string]string{}, cfg: &config.Config{}, log: console.New(p.Stderr)} //nolint:forbidigo // the sink itself
-	r.off.Store(int64(p.ClockOff))
+	r.trace.Log = r.log
+	r.trace.Set(p.ClockOff)
 	for _, entry := range p.Environ {
 		if name, value, ok := strings.Cut(entry, "="); ok {
 			r.env[variable(name)] = value

@@ -68,8 +68,8 @@ func (m *minting) createLease(ctx context.Context, early bool) error {
 	return m.saveReceipt()
 }
 
-// withoutLease adds the way out where the runner's identity may not make what a lease consists of, or a policy of the
-// cluster refuses that.
+// withoutLease adds the way out where the runner's identity may not make what a lease consists of, or the cluster does not
+// admit it.
 func (m *minting) withoutLease(err error) error {
 	const remedy = "or set `revoke: false`, and the token lives to its expiry without a lease"
 	_, denied := errors.AsType[*cluster.Denial](err)
@@ -80,8 +80,16 @@ func (m *minting) withoutLease(err error) error {
 		return err
 	case denied:
 		return hint(err, problem.Rights, remedy)
-	case cluster.PolicyDenied(err):
+	case cluster.NotAdmitted(err):
 		return hint(err, problem.Mint, remedy)
+	}
+	return err
+}
+
+// withoutSecret adds the way out where the cluster does not admit the Secret of a permanent token.
+func withoutSecret(err error) error {
+	if cluster.NotAdmitted(err) {
+		return hint(err, problem.Mint, "or give `duration` a lifetime, with `revoke: false`: such a token needs no Secret")
 	}
 	return err
 }
@@ -105,7 +113,7 @@ func (m *minting) credential(ctx context.Context) error {
 func (m *minting) mintToken(ctx context.Context) error {
 	wanted := token.Wanted{
 		Account: m.desired.Access.ServiceAccount, UID: m.accountUID(),
-		Lifetime: m.cfg.Token.Duration, Audiences: m.cfg.Token.Audiences, Now: m.serverTime,
+		Lifetime: m.cfg.Token.Duration, Audiences: m.cfg.Token.Audiences, Now: m.trace.ServerTime,
 	}
 	if m.lease != nil {
 		wanted.BoundTo = m.lease.Name
@@ -201,7 +209,8 @@ func (m *minting) permanentToken(ctx context.Context) error {
 			}
 		}
 		if err != nil && !cluster.Conflict(err) { // then it is this run's, or that of another one beside it
-			return m.client.Explain(problem.Mint, "create Secret "+m.permanent.Namespace+"/"+m.permanent.Name, err)
+			err := m.client.Explain(problem.Mint, "create Secret "+m.permanent.Namespace+"/"+m.permanent.Name, err)
+			return withoutSecret(err)
 		}
 	}
 	minted, err := m.awaitPermanent(ctx)

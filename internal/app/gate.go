@@ -7,6 +7,7 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/discovery"
 	"github.com/kubemint/kubemint/internal/lock"
 	"github.com/kubemint/kubemint/internal/token"
@@ -30,7 +31,7 @@ func (r *run) newGate(client *cluster.Client, desired access.Desired, hash strin
 	who := cmp.Or(desired.Marks.Run, account.String())
 	about := lock.Options{Account: account, Marks: desired.Marks, Holder: token.EphemeralName(who), Now: r.now}
 	return lock.NewGate(client, about, lock.GateOptions{
-		Hash: hash, TakeOwnership: desired.Access.TakeOwnership, Timeout: short(r.cfg.Result.Timeout),
+		Hash: hash, TakeOwnership: desired.Access.TakeOwnership, Timeout: console.Short(r.cfg.Result.Timeout),
 		Advice: advice, Log: r.log,
 	})
 }
@@ -71,7 +72,7 @@ func (m *minting) asDeclared() bool {
 // lease. Where the policy is against Leases as such, no run can have one.
 func (m *minting) mayChangeUnlocked(err error) bool {
 	hasLease := m.cfg.Token.Revoke && m.cfg.Token.Duration != config.Permanent
-	return !hasLease && cluster.PolicyDenied(err)
+	return !hasLease && (cluster.PolicyDenied(err) || cluster.NotAdmitted(err))
 }
 
 // goUnlocked goes on without the lock, where no live credential is seen that depends on other access.

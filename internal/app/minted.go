@@ -3,6 +3,8 @@ package app
 import (
 	"fmt"
 	"time"
+
+	"github.com/kubemint/kubemint/internal/console"
 )
 
 const lifetimeCaps = "EKS and AKS give no token over 24 h, GKE none over 48 h; " +
@@ -15,7 +17,7 @@ func (m *minting) shortened() string {
 
 // lifetime is the lifetime that was granted, for people.
 func (m *minting) lifetime() string {
-	return short(m.minted.ExpiresAt.Sub(m.minted.Claims.IssuedAt).Round(10 * time.Second))
+	return console.Short(m.minted.ExpiresAt.Sub(m.minted.Claims.IssuedAt).Round(10 * time.Second))
 }
 
 // reportToken says what was minted, once it can be used.

@@ -137,7 +137,7 @@ func (m *minting) admitted(ctx context.Context) error {
 		op := "create Secret " + secret.Namespace + "/" + secret.Name
 		err := m.client.Explain(problem.Mint, op, m.client.Apply(ctx, secret, false))
 		if _, denied := errors.AsType[*cluster.Denial](err); err != nil && !denied && !cluster.Conflict(err) {
-			return err // else it is there, or an identity for steady runs need not make it
+			return withoutSecret(err) // else it is there, or an identity for steady runs need not make it
 		}
 	case asked.Revoke:
 		lease := m.newLease()

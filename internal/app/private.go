@@ -117,7 +117,7 @@ func (m *minting) extendLease(ctx context.Context) error {
 	lease := m.lease.DeepCopy()
 	lease.ManagedFields, lease.ResourceVersion = nil, "" // the version of the creation: each extension changes it
 	err := m.client.Apply(ctx, lease, true)
-	if cluster.Forbidden(err) {
+	if cluster.Forbidden(err) || cluster.PolicyDenied(err) {
 		m.extending.Do(func() {
 			m.log.Warnf("the runner's identity may not patch Lease %s/%s: once its first expiry has passed, "+
 				"`kubemint sweep` would end this credential, and other runs may change its access", lease.Namespace, lease.Name)

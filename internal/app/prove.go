@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"net/http"
 	"slices"
 	"time"
 
@@ -13,7 +12,6 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
-	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/proof"
 	"github.com/kubemint/kubemint/internal/rules"
@@ -28,8 +26,7 @@ func (r *run) connect(config *rest.Config) (*cluster.Client, error) {
 	if config.Dial == nil {
 		config.Dial = (&net.Dialer{}).DialContext
 	}
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return tracer{next, r} })
-	config.WarningHandlerWithContext = warnings{r.log}
+	r.trace.Follow(config)
 	client, err := cluster.New(config)
 	if err != nil {
 		return nil, problem.New(problem.Source, "connect to "+config.Host, err)
@@ -37,57 +34,8 @@ func (r *run) connect(config *rest.Config) (*cluster.Client, error) {
 	return client, nil
 }
 
-// tracer logs each request at debug level: method, path and status, never a header or a body. It keeps the time of the answer.
-type tracer struct {
-	next http.RoundTripper
-	*run
-}
-
-// WrappedRoundTripper leads to the connections, for [cluster.Client.Close].
-func (t tracer) WrappedRoundTripper() http.RoundTripper { return t.next }
-
-func (t tracer) RoundTrip(request *http.Request) (*http.Response, error) {
-	response, err := t.next.RoundTrip(request)
-	what := request.Method + " " + request.URL.Path
-	if request.URL.Query().Has("dryRun") {
-		what += " (dry run)"
-	}
-	if err != nil {
-		t.log.Debugf("%s: no answer", what)
-		return response, err
-	}
-	t.log.Sent(response.Request.Header.Get("Authorization")) // not request's: what is beneath has added the credential
-	t.log.Debugf("%s: %d", what, response.StatusCode)
-	// What expires does so by the API server's clock (Date: RFC 9110, section 6.6.1), which is not that of a page in between:
-	// it numbers its answers (k8s.io/apiserver pkg/endpoints/filters/audit_init.go). They take time, and a Date has whole seconds.
-	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil && response.Header.Get("Audit-Id") != "" {
-		off := time.Until(date)
-		if wrong := time.Duration(t.off.Swap(int64(off))) - off; wrong.Abs() > time.Minute && t.told.CompareAndSwap(false, true) {
-			t.log.Warnf("this machine's clock is off by %s from the API server's, which is what counts: set it", short(wrong.Round(time.Minute)))
-		}
-	}
-	return response, nil
-}
-
 // now is the API server's time as of its last answer; before the first it is this machine's.
-func (r *run) now() time.Time { return time.Now().Add(time.Duration(r.off.Load())) }
-
-// serverTime is the API server's time, and zero where it has not said it yet: a proxy may keep its answers' numbers.
-func (r *run) serverTime() time.Time {
-	if r.off.Load() == 0 {
-		return time.Time{}
-	}
-	return r.now()
-}
-
-// warnings logs what the API server says in a Warning header.
-type warnings struct{ log *console.Log }
-
-func (w warnings) HandleWarningHeaderWithContext(_ context.Context, code int, _, text string) {
-	if code == http.StatusMultipleChoices-1 { // 299, the one that Kubernetes uses
-		w.log.Warnf("the API server says: %s", text)
-	}
-}
+func (r *run) now() time.Time { return r.trace.Now() }
 
 // freshFor is how long ago access was written that every API server surely knows by now: mostly it takes milliseconds.
 const freshFor = 5 * time.Second

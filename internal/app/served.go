@@ -16,7 +16,7 @@ import (
 // does not serve yet may be what the pipeline is about to install; an obvious slip is refused.
 func (m *minting) checkServed(ctx context.Context) error {
 	declared := m.desired.Access
-	if _, unknown := rules.Unserved(slices.Concat(declared.AllRules(), declared.AllMustNot()), nil); len(unknown) == 0 {
+	if _, unknown := rules.Unserved(slices.Concat(declared.AllRules(), declared.AllMustNot()), nil); unknown == "" {
 		return nil
 	}
 	served, err := m.client.Discover(ctx)
@@ -32,11 +32,13 @@ func (m *minting) checkServed(ctx context.Context) error {
 		input string
 		rules []rbacv1.PolicyRule
 	}{{"rules", declared.AllRules()}, {"must_not", declared.AllMustNot()}} {
-		faults, notes := rules.Unserved(each.rules, served)
+		faults, note := rules.Unserved(each.rules, served)
 		for _, fault := range faults {
 			errs = append(errs, problem.New(problem.Config, "input "+each.input, fault))
 		}
-		m.log.List("warning: input "+each.input+": ", notes)
+		if note != "" {
+			m.log.Warnf("input %s: %s", each.input, note)
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -71,7 +71,7 @@ func (m *minting) expires() console.Markdown {
 		return "**never**: whoever reads the token keeps the access until its Secret is deleted"
 	}
 	lifetime := m.minted.ExpiresAt.Sub(m.minted.Claims.IssuedAt).Round(time.Minute)
-	until := fmt.Sprintf("%s (in %s; asked", m.minted.ExpiresAt.Format("2006-01-02 15:04 MST"), short(lifetime))
+	until := fmt.Sprintf("%s (in %s; asked", m.minted.ExpiresAt.Format("2006-01-02 15:04 MST"), console.Short(lifetime))
 	return console.Markdown(until) + ": " + console.Code(m.cfg.Token.Asked) + ")"
 }
 
@@ -89,15 +89,4 @@ func (m *minting) ending() console.Fact {
 		return console.Fact{Name: "Secret", Value: secret + ": deleting it revokes the token (`kubemint revoke --permanent`)"}
 	}
 	return console.Fact{Name: "Lease", Value: "none: the token lives until it expires"}
-}
-
-// short is a duration without the units that are zero: 2h, 90m, not 2h0m0s.
-func short(d time.Duration) string {
-	switch {
-	case d%time.Hour == 0:
-		return fmt.Sprintf("%dh", d/time.Hour)
-	case d%time.Minute == 0:
-		return fmt.Sprintf("%dm", d/time.Minute)
-	}
-	return d.String()
 }

@@ -158,7 +158,7 @@ func TestAnswersAreReadIntoTheObjectWhichKeepsItsKind(t *testing.T) {
 }
 
 // Roles of several namespaces share their rules, and are applied at the same time: reading answers into them would race.
-func TestApplyReadsTheUIDAlone(t *testing.T) {
+func TestApplyReadsUIDAndVersionAlone(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request, _ int) {
 		give(w, http.StatusOK, rbacv1.Role{
@@ -177,7 +177,8 @@ func TestApplyReadsTheUIDAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := object("Role", "shop", "x").(*rbacv1.Role)
-	want.UID, want.Rules = "u1", []rbacv1.PolicyRule{{Verbs: []string{"get"}}}
+	want.UID, want.ResourceVersion = "u1", "8"
+	want.Rules = []rbacv1.PolicyRule{{Verbs: []string{"get"}}}
 	for _, role := range roles {
 		if diff := cmp.Diff(want, role); diff != "" {
 			t.Error(diff)

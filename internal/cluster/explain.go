@@ -228,7 +228,7 @@ func proxyFault(err error) bool {
 func Missing(err error) bool { return apierrors.IsNotFound(err) }
 
 // Forbidden says whether it refused the identity.
-func Forbidden(err error) bool { return apierrors.IsForbidden(err) }
+func Forbidden(err error) bool { return apierrors.IsForbidden(err) && !PolicyDenied(err) }
 
 // Foreign says whether something other than an API server answered.
 func Foreign(err error) bool {

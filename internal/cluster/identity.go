@@ -74,7 +74,7 @@ func (c *Client) Recognise(ctx context.Context) error {
 		return nobody(op, user)
 	}
 	_, page := errors.AsType[*ForeignError](err)
-	if Forbidden(err) || Missing(err) || discovery.Unserved(err) || page {
+	if Forbidden(err) || PolicyDenied(err) || Missing(err) || discovery.Unserved(err) || page {
 		return nil
 	}
 	return c.Explain(problem.Mint, op, err)

@@ -28,7 +28,7 @@ import (
 const (
 	firstWait     = 50 * time.Millisecond
 	longestWait   = 5 * time.Second
-	longestAnswer = 30 * time.Second       // an answer that takes longer is a stalled connection
+	longestAnswer = 40 * time.Second       // a stalled connection; an API server waits up to 30 s for a webhook
 	lastMoment    = 500 * time.Millisecond // for a request under way to be answered, after its context has ended
 	// mostValues bounds what an answer is decoded to: 64 MiB of "{}," would become objects of gigabytes. The objects of 5,000
 	// namespaces have a third of it.
@@ -72,7 +72,7 @@ func (c *Client) tries(ctx context.Context, send sender, into runtime.Object, re
 		err := send(traced, into, request())
 		passed()
 		switch {
-		case err != nil && fault != nil && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
+		case err != nil && fault != nil && ctx.Err() != nil && (errors.Is(err, context.Cause(ctx)) || errors.Is(err, context.Canceled)):
 			err = &unsureError{last: fault, before: err} // that the time was over tells less than the fault before
 		case err != nil && before != nil:
 			err = &unsureError{last: err, before: before}
@@ -124,7 +124,7 @@ func send(ctx context.Context, into runtime.Object, request *rest.Request) error
 	} else {
 		err = result.Into(into)
 	}
-	return foreign(result, err)
+	return foreign(result, asDenial(err))
 }
 
 // ForeignError is an answer that is not an API server's, but a page: of a proxy, a login, another server. That it says 200 or

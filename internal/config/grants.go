@@ -82,10 +82,22 @@ func (c *checker) rules(input, value string) rules.Scoped {
 	if value == "" {
 		return rules.Scoped{}
 	}
+	var parsed rules.Scoped
 	if file, ok := strings.CutPrefix(value, "@"); ok {
-		return c.rulesFile(input, value, strings.TrimSpace(file))
+		parsed = c.rulesFile(input, value, strings.TrimSpace(file))
+	} else {
+		parsed = c.shownRules(input, value)
 	}
-	parsed, err := rules.Parse(value)
+	if len(parsed.PassedOver) > 0 {
+		c.warnings = append(c.warnings, "input "+input+": passed over "+strings.Join(parsed.PassedOver, ", ")+
+			" of the manifest: rules are those of its Roles and ClusterRoles alone")
+	}
+	return parsed
+}
+
+// shownRules reads rules whose words may be shown.
+func (c *checker) shownRules(input, text string) rules.Scoped {
+	parsed, err := rules.Parse(text)
 	for _, fault := range problem.All(err) {
 		c.fault(input, "", fault.Error())
 	}
@@ -115,8 +127,5 @@ func (c *checker) rulesFile(input, value, file string) rules.Scoped {
 			"nothing of the file is shown: if it is the wrong one, it may hold a secret")
 		return rules.Scoped{}
 	}
-	for _, fault := range problem.All(err) {
-		c.fault(input, "", fault.Error())
-	}
-	return rules.Scoped{}
+	return c.shownRules(input, string(data))
 }

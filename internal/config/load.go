@@ -32,7 +32,7 @@ func Load(ctx context.Context, env Environment) (*Config, error) {
 	}
 	check := &checker{env: env}
 	cfg := check.config(raw)
-	cfg.Warnings = append(cfg.Warnings, unknown(env.Names)...)
+	cfg.Warnings = slices.Concat(check.warnings, unknown(env.Names))
 	return cfg, errors.Join(check.faults...)
 }
 
@@ -70,10 +70,11 @@ func unknown(names []string) []string {
 	return warnings
 }
 
-// checker collects the faults of a configuration.
+// checker collects the faults of a configuration, and what it is to be warned about.
 type checker struct {
-	env    Environment
-	faults []error
+	env      Environment
+	faults   []error
+	warnings []string
 }
 
 // fault records one fault. value is what the user wrote; pass "" for a secret one.

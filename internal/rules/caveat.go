@@ -19,12 +19,40 @@ func Caveats(rs []rbacv1.PolicyRule, namespaced bool) (sentences []string) {
 			}
 		}
 	}
+	about[noStream] = halfStreams(rs)
 	for _, really := range slices.Sorted(maps.Keys(about)) {
 		for _, l := range compact(about[really]) {
 			sentences = append(sentences, strings.Join(l.columns(), " ")+": "+really)
 		}
 	}
+	if slices.ContainsFunc(rs, func(r rbacv1.PolicyRule) bool { return slices.Contains(r.APIGroups, "extensions") }) {
+		sentences = append(sentences, movedGroup)
+	}
 	return sentences
+}
+
+const (
+	noStream = "Kubernetes 1.35 and newer also ask for create, without which kubectl is refused: declare get,create"
+	// movedGroup is one sentence however many resources are named with it: charts name it beside what replaced it.
+	movedGroup = "the API group extensions: no cluster serves it since Kubernetes 1.22, and rules for it have no effect; " +
+		"its resources are in apps, networking.k8s.io and policy now"
+)
+
+// halfStreams are the grants of get without create for what kubectl opens by a WebSocket, which begins as a GET
+// (AuthorizePodWebsocketUpgradeCreatePermission, kubernetes#134577).
+func halfStreams(rs []rbacv1.PolicyRule) (half []line) {
+	for _, l := range atoms(rs) {
+		t := l.targets[0]
+		streams := []string{"pods/exec", "pods/attach", "pods/portforward"}
+		if t.group != "" || l.verbs[0] != "get" || !slices.Contains(streams, t.resource) {
+			continue
+		}
+		create := line{[]string{"create"}, l.targets, l.names}
+		if len(Covers(rs, create.rules())) > 0 {
+			half = append(half, l)
+		}
+	}
+	return half
 }
 
 // caveat is what a grant really is, as a server of Kubernetes 1.37 answered. A request has the namespace and the name of its
@@ -35,6 +63,8 @@ func caveat(verb string, t target, named, namespaced bool) string {
 	resource, _, sub := strings.Cut(t.resource, "/")
 	inRole := namespaced && builtin[t.group] != nil
 	switch {
+	case known(resource) && !exists(t.group, resource): // in a product of groups and resources: no cluster has it
+		return ""
 	case inRole && resource == "clusterroles" && verb == "bind":
 		return ""
 	case inRole && resource == "clusterroles" && verb == "*":

@@ -36,7 +36,10 @@ func checkVerb(verb string, url, custom bool) error {
 	if url {
 		known, of = urlVerbs, "URLs"
 	}
-	if verb == "*" || slices.Contains(known, verb) || !url && regexp.MustCompile(composed).MatchString(verb) {
+	if verb == "*" || slices.Contains(known, verb) {
+		return nil
+	}
+	if !url && (verb == audienceVerb || regexp.MustCompile(composed).MatchString(verb)) {
 		return nil
 	}
 	if near := nearest(verb, known); near != "" && !url { // watch is near to patch, which is no answer

@@ -141,7 +141,7 @@ func TestQuestions(t *testing.T) {
 		t.Error("back it is", rules.Format(back))
 	}
 	asked := rules.Questions(rs, true)
-	if len(asked) != 4+15+15+7 || slices.ContainsFunc(asked, func(q rules.Question) bool { return q.Verb == "*" }) {
+	if len(asked) != 4+16+16+7 || slices.ContainsFunc(asked, func(q rules.Question) bool { return q.Verb == "*" }) {
 		t.Errorf("%d questions: %v", len(asked), asked)
 	}
 	for _, q := range []rules.Question{{Verb: "escalate", Group: "*", Resource: "*"}, {Verb: "head", URL: "/x/*"}} {

@@ -32,11 +32,12 @@
 // # YAML
 //
 // A list of PolicyRules, an object with rules, or manifests of Roles and ClusterRoles, of which only the rules count; in
-// several documents or in Lists, and in JSON. Text is YAML if its first line that is neither blank nor a comment begins
-// with -, {, [ or %, or if the first word of that line ends with a colon; else it is shorthand. Fields are decoded
-// strictly. A rule is held to what the API server asks (a verb; a URL, or a group and a resource) and to the checks of
-// the shorthand. All its groups times all its resources are granted, including combinations that do not exist; a resource
-// that none of its groups can have is a slip. YAML has no word for the cluster scope.
+// several documents or in Lists, and in JSON. Objects of other kinds between them are passed over, and their kinds told.
+// Text is YAML if its first line that is neither blank nor a comment begins with -, {, [ or %, or if the first word of
+// that line ends with a colon; else it is shorthand. Fields are decoded strictly. A rule is held to what the API server
+// asks (a verb; a URL, or a group and a resource) and to the checks of the shorthand. All its groups times all its
+// resources are granted, including combinations that do not exist; a resource that none of its groups can have is a slip.
+// YAML has no word for the cluster scope.
 //
 // # Shorthand out
 //
@@ -49,8 +50,9 @@
 //
 // [Covers], [Equal] and [Diff] compare what is granted as the API server's escalation check does. [Overlap] is what two sets
 // of rules both grant: every request that both would allow, and no other. [Questions] takes rules apart into what an access
-// review asks. [Caveats] tells of rules that seem to grant more than they do: creation or lists of named objects, and
-// resources of the cluster in a Role. [Unserved] compares resources that are not built in with those that a cluster serves.
+// review asks. [Caveats] tells of rules that seem to grant more than they do: creation or lists of named objects,
+// resources of the cluster in a Role, exec by get alone, a group that is gone. [Unserved] compares resources that are not
+// built in with those that a cluster serves.
 //
 // The room is pure. It imports the API types of RBAC, component-helpers for what covers what, apimachinery for what a
 // domain is, a YAML decoder, and the problem room for the nearest word.

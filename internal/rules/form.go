@@ -78,30 +78,43 @@ func all(words []string, is func(string) bool) bool {
 func checkYAMLForm(text string) error {
 	decoder := yaml.NewDecoder(strings.NewReader(text))
 	decoder.SetStrict(true)
+	passedOver := 0
 	for number := 1; ; number++ {
 		var d document
 		err := decoder.Decode(&d)
+		if errors.Is(err, io.EOF) && passedOver > 0 && passedOver == number-1 {
+			return errors.New("document 1 is neither a Role, nor a ClusterRole, nor a List of those, and no other is")
+		}
 		if errors.Is(err, io.EOF) {
 			return nil
+		}
+		if err != nil && strings.HasSuffix(err.Error(), inValues) {
+			return fmt.Errorf("document %d has rules below other words, %s", number, inValues)
 		}
 		if err != nil {
 			where := regexp.MustCompile(`line \d+`).FindString(err.Error())
 			if where == "" {
 				where = fmt.Sprintf("document %d", number)
 			}
-			return fmt.Errorf("%s is no YAML, or has a field that rules do not have, or one of another type", where)
+			return fmt.Errorf("%s is not YAML, or has a field that rules do not have, or one of another type", where)
 		}
-		if !d.hasRules() {
+		if !d.canHaveRules() {
 			return fmt.Errorf("document %d is neither a Role, nor a ClusterRole, nor a List of those", number)
+		}
+		if d.isPassedOver() {
+			passedOver++
 		}
 	}
 }
 
-// kinds are those of objects that have rules, or contain such objects.
-var kinds = []string{"", "Role", "ClusterRole", "List", "RoleList", "ClusterRoleList"}
-
-// hasRules says whether the object, and all that it contains, is of a kind that has rules.
-func (m manifest) hasRules() bool {
-	other := func(item manifest) bool { return !item.hasRules() }
+// canHaveRules says whether the object, and all that it contains, is of a kind that has rules, or is passed over.
+func (m manifest) canHaveRules() bool {
+	other := func(item manifest) bool { return !item.canHaveRules() }
 	return slices.Contains(kinds, m.Kind) && !slices.ContainsFunc(m.Items, other)
+}
+
+// isPassedOver says whether nothing of the object is read.
+func (m manifest) isPassedOver() bool {
+	read := func(item manifest) bool { return !item.isPassedOver() }
+	return m.other != "" || (len(m.Items) > 0 && len(m.Rules) == 0 && !slices.ContainsFunc(m.Items, read))
 }

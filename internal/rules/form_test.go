@@ -39,6 +39,10 @@ var notRules = map[string]string{
 	"YAML that breaks off":           "rules: [{verbs: [\"hunter2\n",
 	"a second document":              "rules: []\n---\nhunter2: x\n",
 	"a List of other things":         "kind: List\nitems:\n- kind: hunter2\n",
+	"Secrets alone":                  "apiVersion: v1\nkind: Secret\nstringData: {a: hunter2}\n---\napiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: Secret, data: {a: hunter2}}]\n",
+	"a kind that is a secret":        "apiVersion: hunter2\nkind: Secret\n---\nkind: Role\nrules: []\n",
+	"a Role and values":              "apiVersion: v1\nkind: Secret\n---\nkind: Role\nrules: []\n---\nhunter2: {rules: [{verbs: [get]}]}\n",
+	"a string for a list":            "rules: [{verbs: hunter2, apiGroups: [''], resources: [pods]}]\n",
 	"a key of a service account":     `{"type": "service_account", "private_key": "hunter2"}`,
 	"a config.json of Docker":        `{"auths": {"ghcr.io": {"auth": "hunter2"}}}`,
 	"JSON that breaks off":           `{"hunter2": `,
@@ -91,6 +95,7 @@ func TestCheckForm_RulesWithSlips(t *testing.T) {
 		"nothing":                  "",
 		"only comments":            "# get pods\n",
 		"an empty list":            "[]",
+		"a Role among others":      "apiVersion: v1\nkind: Secret\ndata: {a: b}\n---\nkind: Role\nrules: [{apiGroups: [\"\"], resources: [pods], verbs: [gte]}]\n",
 		"Windows' line ends":       "get pods\r\ngte pods\r\n",
 		"a byte order mark":        "\ufeffgte pods\n",
 	} {

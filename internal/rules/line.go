@@ -51,6 +51,9 @@ func (l line) rules() []rbacv1.PolicyRule {
 	return all
 }
 
+// onlyAudience says whether the line's resources are audiences of tokens, which can be any words.
+func (l line) onlyAudience() bool { return slices.Equal(l.verbs, []string{audienceVerb}) }
+
 // atoms are rules broken down: lines of one verb, one target, and one name or none.
 func atoms(rs []rbacv1.PolicyRule) []line {
 	var lines []line

@@ -3,14 +3,12 @@ package rules
 import (
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
-
-	"go.yaml.in/yaml/v2"
 )
 
 // manifest is an object with rules, or one that contains such objects. A document that is a list has only its rules.
+// Of an object of another kind only the kind is read.
 type manifest struct {
 	APIVersion      string         `yaml:"apiVersion"`
 	Kind            string         `yaml:"kind"`
@@ -18,6 +16,7 @@ type manifest struct {
 	Rules           []policyRule   `yaml:"rules"`
 	AggregationRule any            `yaml:"aggregationRule"`
 	Items           []manifest     `yaml:"items"`
+	other           string         // the kind, where the object is passed over
 }
 
 type policyRule struct {
@@ -28,67 +27,24 @@ type policyRule struct {
 	NonResourceURLs []string `yaml:"nonResourceURLs"`
 }
 
-type document struct{ manifest }
-
-// skipped takes any value, to find out what it is inside of.
-type skipped struct{}
-
-// UnmarshalYAML does nothing.
-func (*skipped) UnmarshalYAML(func(any) error) error { return nil }
-
-// UnmarshalYAML decodes a list as rules and anything else as a manifest.
-func (d *document) UnmarshalYAML(unmarshal func(any) error) error {
-	if unmarshal(&[]skipped{}) == nil {
-		return unmarshal(&d.Rules)
-	}
-	return unmarshal(&d.manifest)
-}
-
-// yaml reads all documents. The decoder is yaml.v2, on which sigs.k8s.io/yaml stands: itself it reads every document and
-// not the first alone, heeds the case of fields, and its errors name lines. It bounds what aliases may repeat.
-func (b *builder) yaml(text string) {
-	decoder := yaml.NewDecoder(strings.NewReader(text))
-	decoder.SetStrict(true)
-	for number := 1; !b.full; number++ {
-		where := ""
-		if number > 1 {
-			where = fmt.Sprintf("document %d: ", number)
-		}
-		var d document
-		err := decoder.Decode(&d)
-		if errors.Is(err, io.EOF) {
-			return
-		}
-		mistyped := &yaml.TypeError{}
-		if err != nil && !errors.As(err, &mistyped) { // no YAML, and what follows cannot be read
-			b.fault("YAML", errors.New(strings.TrimPrefix(err.Error(), "yaml: ")))
-			return
-		}
-		b.manifest(where, d.manifest, mistyped.Errors)
-	}
-}
-
 // manifest adds the rules of one object, unless its fields were not as they should be. That follows from the kind if
 // already that is wrong, and is then not told.
 func (b *builder) manifest(where string, m manifest, mistyped []string) {
-	if !slices.Contains(kinds, m.Kind) {
+	switch {
+	case m.other != "":
+		b.passOver(m.other)
+		return
+	case !slices.Contains(kinds, m.Kind):
 		b.fault(where+"kind", fmt.Errorf("%s has no rules: give a Role, a ClusterRole, or a List of those", shown(m.Kind)))
 		return
-	}
-	if m.AggregationRule != nil {
+	case m.AggregationRule != nil:
 		b.fault(where+"aggregationRule",
 			errors.New("its rules are those of other roles and change with them: bind the role itself, or write its rules out"))
 		return
-	}
-	for _, text := range mistyped { // "line 2: field vrbs not found in type rules.policyRule"
-		text, _, _ = strings.Cut(text, " in type ")
-		text, _, _ = strings.Cut(text, " into ")
-		if strings.HasSuffix(text, " field "+clusterWord+" not found") {
-			text += ": YAML has no word for it. In the shorthand the word has no colon, as in cluster get,list nodes"
+	case len(mistyped) > 0:
+		for _, text := range mistyped {
+			b.fault("YAML", errors.New(explainMistyped(text)))
 		}
-		b.fault("YAML", errors.New(text))
-	}
-	if len(mistyped) > 0 {
 		return
 	}
 	for i, r := range m.Rules {
@@ -96,6 +52,12 @@ func (b *builder) manifest(where string, m manifest, mistyped []string) {
 	}
 	for i, item := range m.Items {
 		b.manifest(fmt.Sprintf("%sitems[%d].", where, i), item, nil)
+	}
+}
+
+func (b *builder) passOver(kind string) {
+	if !slices.Contains(b.parsed.PassedOver, kind) {
+		b.parsed.PassedOver = append(b.parsed.PassedOver, kind)
 	}
 }
 

@@ -8,14 +8,17 @@ import (
 
 // resourceVerbs are the verbs for resources: those of requests in their customary order, then those that only authorization
 // knows (bind and escalate: roles; impersonate: users, groups, serviceaccounts, uids, userextras; approve, sign and attest:
-// signers; use: policies of old and of OpenShift).
+// signers; use: policies of old and of OpenShift; proxy: a dashboard's services, which asks for it itself).
 var resourceVerbs = []string{
 	"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection",
-	"bind", "escalate", "impersonate", "approve", "sign", "attest", "use",
+	"bind", "escalate", "impersonate", "approve", "sign", "attest", "use", "proxy",
 }
 
 // composed verbs are made of two: constrained impersonation (KEP 5284) and device status (resource.k8s.io).
 const composed = `^(impersonate|impersonate-on|associated-node|arbitrary-node):[a-z:-]*[a-z]$`
+
+// audienceVerb lets kubelets ask for tokens with an audience, which stands in the rule in the place of a resource.
+const audienceVerb = "request-serviceaccounts-token-audience"
 
 // urlVerbs are the verbs for URLs: the HTTP methods, in lower case.
 var urlVerbs = []string{"get", "post", "put", "patch", "delete", "head", "options"}

@@ -35,6 +35,9 @@ func Parse(text string) (Scoped, error) {
 	if len(b.faults) > 0 {
 		return Scoped{}, errors.Join(b.faults...)
 	}
+	if b.count() == 0 && len(b.parsed.PassedOver) > 0 {
+		return Scoped{}, fmt.Errorf("no rule found: it has %s, and no Role or ClusterRole", strings.Join(b.parsed.PassedOver, ", "))
+	}
 	if b.count() == 0 {
 		return Scoped{}, errors.New("no rule found: the shorthand is VERBS RESOURCES [NAMES], as in get,list pods")
 	}
@@ -43,8 +46,9 @@ func Parse(text string) (Scoped, error) {
 
 // Scoped are rules by where they are granted.
 type Scoped struct {
-	Rules   []rbacv1.PolicyRule // where the input `scope` says
-	Cluster []rbacv1.PolicyRule // at cluster scope: those that begin with the word cluster
+	Rules      []rbacv1.PolicyRule // where the input `scope` says
+	Cluster    []rbacv1.PolicyRule // at cluster scope: those that begin with the word cluster
+	PassedOver []string            // kinds of objects that have no rules, which stood in the same manifest
 }
 
 // All are the rules, wherever they are granted.
@@ -98,7 +102,9 @@ func (b *builder) check(where string, l line) {
 		b.fault(where, errors.New("URLs have neither names nor resources beside them: write a rule for each"))
 	}
 	each(b, where, l.verbs, func(verb string) error { return checkVerb(verb, url, custom) })
-	each(b, where, l.targets, checkTarget)
+	if !l.onlyAudience() {
+		each(b, where, l.targets, checkTarget)
+	}
 	each(b, where, l.names, func(name string) error { return checkName(name, l.targets) })
 }
 

@@ -129,6 +129,19 @@ items:
 			`[{apiGroups: [certificates.k8s.io, cert-manager.io], resources: [signers], resourceNames: ["example.com/*"], verbs: [approve]}]`,
 			list(rule("approve", "certificates.k8s.io", "signers", "example.com/*"), rule("approve", "cert-manager.io", "signers", "example.com/*")),
 		},
+		"the verb proxy": {
+			`[{apiGroups: [""], resources: [services], resourceNames: [dashboard-metrics-scraper], verbs: [proxy]}]`,
+			list(rule("proxy", "", "services", "dashboard-metrics-scraper")),
+		},
+		"audiences in the place of resources": {
+			`[{apiGroups: [""], resources: [registry.example.com, "https://vault"], resourceNames: [puller], verbs: [request-serviceaccounts-token-audience]}]`,
+			list(rule("request-serviceaccounts-token-audience", "", "registry.example.com,https://vault", "puller")),
+		},
+		"the Role of another API beside ours": {
+			"apiVersion: iam.aws.upbound.io/v1beta1\nkind: Role\nspec: {forProvider: {}}\n---\n" +
+				"apiVersion: authorization.openshift.io/v1\nkind: Role\nrules: [{verbs: [use], apiGroups: [security.openshift.io], resources: [securitycontextconstraints]}]",
+			list(rule("use", "security.openshift.io", "securitycontextconstraints")),
+		},
 		"names that shorthand cannot say": {
 			`- {verbs: [impersonate], apiGroups: [""], resources: [groups], resourceNames: [Domain Admins, "a,b"]}`,
 			list(rule("impersonate", "", "groups", "Domain Admins", "a,b")),
@@ -163,7 +176,7 @@ func TestParseNamesEveryFault(t *testing.T) {
 			`line 5: unknown resource "deploy": did you mean "deployments.apps"?`,
 			`line 5: name "a*": there are no patterns for names, nor quotes; leave the names out to mean every object`,
 		}},
-		"a far verb": {"frobnicate pods,widgets.example.com", []string{`line 1: unknown verb "frobnicate": those for resources are get, list, watch, create, update, patch, delete, deletecollection, bind, escalate, impersonate, approve, sign, attest, use and *`}},
+		"a far verb": {"frobnicate pods,widgets.example.com", []string{`line 1: unknown verb "frobnicate": those for resources are get, list, watch, create, update, patch, delete, deletecollection, bind, escalate, impersonate, approve, sign, attest, use, proxy and *`}},
 		"a verb for a URL": {"list,watch /metrics", []string{
 			`line 1: unknown verb "list": those for URLs are get, post, put, patch, delete, head, options and *`,
 			`line 1: unknown verb "watch": those for URLs are get, post, put, patch, delete, head, options and *`,
@@ -219,9 +232,9 @@ func TestParseNamesEveryFault(t *testing.T) {
 		}},
 
 		"YAML: fields and types, with their lines": {"- verbs: get\n  vrbs: [get]\n- Verbs: [get]\n- verbs: [a]\n  verbs: [b]\n", []string{
-			"YAML: line 1: cannot unmarshal !!str `get`",
-			"YAML: line 2: field vrbs not found",
-			"YAML: line 3: field Verbs not found",
+			"YAML: line 1: `get` is a string where a list belongs, as in verbs: [get, list]",
+			"YAML: line 2: field vrbs not found: did you mean verbs?",
+			"YAML: line 3: field Verbs not found: did you mean verbs?",
 			"YAML: line 5: field verbs already set",
 		}},
 		"YAML: syntax": {"- verbs: [get\n- a", []string{`YAML: line 2: did not find expected ',' or ']'`}},
@@ -236,7 +249,7 @@ func TestParseNamesEveryFault(t *testing.T) {
 		"YAML: words": {"kind: List\nitems:\n- {}\n- rules:\n  - {verbs: [lst, null], apiGroups: ['', apps/v1], resources: [deployments, deployments.apps, pods/logs, null], resourceNames: [null]}\n", []string{
 			`items[1].rules[0]: unknown group "apps/v1": RBAC has no versions, and the core group no name (in YAML it is "")`,
 			`items[1].rules[0]: unknown verb "lst": did you mean "list"?`,
-			`items[1].rules[0]: unknown verb "": those for resources are get, list, watch, create, update, patch, delete, deletecollection, bind, escalate, impersonate, approve, sign, attest, use and *`,
+			`items[1].rules[0]: unknown verb "": those for resources are get, list, watch, create, update, patch, delete, deletecollection, bind, escalate, impersonate, approve, sign, attest, use, proxy and *`,
 			`items[1].rules[0]: resource "deployments.apps": it is one name, without quotes; in YAML its group stands in apiGroups`,
 			`items[1].rules[0]: unknown resource "pods/logs": did you mean "pods/log"?`,
 			`items[1].rules[0]: resource "": its name, or that of the subresource, is missing`,
@@ -244,18 +257,81 @@ func TestParseNamesEveryFault(t *testing.T) {
 		}},
 		"YAML: a near miss on a custom resource": {"- {verbs: [lst], apiGroups: [a.b], resources: [c]}", []string{`rules[0]: unknown verb "lst": did you mean "list"?`}},
 		"YAML: a far verb where Kubernetes decides": {"- {verbs: [frob], apiGroups: ['', a.b], resources: [pods]}\n- {verbs: [frob], apiGroups: [a.b, '*'], resources: [c]}\n- {verbs: [frob], nonResourceURLs: [/x]}", []string{
-			`rules[0]: unknown verb "frob": those for resources are get, list, watch, create, update, patch, delete, deletecollection, bind, escalate, impersonate, approve, sign, attest, use and *`,
-			`rules[1]: unknown verb "frob": those for resources are get, list, watch, create, update, patch, delete, deletecollection, bind, escalate, impersonate, approve, sign, attest, use and *`,
+			`rules[0]: unknown verb "frob": those for resources are get, list, watch, create, update, patch, delete, deletecollection, bind, escalate, impersonate, approve, sign, attest, use, proxy and *`,
+			`rules[1]: unknown verb "frob": those for resources are get, list, watch, create, update, patch, delete, deletecollection, bind, escalate, impersonate, approve, sign, attest, use, proxy and *`,
 			`rules[2]: unknown verb "frob": those for URLs are get, post, put, patch, delete, head, options and *`,
 		}},
 		"YAML: the second document": {"rules: []\n---\n- {verbs: [get], apiGroups: [''], resources: [deployments]}", []string{
 			`document 2: rules[0]: unknown resource "deployments": did you mean "deployments.apps"?`,
 		}},
+		"line breaks that were escaped": {`get,list pods\nget services` + "\nget pods%0Aget services\nget secrets a\\nget pods\nget secrets a\\n", []string{
+			`line 1: it has the characters \n where a line break belongs: write a real one, or ; between rules`,
+			`line 2: it has the characters \n where a line break belongs: write a real one, or ; between rules`,
+			`line 3: it has the characters \n where a line break belongs: write a real one, or ; between rules`,
+			`line 4: it has the characters \n where a line break belongs: write a real one, or ; between rules`,
+		}},
+		"line breaks that were folded": {"get,list pods get,watch services\nget secrets a,b cluster list nodes\ncluster get nodes list pods", []string{
+			`line 1: several rules on one line: write ; between them (in YAML, | keeps line breaks and > joins lines)`,
+			`line 2: several rules on one line: write ; between them (in YAML, | keeps line breaks and > joins lines)`,
+			`line 3: several rules on one line: write ; between them (in YAML, | keeps line breaks and > joins lines)`,
+		}},
+		"YAML: line breaks that were escaped": {`- verbs: [get]\n  apiGroups: [""]\n  resources: [pods]`, []string{
+			`YAML: did not find expected key: it has the characters \n where a line break belongs: write a real one, or ; between rules`,
+		}},
+		"YAML in JSON's escapes, read as shorthand": {`rules:\n- verbs: [get]`, []string{
+			`line 1: it has the characters \n where a line break belongs: write a real one, or ; between rules`,
+		}},
+		"YAML: a chart's template": {"{{- if .Values.rbac.create }}\nkind: Role\n{{- end }}", []string{
+			`YAML: did not find expected node content: it looks like a template: render it first, as with helm template`,
+		}},
+		"YAML: a chart's values": {"serviceAccount: {create: true}\nrbac:\n  create: true\n  rules:\n  - {verbs: [get], apiGroups: [''], resources: [pods]}\n", []string{
+			`YAML: the rules are at "rbac.rules", as in a chart's values: give that list by itself`,
+		}},
+		"YAML: values, deeper, with other words": {"controller: {role: {extra: [{note: x}, {verbs: [get]}]}}", []string{
+			`YAML: the rules are at "controller.role.extra", as in a chart's values: give that list by itself`,
+		}},
+		"YAML: rules under another word": {"spec:\n  rules: []\n", []string{`YAML: line 1: field spec not found`}},
+		"YAML: strings, numbers, objects for lists": {
+			"rules:\n- {verbs: 'get,list', apiGroups: [''], resources: pods}\n- {verbs: {get: x}, apiGroups: 1, resources: true}\n", []string{
+				"YAML: line 2: `get,list` is a string where a list belongs, as in verbs: [get, list]",
+				"YAML: line 2: `pods` is a string where a list belongs, as in verbs: [get, list]",
+				"YAML: line 3: an object where a list belongs, as in verbs: [get, list]",
+				"YAML: line 3: `1` is a number where a list belongs, as in verbs: [get, list]",
+				"YAML: line 3: `true` is a boolean where a list belongs, as in verbs: [get, list]",
+			}},
+		"YAML: one rule for a list": {"kind: Role\nrules:\n  verbs: [get]\n  apiGroups: ['']\n  resources: [pods]\n", []string{
+			"YAML: line 3: an object where a list belongs",
+		}},
+		"YAML: dashes before the shorthand": {"- get,list pods\n- get services\n", []string{
+			"YAML: line 1: `get,lis...` is a string where an object belongs: lines of the shorthand have no dash before them",
+			"YAML: line 2: `get ser...` is a string where an object belongs: lines of the shorthand have no dash before them",
+		}},
+		"YAML: lists for words": {"rules: [{verbs: [[get]], apiGroups: [''], resources: [pods]}]", []string{"YAML: line 1: a list where a string belongs"}},
+		"YAML: fields that are nearly right": {"- {verb: [get], apiGroup: [''], resource: [pods], resourcenames: [a], x: y}\n", []string{
+			"YAML: line 1: field verb not found: did you mean verbs?",
+			"YAML: line 1: field apiGroup not found: did you mean apiGroups?",
+			"YAML: line 1: field resource not found: did you mean resources?",
+			"YAML: line 1: field resourcenames not found: did you mean resourceNames?",
+			"YAML: line 1: field x not found",
+		}},
+		"YAML: manifests without a Role": {"apiVersion: v1\nkind: ServiceAccount\n---\n" +
+			"apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: Secret, data: {a: canary}}, {apiVersion: v1, kind: ServiceAccount}]\n", []string{
+			`no rule found: it has ServiceAccount, Secret, and no Role or ClusterRole`,
+		}},
+		"YAML: what is no object of the API is not passed over": {"kind: Widget\n---\napiVersion: 1\nkind: Widget\n---\napiVersion: v1\nkind: widget\n", []string{
+			`kind: "Widget" has no rules: give a Role, a ClusterRole, or a List of those`,
+			`document 2: kind: "Widget" has no rules: give a Role, a ClusterRole, or a List of those`,
+			`document 3: kind: "widget" has no rules: give a Role, a ClusterRole, or a List of those`,
+		}},
+		"YAML: faults of a Role among others": {"apiVersion: v1\nkind: ServiceAccount\nsecrets: [[x]]\n---\n" +
+			"kind: Role\nrules: [{verbs: [lst], apiGroups: [''], resources: [pods]}]\n", []string{
+			`document 2: rules[0]: unknown verb "lst": did you mean "list"?`,
+		}},
 		"YAML: aggregation": {"kind: ClusterRole\naggregationRule: {clusterRoleSelectors: []}\nrules: []", []string{
 			`aggregationRule: its rules are those of other roles and change with them: bind the role itself, or write its rules out`,
 		}},
 		"YAML: another kind": {"apiVersion: v1\nkind: Config\nusers: [{user: {token: canary}}]", []string{
-			`kind: "Config" has no rules: give a Role, a ClusterRole, or a List of those`,
+			`no rule found: it has Config, and no Role or ClusterRole`,
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -277,5 +353,56 @@ func BenchmarkParse(b *testing.B) {
 		if _, err := rules.Parse(text); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// A file of a pipeline's access has more than roles, and Helm's output has everything.
+func TestParse_OtherKinds(t *testing.T) {
+	const others = `apiVersion: v1
+kind: ServiceAccount
+metadata: {name: gha, namespace: shop}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: deployer, namespace: shop}
+rules:
+- {apiGroups: [apps], resources: [deployments], verbs: [get, patch]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: deployer, namespace: shop}
+subjects: [{kind: ServiceAccount, name: gha, namespace: shop}]
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: deployer}
+---
+apiVersion: v1
+kind: List
+items:
+- {apiVersion: v1, kind: ServiceAccount, secrets: [{name: x}]}
+- {apiVersion: apps/v1, kind: Deployment, spec: {template: {spec: {containers: []}}}}
+- {apiVersion: rbac.authorization.k8s.io/v1, kind: Role, rules: [{apiGroups: [""], resources: [pods], verbs: [list]}]}
+`
+	got, err := rules.Parse(others)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(list(rule("get,patch", "apps", "deployments"), rule("list", "", "pods")), got.Rules); diff != "" {
+		t.Error("-want +got\n", diff)
+	}
+	if diff := cmp.Diff([]string{"ServiceAccount", "RoleBinding", "Deployment"}, got.PassedOver); diff != "" {
+		t.Error("-want +got\n", diff)
+	}
+	if err := rules.CheckForm(others); err != nil {
+		t.Error(err)
+	}
+}
+
+// The name of a Windows user has a backslash, which may stand before an n.
+func TestParse_BackslashInName(t *testing.T) {
+	got, err := rules.Parse(`impersonate users CORP\nick`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(list(rule("impersonate", "", "users", `CORP\nick`)), got.Rules); diff != "" {
+		t.Error("-want +got\n", diff)
 	}
 }

@@ -17,10 +17,10 @@ type Served struct {
 }
 
 // Unserved compares the resources that are not built in with those of the cluster. It is a fault where one that the cluster
-// has was obviously meant, and a note where not, since what comes after may install it.
-func Unserved(rs []rbacv1.PolicyRule, served []Served) (faults []error, notes []string) {
+// has was obviously meant. The others are one note, "" where there is none: what comes after may install them.
+func Unserved(rs []rbacv1.PolicyRule, served []Served) (faults []error, note string) {
 	seen := map[string]bool{}
-	var all []string
+	var all, missing []string
 	for _, s := range served {
 		all = append(all, s.String())
 		seen[s.String()] = true
@@ -29,9 +29,7 @@ func Unserved(rs []rbacv1.PolicyRule, served []Served) (faults []error, notes []
 		t := l.targets[0]
 		t.resource, _, _ = strings.Cut(t.resource, "/")
 		word := t.String()
-		// A built-in resource in a built-in group that does not have it (YAML: groups × resources) is never served.
-		ours := (builtin[t.group] != nil || t.group == "extensions") && known(t.resource)
-		if seen[word] || ours || t.url != "" || t.group == "*" || t.resource == "*" {
+		if seen[word] || t.builtIn() || t.url != "" || t.group == "*" || t.resource == "*" || l.onlyAudience() {
 			continue
 		}
 		seen[word] = true
@@ -39,13 +37,37 @@ func Unserved(rs []rbacv1.PolicyRule, served []Served) (faults []error, notes []
 			faults = append(faults, fmt.Errorf("unknown resource %s: did you mean %q?", shown(word), all[i]))
 			continue
 		}
-		note := fmt.Sprintf("the cluster does not serve %s yet; the rule has no effect until it does", shown(word))
+		text := shown(word)
 		if near := nearest(word, all); near != "" {
-			note += fmt.Sprintf("; the nearest is %q", near)
+			text += fmt.Sprintf(" (the nearest is %q)", near)
 		}
-		notes = append(notes, note)
+		missing = append(missing, text)
 	}
-	return faults, notes
+	return faults, unservedNote(missing)
+}
+
+// unservedNote is one line, however many resources a chart of custom ones names.
+func unservedNote(missing []string) string {
+	const most = 12
+	more := ""
+	if len(missing) > most {
+		more = fmt.Sprintf(" and %d more", len(missing)-most)
+		missing = missing[:most]
+	}
+	switch len(missing) {
+	case 0:
+		return ""
+	case 1:
+		return "the cluster does not serve " + missing[0] + " yet; the rule has no effect until it does"
+	}
+	return "the cluster does not serve " + strings.Join(missing, ", ") + more + " yet; these rules have no effect until it does"
+}
+
+// builtIn says whether the resource (without subresource) and the group are both built in. They need not belong together:
+// products of groups and resources in YAML name what is never served. Nor are signers served, in any group: controllers ask
+// whether somebody may approve for them.
+func (t target) builtIn() bool {
+	return t.group == "extensions" || t.resource == "signers" || (builtin[t.group] != nil && known(t.resource))
 }
 
 // String is the resource as the shorthand writes it.

@@ -71,13 +71,45 @@ func (s statement) check() error {
 		first = s.columns[0]
 	}
 	switch {
+	case s.hasLiteralBreak():
+		return errors.New(literalBreak)
 	case !s.cluster && strings.EqualFold(first, clusterWord), strings.HasPrefix(strings.ToLower(first), clusterWord+":"):
 		return fmt.Errorf("%s: a rule for the whole cluster begins with the word cluster by itself, "+
 			"as in cluster get,list nodes", shown(first))
 	case len(s.columns) >= 2 && len(s.columns) <= 3:
 		return nil
+	case s.holdsSeveral():
+		return errors.New("several rules on one line: write ; between them (in YAML, | keeps line breaks and > joins lines)")
 	case s.cluster:
 		return errors.New("after the word cluster, a rule is VERBS RESOURCES [NAMES], with no space inside a list")
 	}
 	return errors.New("a rule is VERBS RESOURCES [NAMES], with no space inside a list")
+}
+
+// holdsSeveral says whether what stands after a rule's resources begins another rule.
+func (s statement) holdsSeveral() bool {
+	for i := 2; i < len(s.columns)-1; i++ {
+		if s.columns[i] == clusterWord || all(strings.Split(s.columns[i], ","), isKnownVerb) {
+			return true
+		}
+	}
+	return false
+}
+
+const literalBreak = `it has the characters \n where a line break belongs: write a real one, or ; between rules`
+
+// hasLiteralBreak says whether an escape stands where a line break belongs. A name alone may have a backslash before an n:
+// a user of a Windows domain.
+func (s statement) hasLiteralBreak() bool {
+	written := s.columns
+	if len(written) == 3 && !strings.HasSuffix(written[2], `\n`) {
+		written = written[:2]
+	}
+	return hasLiteralBreak(strings.Join(written, " "))
+}
+
+// hasLiteralBreak says whether something on the way here wrote line breaks as escapes: JSON or a shell as \n, GitHub's
+// commands as %0A.
+func hasLiteralBreak(text string) bool {
+	return strings.Contains(text, `\n`) || strings.Contains(text, "%0A")
 }
