@@ -112,6 +112,9 @@ func (tr *trial) failure() outcome {
 		if optional && tr.lasts != since {
 			return outcome{codes: []int{0}, says: `note: .*(may not be listed|not looked for)`}
 		}
+		if proves {
+			return outcome{codes: []int{5}, says: `error: prove token: the API server takes it for "test", not for "system:serviceaccount:`}
+		}
 		return outcome{codes: []int{4}, says: `error: .*: user "test" may not (get|list|create|patch|delete) `}
 	case "403 by admission":
 		if optional && tr.lasts != since {

@@ -48,7 +48,7 @@ func (p *Proof) Identify(ctx context.Context, ask func(context.Context) error) e
 	case user == p.user():
 		return nil // the refusal has said who it is
 	case user != "" && user != anonymous:
-		return p.mistaken(user)
+		return token.Mistaken(user, p.Account)
 	case !discovery.Unserved(err):
 		return err
 	}
@@ -66,8 +66,12 @@ func (p *Proof) Review(
 	ctx context.Context, mustNot []rbacv1.PolicyRule, ask func(context.Context) error,
 ) error {
 	err := p.send(ctx, ask)
-	mayNot := cluster.RefusedUser(err) == p.user()
-	if !mayNot && !discovery.Unserved(err) {
+	user := cluster.RefusedUser(err)
+	mayNot := user == p.user()
+	switch {
+	case user != "" && user != anonymous && !mayNot:
+		return token.Mistaken(user, p.Account)
+	case !mayNot && !discovery.Unserved(err):
 		return err
 	}
 	why := describeCause(err)
@@ -93,14 +97,7 @@ const declareReviews = "have the account ask: add to `rules`  cluster create " +
 	"selfsubjectreviews.authentication.k8s.io,selfsubjectrulesreviews.authorization.k8s.io," +
 	"selfsubjectaccessreviews.authorization.k8s.io"
 
-func (p *Proof) mistaken(user string) error {
-	return problem.Newf(problem.Mint, "prove token",
-		"the API server takes it for %q, not for %q", user, p.user())
-}
-
-func (p *Proof) user() string {
-	return "system:serviceaccount:" + p.Account.Namespace + ":" + p.Account.Name
-}
+func (p *Proof) user() string { return token.UserOf(p.Account) }
 
 // send sends a review, for a moment again where the account may send it as soon as its access is in
 // effect.
@@ -134,7 +131,7 @@ func (p *Proof) prove(ctx context.Context) error {
 		p.mu.Unlock()
 		return nil
 	case user != "" && user != anonymous:
-		return p.mistaken(user)
+		return token.Mistaken(user, p.Account)
 	case err != nil:
 		return err
 	}

@@ -93,7 +93,8 @@ func TestReview(t *testing.T) {
 		"the account may not send it":           {refusedTo(me), nil, "", "unproven: that its access is in effect (" + mayNot + ")"},
 		"it is missing, and something must not": {unserved("x"), forbids, "does not serve x (authentication.k8s.io/v1), so what the credential may not do stays unproven", ""},
 		"it may not be sent, the same":          {refusedTo(me), forbids, mayNot + ", so what", ""},
-		"another user is refused":               {refusedTo("u"), nil, `User "u" cannot`, ""},
+		"another user is refused":               {refusedTo("u"), nil, `takes it for "u", not for "system:serviceaccount:shop:ci"`, ""},
+		"nobody is refused":                     {refusedTo("system:anonymous"), nil, `User "system:anonymous" cannot`, ""},
 	} {
 		p := proofOf(nil, unauthorized())
 		err := p.Review(t.Context(), tt.mustNot, func(context.Context) error { return tt.review })

@@ -48,10 +48,21 @@ func Accepted(ctx context.Context, api Reviewer, account types.NamespacedName) e
 }
 
 func compare(review *authenticationv1.SelfSubjectReview, account types.NamespacedName) error {
-	if want := "system:serviceaccount:" + account.Namespace + ":" + account.Name; review.Status.UserInfo.Username != want {
-		return problem.Newf(problem.Mint, "prove token", "the API server takes it for %q, not for %q", review.Status.UserInfo.Username, want)
+	if user := review.Status.UserInfo.Username; user != UserOf(account) {
+		return Mistaken(user, account)
 	}
 	return nil
+}
+
+// UserOf is the user that a ServiceAccount is to the API server.
+func UserOf(account types.NamespacedName) string {
+	return "system:serviceaccount:" + account.Namespace + ":" + account.Name
+}
+
+// Mistaken is the error for a credential that the API server takes for another user's.
+func Mistaken(user string, account types.NamespacedName) error {
+	return problem.Newf(problem.Mint, "prove token", "the API server takes it for %q, not for %q", user, UserOf(account)).
+		Hint("something before the API server may log in as that user: give the API server's own address as `server`")
 }
 
 // ask sends a review. A 401 is asked again for a while: another API server may not know the ServiceAccount yet.

@@ -125,7 +125,8 @@ func TestWhoAmIRefusesAnotherIdentity(t *testing.T) {
 	t.Parallel()
 	for _, user := range []string{"system:anonymous", "system:serviceaccount:bots:cd", "system:serviceaccount:other:ci", ""} {
 		err := token.WhoAmI(t.Context(), &reviewer{script: []any{user}}, account)
-		want := `prove token: the API server takes it for "` + user + `", not for "system:serviceaccount:bots:ci"`
+		want := `prove token: the API server takes it for "` + user + `", not for "system:serviceaccount:bots:ci"` +
+			"\nsomething before the API server may log in as that user: give the API server's own address as `server`"
 		if got := failure(t, err); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
