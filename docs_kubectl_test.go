@@ -92,7 +92,8 @@ func set(words ...string) map[string]struct{} {
 	return all
 }
 
-// helmSteps are Helm's requests, by kubectl: an installation, then an upgrade that drops an object and an old release.
+// helmSteps are Helm's requests, by kubectl: an installation, then an upgrade that drops an object and an
+// old release.
 var helmSteps = []string{
 	"get secrets -l owner=helm", "get secret sh.helm.release.v1.web.v1", "create -f release.yaml", "replace -f release.yaml",
 	"apply -f app.yaml", "change", "apply -f app.yaml", "delete secret sh.helm.release.v1.web.v1 --wait=false", "delete -f old.yaml --wait=false",
@@ -115,8 +116,8 @@ func pageRules(t *testing.T, page string) map[string]string {
 	return found
 }
 
-// Each command of docs/tasks/kubectl.md works with its lines, and is refused without any line, and without any verb for any
-// resource, but for those of which the page says that kubectl finds a way around.
+// Each command of docs/tasks/kubectl.md works with its lines, and is refused without any line, and without
+// any verb for any resource, but for those of which the page says that kubectl finds a way around.
 func TestDocs_KubectlTasks(t *testing.T) {
 	t.Parallel()
 	cluster, _ := sharedCluster(t)

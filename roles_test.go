@@ -54,8 +54,8 @@ func deployerRoles(t *testing.T) (all []deployerRole) {
 	return all
 }
 
-// Roles as people give them to what deploys: granted by kubemint, each allows request by request what it allows when
-// kubectl applies it. They are of our own making, in the shapes that public ones have.
+// Roles as people give them to what deploys: granted by kubemint, each allows request by request what it
+// allows when kubectl applies it. They are of our own making, in the shapes that public ones have.
 func TestRoles_AsKubectlAppliesThem(t *testing.T) {
 	t.Parallel()
 	cluster, namespace := sharedCluster(t)
@@ -189,7 +189,8 @@ func questionsOf(roles []deployerRole) (all []rules.Question) {
 	return all
 }
 
-// sameAnswers asks the same of both accounts, in the namespace and of the whole cluster, and counts what is allowed.
+// sameAnswers asks the same of both accounts, in the namespace and of the whole cluster, and counts what
+// is allowed.
 func sameAnswers(t *testing.T, cluster *kubetest.ControlPlane, namespace string, role deployerRole, questions []rules.Question) int {
 	t.Helper()
 	allowed := make([]bool, len(questions))

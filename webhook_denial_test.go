@@ -20,8 +20,9 @@ import (
 	"github.com/kubemint/kubemint/internal/kubetest"
 )
 
-// denyingWebhook denies whatever it is asked. The path of its URL is the status that it gives beside the message: {} is
-// Kyverno's, without code and reason. For the path /silent it does not answer, and for /page with no review.
+// denyingWebhook denies whatever it is asked. The path of its URL is the status that it gives beside the
+// message: {} is Kyverno's, without code and reason. For the path /silent it does not answer, and for
+// /page with no review.
 func denyingWebhook(t *testing.T) *httptest.Server {
 	t.Helper()
 	hook := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -119,25 +120,36 @@ var probes = map[string]struct{ group, object string }{
 	"secrets": {"", `{apiVersion: v1, kind: Secret, metadata: {name: probe}}`},
 }
 
-// A plan and a run say the same of what a webhook denies, whatever it denies and with whatever code and reason: a policy's
-// words, at once and once, and no "run again". A 404 is not a missing object, a 409 not somebody else's change, a 401 not a
-// login that has expired, and a 503 is not tried again.
+// A plan and a run say the same of what a webhook denies, whatever it denies and with whatever code and
+// reason: a policy's words, at once and once, and no "run again". A 404 is not a missing object, a 409 not
+// somebody else's change, a 401 not a login that has expired, and a 503 is not tried again.
 func TestWebhookDenial_AnyCode(t *testing.T) {
 	t.Parallel()
 	cluster, _ := sharedCluster(t)
 	hook := denyingWebhook(t)
 	for _, tt := range []struct{ resource, status string }{
-		{"serviceaccounts", `{}`}, {"serviceaccounts", `{"code": 401, "reason": "Unauthorized"}`},
-		{"serviceaccounts", `{"code": 409, "reason": "Conflict"}`}, {"serviceaccounts", `{"code": 404}`},
-		{"roles", `{"code": 200}`}, {"roles", `{"code": 409, "reason": "AlreadyExists"}`}, {"roles", `{"code": 503, "reason": "ServiceUnavailable"}`},
-		{"rolebindings", `{}`}, {"rolebindings", `{"code": 404, "reason": "NotFound", "details": {"kind": "rolebindings", "name": "x"}}`},
-		{"rolebindings", `{"code": 403, "reason": "Forbidden"}`}, {"rolebindings", `{"code": 422, "reason": "Invalid"}`},
-		{"leases", `{}`}, {"leases", `{"code": 409, "reason": "AlreadyExists"}`}, {"leases", `{"code": 500, "reason": "InternalError"}`},
+		{"serviceaccounts", `{}`},
+		{"serviceaccounts", `{"code": 401, "reason": "Unauthorized"}`},
+		{"serviceaccounts", `{"code": 409, "reason": "Conflict"}`},
+		{"serviceaccounts", `{"code": 404}`},
+		{"roles", `{"code": 200}`},
+		{"roles", `{"code": 409, "reason": "AlreadyExists"}`},
+		{"roles", `{"code": 503, "reason": "ServiceUnavailable"}`},
+		{"rolebindings", `{}`},
+		{"rolebindings", `{"code": 404, "reason": "NotFound", "details": {"kind": "rolebindings", "name": "x"}}`},
+		{"rolebindings", `{"code": 403, "reason": "Forbidden"}`},
+		{"rolebindings", `{"code": 422, "reason": "Invalid"}`},
+		{"leases", `{}`},
+		{"leases", `{"code": 409, "reason": "AlreadyExists"}`},
+		{"leases", `{"code": 500, "reason": "InternalError"}`},
 		{"leases", `{"code": 404, "reason": "NotFound", "details": {"kind": "namespaces", "name": "x"}}`},
 		{"leases", `{"code": 403, "reason": "Forbidden", "details": {"causes": [{"reason": "NamespaceTerminating"}]}}`},
-		{"secrets", `{}`}, {"secrets", `{"code": 409, "reason": "AlreadyExists"}`}, {"secrets", `{"code": 410, "reason": "Expired"}`},
+		{"secrets", `{}`},
+		{"secrets", `{"code": 409, "reason": "AlreadyExists"}`},
+		{"secrets", `{"code": 410, "reason": "Expired"}`},
 		{"secrets", `{"code": 429, "reason": "TooManyRequests", "details": {"retryAfterSeconds": 1}}`},
-		{"secrets", `{"code": 504, "reason": "Timeout"}`}, {"secrets", `{"code": 418, "reason": "Teapot"}`},
+		{"secrets", `{"code": 504, "reason": "Timeout"}`},
+		{"secrets", `{"code": 418, "reason": "Teapot"}`},
 	} {
 		t.Run(tt.resource+" "+tt.status, func(t *testing.T) {
 			t.Parallel()
@@ -172,7 +184,8 @@ func TestWebhookDenial_AnyCode(t *testing.T) {
 	}
 }
 
-// The token itself, of which a plan asks nothing, since a dry run would mint it; and the Secret of a permanent one.
+// The token itself, of which a plan asks nothing, since a dry run would mint it; and the Secret of a
+// permanent one.
 func TestWebhookDenial_Token(t *testing.T) {
 	t.Parallel()
 	cluster, _ := sharedCluster(t)
@@ -200,7 +213,8 @@ func TestWebhookDenial_Token(t *testing.T) {
 	})
 }
 
-// A webhook that answers a deletion with "not found" has deleted nothing: the credential is not called revoked.
+// A webhook that answers a deletion with "not found" has deleted nothing: the credential is not called
+// revoked.
 func TestWebhookDenial_OfRevocation(t *testing.T) {
 	t.Parallel()
 	cluster, _ := sharedCluster(t)
@@ -232,8 +246,8 @@ func TestWebhookDenial_OfRevocation(t *testing.T) {
 	says(t, ranAs(t, dir, cluster.AdminKubeconfig(), env, 0, "revoke"), `^revoked: lease `)
 }
 
-// Of a webhook that does not answer its name is told, in a plan and a run, whether nothing listens or it is only silent, for as
-// long as the API server lets it.
+// Of a webhook that does not answer its name is told, in a plan and a run, whether nothing listens or it
+// is only silent, for as long as the API server lets it.
 func TestWebhook_DoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	cluster, _ := sharedCluster(t)

@@ -68,8 +68,8 @@ func (m *minting) createLease(ctx context.Context, early bool) error {
 	return m.saveReceipt()
 }
 
-// withoutLease adds the way out where the runner's identity may not make what a lease consists of, or the cluster does not
-// admit it.
+// withoutLease adds the way out where the runner's identity may not make what a lease consists of, or the
+// cluster does not admit it.
 func (m *minting) withoutLease(err error) error {
 	const remedy = "or set `revoke: false`, and the token lives to its expiry without a lease"
 	_, denied := errors.AsType[*cluster.Denial](err)
@@ -89,7 +89,8 @@ func (m *minting) withoutLease(err error) error {
 // withoutSecret adds the way out where the cluster does not admit the Secret of a permanent token.
 func withoutSecret(err error) error {
 	if cluster.NotAdmitted(err) {
-		return hint(err, problem.Mint, "or give `duration` a lifetime, with `revoke: false`: such a token needs no Secret")
+		return hint(err, problem.Mint,
+			"or give `duration` a lifetime, with `revoke: false`: such a token needs no Secret")
 	}
 	return err
 }
@@ -209,8 +210,8 @@ func (m *minting) permanentToken(ctx context.Context) error {
 			}
 		}
 		if err != nil && !cluster.Conflict(err) { // then it is this run's, or that of another one beside it
-			err := m.client.Explain(problem.Mint, "create Secret "+m.permanent.Namespace+"/"+m.permanent.Name, err)
-			return withoutSecret(err)
+			op := "create Secret " + m.permanent.Namespace + "/" + m.permanent.Name
+			return withoutSecret(m.client.Explain(problem.Mint, op, err))
 		}
 	}
 	minted, err := m.awaitPermanent(ctx)

@@ -16,7 +16,8 @@ import (
 // does not serve yet may be what the pipeline is about to install; an obvious slip is refused.
 func (m *minting) checkServed(ctx context.Context) error {
 	declared := m.desired.Access
-	if _, unknown := rules.Unserved(slices.Concat(declared.AllRules(), declared.AllMustNot()), nil); unknown == "" {
+	named := slices.Concat(declared.AllRules(), declared.AllMustNot())
+	if _, unknown := rules.Unserved(named, nil); unknown == "" {
 		return nil
 	}
 	served, err := m.client.Discover(ctx)

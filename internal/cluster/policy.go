@@ -25,15 +25,16 @@ func deniedByPolicy(message string) bool {
 	return regexp.MustCompile(deniedByHook + "|" + deniedByCEL).MatchString(message)
 }
 
-// asDenial makes a plain 403 of what a policy denies. The webhook chooses the code and the reason, and its 404 is not a
-// missing object, its 409 not a conflict, its 503 not a fault that passes.
+// asDenial makes a plain 403 of what a policy denies. The webhook chooses the code and the reason, and its
+// 404 is not a missing object, its 409 not a conflict, its 503 not a fault that passes.
 func asDenial(err error) error {
 	status, answered := answer(err)
 	if !answered || !deniedByPolicy(status.Message) {
 		return err
 	}
 	return &apierrors.StatusError{ErrStatus: metav1.Status{
-		Status: metav1.StatusFailure, Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden, Message: status.Message,
+		Status: metav1.StatusFailure, Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden,
+		Message: status.Message,
 	}}
 }
 
@@ -43,10 +44,12 @@ func PolicyDenied(err error) bool {
 	return answered && deniedByPolicy(status.Message)
 }
 
-// NotAdmitted says whether a policy, a quota or a limit of the cluster refused the request, and not the identity.
+// NotAdmitted says whether a policy, a quota or a limit of the cluster refused the request, and not the
+// identity.
 func NotAdmitted(err error) bool {
 	status, _ := answer(err)
-	return apierrors.IsForbidden(err) && !Escalation(err) && !apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) &&
+	return apierrors.IsForbidden(err) && !Escalation(err) &&
+		!apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) &&
 		!regexp.MustCompile(denial).MatchString(status.Message)
 }
 

@@ -42,19 +42,24 @@ func TestPolicyDenied(t *testing.T) {
 	}
 }
 
-// A webhook may deny with any code and reason. None of them means what it would mean in the API server's own answer, and none
-// is a reason to ask again.
+// A webhook may deny with any code and reason. None of them means what it would mean in the API server's
+// own answer, and none is a reason to ask again.
 func TestDenial_AnyCode(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // what is asked again and again ends there
 	defer cancel()
 	for _, status := range []metav1.Status{
-		{Code: 400}, {Code: 401, Reason: metav1.StatusReasonUnauthorized}, {Code: 403, Reason: metav1.StatusReasonForbidden},
-		{Code: 404, Reason: metav1.StatusReasonNotFound}, {Code: 409, Reason: metav1.StatusReasonConflict},
-		{Code: 409, Reason: metav1.StatusReasonAlreadyExists}, {Code: 418, Reason: "Teapot"},
+		{Code: 400},
+		{Code: 401, Reason: metav1.StatusReasonUnauthorized},
+		{Code: 403, Reason: metav1.StatusReasonForbidden},
+		{Code: 404, Reason: metav1.StatusReasonNotFound},
+		{Code: 409, Reason: metav1.StatusReasonConflict},
+		{Code: 409, Reason: metav1.StatusReasonAlreadyExists},
+		{Code: 418, Reason: "Teapot"},
 		{Code: 422, Reason: metav1.StatusReasonInvalid, Details: &metav1.StatusDetails{Causes: []metav1.StatusCause{{Field: "roleRef"}}}},
 		{Code: 429, Reason: metav1.StatusReasonTooManyRequests, Details: &metav1.StatusDetails{RetryAfterSeconds: 1}},
-		{Code: 500, Reason: metav1.StatusReasonInternalError}, {Code: 503, Reason: metav1.StatusReasonServiceUnavailable},
+		{Code: 500, Reason: metav1.StatusReasonInternalError},
+		{Code: 503, Reason: metav1.StatusReasonServiceUnavailable},
 	} {
 		status.Status, status.Message = metav1.StatusFailure, `admission webhook "a.b" denied the request: no`
 		s := serve(t, func(w http.ResponseWriter, _ *http.Request, _ int) { refuse(w, status) })
@@ -92,8 +97,10 @@ func TestNotAdmitted(t *testing.T) {
 			t.Errorf("%s: %t", message, got)
 		}
 	}
-	ending := &apierrors.StatusError{ErrStatus: metav1.Status{Code: 403, Reason: metav1.StatusReasonForbidden,
-		Details: &metav1.StatusDetails{Causes: []metav1.StatusCause{{Type: corev1.NamespaceTerminatingCause}}}}}
+	ending := &apierrors.StatusError{ErrStatus: metav1.Status{
+		Code: 403, Reason: metav1.StatusReasonForbidden,
+		Details: &metav1.StatusDetails{Causes: []metav1.StatusCause{{Type: corev1.NamespaceTerminatingCause}}},
+	}}
 	if cluster.NotAdmitted(ending) || cluster.NotAdmitted(errors.New("x")) || cluster.NotAdmitted(nil) {
 		t.Error("a namespace that is being deleted is no policy")
 	}

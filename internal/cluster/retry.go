@@ -72,7 +72,7 @@ func (c *Client) tries(ctx context.Context, send sender, into runtime.Object, re
 		err := send(traced, into, request())
 		passed()
 		switch {
-		case err != nil && fault != nil && ctx.Err() != nil && (errors.Is(err, context.Cause(ctx)) || errors.Is(err, context.Canceled)):
+		case err != nil && fault != nil && brokenOff(ctx, err):
 			err = &unsureError{last: fault, before: err} // that the time was over tells less than the fault before
 		case err != nil && before != nil:
 			err = &unsureError{last: err, before: before}
@@ -97,6 +97,11 @@ func (c *Client) tries(ctx context.Context, send sender, into runtime.Object, re
 		case <-time.After(pause):
 		}
 	}
+}
+
+// brokenOff says whether a request had no answer because its time was over.
+func brokenOff(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && (errors.Is(err, context.Cause(ctx)) || errors.Is(err, context.Canceled))
 }
 
 // sendToTheEnd is send for a request that makes something: it has a moment more than ctx. What an abandoned one has made

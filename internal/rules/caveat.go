@@ -25,7 +25,8 @@ func Caveats(rs []rbacv1.PolicyRule, namespaced bool) (sentences []string) {
 			sentences = append(sentences, strings.Join(l.columns(), " ")+": "+really)
 		}
 	}
-	if slices.ContainsFunc(rs, func(r rbacv1.PolicyRule) bool { return slices.Contains(r.APIGroups, "extensions") }) {
+	moved := func(r rbacv1.PolicyRule) bool { return slices.Contains(r.APIGroups, "extensions") }
+	if slices.ContainsFunc(rs, moved) {
 		sentences = append(sentences, movedGroup)
 	}
 	return sentences
@@ -33,13 +34,14 @@ func Caveats(rs []rbacv1.PolicyRule, namespaced bool) (sentences []string) {
 
 const (
 	noStream = "Kubernetes 1.35 and newer also ask for create, without which kubectl is refused: declare get,create"
-	// movedGroup is one sentence however many resources are named with it: charts name it beside what replaced it.
+	// movedGroup is one sentence however many resources are named with it: charts name it beside what
+	// replaced it.
 	movedGroup = "the API group extensions: no cluster serves it since Kubernetes 1.22, and rules for it have no effect; " +
 		"its resources are in apps, networking.k8s.io and policy now"
 )
 
-// halfStreams are the grants of get without create for what kubectl opens by a WebSocket, which begins as a GET
-// (AuthorizePodWebsocketUpgradeCreatePermission, kubernetes#134577).
+// halfStreams are the grants of get without create for what kubectl opens by a WebSocket, which begins as
+// a GET (AuthorizePodWebsocketUpgradeCreatePermission, kubernetes#134577).
 func halfStreams(rs []rbacv1.PolicyRule) (half []line) {
 	for _, l := range atoms(rs) {
 		t := l.targets[0]
@@ -63,7 +65,7 @@ func caveat(verb string, t target, named, namespaced bool) string {
 	resource, _, sub := strings.Cut(t.resource, "/")
 	inRole := namespaced && builtin[t.group] != nil
 	switch {
-	case known(resource) && !exists(t.group, resource): // in a product of groups and resources: no cluster has it
+	case known(resource) && !exists(t.group, resource): // of a product: no cluster has it
 		return ""
 	case inRole && resource == "clusterroles" && verb == "bind":
 		return ""

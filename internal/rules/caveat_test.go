@@ -47,9 +47,11 @@ func TestCaveats(t *testing.T) {
 		"exec, whole":                 {text: "get,create pods/exec\nget pods/attach\ncreate pods/attach\n* pods/portforward\nget pods/exec a"},
 		"exec by a wider rule":        {text: "get pods/exec,pods/attach\ncreate *"},
 		"a group that is gone":        {"get,list deployments.extensions/scale\nget pods,ingresses.extensions\nget deployments", []string{moved}, nil},
-		"what no cluster has": {text: `- {verbs: [get, create], apiGroups: ["", apps, policy], resources: [nodes, configmaps], resourceNames: [a]}`,
+		"what no cluster has": {
+			text:    `- {verbs: [get, create], apiGroups: ["", apps, policy], resources: [nodes, configmaps], resourceNames: [a]}`,
 			cluster: []string{"create configmaps,nodes a" + created},
-			inOne:   []string{"create configmaps a" + created, "get,create nodes a" + nowhere}},
+			inOne:   []string{"create configmaps a" + created, "get,create nodes a" + nowhere},
+		},
 		"* of ClusterRoles": {"get,* clusterroles", nil, []string{"* clusterroles.rbac.authorization.k8s.io" + bindable}},
 	} {
 		t.Run(name, func(t *testing.T) {

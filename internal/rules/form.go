@@ -107,7 +107,8 @@ func checkYAMLForm(text string) error {
 	}
 }
 
-// canHaveRules says whether the object, and all that it contains, is of a kind that has rules, or is passed over.
+// canHaveRules says whether the object, and all that it contains, is of a kind that has rules, or is
+// passed over.
 func (m manifest) canHaveRules() bool {
 	other := func(item manifest) bool { return !item.canHaveRules() }
 	return slices.Contains(kinds, m.Kind) && !slices.ContainsFunc(m.Items, other)

@@ -17,7 +17,8 @@ var resourceVerbs = []string{
 // composed verbs are made of two: constrained impersonation (KEP 5284) and device status (resource.k8s.io).
 const composed = `^(impersonate|impersonate-on|associated-node|arbitrary-node):[a-z:-]*[a-z]$`
 
-// audienceVerb lets kubelets ask for tokens with an audience, which stands in the rule in the place of a resource.
+// audienceVerb lets kubelets ask for tokens with an audience, which stands in the rule in the place of a
+// resource.
 const audienceVerb = "request-serviceaccounts-token-audience"
 
 // urlVerbs are the verbs for URLs: the HTTP methods, in lower case.

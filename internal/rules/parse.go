@@ -36,7 +36,8 @@ func Parse(text string) (Scoped, error) {
 		return Scoped{}, errors.Join(b.faults...)
 	}
 	if b.count() == 0 && len(b.parsed.PassedOver) > 0 {
-		return Scoped{}, fmt.Errorf("no rule found: it has %s, and no Role or ClusterRole", strings.Join(b.parsed.PassedOver, ", "))
+		others := strings.Join(b.parsed.PassedOver, ", ")
+		return Scoped{}, fmt.Errorf("no rule found: it has %s, and no Role or ClusterRole", others)
 	}
 	if b.count() == 0 {
 		return Scoped{}, errors.New("no rule found: the shorthand is VERBS RESOURCES [NAMES], as in get,list pods")

@@ -298,7 +298,8 @@ func TestParseNamesEveryFault(t *testing.T) {
 				"YAML: line 3: an object where a list belongs, as in verbs: [get, list]",
 				"YAML: line 3: `1` is a number where a list belongs, as in verbs: [get, list]",
 				"YAML: line 3: `true` is a boolean where a list belongs, as in verbs: [get, list]",
-			}},
+			},
+		},
 		"YAML: one rule for a list": {"kind: Role\nrules:\n  verbs: [get]\n  apiGroups: ['']\n  resources: [pods]\n", []string{
 			"YAML: line 3: an object where a list belongs",
 		}},

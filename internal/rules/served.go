@@ -29,7 +29,8 @@ func Unserved(rs []rbacv1.PolicyRule, served []Served) (faults []error, note str
 		t := l.targets[0]
 		t.resource, _, _ = strings.Cut(t.resource, "/")
 		word := t.String()
-		if seen[word] || t.builtIn() || t.url != "" || t.group == "*" || t.resource == "*" || l.onlyAudience() {
+		wide := t.url != "" || t.group == "*" || t.resource == "*"
+		if seen[word] || wide || t.builtIn() || l.onlyAudience() {
 			continue
 		}
 		seen[word] = true
@@ -60,14 +61,16 @@ func unservedNote(missing []string) string {
 	case 1:
 		return "the cluster does not serve " + missing[0] + " yet; the rule has no effect until it does"
 	}
-	return "the cluster does not serve " + strings.Join(missing, ", ") + more + " yet; these rules have no effect until it does"
+	return "the cluster does not serve " + strings.Join(missing, ", ") + more +
+		" yet; these rules have no effect until it does"
 }
 
-// builtIn says whether the resource (without subresource) and the group are both built in. They need not belong together:
-// products of groups and resources in YAML name what is never served. Nor are signers served, in any group: controllers ask
-// whether somebody may approve for them.
+// builtIn says whether the resource (without subresource) and the group are both built in. They need not
+// belong together: products of groups and resources in YAML name what is never served. Nor are signers
+// served, in any group: controllers ask whether somebody may approve for them.
 func (t target) builtIn() bool {
-	return t.group == "extensions" || t.resource == "signers" || (builtin[t.group] != nil && known(t.resource))
+	ours := builtin[t.group] != nil && known(t.resource)
+	return ours || t.group == "extensions" || t.resource == "signers"
 }
 
 // String is the resource as the shorthand writes it.

@@ -79,7 +79,8 @@ func (s statement) check() error {
 	case len(s.columns) >= 2 && len(s.columns) <= 3:
 		return nil
 	case s.holdsSeveral():
-		return errors.New("several rules on one line: write ; between them (in YAML, | keeps line breaks and > joins lines)")
+		return errors.New("several rules on one line: write ; between them " +
+			"(in YAML, | keeps line breaks and > joins lines)")
 	case s.cluster:
 		return errors.New("after the word cluster, a rule is VERBS RESOURCES [NAMES], with no space inside a list")
 	}
@@ -98,8 +99,8 @@ func (s statement) holdsSeveral() bool {
 
 const literalBreak = `it has the characters \n where a line break belongs: write a real one, or ; between rules`
 
-// hasLiteralBreak says whether an escape stands where a line break belongs. A name alone may have a backslash before an n:
-// a user of a Windows domain.
+// hasLiteralBreak says whether an escape stands where a line break belongs. A name alone may have a
+// backslash before an n: a user of a Windows domain.
 func (s statement) hasLiteralBreak() bool {
 	written := s.columns
 	if len(written) == 3 && !strings.HasSuffix(written[2], `\n`) {
@@ -108,8 +109,8 @@ func (s statement) hasLiteralBreak() bool {
 	return hasLiteralBreak(strings.Join(written, " "))
 }
 
-// hasLiteralBreak says whether something on the way here wrote line breaks as escapes: JSON or a shell as \n, GitHub's
-// commands as %0A.
+// hasLiteralBreak says whether something on the way here wrote line breaks as escapes: JSON or a shell as
+// \n, GitHub's commands as %0A.
 func hasLiteralBreak(text string) bool {
 	return strings.Contains(text, `\n`) || strings.Contains(text, "%0A")
 }

@@ -12,8 +12,9 @@ import (
 	"go.yaml.in/yaml/v2"
 )
 
-// yaml reads all documents. The decoder is yaml.v2, on which sigs.k8s.io/yaml stands: used directly, it reads every
-// document instead of the first, heeds the case of fields, and its errors name lines. It bounds what aliases may repeat.
+// yaml reads all documents. The decoder is yaml.v2, on which sigs.k8s.io/yaml stands: used directly, it
+// reads every document instead of the first, heeds the case of fields, and its errors name lines. It
+// bounds what aliases may repeat.
 func (b *builder) yaml(text string) {
 	decoder := yaml.NewDecoder(strings.NewReader(text))
 	decoder.SetStrict(true)
@@ -79,7 +80,8 @@ func (m *manifest) UnmarshalYAML(unmarshal func(any) error) error {
 // kinds are those of objects that have rules, or contain such objects.
 var kinds = []string{"", "Role", "ClusterRole", "List", "RoleList", "ClusterRoleList"}
 
-// isOtherKind says whether an object of the API has no rules: a ServiceAccount, but also the Role of another API.
+// isOtherKind says whether an object of the API has no rules: a ServiceAccount, but also the Role of
+// another API.
 func isOtherKind(apiVersion, kind string) bool {
 	const version, name = `^([a-z0-9.-]+/)?v[0-9]+((alpha|beta)[0-9]+)?$`, `^[A-Z][A-Za-z0-9]{0,62}$`
 	if !regexp.MustCompile(version).MatchString(apiVersion) || !regexp.MustCompile(name).MatchString(kind) {
@@ -132,8 +134,8 @@ func syntaxRemedy(text string) string {
 	return ""
 }
 
-// explainMistyped turns what yaml.v2 says of a field into what to write: "line 2: field vrbs not found in type
-// rules.policyRule", "line 1: cannot unmarshal !!str `get` into []string".
+// explainMistyped turns what yaml.v2 says of a field into what to write: "line 2: field vrbs not found in
+// type rules.policyRule", "line 1: cannot unmarshal !!str `get` into []string".
 func explainMistyped(text string) string {
 	const mistyped = "^(line [0-9]+: )cannot unmarshal !!([a-z]+)(?: (`.*`))? into (.+)$"
 	said := regexp.MustCompile(mistyped).FindStringSubmatch(text)
@@ -165,7 +167,8 @@ func explainMistyped(text string) string {
 }
 
 var typeNames = map[string]string{
-	"str": "a string", "int": "a number", "float": "a number", "bool": "a boolean", "map": "an object", "seq": "a list",
+	"str": "a string", "int": "a number", "float": "a number", "bool": "a boolean",
+	"map": "an object", "seq": "a list",
 }
 
 // fieldRemedy is what to write for a field that rules do not have.
@@ -176,7 +179,8 @@ func fieldRemedy(field, of string) string {
 		return ""
 	}
 	if name == clusterWord {
-		return ": YAML has no word for it. In the shorthand the word has no colon, as in cluster get,list nodes"
+		return ": YAML has no word for it. In the shorthand the word has no colon, " +
+			"as in cluster get,list nodes"
 	}
 	known := []string{"apiVersion", "kind", "metadata", "rules", "items"}
 	if of == "rules.policyRule" {
