@@ -17,7 +17,7 @@ import (
 )
 
 // mayImport is which rooms a room may import; each doc.go says it in words. app knows the order of things and may use
-// every room, kubetest and kubetest/clouds are for tests, and config/gen and kubetest/serve are programs of their own.
+// every room, kubetest and kubetest/clouds are for tests, and config/gen, kubetest/gen and kubetest/serve are programs of their own.
 var mayImport = map[string][]string{
 	"problem":      {},
 	"receipt":      {},
@@ -46,6 +46,7 @@ var mayImport = map[string][]string{
 	"kubetest/clouds": {"kubetest"},
 	"config/gen":      {"config"},
 	"kubetest/serve":  {"kubetest"},
+	"kubetest/gen":    {"kubetest"},
 	"main":            {"app", "problem", "process"},
 }
 
