@@ -82,6 +82,11 @@ test: ## every test that needs no container engine; the first time it builds the
 test-versions: ## the contract of kubemint on other API servers: make test-versions SERVERS="1.31.14 1.37.1-kine"
 	.ci/test-versions $(SERVERS)
 
+# Debian's Python and Ruby clients, the Node client by a lockfile, helm as a Go module, the oldest and the newest kubectl.
+.PHONY: test-clients
+test-clients: ## other programs read the kubeconfig: kubectl, helm, Python, Node, Ruby; CI installs what is missing
+	.ci/test-clients
+
 .PHONY: test-faults
 test-faults: ## every request of a run × every fault of the API server and the network, and storms of them; `make test` tries a sample
 	@controlplane=$$(controlplane/build.sh); \

@@ -53,7 +53,6 @@ func (m *minting) ensure(ctx context.Context) error {
 	if err := m.apply(ctx, bindings, m.credential); err != nil {
 		return err
 	}
-	m.written.Token = m.minted.Token
 	return m.recordObjects()
 }
 

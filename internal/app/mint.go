@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"strings"
 	"sync"
@@ -133,12 +132,8 @@ func (m *minting) steps(ctx context.Context) (err error) {
 	if m.private {
 		m.written.TokenFile = tokenFile(m.output.path)
 	}
-	data, err := kubeconfig.Render(m.written)
+	data, encoded, err := m.render()
 	if err != nil {
-		return problem.New(problem.Mint, "render kubeconfig", err)
-	}
-	encoded := token.New(base64.StdEncoding.EncodeToString(data))
-	if err := m.platform.Mask(encoded); err != nil {
 		return err
 	}
 	if err := m.prover.prove(ctx, m); err != nil {

@@ -89,7 +89,7 @@ func (s *Source) DefaultNamespace() (string, error) {
 
 const (
 	maxBytes       = 1 << 20 // of a kubeconfig, or of a file that one names
-	mountedAccount = "/var/run/secrets/kubernetes.io/serviceaccount"
+	MountedAccount = "/var/run/secrets/kubernetes.io/serviceaccount"
 	byteOrderMark  = "\ufeff"
 )
 
@@ -133,7 +133,7 @@ func Load(in Input) (*Source, error) {
 	if in.Inside == nil {
 		in.Inside = func(path string) string { return path }
 	}
-	in.InClusterDir = cmp.Or(in.InClusterDir, mountedAccount)
+	in.InClusterDir = cmp.Or(in.InClusterDir, MountedAccount)
 	l := &loader{Input: in}
 	at, err := l.find()
 	switch {
