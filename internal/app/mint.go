@@ -91,7 +91,8 @@ func (m *minting) prepare(ctx context.Context) (err error) {
 	if m.cfg.Result.SecretOutputs != nil && *m.cfg.Result.SecretOutputs && !m.platform.Masks() {
 		return problem.Newf(problem.Config, "input secret_outputs",
 			"%s cannot mask a value at run time: a secret output would be readable in logs and artifacts", m.platform.Name()).
-			Hint("leave `secret_outputs` out, and use the written kubeconfig")
+			Hint("leave `secret_outputs` out, and use the written kubeconfig").
+			Hint(`a program that wants the token alone reads it from that file:  TOKEN=$(sed -n 's/^ *token: //p' "$KUBECONFIG")`)
 	}
 	if m.private {
 		m.output.receipt = m.newRecord()
