@@ -10,9 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
-	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubemint/kubemint/internal/app"
@@ -152,7 +150,7 @@ func TestTektonSplitRuns(t *testing.T) {
 		"workspaces.manifests.path": manifests, "steps.step-apply.exitCode.path": exitCode,
 	})
 	p.cluster = cluster
-	p.mountAccount(t, accounts, namespace)
+	p.mountAccount(t, accounts)
 	for _, step := range p.task.Spec.Steps {
 		if mounted, mints := step.mount(mountedAccount), slices.Contains(step.Command, "kubemint"); (mounted == "source") != mints || mounted == "" {
 			t.Errorf("step %s has %q at the place of the pod's ServiceAccount", step.Name, mounted)
@@ -181,7 +179,7 @@ func TestTektonSplitRuns(t *testing.T) {
 }
 
 // mountAccount fills the volume source with a ServiceAccount that has the rights that `kubemint bootstrap` prints for the step.
-func (p *splitPod) mountAccount(t *testing.T, accounts, namespace string) {
+func (p *splitPod) mountAccount(t *testing.T, accounts string) {
 	t.Helper()
 	mint := p.task.Spec.Steps[0]
 	mint.Command = []string{"kubemint", "bootstrap", "--subject", "serviceaccount:" + accounts + "/runner"}
@@ -192,17 +190,5 @@ func (p *splitPod) mountAccount(t *testing.T, accounts, namespace string) {
 	if err := p.cluster.Apply(t.Context(), account+rights); err != nil {
 		t.Fatalf("%v\n%s", err, p.said["bootstrap"])
 	}
-	mounted, err := p.cluster.TokenKubeconfig(t.Context(), accounts, "runner", time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config, err := clientcmd.RESTConfigFromKubeConfig(mounted)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, content := range map[string]string{"token": config.BearerToken, "ca.crt": string(p.cluster.CA), "namespace": namespace} {
-		if err := os.WriteFile(filepath.Join(p.volumes["source"], name), []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	p.volumes["source"] = mountAccount(t, p.cluster, accounts, "runner")
 }

@@ -1,17 +1,23 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/yaml"
 
+	"github.com/kubemint/kubemint/internal/app"
 	"github.com/kubemint/kubemint/internal/kubetest"
 	"github.com/kubemint/kubemint/internal/kubetest/clouds"
 )
@@ -211,4 +217,120 @@ func (j *cloudJob) joined(t *testing.T, path string) *kubetest.Client {
 		t.Fatal(err)
 	}
 	return client
+}
+
+// Seed 001: the Deployment of the page, with the rights that its first step grants to the pod's account.
+func TestTask_Pod(t *testing.T) {
+	t.Parallel()
+	cluster, namespace := sharedCluster(t)
+	accounts := namespace + "-accounts"
+	r := newReader(t, cluster, "pod.md", "create namespace kubemint", "create namespace "+accounts, "kubemint/worker", accounts+"/worker", "shop", namespace)
+	r.isAdmin(t)
+	r.types(t, "sh rights")
+	manifest := r.block(t, "yaml")
+	said, err := cluster.RunKubectl(t.Context(), cluster.AdminKubeconfig(), manifest, "apply", "--dry-run=server", "-f", "-")
+	if err != nil || !strings.Contains(said, "deployment.apps/worker created (server dry run)") {
+		t.Fatalf("%v: %s", err, said)
+	}
+	var deployment appsv1.Deployment
+	if err := yaml.UnmarshalStrict([]byte(manifest), &deployment); err != nil {
+		t.Fatal(err)
+	}
+	pod := deployment.Spec.Template.Spec
+	server, err := url.Parse(cluster.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	environ := append(r.env, "KUBERNETES_SERVICE_HOST="+server.Hostname(), "KUBERNETES_SERVICE_PORT="+server.Port())
+	for _, variable := range pod.Containers[0].Env {
+		environ = append(environ, variable.Name+"="+variable.Value)
+	}
+	run := func(command ...string) (int, string) {
+		var out bytes.Buffer
+		code := app.Main(t.Context(), app.Process{
+			Args: command, Environ: environ, Dir: r.dir, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out,
+			AccountDir: mountAccount(t, cluster, namespace, pod.ServiceAccountName),
+		})
+		return code, out.String()
+	}
+	if code, said := run(pod.Containers[0].Command...); code != 0 || !strings.Contains(said, "No resources found in "+namespace) {
+		t.Errorf("exit code %d\n%s", code, said)
+	}
+	who := []string{"kubemint", "exec", "--", "kubectl", "auth", "whoami", "-o", "jsonpath={.status.userInfo.username}"}
+	if code, said := run(who...); code != 0 || !strings.Contains(said, "system:serviceaccount:"+accounts+":worker") {
+		t.Errorf("exit code %d\n%s", code, said)
+	}
+	if code, said := run("kubemint", "exec", "--", "kubectl", "get", "secrets"); code != 1 || !strings.Contains(said, "secrets is forbidden") {
+		t.Errorf("exit code %d\n%s", code, said)
+	}
+	if left, err := cluster.RunKubectl(t.Context(), cluster.AdminKubeconfig(), "", "-n", accounts, "get", "leases", "-o", "name"); err != nil || left != "" {
+		t.Errorf("leases are left: %s (%v)", left, err)
+	}
+}
+
+// mountAccount returns a directory as a pod of that ServiceAccount has it.
+func mountAccount(t *testing.T, cluster *kubetest.ControlPlane, namespace, name string) string {
+	t.Helper()
+	kubeconfig, err := cluster.TokenKubeconfig(t.Context(), namespace, name, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := clientcmd.RESTConfigFromKubeConfig(kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, content := range map[string]string{"token": config.BearerToken, "ca.crt": string(cluster.CA), "namespace": namespace} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// Seed 003: the pipeline of the page, with the rules of the page's file, by the rights that its first step grants.
+func TestTask_Jenkins(t *testing.T) {
+	t.Parallel()
+	cluster, namespace := sharedCluster(t)
+	accounts, runner := namespace+"-accounts", "jenkins-"+namespace
+	r := newReader(t, cluster, "jenkins.md", "create namespace kubemint", "create namespace "+accounts, "kubemint/jenkins", accounts+"/jenkins",
+		"jenkins-runner", runner, "KUBEMINT_NAMESPACE=default", "KUBEMINT_NAMESPACE="+namespace, "= 'default'", "= '"+namespace+"'")
+	r.isAdmin(t)
+	r.writes(t, filepath.Join(r.dir, "jenkins-rules.yaml"), r.block(t, "yaml"), 0o600)
+	r.types(t, "sh rights")
+	credential, err := cluster.ClientKubeconfig(runner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := filepath.Join(t.TempDir(), "workload-cluster")
+	r.writes(t, secret, string(credential), 0o600)
+
+	pipeline := r.block(t, "groovy")
+	temp := r.dir + "@tmp"
+	r.env = append(r.env, "JENKINS_URL=https://jenkins.example.com/", "JOB_NAME=deploy", "WORKSPACE="+r.dir, "WORKSPACE_TMP="+temp)
+	bound := "export KUBEMINT_KUBECONFIG=" + secret + "\n"
+	mint := bound
+	for _, found := range regexp.MustCompile(`(?m)^ +(KUBEMINT_\w+) = ('[^']*')$`).FindAllStringSubmatch(pipeline, -1) {
+		mint += "export " + found[1] + "=" + found[2] + "\n"
+	}
+	var lines []string
+	for _, found := range regexp.MustCompile(`(?m)^ +sh '([^']*)'$`).FindAllStringSubmatch(pipeline, -1) {
+		lines = append(lines, found[1])
+	}
+	if len(lines) != 3 {
+		t.Fatalf("the pipeline has the lines %q", lines)
+	}
+	before := "export KUBECONFIG=" + temp + "/kubemint/kubeconfig\n"
+	for _, stage := range []string{mint + lines[0], before + lines[1], before + "kubectl get secrets -A", before + "! kubectl get nodes", bound + lines[2]} {
+		if said, err := r.shell(t, stage); err != nil {
+			t.Errorf("%s: %v\n%s", stage, err, said)
+		}
+	}
+	if left, err := os.ReadDir(filepath.Join(temp, "kubemint")); err == nil {
+		t.Errorf("left: %v", left)
+	}
+	if _, err := cluster.RunKubectl(t.Context(), cluster.AdminKubeconfig(), "", "delete", "clusterrole,clusterrolebinding",
+		"-l", "kubemint/service-account="+accounts+".jenkins"); err != nil {
+		t.Error(err)
+	}
 }
