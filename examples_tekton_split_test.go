@@ -122,7 +122,7 @@ func (p *splitPod) runStep(t *testing.T, step splitStep) {
 		if program == "kubectl" {
 			program = p.cluster.Kubectl()
 		}
-		command := exec.CommandContext(t.Context(), program, args[1:]...) //nolint:gosec // the example's own
+		command := exec.CommandContext(t.Context(), program, args[1:]...)
 		command.Env, command.Dir, command.Stdout, command.Stderr = environ, dir, &said, &said
 		_ = command.Run()
 		p.exits[step.Name] = command.ProcessState.ExitCode()
@@ -152,12 +152,7 @@ func TestTektonSplitRuns(t *testing.T) {
 	p.cluster = cluster
 	p.mountAccount(t, accounts)
 	for _, step := range p.task.Spec.Steps {
-		if mounted, mints := step.mount(mountedAccount), slices.Contains(step.Command, "kubemint"); (mounted == "source") != mints || mounted == "" {
-			t.Errorf("step %s has %q at the place of the pod's ServiceAccount", step.Name, mounted)
-		}
-		if (step.mount("/state") != "") != slices.Contains(step.Command, "kubemint") {
-			t.Errorf("step %s has the receipt in its reach, or should have", step.Name)
-		}
+		p.demandSplit(t, step)
 		p.runStep(t, step)
 		if code := p.exits[step.Name]; code != 0 && step.OnError != "continue" {
 			break
@@ -175,6 +170,18 @@ func TestTektonSplitRuns(t *testing.T) {
 	says(t, p.said["revoke"], `^revoked: lease `+accounts+`/`)
 	if left, err := os.ReadDir(p.volumes["credential"]); err != nil || len(left) > 0 {
 		t.Errorf("left of the credential: %v (%v)", left, err)
+	}
+}
+
+// demandSplit demands that the source's token and the receipt are mounted where kubemint runs, and nowhere else.
+func (p *splitPod) demandSplit(t *testing.T, step splitStep) {
+	t.Helper()
+	mounted, kubemints := step.mount(mountedAccount), slices.Contains(step.Command, "kubemint")
+	if mounted == "" || (mounted == "source") != kubemints {
+		t.Errorf("step %s has %q at the place of the pod's ServiceAccount", step.Name, mounted)
+	}
+	if (step.mount("/state") != "") != kubemints {
+		t.Errorf("step %s has the receipt in its reach, or should have it", step.Name)
 	}
 }
 

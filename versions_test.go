@@ -8,8 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kubemint/kubemint/internal/kubetest"
 	"sigs.k8s.io/yaml"
+
+	"github.com/kubemint/kubemint/internal/kubetest"
 )
 
 // The contract names scripts that exist, each once.
@@ -28,7 +29,7 @@ func TestContractNamesScripts(t *testing.T) {
 		if !found {
 			t.Errorf("the topic %q has no script", topic)
 		}
-		for _, script := range strings.Fields(scripts) {
+		for script := range strings.FieldsSeq(scripts) {
 			if seen[script] {
 				t.Errorf("%s is named twice", script)
 			}

@@ -66,9 +66,9 @@ if ! list | grep -qxF -- "$version"; then
 	echo "build.sh: cannot build $version. Give one of: $(list | tr '\n' ' ')" >&2
 	exit 1
 fi
-name=controlplane module=. mod=versions/$version.mod
+name=controlplane module=. mod=versions/$version.mod what="the Kubernetes $version control plane"
 case $version in
-kine) name=kine module=kine mod=kine/go.mod ;;
+kine) name=kine module=kine mod=kine/go.mod what=kine ;;
 "$(newest)") mod=go.mod ;;
 esac
 
@@ -104,7 +104,7 @@ stamped() {
 	done
 }
 
-echo "building $name $version for tests: the first time takes minutes, then it is cached in $dir" >&2
+echo "building $what for tests: the first time takes minutes, then it is cached in $dir" >&2
 mkdir -p "$dir"
 building=$(mktemp -d "$dir/building.XXXXXX")
 trap 'rm -rf "$building"' EXIT

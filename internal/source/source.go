@@ -87,9 +87,11 @@ func (s *Source) DefaultNamespace() (string, error) {
 		named(s.Namespace), mayBePlanted).Hint("name the namespace that is meant in the input `namespace`")
 }
 
+// MountedAccount is where Kubernetes mounts a pod's ServiceAccount.
+const MountedAccount = "/var/run/secrets/kubernetes.io/serviceaccount"
+
 const (
 	maxBytes       = 1 << 20 // of a kubeconfig, or of a file that one names
-	MountedAccount = "/var/run/secrets/kubernetes.io/serviceaccount"
 	byteOrderMark  = "\ufeff"
 )
 

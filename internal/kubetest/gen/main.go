@@ -31,14 +31,14 @@ func writeReadme(root string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, text, 0o644) //nolint:gosec // public documentation
+	return os.WriteFile(path, text, 0o644)
 }
 
 // renderReadme returns README.md with its two generated blocks as they must be.
 func renderReadme(root string) ([]byte, error) {
 	var texts [3][]byte
 	for i, name := range []string{"README.md", "controlplane/servers", "testdata/contract"} {
-		text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name))) //nolint:gosec // the repository
+		text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name)))
 		if err != nil {
 			return nil, err
 		}
@@ -117,5 +117,4 @@ func contract(text []byte) (topics []string) {
 	return topics
 }
 
-//nolint:gochecknoglobals // a table
 var stores = map[string]string{"etcd": "etcd", "kine": "SQLite (kine, as in k3s)"}

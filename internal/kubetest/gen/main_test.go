@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/kubemint/kubemint/internal/kubetest"
 )
 
@@ -38,10 +39,10 @@ new      1.2.0   etcd
 	if have, want := sentence(servers), "Tested on Kubernetes 1.1.1 and 1.2.0: [what was run](#tested-servers).\n"; have != want {
 		t.Errorf("have %q, want %q", have, want)
 	}
-	have := table(servers, contract([]byte("# none\nmint          mint\nrevoke --wait  revoke-wait\n")))
+	have := table(servers, contract([]byte("# none\nrole          access-role\nrevoke --wait  revoke-wait\n")))
 	want := "| 1.1.1 | etcd | `--a=b --c` | the contract |\n" +
 		"| 1.1.1 | SQLite (kine, as in k3s) | tokens have no `jti` and no node claims, as those of Kubernetes 1.29 and older | the contract |\n" +
-		"| 1.2.0 | etcd |  | every test |\n\nThe contract: mint; revoke --wait.\n"
+		"| 1.2.0 | etcd |  | every test |\n\nThe contract: role; revoke --wait.\n"
 	if !strings.HasSuffix(have, want) {
 		t.Errorf("have:\n%s\nwant at the end:\n%s", have, want)
 	}
