@@ -15,8 +15,8 @@ import (
 	"github.com/kubemint/kubemint/internal/kubetest"
 )
 
-// client is a program of others that reads the kubeconfig. The last line that it prints on its own begins with the namespace
-// of the context and the ConfigMaps in it.
+// client is a program of others that reads the kubeconfig. The last line that it prints on its own begins
+// with the namespace of the context and the ConfigMaps in it.
 type client struct {
 	name    string
 	command []string
@@ -31,7 +31,8 @@ review=$(KUBECTL create --raw /apis/authentication.k8s.io/v1/selfsubjectreviews 
 echo "$namespace $maps $(echo "$review" | grep -o 'JTI=[^"]*')"
 `
 
-// clients are the programs, from where make test-clients has put them. Debian's Python has its packages for itself alone.
+// clients are the programs, from where make test-clients has put them. Debian's Python has its packages for
+// itself alone.
 func clients(t *testing.T) []client {
 	t.Helper()
 	dir, err := filepath.Abs(filepath.Join("testdata", "clients"))
@@ -59,7 +60,8 @@ func clients(t *testing.T) []client {
 
 const clientRules = "get,list configmaps"
 
-// Clients verify the CA, send the token and stay in the namespace that the written kubeconfig says, in their own words.
+// Clients verify the CA, send the token and stay in the namespace that the written kubeconfig says, in
+// their own words.
 func TestClients(t *testing.T) {
 	t.Parallel()
 	cluster, namespace := sharedCluster(t)
@@ -83,7 +85,8 @@ func TestClients(t *testing.T) {
 	}
 }
 
-// helm installs a release: Secrets, a ConfigMap, the namespace of the context. The chart needs no more than these rules.
+// helm installs a release: Secrets, a ConfigMap, the namespace of the context. The chart needs no more than
+// these rules.
 func TestClientHelm(t *testing.T) {
 	t.Parallel()
 	cluster, namespace := sharedCluster(t)
@@ -98,21 +101,25 @@ func TestClientHelm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if said, err := asJob(t, withForeignAuthority(t, path), helm, "install", "probe", chart); err == nil || !strings.Contains(said, "certificate") {
+	said, err := asJob(t, withForeignAuthority(t, path), helm, "install", "probe", chart)
+	if err == nil || !strings.Contains(said, "certificate") {
 		t.Errorf("with another CA: %v: %s", err, said)
 	}
 	for _, args := range [][]string{{"install", "probe", chart}, {"upgrade", "probe", chart}, {"status", "probe"}} {
-		if said, err := asJob(t, path, append([]string{helm}, args...)...); err != nil || !strings.Contains(said, "NAMESPACE: "+namespace) {
+		said, err := asJob(t, path, append([]string{helm}, args...)...)
+		if err != nil || !strings.Contains(said, "NAMESPACE: "+namespace) {
 			t.Errorf("helm %v: %v: %s", args, err, said)
 		}
 	}
-	if _, err := cluster.RunKubectl(t.Context(), cluster.AdminKubeconfig(), "", "-n", namespace, "get", "configmap", "made-by-helm"); err != nil {
+	get := []string{"-n", namespace, "get", "configmap", "made-by-helm"}
+	if _, err := cluster.RunKubectl(t.Context(), cluster.AdminKubeconfig(), "", get...); err != nil {
 		t.Error(err)
 	}
 }
 
-// While exec renews, every client works with what it has read, and one that reads the kubeconfig again has the new token. That
-// Python, Node and Ruby go on with the token that they read first is what docs/lifecycle.md says of them.
+// While exec renews, every client works with what it has read, and one that reads the kubeconfig again has
+// the new token. That Python, Node and Ruby go on with the token that they read first is what
+// docs/lifecycle.md says of them.
 func TestClientsInExec(t *testing.T) {
 	t.Parallel()
 	cluster, _ := sharedCluster(t)
@@ -131,7 +138,8 @@ while [ "$(cat "$file")" = "$before" ]; do sleep 0.1; done; "$@"`
 			e.ends(t, 0)
 			lines := strings.Split(strings.TrimSpace(e.stdout.String()), "\n")
 			first, last := lines[0], lines[len(lines)-1]
-			if last == first || !strings.Contains(first, " kube-root-ca.crt JTI=") || !strings.Contains(last, " kube-root-ca.crt JTI=") {
+			const answered = " kube-root-ca.crt JTI="
+			if last == first || !strings.Contains(first, answered) || !strings.Contains(last, answered) {
 				t.Errorf("before the renewal, and with the kubeconfig read after it: %q\n%s", lines, &e.stderr)
 			}
 			if c.again && (len(lines) != 3 || lines[1] != first) {

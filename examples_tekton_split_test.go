@@ -71,7 +71,10 @@ func newSplitPod(t *testing.T, given map[string]string) *splitPod {
 			given[name] = parameter.Default
 		}
 	}
-	p.volumes = map[string]string{"source": t.TempDir(), "none": t.TempDir(), "credential": t.TempDir(), "state": t.TempDir()}
+	p.volumes = map[string]string{}
+	for _, volume := range []string{"source", "none", "credential", "state"} {
+		p.volumes[volume] = t.TempDir()
+	}
 	return p
 }
 
@@ -130,8 +133,8 @@ func (p *splitPod) runStep(t *testing.T, step splitStep) {
 	p.said[step.Name] = said.String()
 }
 
-// The step between mint and revoke has the credential and no other: neither the pod's token nor the receipt. It fails as kubectl
-// does, and the credential is revoked all the same.
+// The step between mint and revoke has the credential and no other: neither the pod's token nor the
+// receipt. It fails as kubectl does, and the credential is revoked all the same.
 func TestTektonSplitRuns(t *testing.T) {
 	t.Parallel()
 	cluster, namespace := sharedCluster(t)
@@ -166,14 +169,16 @@ func TestTektonSplitRuns(t *testing.T) {
 	if p.exits["mint"] != 0 || p.exits["apply"] != 1 || p.exits["revoke"] != 0 || p.exits["outcome"] != 1 {
 		t.Errorf("exit codes %v\n%v", p.exits, p.said)
 	}
-	says(t, p.said["apply"], `^configmap/shop created$`, `system:serviceaccount:`+accounts+`:deployer" cannot get resource "secrets"`)
+	says(t, p.said["apply"], `^configmap/shop created$`,
+		`system:serviceaccount:`+accounts+`:deployer" cannot get resource "secrets"`)
 	says(t, p.said["revoke"], `^revoked: lease `+accounts+`/`)
 	if left, err := os.ReadDir(p.volumes["credential"]); err != nil || len(left) > 0 {
 		t.Errorf("left of the credential: %v (%v)", left, err)
 	}
 }
 
-// demandSplit demands that the source's token and the receipt are mounted where kubemint runs, and nowhere else.
+// demandSplit demands that the source's token and the receipt are mounted where kubemint runs, and nowhere
+// else.
 func (p *splitPod) demandSplit(t *testing.T, step splitStep) {
 	t.Helper()
 	mounted, kubemints := step.mount(mountedAccount), slices.Contains(step.Command, "kubemint")
@@ -185,7 +190,8 @@ func (p *splitPod) demandSplit(t *testing.T, step splitStep) {
 	}
 }
 
-// mountAccount fills the volume source with a ServiceAccount that has the rights that `kubemint bootstrap` prints for the step.
+// mountAccount fills the volume source with a ServiceAccount that has the rights that `kubemint bootstrap`
+// prints for the step.
 func (p *splitPod) mountAccount(t *testing.T, accounts string) {
 	t.Helper()
 	mint := p.task.Spec.Steps[0]

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// Seed 003: the pipeline of the page, with the rules of the page's file, by the rights that its first step grants.
+// Seed 003: the pipeline of the page, with the rules of the page's file, by the rights that its first step
+// grants.
 func TestTask_Jenkins(t *testing.T) {
 	t.Parallel()
 	cluster, namespace := sharedCluster(t)
@@ -38,12 +39,14 @@ func TestTask_Jenkins(t *testing.T) {
 	}
 }
 
-// stages are the lines of the pipeline as Jenkins runs them: with the variables of the build, those that the mint stage
-// declares, and the credential where it is bound. Between them the test asks what the credential may do.
+// stages are the lines of the pipeline as Jenkins runs them: with the variables of the build, those that
+// the mint stage declares, and the credential where it is bound. Between them the test asks what the
+// credential may do.
 func (r *reader) stages(t *testing.T, secret string) []string {
 	t.Helper()
 	pipeline, temp := r.block(t, "groovy"), r.dir+"@tmp"
-	r.env = append(r.env, "JENKINS_URL=https://jenkins.example.com/", "JOB_NAME=deploy", "WORKSPACE="+r.dir, "WORKSPACE_TMP="+temp)
+	r.env = append(r.env, "JENKINS_URL=https://jenkins.example.com/", "JOB_NAME=deploy",
+		"WORKSPACE="+r.dir, "WORKSPACE_TMP="+temp)
 	bound := "export KUBEMINT_KUBECONFIG=" + secret + "\n"
 	declared := ""
 	for _, found := range regexp.MustCompile(`(?m)^ +(KUBEMINT_\w+) = ('[^']*')$`).FindAllStringSubmatch(pipeline, -1) {

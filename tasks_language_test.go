@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// Seed 002: server, token and CA for a program in another language, by the page's own lines of curl, Python and Go.
+// Seed 002: server, token and CA for a program in another language, by the page's own lines of curl, Python
+// and Go.
 func TestTask_AnotherLanguage(t *testing.T) {
 	t.Parallel()
 	cluster, namespace := sharedCluster(t)

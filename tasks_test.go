@@ -25,8 +25,8 @@ func block(t *testing.T, page, info string) string {
 	return string(found[0][1])
 }
 
-// reader is somebody who follows a task page: every block runs in one directory, in a shell that has what was typed
-// before.
+// reader is somebody who follows a task page: every block runs in one directory, in a shell that has what
+// was typed before.
 type reader struct {
 	cluster *kubetest.ControlPlane
 	page    string
@@ -55,7 +55,8 @@ func (r *reader) block(t *testing.T, info string) string {
 	return r.replace.Replace(block(t, r.page, info))
 }
 
-// types runs a block after all those before it, in a shell that stops at the first failure, and returns what it prints.
+// types runs a block after all those before it, in a shell that stops at the first failure, and returns
+// what it prints.
 func (r *reader) types(t *testing.T, info string) string {
 	t.Helper()
 	said, err := r.shell(t, r.typed+"\n"+r.block(t, info))

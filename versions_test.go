@@ -44,7 +44,8 @@ func TestContractNamesScripts(t *testing.T) {
 	}
 }
 
-// Every server can be built, every version that can be built is tested, the newest is last, and the workflow runs them all.
+// Every server can be built, every version that can be built is tested, the newest is last, and the
+// workflow runs them all.
 func TestServersAreTheOnesThatRun(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("controlplane/servers")

@@ -11,7 +11,8 @@ import (
 	"github.com/kubemint/kubemint/internal/token"
 )
 
-// render returns the kubeconfig with the current token, and its base64, which the platform masks from here on.
+// render returns the kubeconfig with the current token, and its base64, which the platform masks from here
+// on.
 func (m *minting) render() (data []byte, encoded token.Token, err error) {
 	m.written.Token = m.minted.Token
 	if data, err = kubeconfig.Render(m.written); err != nil {
@@ -21,8 +22,9 @@ func (m *minting) render() (data []byte, encoded token.Token, err error) {
 	return data, encoded, m.platform.Mask(encoded)
 }
 
-// writeCredential writes the kubeconfig, after the token file that it names. Revoke compares the token file's content with the
-// receipt, so a run that is killed between the two leaves nothing that revoke would not know.
+// writeCredential writes the kubeconfig, after the token file that it names. Revoke compares the token
+// file's content with the receipt, so a run that is killed between the two leaves nothing that revoke would
+// not know.
 func (m *minting) writeCredential(data []byte) error {
 	if m.written.TokenFile != "" {
 		if err := writeFile(m.written.TokenFile, []byte(m.minted.Token.Reveal())); err != nil {
@@ -32,8 +34,8 @@ func (m *minting) writeCredential(data []byte) error {
 	return writeFile(m.output.path, data)
 }
 
-// notePodToken says that the command of exec can read the token of the pod that it runs in: it is the same container and the
-// same user, so nothing that kubemint does could hide the file.
+// notePodToken says that the command of exec can read the token of the pod that it runs in: it is the same
+// container and the same user, so nothing that kubemint does could hide the file.
 func (m *minting) notePodToken() {
 	path := filepath.Join(cmp.Or(m.process.AccountDir, source.MountedAccount), "token")
 	if _, err := readBounded(path); err != nil {

@@ -31,7 +31,8 @@ func Servers(text []byte) ([]Server, error) {
 			continue
 		}
 		if len(fields) < 3 || (fields[2] != "etcd" && fields[2] != "kine") {
-			return nil, fmt.Errorf("parse controlplane/servers: want NAME BUILD etcd|kine [FLAG…]: %q", strings.TrimSpace(line))
+			line = strings.TrimSpace(line)
+			return nil, fmt.Errorf("parse controlplane/servers: want NAME BUILD etcd|kine [FLAG…]: %q", line)
 		}
 		servers = append(servers, Server{Name: fields[0], Build: fields[1], Store: fields[2], Flags: fields[3:]})
 	}
@@ -41,7 +42,8 @@ func Servers(text []byte) ([]Server, error) {
 	return servers, nil
 }
 
-// chosenServer returns the server that the environment names. Its Build is empty where it names none: build.sh decides.
+// chosenServer returns the server that the environment names. Its Build is empty where it names none:
+// build.sh decides.
 func chosenServer() (Server, error) {
 	name := os.Getenv(serverVariable)
 	if name == "" {
@@ -67,8 +69,9 @@ func chosenServer() (Server, error) {
 	return Server{}, fmt.Errorf("%s: controlplane/servers has no server %q", serverVariable, name)
 }
 
-// Binary returns the path of the control plane: the program in the environment variable KUBEMINT_CONTROLPLANE, else what
-// controlplane/build.sh has built from this checkout for the server that the environment names.
+// Binary returns the path of the control plane: the program in the environment variable
+// KUBEMINT_CONTROLPLANE, else what controlplane/build.sh has built from this checkout for the server that
+// the environment names.
 func Binary(ctx context.Context) (string, error) {
 	server, err := chosenServer()
 	if err != nil {
@@ -77,7 +80,8 @@ func Binary(ctx context.Context) (string, error) {
 	return built(ctx, server.Build)
 }
 
-// built asks controlplane/build.sh, which alone knows the rule, for the path of a build. "" is the default one.
+// built asks controlplane/build.sh, which alone knows the rule, for the path of a build. "" is the default
+// one.
 func built(ctx context.Context, build string) (string, error) {
 	script, err := buildScript()
 	if err != nil {

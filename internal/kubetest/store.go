@@ -19,9 +19,9 @@ func (c *ControlPlane) startStore(ctx context.Context, store string) error {
 	return err
 }
 
-// etcdArgs has etcd listen on a socket in our folder: no port to lose, and nobody else on the machine can reach it. It
-// requires addresses for its peers and for what it advertises all the same: nobody uses them (Kubernetes' own
-// test/integration/framework/etcd.go does the same).
+// etcdArgs has etcd listen on a socket in our folder: no port to lose, and nobody else on the machine can
+// reach it. It requires addresses for its peers and for what it advertises all the same: nobody uses them
+// (Kubernetes' own test/integration/framework/etcd.go does the same).
 func (c *ControlPlane) etcdArgs() []string {
 	return []string{
 		"--data-dir=" + c.path("etcd"),

@@ -91,8 +91,8 @@ func (s *Source) DefaultNamespace() (string, error) {
 const MountedAccount = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 const (
-	maxBytes       = 1 << 20 // of a kubeconfig, or of a file that one names
-	byteOrderMark  = "\ufeff"
+	maxBytes      = 1 << 20 // of a kubeconfig, or of a file that one names
+	byteOrderMark = "\ufeff"
 )
 
 // loader is one call of Load: its input, and what it has to tell besides the credential.
