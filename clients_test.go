@@ -131,7 +131,7 @@ func TestClientsInExec(t *testing.T) {
 			v.env = append(v.env, "KUBEMINT_RULES="+clientRules, "HOME="+t.TempDir())
 			script := `exec "$@" "$(dirname "$KUBECONFIG")/token"`
 			if !c.again { // its processes are short: one before the renewal, one after it
-				script = `file=$(dirname "$KUBECONFIG")/token; before=$(cat "$file"); "$@"
+				script = `"$@"; file=$(dirname "$KUBECONFIG")/token; before=$(cat "$file")
 while [ "$(cat "$file")" = "$before" ]; do sleep 0.1; done; "$@"`
 			}
 			e := v.execute(t, append([]string{"sh", "-c", script, "sh"}, c.command...)...)
