@@ -13,7 +13,7 @@ RACE ?= $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 FUZZTIME ?= 10s
 
 shell_scripts := entrypoint controlplane/build.sh $(wildcard .ci/* examples/*.sh testdata/entrypoint/*)
-generated := action.yml native/action.yml docs/inputs.md
+generated := action.yml native/action.yml docs/inputs.md README.md
 
 .PHONY: help
 help: ## list the targets
@@ -39,11 +39,11 @@ demo: ## the main job, end to end, on a Kubernetes control plane of its own on t
 	./examples/demo.sh
 
 .PHONY: controlplane
-controlplane: ## build the Kubernetes control plane for tests and demo: minutes, once
-	@controlplane/build.sh
+controlplane: ## build the Kubernetes control plane for tests and demo: minutes, once; VERSION=1.31.14 builds another one
+	@controlplane/build.sh $(if $(filter command%,$(origin VERSION)),$(VERSION))
 
 .PHONY: generate
-generate: ## write what is generated from the declaration of the inputs: both action.yml, docs/inputs.md
+generate: ## write what is generated: both action.yml, docs/inputs.md, the servers in README.md
 	go generate ./...
 
 # Compared with what lay there before, not with the last commit: uncommitted work is no fault.
@@ -76,6 +76,16 @@ test: ## every test that needs no container engine; the first time it builds the
 	echo go test $(RACE) ./...; \
 	KUBEMINT_CONTROLPLANE=$$controlplane go test $(RACE) -timeout 30m ./...
 	@echo 'The tests of the container image are not among these: make test-container. Fuzzing: make fuzz'
+
+# By default all of controlplane/servers; each that is not built yet takes minutes once.
+.PHONY: test-versions
+test-versions: ## the contract of kubemint on other API servers: make test-versions SERVERS="1.31.14 1.37.1-kine"
+	.ci/test-versions $(SERVERS)
+
+# Debian's Python and Ruby clients, the Node client by a lockfile, helm as a Go module, the oldest and the newest kubectl.
+.PHONY: test-clients
+test-clients: ## other programs read the kubeconfig: kubectl, helm, Python, Node, Ruby; CI installs what is missing
+	.ci/test-clients
 
 .PHONY: test-faults
 test-faults: ## every request of a run × every fault of the API server and the network, and storms of them; `make test` tries a sample

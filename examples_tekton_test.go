@@ -96,6 +96,10 @@ func TestTektonTaskRuns(t *testing.T) {
 	if want := `system:serviceaccount:kubemint:deployer" cannot get resource "secrets"`; !strings.Contains(said, want) {
 		t.Errorf("kubectl did not say %q:\n%s", want, said)
 	}
+	// It could also read the pod's own token, as any program in the container can.
+	if want := "note: the command can read " + filepath.Join(dir, "token") + ", the token of the pod's own ServiceAccount: "; !strings.Contains(said, want) {
+		t.Errorf("kubemint did not say %q:\n%s", want, said)
+	}
 	leases, err := cluster.RunKubectl(t.Context(), cluster.AdminKubeconfig(), "", "-n", "kubemint", "get", "leases",
 		"-l", "kubemint/service-account=kubemint.deployer", "-o", "name")
 	if err != nil || strings.TrimSpace(leases) != "lease.coordination.k8s.io/kubemint-deployer" { // the lock

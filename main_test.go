@@ -64,7 +64,7 @@ var onCluster = sync.OnceValues(func() (*kubetest.ControlPlane, error) {
 func TestMain(m *testing.M) {
 	testscript.Main(closing{m}, map[string]func(){
 		"kubemint": main, "kubemint-revoke": main, "kubemint-test-whoami": whoAmI, "kubemint-test-renews": renews,
-		"kubemint-test-leaves": leaves, "kubemint-test-private": inPrivate,
+		"kubemint-test-leaves": leaves, "kubemint-test-page": programOfThePage, "kubemint-test-private": inPrivate,
 	})
 }
 

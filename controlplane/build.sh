@@ -1,40 +1,76 @@
 #!/bin/sh
-# Builds the control plane for tests and demo into the user's cache, once for each content of this folder, and prints
-# the binary's path. Beside it lie links by which it is etcd, kube-apiserver, kube-controller-manager and kubectl.
+# Builds a control plane for tests and demo into the user's cache, once for each content of the files that it is built
+# from, and prints the binary's path. Beside it lie links that run it as etcd, kube-apiserver, kube-controller-manager
+# and kubectl.
 #
-#   build.sh           builds it where it is missing
-#   build.sh --where   prints the path and builds nothing, whether or not the binary exists
+#   build.sh [VERSION]          builds it where it is missing; VERSION is one of versions/*.mod, or go.mod's own (the default)
+#   build.sh kine               builds kine, which serves etcd's API from SQLite
+#   build.sh --where [VERSION]  prints the path and builds nothing, whether or not the binary exists
+#   build.sh --list             prints what VERSION can be
 #
-# KUBEMINT_CONTROLPLANE names a prebuilt binary: then that is the path, and nothing is built. What other contents of
-# this folder left in the cache (145 MB each) may be deleted at any time.
+# KUBEMINT_CONTROLPLANE names a prebuilt binary: it is the path wherever no VERSION is given, and nothing is built. What
+# other contents of these files left in the cache (up to 145 MB each) may be deleted at any time.
 set -eu
 
+newest() {
+	sed -n 's|^[[:space:]]*k8s.io/kubernetes v\([^ ]*\)$|\1|p' go.mod
+}
+list() {
+	for mod in versions/*.mod; do
+		basename "$mod" .mod
+	done
+	newest
+	echo kine
+}
+
+CDPATH='' cd -- "$(dirname -- "$0")"
+where=
 case "${1-}" in
-'' | --where) ;;
-*)
-	echo 'usage: build.sh [--where]' >&2
+--where)
+	where=1
+	shift
+	;;
+--list)
+	list
+	exit 0
+	;;
+-*)
+	echo 'usage: build.sh [--where] [VERSION|kine], build.sh --list' >&2
 	exit 2
 	;;
 esac
+if [ $# -gt 1 ]; then
+	echo 'usage: build.sh [--where] [VERSION|kine], build.sh --list' >&2
+	exit 2
+fi
 
 prebuilt=${KUBEMINT_CONTROLPLANE-}
-if [ -n "$prebuilt" ]; then
+if [ -n "$prebuilt" ] && [ -z "${1-}" ]; then
 	case "$prebuilt" in
 	/*) ;;
 	*) # go test runs each package in its own folder
-		echo "build.sh: KUBEMINT_CONTROLPLANE is no absolute path: $prebuilt" >&2
+		echo "build.sh: KUBEMINT_CONTROLPLANE is not an absolute path: $prebuilt" >&2
 		exit 1
 		;;
 	esac
-	if [ -z "${1-}" ] && [ ! -x "$prebuilt" ]; then
-		echo "build.sh: KUBEMINT_CONTROLPLANE names no program: $prebuilt" >&2
+	if [ -z "$where" ] && [ ! -x "$prebuilt" ]; then
+		echo "build.sh: KUBEMINT_CONTROLPLANE does not name a program: $prebuilt" >&2
 		exit 1
 	fi
 	printf '%s\n' "$prebuilt"
 	exit 0
 fi
 
-CDPATH='' cd -- "$(dirname -- "$0")"
+version=${1:-$(newest)}
+if ! list | grep -qxF -- "$version"; then
+	echo "build.sh: cannot build $version. Give one of: $(list | tr '\n' ' ')" >&2
+	exit 1
+fi
+name=controlplane module=. mod=versions/$version.mod what="the Kubernetes $version control plane"
+case $version in
+kine) name=kine module=kine mod=kine/go.mod what=kine ;;
+"$(newest)") mod=go.mod ;;
+esac
 
 # The machine's Go settings must not decide what is built: a workspace would not know this module, -mod=vendor or tags
 # in GOFLAGS would build something else, and a version stamp of the checkout would fail where git distrusts its owner.
@@ -45,42 +81,43 @@ sha256() {
 }
 contents() {
 	go env GOVERSION GOOS GOARCH
-	find . -type f | LC_ALL=C sort
-	find . -type f | LC_ALL=C sort | xargs cat
+	cat build.sh "$module/main.go" "$mod" "${mod%.mod}.sum"
 }
 key=$(contents | sha256 | cut -d ' ' -f 1)
 dir="${XDG_CACHE_HOME:-$HOME/.cache}/kubemint/controlplane-$key"
-binary="$dir/controlplane"
+binary="$dir/$name"
 
-if [ "${1-}" = --where ] || [ -x "$binary" ]; then
+if [ -n "$where" ] || [ -x "$binary" ]; then
 	printf '%s\n' "$binary"
 	exit 0
 fi
 
-version=$(sed -n 's|^[[:space:]]*k8s.io/kubernetes \(v[^ ]*\)$|\1|p' go.mod)
-major=${version#v} major=${major%%.*}
-minor=${version#v*.} minor=${minor%%.*}
-ldflags='-s -w'
-# kubectl refuses a server whose version it cannot parse; each of the two packages is stamped as Kubernetes' own build
-# does (hack/lib/version.sh).
-for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
-	for value in "gitVersion=$version" "gitMajor=$major" "gitMinor=$minor" gitCommit=unknown; do
-		ldflags="$ldflags -X $package.$value"
+# stamped prints the linker flags with which kubectl and the API server say their version, set as Kubernetes' own build
+# does (hack/lib/version.sh): kubectl refuses a server whose version it cannot parse.
+stamped() {
+	minor=${version#*.} minor=${minor%%.*}
+	printf '%s' '-s -w'
+	for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
+		for value in "gitVersion=v$version" "gitMajor=${version%%.*}" "gitMinor=$minor" gitCommit=unknown; do
+			printf ' -X %s.%s' "$package" "$value"
+		done
 	done
-done
+}
 
-echo "building the Kubernetes $version control plane for tests: the first time takes minutes, then it is cached in $dir" >&2
+echo "building $what for tests: the first time takes minutes, then it is cached in $dir" >&2
 mkdir -p "$dir"
 building=$(mktemp -d "$dir/building.XXXXXX")
 trap 'rm -rf "$building"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
-go build -trimpath -ldflags "$ldflags" -o "$building/controlplane" .
+go -C "$module" build -modfile="$PWD/$mod" -trimpath -ldflags "$(stamped)" -o "$building/$name" .
 
 # The links come first and the binary last, in one step: where it is, all is there. Of two builds at once the second
-# replaces the first by the same.
-for part in etcd kube-apiserver kube-controller-manager kubectl; do
-	ln -s controlplane "$dir/$part" 2>/dev/null || [ -L "$dir/$part" ]
-done
-mv -f "$building/controlplane" "$binary"
+# replaces the first with the same content.
+if [ "$name" = controlplane ]; then
+	for part in etcd kube-apiserver kube-controller-manager kubectl; do
+		ln -s controlplane "$dir/$part" 2>/dev/null || [ -L "$dir/$part" ]
+	done
+fi
+mv -f "$building/$name" "$binary"
 printf '%s\n' "$binary"

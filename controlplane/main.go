@@ -1,4 +1,5 @@
-// Command controlplane is etcd, kube-apiserver, kube-controller-manager and kubectl in one binary.
+// Command controlplane is etcd, kube-apiserver, kube-controller-manager and kubectl in one binary. It compiles with each
+// release of Kubernetes that build.sh knows.
 //
 // It does the part whose name it is called by (a symbolic link), or the one that its first argument names. Tests and
 // the demo start it on loopback; it is never shipped. One binary links the Kubernetes code once, not four times.
@@ -14,7 +15,6 @@ import (
 
 	"go.etcd.io/etcd/server/v3/etcdmain"
 	"k8s.io/component-base/cli"
-	"k8s.io/component-base/logs"
 	_ "k8s.io/component-base/logs/json/register"
 	_ "k8s.io/component-base/metrics/prometheus/clientgo"
 	_ "k8s.io/component-base/metrics/prometheus/version"
@@ -44,8 +44,7 @@ func main() {
 		os.Exit(cli.Run(apiserver.NewAPIServerCommand()))
 	case "kube-controller-manager":
 		os.Exit(cli.Run(controllermanager.NewControllerManagerCommand()))
-	case "kubectl": // as Kubernetes' own cmd/kubectl
-		_, _ = logs.GlogSetter(kubectl.GetLogVerbosity(os.Args))
+	case "kubectl":
 		if err := cli.RunNoErrOutput(kubectl.NewDefaultKubectlCommand()); err != nil {
 			kubectlutil.CheckErr(err)
 		}

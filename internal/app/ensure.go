@@ -38,7 +38,6 @@ func (m *minting) ensure(ctx context.Context) error {
 		}
 		return err
 	}
-	m.written.Token = m.minted.Token
 	return m.recordObjects()
 }
 

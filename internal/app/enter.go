@@ -92,7 +92,7 @@ func (m *minting) takeLock(ctx context.Context) (context.Context, *lock.Obstacle
 	if existed {
 		beside = append(beside, m.readNow)
 	} else {
-		early = m.harmless()
+		early = lock.Harmless(m.plan, m.observed)
 	}
 	if err := m.apply(under, early, beside...); err != nil {
 		return under, nil, g.Lost(err)
@@ -107,23 +107,6 @@ func (m *minting) takeLock(ctx context.Context) (context.Context, *lock.Obstacle
 		return under, nil, m.planAgain()
 	}
 	return under, nil, nil
-}
-
-// harmless are the changes that give nobody anything, and so need not wait for the answer who depends on
-// the access: a new ServiceAccount, and new roles that nothing binds yet.
-func (m *minting) harmless() []access.Change {
-	bound := map[access.Ref]bool{}
-	for _, c := range m.plan.Changes {
-		if c.Apply != nil && access.IsBinding(c.Apply) && c.Verb != access.Created {
-			bound[access.RoleOf(c.Apply)] = true
-		}
-	}
-	for _, o := range m.observed.Objects {
-		bound[access.RoleOf(o)] = true
-	}
-	return slices.DeleteFunc(slices.Clone(m.plan.Changes), func(c access.Change) bool {
-		return c.Verb != access.Created || c.Ref.Kind == "Namespace" || access.IsBinding(c.Apply) || bound[c.Ref]
-	})
 }
 
 // planAgain plans by what was observed under the lock. It says so where that is another plan by now, and

@@ -193,6 +193,7 @@ func (m *minting) childEnv() []string {
 		m.log.Printf("note: removed %s from the command's environment: "+
 			"with them it could act as the pod's own ServiceAccount", strings.Join(inCluster, " and "))
 	}
+	m.notePodToken()
 	return append(env, "KUBECONFIG="+m.output.path, "KUBE_CONFIG_PATH="+m.output.path)
 }
 
@@ -202,8 +203,8 @@ const renewAt = 0.8
 // shortestPause keeps a server that says its tokens live for a moment from being asked for one after the other.
 const shortestPause = 10 * time.Second
 
-// renew replaces the token file before its token expires, for as long as ctx runs. client-go reads the file again within
-// a minute (transport.NewCachedFileTokenSource). A failure is tried again, and reported, until the token expires.
+// renew replaces the token file and the kubeconfig before their token expires, for as long as ctx runs. client-go reads the
+// token file again within a minute (transport.NewCachedFileTokenSource). A failure is tried again, and reported, until the token expires.
 func (m *minting) renew(ctx context.Context) {
 	for {
 		lifetime := m.minted.ExpiresAt.Sub(m.minted.Claims.IssuedAt) // both by the API server's clock
@@ -247,7 +248,11 @@ func (m *minting) renewOnce(ctx context.Context) error {
 	if err := m.mintToken(ctx); err != nil {
 		return err
 	}
-	if err := writeFile(m.written.TokenFile, []byte(m.minted.Token.Reveal())); err != nil {
+	data, _, err := m.render()
+	if err != nil {
+		return err
+	}
+	if err := m.writeCredential(data); err != nil {
 		return err
 	}
 	m.output.receipt.TokenHash, m.output.receipt.ExpiresAt = m.minted.Token.Hash(), m.expiry()

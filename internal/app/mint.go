@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"strings"
 	"sync"
@@ -97,7 +96,8 @@ func (m *minting) prepare(ctx context.Context) (err error) {
 	if m.cfg.Result.SecretOutputs != nil && *m.cfg.Result.SecretOutputs && !m.platform.Masks() {
 		return problem.Newf(problem.Config, "input secret_outputs",
 			"%s cannot mask a value at run time: a secret output would be readable in logs and artifacts", m.platform.Name()).
-			Hint("leave `secret_outputs` out, and use the written kubeconfig")
+			Hint("leave `secret_outputs` out, and use the written kubeconfig").
+			Hint(`a program that wants the token alone reads it from that file:  TOKEN=$(sed -n 's/^ *token: //p' "$KUBECONFIG")`)
 	}
 	if m.private {
 		m.output.receipt = m.newRecord()
@@ -139,12 +139,8 @@ func (m *minting) steps(ctx context.Context) (err error) {
 	if m.private {
 		m.written.TokenFile = tokenFile(m.output.path)
 	}
-	data, err := kubeconfig.Render(m.written)
+	data, encoded, err := m.render()
 	if err != nil {
-		return problem.New(problem.Mint, "render kubeconfig", err)
-	}
-	encoded := token.New(base64.StdEncoding.EncodeToString(data))
-	if err := m.platform.Mask(encoded); err != nil {
 		return err
 	}
 	if err := m.prove(ctx); err != nil {

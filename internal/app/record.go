@@ -175,10 +175,5 @@ func (m *minting) write(data []byte) error {
 		return err
 	}
 	m.output.written = true
-	if m.private {
-		if err := writeFile(m.written.TokenFile, []byte(m.minted.Token.Reveal())); err != nil {
-			return err
-		}
-	}
-	return writeFile(m.output.path, data)
+	return m.writeCredential(data)
 }

@@ -20,7 +20,7 @@ type Config struct {
 	ProxyURL      string
 	Insecure      bool // insecure-skip-tls-verify; the CA is then left out, as client-go refuses both together
 	Token         token.Token
-	TokenFile     string // instead of Token: a path that clients read again while they run
+	TokenFile     string // also holds Token: a path that client-go reads again while it runs
 }
 
 // Render gives the file's content. It holds the token: write it with mode 0600.
@@ -35,10 +35,8 @@ func Render(c Config) ([]byte, error) {
 	if c.Insecure {
 		cluster.CertificateAuthorityData = nil
 	}
-	user := clientcmd.AuthInfo{Token: c.Token.Reveal()}
-	if c.TokenFile != "" {
-		user = clientcmd.AuthInfo{TokenFile: c.TokenFile}
-	}
+	// Some clients do not know tokenFile: with it alone they would send no credential (the Node client, Ruby's kubeclient).
+	user := clientcmd.AuthInfo{Token: c.Token.Reveal(), TokenFile: c.TokenFile}
 	data, err := yaml.Marshal(clientcmd.Config{
 		APIVersion:     "v1",
 		Kind:           "Config",
@@ -59,7 +57,7 @@ func Render(c Config) ([]byte, error) {
 type Written struct {
 	Server    string
 	Token     token.Token
-	TokenFile string // instead of Token
+	TokenFile string // "", or where the present token is
 }
 
 // Read reads a kubeconfig of the form that [Render] gives. Whether it is our own file the token's hash tells; what cannot be

@@ -7,5 +7,9 @@
 // data, so tests may start several at once. It stands with the process that started it: when that ends, by whatever
 // means, the parts stop and delete their data (see [ControlPlane.Close]).
 //
-// Nothing but tests and the program serve imports it. It imports no other room, and no typed clientset.
+// The environment variable KUBEMINT_CONTROLPLANE_SERVER chooses a server of controlplane/servers, in place of the newest.
+//
+// Nothing but tests and the programs serve and gen imports it. It imports no other room, and no typed clientset.
 package kubetest
+
+//go:generate go run ./gen ../..

@@ -1,44 +1,15 @@
 package kubetest
 
 import (
-	"context"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 )
 
 // The flags are kubeadm's where it sets any (cmd/kubeadm/app/phases/controlplane/manifests.go), less what needs nodes.
 
-// etcdArgs has etcd listen on a socket in our folder: no port to lose, and nobody else on the machine can reach it. It
-// wants addresses for its peers and for what it advertises all the same: nobody uses them (Kubernetes' own
-// test/integration/framework/etcd.go does the same).
-func (c *ControlPlane) etcdArgs() []string {
-	return []string{
-		"--data-dir=" + c.path("etcd"),
-		"--listen-client-urls=unix://" + c.etcdSocket(),
-		"--advertise-client-urls=http://127.0.0.111:0",
-		"--listen-peer-urls=http://127.0.0.1:0",
-		"--log-level=warn",
-		"--unsafe-no-fsync", // the data dies with the process anyway
-	}
-}
-
-func (c *ControlPlane) etcdSocket() string {
-	return c.path("etcd.sock")
-}
-
-func (c *ControlPlane) etcdListens(ctx context.Context) error {
-	var dialer net.Dialer
-	connection, err := dialer.DialContext(ctx, "unix", c.etcdSocket())
-	if err != nil {
-		return err
-	}
-	return connection.Close()
-}
-
 func (c *ControlPlane) apiServerArgs(port int) []string {
-	return []string{
+	return override([]string{
 		"--etcd-servers=unix://" + c.etcdSocket(),
 		"--bind-address=127.0.0.1",
 		fmt.Sprintf("--secure-port=%d", port),
@@ -55,7 +26,7 @@ func (c *ControlPlane) apiServerArgs(port int) []string {
 		"--authorization-mode=RBAC",
 		"--enable-admission-plugins=NodeRestriction", // beside the default ones
 		"--allow-privileged=true",
-	}
+	}, c.server.Flags)
 }
 
 // controllerManagerArgs has it serve nothing, so it needs no port. Each controller acts as its own ServiceAccount, as

@@ -37,7 +37,9 @@ type ControlPlane struct {
 	CA    []byte  // PEM, of the API server's certificate and of client certificates
 	Admin *Client // member of system:masters
 
+	server    Server
 	binary    string
+	kine      string // its binary, where that is the store
 	dir       string // all files of this control plane
 	authority *Authority
 	admin     []byte // kubeconfig
@@ -71,14 +73,18 @@ func New(t testing.TB, opts Options) *ControlPlane {
 // aggregated, and the namespace default is complete. ctx bounds the start alone; what ends the control plane is Close,
 // or the end of this process. An error holds the end of the log of the part that died.
 func Start(ctx context.Context, opts Options) (*ControlPlane, error) {
-	binary, err := Binary(ctx)
+	server, err := chosenServer()
+	if err != nil {
+		return nil, err
+	}
+	binary, err := built(ctx, server.Build)
 	if err != nil {
 		return nil, err
 	}
 	if opts.port == nil {
 		opts.port = freePort
 	}
-	c := &ControlPlane{binary: binary, controllers: !opts.NoControllers}
+	c := &ControlPlane{server: server, binary: binary, controllers: !opts.NoControllers}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	if err := c.start(ctx, opts); err != nil {
@@ -137,13 +143,13 @@ func (c *ControlPlane) start(ctx context.Context, opts Options) (err error) {
 	if err := os.Symlink(c.binary, c.Kubectl()); err != nil {
 		return err
 	}
-	if _, err := c.run(ctx, "etcd", c.etcdArgs()); err != nil {
+	if err := c.startStore(ctx, c.server.Store); err != nil {
 		return err
 	}
 	if err := c.writeCertificates(opts.Names); err != nil {
 		return err
 	}
-	if err := c.await(ctx, "etcd", c.etcdListens); err != nil {
+	if err := c.await(ctx, c.server.Store, c.etcdListens); err != nil {
 		return err
 	}
 	for attempt := 1; ; attempt++ {

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"time"
 )
 
@@ -27,7 +26,7 @@ func (c *ControlPlane) run(ctx context.Context, name string, args []string) (*pa
 		return nil, err
 	}
 	defer log.Close()
-	command := exec.CommandContext(context.WithoutCancel(ctx), c.binary)
+	command := exec.CommandContext(context.WithoutCancel(ctx), c.program(name))
 	command.Args = append([]string{name}, args...)
 	command.Stdin, command.Stdout, command.Stderr = c.stdin, log, log
 	// Nothing else of the environment, since etcd takes its flags from there too.
@@ -43,6 +42,14 @@ func (c *ControlPlane) run(ctx context.Context, name string, args []string) (*pa
 	}()
 	c.parts = append(c.parts, p)
 	return p, nil
+}
+
+// program is the binary that has the part of that name.
+func (c *ControlPlane) program(name string) string {
+	if name == "kine" {
+		return c.kine
+	}
+	return c.binary
 }
 
 // stop waits for a part whose standard input is closed, and kills it after five seconds.
@@ -121,38 +128,6 @@ func freePort() (int, error) {
 	}
 	defer listener.Close()
 	return listener.Addr().(*net.TCPAddr).Port, nil
-}
-
-// Binary is the path of the control plane: what the environment variable KUBEMINT_CONTROLPLANE names, else what
-// controlplane/build.sh has built from this checkout. The script alone knows the rule.
-func Binary(ctx context.Context) (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	script := filepath.Join(dir, "controlplane", "build.sh")
-	for {
-		if _, err := os.Stat(script); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			return "", fmt.Errorf("find control plane: no folder above has a controlplane/build.sh")
-		}
-		dir = filepath.Dir(dir)
-		script = filepath.Join(dir, "controlplane", "build.sh")
-	}
-	var stderr bytes.Buffer
-	command := exec.CommandContext(ctx, script, "--where")
-	command.Stderr = &stderr
-	out, err := command.Output()
-	if err != nil {
-		return "", fmt.Errorf("find control plane: %w: %s", err, bytes.TrimSpace(stderr.Bytes()))
-	}
-	binary := string(bytes.TrimSpace(out))
-	if _, err := exec.LookPath(binary); err != nil {
-		return "", fmt.Errorf("find control plane: %w: run make controlplane (the first time takes minutes)", err)
-	}
-	return binary, nil
 }
 
 // SignalControllers sends a signal to kube-controller-manager: one that is stopped for a while is late with all that it does.

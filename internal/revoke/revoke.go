@@ -89,9 +89,11 @@ func (e *ending) deleteLease(ctx context.Context) error {
 		ObjectMeta: metav1.ObjectMeta{Namespace: e.Account.Namespace, Name: e.Lease, UID: e.UID},
 	}
 	err := e.api.Delete(ctx, lease)
-	e.lease = lease.Finalizers
 	if apierrors.IsNotFound(err) || (e.Secret != "" && hasAnotherUID(err)) {
-		return nil // with the Secret's UID, nobody else's is deleted even where another lease has the name by now
+		err = nil // with the Secret's UID, nobody else's is deleted even where another lease has the name by now
+	}
+	if err == nil { // an error tells nothing: the finalizers of the last answer still hold the lease
+		e.lease = lease.Finalizers
 	}
 	return err
 }

@@ -104,6 +104,25 @@ var (
 	unavailable = apierrors.NewServiceUnavailable("away")
 )
 
+// The last look may fail, or run into the end of the time: the finalizers that an earlier answer named are still reported.
+func TestEnd_NamesFinalizersSeenBefore(t *testing.T) {
+	t.Parallel()
+	for name, last := range map[string]error{"unavailable": unavailable, "out of time": context.DeadlineExceeded} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &server{
+				lease:  []answer{{finalizers: []string{"example.com/hold"}}, {err: last}},
+				secret: []answer{{err: forbidden}}, mint: []answer{{err: conflict}},
+			}
+			doomed := revoke.Doomed{Account: account, Lease: leaseName, UID: "u1", Secret: "s1"}
+			alive, ok := errors.AsType[*revoke.AliveError](revoke.End(t.Context(), s, doomed))
+			if !ok || !slices.Equal(alive.LeaseHeld, []string{"example.com/hold"}) {
+				t.Errorf("the error does not name the finalizer: %+v", alive)
+			}
+		})
+	}
+}
+
 // Success is only said of what was seen: no finalizer on the lease, and the Secret gone.
 func TestEnd_IsSeen(t *testing.T) {
 	t.Parallel()

@@ -87,10 +87,12 @@ func (s *Source) DefaultNamespace() (string, error) {
 		named(s.Namespace), mayBePlanted).Hint("name the namespace that is meant in the input `namespace`")
 }
 
+// MountedAccount is where Kubernetes mounts a pod's ServiceAccount.
+const MountedAccount = "/var/run/secrets/kubernetes.io/serviceaccount"
+
 const (
-	maxBytes       = 1 << 20 // of a kubeconfig, or of a file that one names
-	mountedAccount = "/var/run/secrets/kubernetes.io/serviceaccount"
-	byteOrderMark  = "\ufeff"
+	maxBytes      = 1 << 20 // of a kubeconfig, or of a file that one names
+	byteOrderMark = "\ufeff"
 )
 
 // loader is one call of Load: its input, and what it has to tell besides the credential.
@@ -133,7 +135,7 @@ func Load(in Input) (*Source, error) {
 	if in.Inside == nil {
 		in.Inside = func(path string) string { return path }
 	}
-	in.InClusterDir = cmp.Or(in.InClusterDir, mountedAccount)
+	in.InClusterDir = cmp.Or(in.InClusterDir, MountedAccount)
 	l := &loader{Input: in}
 	at, err := l.find()
 	switch {

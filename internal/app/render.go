@@ -1,0 +1,46 @@
+package app
+
+import (
+	"cmp"
+	"encoding/base64"
+	"path/filepath"
+
+	"github.com/kubemint/kubemint/internal/kubeconfig"
+	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/source"
+	"github.com/kubemint/kubemint/internal/token"
+)
+
+// render returns the kubeconfig with the current token, and its base64, which the platform masks from here
+// on.
+func (m *minting) render() (data []byte, encoded token.Token, err error) {
+	m.written.Token = m.minted.Token
+	if data, err = kubeconfig.Render(m.written); err != nil {
+		return nil, encoded, problem.New(problem.Mint, "render kubeconfig", err)
+	}
+	encoded = token.New(base64.StdEncoding.EncodeToString(data))
+	return data, encoded, m.platform.Mask(encoded)
+}
+
+// writeCredential writes the kubeconfig, after the token file that it names. Revoke compares the token
+// file's content with the receipt, so a run that is killed between the two leaves nothing that revoke would
+// not know.
+func (m *minting) writeCredential(data []byte) error {
+	if m.written.TokenFile != "" {
+		if err := writeFile(m.written.TokenFile, []byte(m.minted.Token.Reveal())); err != nil {
+			return err
+		}
+	}
+	return writeFile(m.output.path, data)
+}
+
+// notePodToken says that the command of exec can read the token of the pod that it runs in: it is the same
+// container and the same user, so nothing that kubemint does could hide the file.
+func (m *minting) notePodToken() {
+	path := filepath.Join(cmp.Or(m.process.AccountDir, source.MountedAccount), "token")
+	if _, err := readBounded(path); err != nil {
+		return
+	}
+	m.log.Printf("note: the command can read %s, the token of the pod's own ServiceAccount: "+
+		"where it must not, mint in another container, as examples/tekton/split.yaml does", path)
+}
