@@ -73,9 +73,7 @@ func (m *minting) prepare(ctx context.Context) (err error) {
 	if m.source, err = m.loadSource(m.declaredSource()); err != nil {
 		return err
 	}
-	for _, warning := range m.source.Warnings {
-		m.log.Warnf("%s", warning)
-	}
+	m.reportSource(m.source)
 	declared, err := m.declaredAt(m.source)
 	if err != nil {
 		return err

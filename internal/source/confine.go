@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubemint/kubemint/internal/source/form"
 	"github.com/kubemint/kubemint/internal/workspace"
 )
 
@@ -29,6 +30,9 @@ func (l *loader) embed(op, field string, path *string, data *[]byte, kubeconfig 
 // readNamed reads a file that a kubeconfig names, if it may name that one. A relative path is seen from the
 // kubeconfig's own directory (clientcmd.ResolveLocalPaths).
 func (l *loader) readNamed(op, field, path, kubeconfig string) (file string, data []byte, err error) {
+	if form.IsContent(path) {
+		return "", nil, misplaced(op, field)
+	}
 	if slices.Contains(secretFields, field) && l.untrusted(kubeconfig) {
 		return "", nil, fail(op, "it names a file as its %s, which a kubeconfig of the workspace, or one that is given as content, may not: "+
 			"other secrets of the job are files as well", field).Hint(flatten)
@@ -49,6 +53,15 @@ func (l *loader) readNamed(op, field, path, kubeconfig string) (file string, dat
 	}
 	l.files = append(l.files, path)
 	return path, data, nil
+}
+
+// misplaced refuses content in a field for a path.
+func misplaced(op, field string) error {
+	err := fail(op, "its %s is the content itself, and not a path", field)
+	if field == "tokenFile" {
+		return err.Hint("call the field `token`")
+	}
+	return err.Hint("call the field `%s-data`, whose value is base64; or write the content to a file, and name that", strings.TrimLeft(field, "-"))
 }
 
 var errOutside = errors.New("it lies outside the directories that a kubeconfig may name files in: " +

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/kubemint/kubemint/internal/source/certs"
 )
 
 // inCluster is the pod's own account as a kubeconfig, with one context that has no name. It is rest.InClusterConfig, over
@@ -29,7 +31,7 @@ func (l *loader) inCluster(lead string) (*api.Config, error) {
 	mount := filepath.Join(l.InClusterDir, "kubeconfig") // which its files may be named by
 	cluster := &api.Cluster{Server: "https://" + net.JoinHostPort(host, port), CertificateAuthority: caFile, LocationOfOrigin: mount}
 	pem, _ := readFile(caFile)
-	if _, err := certificates(pem); err != nil { // client-go, too, goes on
+	if _, err := certs.Read(pem); err != nil { // client-go, too, goes on
 		cluster.CertificateAuthority = ""
 		l.warn("the system's certificate authorities are used: there is no certificate in %s", caFile)
 	}

@@ -91,9 +91,14 @@ func eks(s Stanza, r Runner) (*Login, error) {
 	}
 	// AWS_STS_REGIONAL_ENDPOINTS is taken and not looked at: STS is always asked in the region. EKS accepts every STS host of
 	// its partition, and the global one, the other choice, exists in one partition only and has been superseded.
-	get, notes := lookup(s, r, "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_STS_REGIONAL_ENDPOINTS")
+	taken, err := awsIdentity(s, r)
+	if err != nil {
+		return nil, err
+	}
+	_, notes := lookup(s, r, append(slices.Clone(taken), "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_STS_REGIONAL_ENDPOINTS")...)
+	r.Getenv = awsGetenv(s, r, taken)
 	l := awsLogin{
-		Runner: r, profile: get("AWS_PROFILE") != "",
+		Runner: r, profile: r.Getenv("AWS_PROFILE") != "",
 		cluster: cmp.Or(args.values["name"], args.values["id"]),
 		role:    args.values["role"], externalID: args.values["external"],
 		session: cmp.Or(args.values["session"], "EKSGetTokenAuth"), // which trust policies may ask for, as the CLI always calls it so
@@ -145,7 +150,7 @@ func (l awsLogin) token(ctx context.Context) (token.Token, time.Time, error) {
 		keys, err = l.assume(ctx, keys)
 	}
 	if err == nil && !keys.HasKeys() {
-		err = problem.Newf(problem.Source, noKeys, "the answer has none in it")
+		err = problem.Newf(problem.Source, noKeys, "the answer has none in it").Hint(checkLogin)
 	}
 	if err != nil {
 		return token.Token{}, time.Time{}, err
