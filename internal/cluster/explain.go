@@ -132,6 +132,7 @@ func (c *Client) unreachable(op string, err error) *problem.Error {
 	redirect, redirected := errors.AsType[*wire.RedirectError](err)
 	tooLarge, bounded := errors.AsType[*wire.TooLargeError](err)
 	switch {
+	case c.mistaken(p, err):
 	case redirected:
 		p.Cause = redirect
 		p.Hint("give the address of the API server itself: a login page, a proxy or a moved server answers at %s, "+
@@ -255,7 +256,7 @@ func NamespaceMissing(err error) bool {
 // said is the API server's answer on one line, with its reason for errors.As.
 type said struct{ *apierrors.StatusError }
 
-func (s said) Error() string { return oneLine(s.ErrStatus.Message) }
+func (s said) Error() string { return wordsOf(s.ErrStatus) }
 func (s said) Unwrap() error { return s.StatusError }
 
 func oneLine(message string) string { return strings.Join(strings.Fields(message), " ") }

@@ -17,6 +17,7 @@ type failure struct {
 	details []string
 	hints   []problem.Paste // usually without lines
 	others  []string        // namespaces in which the same happened
+	also    []string        // what else failed for the same cause
 }
 
 func newFailure(err error) *failure {
@@ -48,7 +49,19 @@ func (f *failure) lines() []string {
 		more := Plural(len(f.others), "more namespace")
 		lines = append(lines, fmt.Sprintf("    and the same in %s: %s", more, Some(f.others)))
 	}
+	if len(f.also) > 0 {
+		lines = append(lines, fmt.Sprintf("    and for the same cause: %s", Some(f.also)))
+	}
 	return lines
+}
+
+// causeOf is what failures for the same cause have in common: everything but what each was doing.
+func causeOf(err error) (cause, op string) {
+	p, ok := err.(*problem.Error)                                                //nolint:errorlint // a wrapper has a text of its own
+	if !ok || len(p.Details) > 0 || p.Paste != nil || p.Code == problem.Config { // each faulty input is one of its own
+		return "", ""
+	}
+	return strings.Join(append([]string{strconv.Itoa(int(p.Code)), problem.Sentence(p.Cause)}, p.Hints...), "\n"), p.Op
 }
 
 // placed finds the namespace of a failure: of its object, or where its text says so.
@@ -59,6 +72,7 @@ var placed = regexp.MustCompile(`^\w+ [A-Z]\w+ ([a-z0-9-]+)/| in namespace ([a-z
 func grouped(err error) []*failure {
 	var failures []*failure
 	seen := map[string]*failure{}
+	byCause := map[string]*failure{}
 	for _, each := range problem.All(err) {
 		f := newFailure(each)
 		namespace, all := "", strings.Join(append([]string{f.text}, f.details...), "\n")
@@ -70,8 +84,14 @@ func grouped(err error) []*failure {
 			key = regexp.MustCompile(`\b`+namespace+`\b`).ReplaceAllLiteralString(all, "*")
 		}
 		first := seen[key]
-		if first == nil {
+		cause, op := causeOf(each)
+		alike := byCause[cause]
+		if first == nil && cause != "" && alike != nil {
+			alike.also = append(alike.also, op)
+			seen[key] = alike
+		} else if first == nil {
 			seen[key] = f
+			byCause[cause] = f
 			failures = append(failures, f)
 		} else if namespace != "" && f.text != first.text {
 			first.others = append(first.others, namespace)

@@ -55,6 +55,21 @@ func TestReport(t *testing.T) {
 			"error: read Role shop/kubemint:bots:ci: user \"runner\" may not get roles.rbac.authorization.k8s.io in namespace shop\n" +
 				"    and the same in 2 more namespaces: web, api\nhint: give it\n",
 		},
+		"the same cause": {
+			errors.Join(
+				problem.Newf(problem.Revoke, "list Leases", "401").Hint("log in"), problem.Newf(problem.Revoke, "list Roles", "401").Hint("log in"),
+				problem.Newf(problem.Revoke, "list Secrets", "403").Hint("log in"), problem.Newf(problem.Revoke, "list Pods", "401").Hint("log in"),
+			),
+			"error: list Leases: 401\n    and for the same cause: list Roles, list Pods\nerror: list Secrets: 403\nhint: log in\n",
+		},
+		"the same cause with another remedy": {
+			errors.Join(problem.Newf(problem.Revoke, "a", "x").Hint("one"), problem.Newf(problem.Revoke, "b", "x").Hint("two")),
+			"error: a: x\nhint: one\nerror: b: x\nhint: two\n",
+		},
+		"the same cause of two inputs": {
+			errors.Join(problem.Newf(problem.Config, "input a", "x"), problem.Newf(problem.Config, "input b", "x")),
+			"error: input a: x\nerror: input b: x\n",
+		},
 		"the same in one other": {
 			errors.Join(denied("shop", "get"), denied("web", "get")),
 			"error: read Role shop/kubemint:bots:ci: user \"runner\" may not get roles.rbac.authorization.k8s.io in namespace shop\n" +

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/tools/clientcmd"
@@ -138,6 +139,9 @@ func (l *loader) user(name string, u *api.AuthInfo, c *api.Cluster) (err error) 
 	}
 	claims, _ := token.New(u.Token).Claims() // none where it is no such token
 	l.warnExpired("the token of user "+name, claims.ExpiresAt)
+	if err := checkImpersonation(op, u); err != nil {
+		return err
+	}
 	if who := actsAs(u); who != "" {
 		l.warn("user %s acts as %s, and so does kubemint, but not the result", name, who)
 	}
@@ -161,6 +165,21 @@ func checkToken(op string, u *api.AuthInfo, given bool) error {
 	case given && !oneLine(u.Token):
 		return fail(op, "its token is not one line of ASCII").
 			Hint("see whether something was pasted along with it: a line break, a quote, a letter of another alphabet")
+	}
+	return nil
+}
+
+// checkImpersonation refuses what no HTTP header can hold.
+func checkImpersonation(op string, u *api.AuthInfo) error {
+	values := append([]string{u.Impersonate, u.ImpersonateUID}, u.ImpersonateGroups...)
+	for _, extra := range u.ImpersonateUserExtra {
+		values = append(values, extra...)
+	}
+	for _, value := range values {
+		if strings.ContainsFunc(value, unicode.IsControl) {
+			return fail(op, "its as, as-uid, as-groups or as-user-extra has a line break or another control character in it").
+				Hint("write each name on one line")
+		}
 	}
 	return nil
 }

@@ -53,14 +53,7 @@ func (l *loader) authority(op, name string, c *api.Cluster) error {
 
 // normalize refuses an address that no credential is sent to, and writes the scheme as everybody else does.
 func normalize(op string, c *api.Cluster) error {
-	trusted := len(c.CertificateAuthorityData) > 0 || c.CertificateAuthority != "" || c.InsecureSkipTLSVerify
 	server, err := url.Parse(c.Server)
-	if trusted && c.Server != "" && (err != nil || server.Scheme == "" || server.Host == "") {
-		server, err = url.Parse("https://" + c.Server) // as client-go does for a host alone (rest.DefaultServerURL)
-		if err == nil && strings.Trim(server.Path, "/") == "" {
-			c.Server = "https://" + c.Server
-		}
-	}
 	switch {
 	case c.Server == "":
 		return fail(op, "it has no server").Hint("give it `server: https://HOST:PORT`; kubectl would ask localhost:8080")

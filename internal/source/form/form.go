@@ -38,7 +38,7 @@ func Unwrap(data []byte) []byte {
 // IsContent says whether a value is content, and not a path. What it is content of is not said.
 func IsContent(value string) bool {
 	trimmed := strings.Trim(value, byteOrderMark+" \t\r\n")
-	if strings.ContainsAny(trimmed, "\n{") || strings.Contains(trimmed, ": ") || len(trimmed) > longestPath {
+	if strings.ContainsAny(trimmed, "\n{") || strings.Contains(trimmed, ": ") || strings.HasPrefix(trimmed, "<") || len(trimmed) > longestPath {
 		return true
 	}
 	if quoted, ok := unquote([]byte(trimmed)); ok && IsContent(string(quoted)) {
