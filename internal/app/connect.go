@@ -44,8 +44,9 @@ func (r *run) loadSource(from chosen) (*source.Source, error) {
 	idToken, remedy := r.platform.IDToken()
 	loaded, err := source.Load(source.Input{
 		Kubeconfig: from.kubeconfig, Recorded: from.recorded, Context: from.context, AllowInsecure: declared.AllowInsecure,
-		Server: declared.Server, Authority: r.authorityAsGiven, Bearer: token.New(declared.BearerToken), Audience: declared.OIDCAudience,
-		IDToken: idToken, NoIDToken: remedy,
+		Server: declared.Server, Authority: r.authorityAsGiven, Bearer: token.New(declared.BearerToken),
+		Audience: declared.OIDCAudience,
+		IDToken:  idToken, NoIDToken: remedy,
 		ExpectServer: declared.Expect.Server, ExpectFingerprint: declared.Expect.Fingerprint,
 		Getenv: from.getenv, Inside: r.platform.Inside, InClusterDir: r.process.AccountDir, Workspace: r.workspace(), Temp: r.platform.Temp(),
 		HTTP: wire.Client(&http.Transport{
@@ -63,7 +64,8 @@ func (r *run) loadSource(from chosen) (*source.Source, error) {
 	return loaded, err
 }
 
-// reportSource says in one line of the log where the credential comes from, and where it leads. Its warnings follow.
+// reportSource says in one line of the log where the credential comes from, and where it leads. Its
+// warnings follow.
 func (r *run) reportSource(s *source.Source) {
 	r.log.Printf("source: %s", s.Describe())
 	for _, warning := range s.Warnings {
@@ -115,8 +117,9 @@ func (r *run) open(ctx context.Context, s *source.Source) (*cluster.Client, erro
 	return r.connect(s.REST)
 }
 
-// openExpected is open, and an error where the cluster is not the one that `expect_cluster` names by its UID, or where the API
-// server does not know the runner of a source without token and certificate. Revoke does not ask: it goes by the receipt.
+// openExpected is open, and an error where the cluster is not the one that `expect_cluster` names by
+// its UID, or where the API server does not know the runner of a source without token and certificate.
+// Revoke does not ask: it goes by the receipt.
 func (r *run) openExpected(ctx context.Context, s *source.Source) (*cluster.Client, error) {
 	client, err := r.open(ctx, s)
 	if err == nil && s.Nameless() { // nothing is written before it is known who writes: it costs these sources a round trip
@@ -161,7 +164,8 @@ func (r *run) address(s *source.Source) (kubeconfig.Config, error) {
 	return to, err
 }
 
-// fronts are what stands before clusters and mostly takes no ServiceAccount tokens, by a part of the server's URL.
+// fronts are what stands before clusters and mostly takes no ServiceAccount tokens, by a part of the
+// server's URL.
 var fronts = []struct{ part, who, remedy string }{
 	{
 		"/k8s/clusters/", "Rancher's proxy",
@@ -173,7 +177,8 @@ var fronts = []struct{ part, who, remedy string }{
 	{"connectgateway.googleapis.com", "Google's Connect Gateway", "give the API server's own address as `server`"},
 }
 
-// front adds to the refusal of a token what stands before the API server, as far as the address tells. It comes first.
+// front adds to the refusal of a token what stands before the API server, as far as the address tells.
+// It comes first.
 func front(err error, server string) error {
 	p, ok := errors.AsType[*problem.Error](err)
 	for _, f := range fronts {

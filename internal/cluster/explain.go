@@ -30,6 +30,7 @@ func (c *Client) Explain(phase problem.Code, op string, err error) error {
 		return err
 	}
 	p := c.explain(phase, op, err)
+	p.Shared = p.Code == problem.Source
 	if phase == problem.Revoke {
 		p.Code = problem.Revoke
 	}

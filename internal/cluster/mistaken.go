@@ -21,7 +21,8 @@ func (c *Client) mistaken(p *problem.Error, err error) bool {
 	switch {
 	case redirected && redirect.Loop:
 		p.Cause = redirect
-		p.Hint("a proxy in front of %s sends each request back to the same address: it waits for a login's cookie, or takes TLS for "+
+		p.Hint("a proxy in front of %s sends each request back to the same address: it waits for a login's "+
+			"cookie, or takes TLS for "+
 			"plain http; give the address of the API server itself", c.server)
 	case errors.Is(err, http.ErrSchemeMismatch):
 		p.Cause = fmt.Errorf("%s speaks plain http, and not TLS: %w", c.server, bare(err))
@@ -30,8 +31,10 @@ func (c *Client) mistaken(p *problem.Error, err error) bool {
 		p.Cause = fmt.Errorf("what answers at %s does not speak TLS: %w", c.server, bare(err))
 		p.Hint("see whether the port is the API server's, and not that of another service")
 	case otherName && namesNoHost(hostname.Certificate):
-		p.Cause = fmt.Errorf("the certificate of %s names no host: it has a common name alone, which no client of Kubernetes looks at", c.server)
-		p.Hint("have the certificate issued again with a subject alternative name: `openssl req … -addext subjectAltName=DNS:HOST` " +
+		p.Cause = fmt.Errorf("the certificate of %s names no host: it has a common name alone, which no "+
+			"client of Kubernetes looks at", c.server)
+		p.Hint("have the certificate issued again with a subject alternative name: `openssl req … -addext " +
+			"subjectAltName=DNS:HOST` " +
 			"(of an address IP:ADDRESS); tls-server-name does not help")
 	default:
 		return false
@@ -39,12 +42,14 @@ func (c *Client) mistaken(p *problem.Error, err error) bool {
 	return true
 }
 
-// namesNoHost says whether a certificate has no subject alternative name. Go has ignored the common name since 1.15.
+// namesNoHost says whether a certificate has no subject alternative name. Go has ignored the common
+// name since 1.15.
 func namesNoHost(certificate *x509.Certificate) bool {
 	return certificate != nil && len(certificate.DNSNames)+len(certificate.IPAddresses) == 0
 }
 
-// wordsOf is what an API server said on one line, or where it said nothing, by which reason and code it refused.
+// wordsOf is what an API server said on one line, or where it said nothing, by which reason and code it
+// refused.
 func wordsOf(status metav1.Status) string {
 	if message := oneLine(status.Message); message != "" {
 		return message

@@ -55,13 +55,13 @@ func (f *failure) lines() []string {
 	return lines
 }
 
-// causeOf is what failures for the same cause have in common: everything but what each was doing.
+// causeOf is what the failures of many requests for one cause have in common, "" for a cause of its own.
 func causeOf(err error) (cause, op string) {
-	p, ok := err.(*problem.Error)                                                //nolint:errorlint // a wrapper has a text of its own
-	if !ok || len(p.Details) > 0 || p.Paste != nil || p.Code == problem.Config { // each faulty input is one of its own
+	p, ok := err.(*problem.Error) //nolint:errorlint // a wrapper has a text of its own
+	if !ok || !p.Shared {
 		return "", ""
 	}
-	return strings.Join(append([]string{strconv.Itoa(int(p.Code)), problem.Sentence(p.Cause)}, p.Hints...), "\n"), p.Op
+	return strings.Join(append([]string{problem.Sentence(p.Cause)}, p.Hints...), "\n"), p.Op
 }
 
 // placed finds the namespace of a failure: of its object, or where its text says so.
@@ -86,15 +86,16 @@ func grouped(err error) []*failure {
 		first := seen[key]
 		cause, op := causeOf(each)
 		alike := byCause[cause]
-		if first == nil && cause != "" && alike != nil {
+		switch {
+		case first != nil && namespace != "" && f.text != first.text:
+			first.others = append(first.others, namespace)
+		case first != nil:
+		case alike != nil && cause != "":
 			alike.also = append(alike.also, op)
 			seen[key] = alike
-		} else if first == nil {
-			seen[key] = f
-			byCause[cause] = f
+		default:
+			seen[key], byCause[cause] = f, f
 			failures = append(failures, f)
-		} else if namespace != "" && f.text != first.text {
-			first.others = append(first.others, namespace)
 		}
 	}
 	return failures

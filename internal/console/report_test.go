@@ -31,6 +31,13 @@ func denied(namespace, verb string, hints ...string) error {
 		fmt.Errorf("user %q may not %s roles.rbac.authorization.k8s.io in namespace %s", "runner", verb, namespace), hints...)
 }
 
+// shared is a failure whose cause every request meets.
+func shared(op, cause, hint string) error {
+	p := problem.New(problem.Revoke, op, errors.New(cause), hint)
+	p.Shared = true
+	return p
+}
+
 func TestReport(t *testing.T) {
 	t.Parallel()
 	of := func(n int, f func(i int) error) error {
@@ -55,20 +62,19 @@ func TestReport(t *testing.T) {
 			"error: read Role shop/kubemint:bots:ci: user \"runner\" may not get roles.rbac.authorization.k8s.io in namespace shop\n" +
 				"    and the same in 2 more namespaces: web, api\nhint: give it\n",
 		},
-		"the same cause": {
+		"a cause that many requests met": {
 			errors.Join(
-				problem.Newf(problem.Revoke, "list Leases", "401").Hint("log in"), problem.Newf(problem.Revoke, "list Roles", "401").Hint("log in"),
-				problem.Newf(problem.Revoke, "list Secrets", "403").Hint("log in"), problem.Newf(problem.Revoke, "list Pods", "401").Hint("log in"),
+				shared("list Leases", "401", "log in"), shared("list Roles", "401", "log in"),
+				shared("list Secrets", "503", "log in"), shared("list Pods", "401", "log in"),
 			),
-			"error: list Leases: 401\n    and for the same cause: list Roles, list Pods\nerror: list Secrets: 403\nhint: log in\n",
+			"error: list Leases: 401\n    and for the same cause: list Roles, list Pods\nerror: list Secrets: 503\nhint: log in\n",
 		},
 		"the same cause with another remedy": {
-			errors.Join(problem.Newf(problem.Revoke, "a", "x").Hint("one"), problem.Newf(problem.Revoke, "b", "x").Hint("two")),
-			"error: a: x\nhint: one\nerror: b: x\nhint: two\n",
+			errors.Join(shared("a", "x", "one"), shared("b", "x", "two")), "error: a: x\nhint: one\nerror: b: x\nhint: two\n",
 		},
-		"the same cause of two inputs": {
-			errors.Join(problem.Newf(problem.Config, "input a", "x"), problem.Newf(problem.Config, "input b", "x")),
-			"error: input a: x\nerror: input b: x\n",
+		"the same words about two objects": {
+			errors.Join(problem.Newf(problem.Revoke, "delete a", "x"), problem.Newf(problem.Revoke, "delete b", "x")),
+			"error: delete a: x\nerror: delete b: x\n",
 		},
 		"the same in one other": {
 			errors.Join(denied("shop", "get"), denied("web", "get")),

@@ -61,7 +61,9 @@ func misplaced(op, field string) error {
 	if field == "tokenFile" {
 		return err.Hint("call the field `token`")
 	}
-	return err.Hint("call the field `%s-data`, whose value is base64; or write the content to a file, and name that", strings.TrimLeft(field, "-"))
+	return err.Hint("call the field `%s-data`, whose value is base64; or write the content to a file, and "+
+		"name that",
+		strings.TrimLeft(field, "-"))
 }
 
 var errOutside = errors.New("it lies outside the directories that a kubeconfig may name files in: " +

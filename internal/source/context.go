@@ -94,7 +94,8 @@ func noContext(at *place, chosen string) error {
 	there := slices.Sorted(maps.Keys(at.config.Contexts))
 	if len(there) == 0 {
 		return fail("read kubeconfig", "there is no context in it").
-			Hint("see whether the earlier step has logged in to a cluster, and wrote into this file: `kubectl config get-contexts`")
+			Hint("see whether the earlier step has logged in to a cluster, and wrote into this file: `kubectl " +
+				"config get-contexts`")
 	}
 	op, cause := "choose a context", "the kubeconfig has no current-context, but"
 	if chosen != "" {
@@ -154,7 +155,8 @@ func checkToken(op string, u *api.AuthInfo, given bool) error {
 	const again = "write the kubeconfig again: `kubectl config view --raw --minify --flatten`"
 	switch {
 	case certs.Omitted([]byte(u.Token)), u.Password == certs.Redacted:
-		return fail(op, "its token or password was left out when the kubeconfig was printed").Hint("%s", certs.WithoutRaw)
+		return fail(op, "its token or password was left out when the kubeconfig was printed").Hint("%s",
+			certs.WithoutRaw)
 	case u.Token != "" && strings.Trim(u.Token, "*") == "":
 		return fail(op, "its token is masked: somebody copied it out of a log").Hint(again)
 	case strings.HasPrefix(u.Token, "Bearer "):
@@ -177,7 +179,8 @@ func checkImpersonation(op string, u *api.AuthInfo) error {
 	}
 	for _, value := range values {
 		if strings.ContainsFunc(value, unicode.IsControl) {
-			return fail(op, "its as, as-uid, as-groups or as-user-extra has a line break or another control character in it").
+			return fail(op, "its as, as-uid, as-groups or as-user-extra has a line break or another control "+
+				"character in it").
 				Hint("write each name on one line")
 		}
 	}

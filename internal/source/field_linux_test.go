@@ -43,7 +43,7 @@ func TestLoad_ContentWhereAPathBelongs(t *testing.T) {
 		"a file that holds a path":    {Input{Kubeconfig: file("path", "/builds/shop.tmp/KUBE\n")}, "read kubeconfig \"" + dir + "/path\": it holds a path, and not a kubeconfig\ngive the path itself"},
 		"a file of SOPS":              {Input{Kubeconfig: file("sops", strings.Replace(good, "sesame-token", "'ENC[AES256_GCM,data:x]'", 1))}, "read kubeconfig \"" + dir + "/sops\": it is encrypted by SOPS\nsops --decrypt"},
 		"a path in a -data field":     {Input{Kubeconfig: kubeconfig("certificate-authority-data: /etc/ca.crt", "token: t")}, "read the content of `kubeconfig`: not a kubeconfig: a field whose name ends in -data is not base64\ngoes into the field without -data"},
-		"PEM in a -data field":        {Input{Kubeconfig: kubeconfig("certificate-authority-data: '-----BEGIN CERTIFICATE-----'", "token: t")}, "read the content of `kubeconfig`: not a kubeconfig: a field whose name ends in -data is not base64\nbase64 -w0"},
+		"PEM in a -data field":        {Input{Kubeconfig: kubeconfig("certificate-authority-data: '-----BEGIN CERTIFICATE-----'", "token: t")}, "read the content of `kubeconfig`: not a kubeconfig: a field whose name ends in -data is not base64\n`base64 -w0 FILE`"},
 		"base64 in a field for paths": {Input{Kubeconfig: kubeconfig("certificate-authority: "+b64([]byte("-----BEGIN CERTIFICATE-----\nAAAA:\n")), "token: t")}, "use cluster \"x\": its certificate-authority is the content itself, and not a path\n`certificate-authority-data`"},
 		"PEM in a field for paths":    {Input{Kubeconfig: kubeconfig("", "client-certificate: \"-----BEGIN CERTIFICATE-----\\nAAAA\", client-key: x")}, "use user \"x\": its client-certificate is the content itself, and not a path\n`client-certificate-data`"},
 		"a token as tokenFile":        {Input{Kubeconfig: kubeconfig("", "tokenFile: "+jwt(`{"exp":1}`))}, "use user \"x\": its tokenFile is the content itself, and not a path\n`token`"},
@@ -97,7 +97,7 @@ func TestLoad_Pipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = writer.Close()
-	defer reader.Close() //nolint:errcheck // of a test
+	defer reader.Close()
 	other := write(t, dir+"/other", entries("prod", "prod=p"))
 	for name, in := range map[string]Input{
 		"of a shell": {Getenv: env("KUBECONFIG", fmt.Sprintf("/dev/fd/%d", reader.Fd()))},
@@ -111,7 +111,7 @@ func TestLoad_Pipe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer reader2.Close() //nolint:errcheck // of a test
+	defer reader2.Close()
 	if _, err := io.WriteString(writer2, kubeconfig("", "token: sesame")); err != nil {
 		t.Fatal(err)
 	}

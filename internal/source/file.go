@@ -39,11 +39,12 @@ func (l *loader) mustRead(where, value string, paths ...string) (*place, error) 
 		return nil, refused.Hint("leave the quotes out, which are part of the value here")
 	}
 	return nil, l.missing(refused.
-		Hint("see whether the path is right, and whether the step that logs in to the cluster has run before this one"))
+		Hint("see whether the path is right, and whether the step that logs in to the cluster has run before " +
+			"this one"))
 }
 
-// refuseContent refuses a $KUBECONFIG that holds a kubeconfig where a list of paths belongs. kubectl reads none either,
-// and a later step would meet the same value.
+// refuseContent refuses a $KUBECONFIG that holds a kubeconfig where a list of paths belongs. kubectl
+// reads none either, and a later step would meet the same value.
 func (l *loader) refuseContent(value string) error {
 	isThere := func(path string) bool { _, err := os.Stat(l.Inside(path)); return err == nil }
 	if !form.IsContent(value) || slices.ContainsFunc(filepath.SplitList(value), isThere) {
@@ -55,7 +56,8 @@ func (l *loader) refuseContent(value string) error {
 		return unreadable(op, p)
 	}
 	return fail(op, "it holds a kubeconfig itself, and not the path of one").
-		Hint("give the content as the input `kubeconfig` (KUBEMINT_KUBECONFIG), which takes it as it is, or as base64").
+		Hint("give the content as the input `kubeconfig` (KUBEMINT_KUBECONFIG), which takes it as it is, or " +
+			"as base64").
 		Hint("or write it to a file outside the checkout, and set KUBECONFIG to its path")
 }
 
@@ -118,8 +120,8 @@ func (l *loader) addFile(all *place, path, file string, config *api.Config) {
 	all.Paths = append(all.Paths, file)
 }
 
-// readOne returns a kubeconfig and its absolute path, which is "" of a pipe. That a file does not exist is returned as
-// the error that it is.
+// readOne returns a kubeconfig and its absolute path, which is "" of a pipe. That a file does not exist
+// is returned as the error that it is.
 func (l *loader) readOne(path string) (file string, config *api.Config, err error) {
 	op := "read kubeconfig " + shown(path)
 	if file, err = filepath.Abs(l.Inside(path)); err != nil {
@@ -142,8 +144,8 @@ func (l *loader) readOne(path string) (file string, config *api.Config, err erro
 	return file, config, nil
 }
 
-// readFile reads a regular file (a pipe could hang) of at most maxBytes. The error is without the path, which may be a
-// secret that stands in the wrong field.
+// readFile reads a regular file (a pipe could hang) of at most maxBytes. The error is without the path,
+// which may be a secret that stands in the wrong field.
 func readFile(path string) (data []byte, err error) { return readRegular(path, os.Stat, os.Open) }
 
 func readRegular(path string, stat func(string) (fs.FileInfo, error), open func(string) (*os.File, error)) (data []byte, err error) {
@@ -180,8 +182,9 @@ const (
 	writeAgain = "write it again: `kubectl config view --raw --minify --flatten > kubeconfig`"
 )
 
-// decode parses a kubeconfig that was read from a file, or given ("") as content. Its error says where and never what:
-// parsers quote what they stumble over, and that has printed tokens into CI logs (Shopify/krane#718).
+// decode parses a kubeconfig that was read from a file, or given ("") as content. Its error says where
+// and never what: parsers quote what they stumble over, and that has printed tokens into CI logs
+// (Shopify/krane#718).
 func decode(data []byte, file string) (*api.Config, error) {
 	text := form.Unwrap(data)
 	if len(text) > maxBytes {
@@ -204,7 +207,8 @@ func decode(data []byte, file string) (*api.Config, error) {
 		return config, nil
 	case errors.As(err, &notBase64):
 		return nil, fail(parse, "not a kubeconfig: a field whose name ends in -data is not base64").
-			Hint("such a field takes the base64 of a file (`base64 -w0 FILE`); a path goes into the field without -data")
+			Hint("such a field takes the base64 of a file (`base64 -w0 FILE`); a path goes into the field " +
+				"without -data")
 	case runtime.IsNotRegisteredError(err):
 		return nil, fail(parse, "not a kubeconfig: another kind or apiVersion").
 			Hint("a kubeconfig has `apiVersion: v1` and `kind: Config`: %s", writeAgain)
@@ -256,12 +260,14 @@ func fileRemedy(err error) string {
 	case errors.Is(err, errPipe), errors.Is(err, errSilentPipe):
 		return "write it to a file in an earlier step, and give that file's path"
 	case errors.Is(err, fs.ErrPermission):
-		return "let the user that this step runs as read it: see the modes of the file and of the directories above it"
+		return "let the user that this step runs as read it: see the modes of the file and of the " +
+			"directories above it"
 	}
 	return "see whether the path is right, and whether this step can read the file"
 }
 
-// shown is a path as an error may show it. What is long, or has no slash, could be a secret pasted instead of a path.
+// shown is a path as an error may show it. What is long, or has no slash, could be a secret pasted
+// instead of a path.
 func shown(path string) string {
 	if len(path) > 255 || len(path) > 32 && !strings.ContainsAny(path, `/\`) {
 		return fmt.Sprintf("(a value of %d characters)", len(path))

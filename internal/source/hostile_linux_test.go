@@ -15,9 +15,8 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/kubemint/kubemint/internal/receipt"
-	"github.com/kubemint/kubemint/internal/token"
-
 	"github.com/kubemint/kubemint/internal/source/program"
+	"github.com/kubemint/kubemint/internal/token"
 )
 
 const (

@@ -47,7 +47,8 @@ func (l *loader) direct() (*api.Config, error) {
 			}
 			claims, err := bearer.Claims()
 			if err != nil {
-				return token.Token{}, time.Time{}, fail("request the job's OIDC token", "the CI system's answer is not a JSON Web Token").
+				return token.Token{}, time.Time{}, fail("request the job's OIDC token",
+					"the CI system's answer is not a JSON Web Token").
 					Hint("see whether a proxy answers in its place; NO_PROXY takes a host out")
 			}
 			return bearer, claims.ExpiresAt, nil

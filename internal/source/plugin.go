@@ -18,12 +18,14 @@ import (
 
 const byToken = "a token in the kubeconfig goes before the program: `kubectl config set-credentials USER --token=…`"
 
-// plugin is how a user without token, certificate and password logs in: as its cloud's program would, or not at all. A user
-// who has one never reaches the plugin with client-go either (Authenticator.UpdateTransportConfig in its exec package), and
-// its stanza is dropped without a word.
+// plugin is how a user without token, certificate and password logs in: as its cloud's program would,
+// or not at all. A user who has one never reaches the plugin with client-go either
+// (Authenticator.UpdateTransportConfig in its exec package), and its stanza is dropped without a word.
 func (l *loader) plugin(op string, u *api.AuthInfo, c *api.Cluster) error {
 	server, _ := url.Parse(c.Server) // what is no URL has been refused with the cluster
-	stanza := cloud.Stanza{Server: server, Trusted: !l.written(u.LocationOfOrigin), ReadFile: func(field, path string) ([]byte, error) {
+	stanza := cloud.Stanza{Server: server, Trusted: !l.written(u.LocationOfOrigin), ReadFile: func(field,
+		path string,
+	) ([]byte, error) {
 		_, data, err := l.readNamed(op, field, path, u.LocationOfOrigin)
 		return data, err
 	}}
@@ -41,7 +43,7 @@ func (l *loader) plugin(op string, u *api.AuthInfo, c *api.Cluster) error {
 		maps.Copy(stanza.Config, u.AuthProvider.Config)
 	default:
 		return fail(op, "there is no credential in it").
-			Hint("log in in an earlier step, or add a token: `kubectl config set-credentials USER --token=…`")
+			Hint("have an earlier step log in, or add a token: `kubectl config set-credentials USER --token=…`")
 	}
 	login, err := cloud.For(stanza, cloud.Runner{
 		Getenv: l.Getenv, IDToken: l.IDToken, HTTP: l.HTTP,
@@ -62,12 +64,14 @@ func (l *loader) plugin(op string, u *api.AuthInfo, c *api.Cluster) error {
 	return l.release(op, login, server, u, c)
 }
 
-// refreshIt is the remedy where kubectl would ask the identity provider for another ID token, and write it into the
-// kubeconfig (client-go 0.37, plugin/pkg/client/auth/oidc).
-const refreshIt = "run any kubectl command with this kubeconfig in an earlier step: it refreshes the id-token, and writes it into the file"
+// refreshIt is the remedy where kubectl would ask the identity provider for another ID token, and write
+// it into the kubeconfig (client-go 0.37, plugin/pkg/client/auth/oidc).
+const refreshIt = "run any kubectl command with this kubeconfig in an earlier step: it refreshes the " +
+	"id-token, and writes it into the file"
 
-// idToken has the ID token of the auth-provider oidc as the user's token, as kubectl does while it is valid. It is never
-// refreshed: the identity provider is one that the kubeconfig names, and would be sent its client secret.
+// idToken has the ID token of the auth-provider oidc as the user's token, as kubectl does while it is
+// valid. It is never refreshed: the identity provider is one that the kubeconfig names, and would be
+// sent its client secret.
 func (l *loader) idToken(op string, u *api.AuthInfo) error {
 	given := strings.TrimSpace(u.AuthProvider.Config["id-token"])
 	claims, err := token.New(given).Claims()
@@ -79,7 +83,8 @@ func (l *loader) idToken(op string, u *api.AuthInfo) error {
 	case err != nil || !oneLine(given):
 		return fail(op, "the id-token of its auth-provider oidc is not a JSON Web Token").Hint(refreshIt)
 	case claims.ExpiresAt.IsZero():
-		return fail(op, "the id-token of its auth-provider oidc does not say when it expires, which kubectl takes for expired").
+		return fail(op, "the id-token of its auth-provider oidc does not say when it expires, which kubectl "+
+			"takes for expired").
 			Hint(refreshIt)
 	case !time.Now().Before(claims.ExpiresAt):
 		return fail(op, "the id-token of its auth-provider oidc expired at %s, and kubemint refreshes none",

@@ -22,13 +22,15 @@ func (l *loader) cluster(name string, c *api.Cluster) error {
 		return err
 	}
 	given := len(c.CertificateAuthorityData) > 0 || c.CertificateAuthority != ""
-	_, err := l.embed(op, "certificate-authority", &c.CertificateAuthority, &c.CertificateAuthorityData, c.LocationOfOrigin)
+	_, err := l.embed(op, "certificate-authority", &c.CertificateAuthority, &c.CertificateAuthorityData,
+		c.LocationOfOrigin)
 	switch {
 	case err != nil:
 		return err
 	case c.InsecureSkipTLSVerify && !l.AllowInsecure:
 		return fail(op, "it has insecure-skip-tls-verify, so that whoever answers would be sent the credential").
-			Hint("give it certificate-authority-data instead, or accept this for source and result: `allow_insecure: true`")
+			Hint("give it certificate-authority-data instead, or accept this for source and result: " +
+				"`allow_insecure: true`")
 	case c.InsecureSkipTLSVerify && given:
 		return fail(op, "it has both a certificate authority and insecure-skip-tls-verify").
 			Hint("take one of the two out of the kubeconfig: kubectl refuses both together as well")
@@ -40,7 +42,8 @@ func (l *loader) cluster(name string, c *api.Cluster) error {
 	return nil
 }
 
-// authority keeps the certificates of the CA that can be used, and nothing else: it is published with the result.
+// authority keeps the certificates of the CA that can be used, and nothing else: it is published with
+// the result.
 func (l *loader) authority(op, name string, c *api.Cluster) error {
 	bundle, err := certs.Read(c.CertificateAuthorityData)
 	if err != nil {
@@ -56,24 +59,35 @@ func normalize(op string, c *api.Cluster) error {
 	server, err := url.Parse(c.Server)
 	switch {
 	case c.Server == "":
-		return fail(op, "it has no server").Hint("give it `server: https://HOST:PORT`; kubectl would ask localhost:8080")
+		return fail(op, "it has no server").Hint("give it `server: https://HOST:PORT`; kubectl would ask " +
+			"localhost:8080")
 	case err == nil && server.Scheme == "http" && server.Host != "":
-		// clientcmd sends no credential over plain http, even with allow_insecure: source and result would be anonymous.
+		// clientcmd sends no credential over plain http, even with allow_insecure: source and result would be
+		// anonymous.
 		return fail(op, "its server is a plain http:// address, and no client sends a credential over http").
-			Hint("write https://: the API server speaks TLS on its port. A proxy of `kubectl proxy` is no source, since it takes no credential")
-	case err != nil || server.Scheme != "https" || server.Host == "" || server.User != nil || server.RawQuery != "" || server.Fragment != "":
+			Hint("write https://: the API server speaks TLS on its port. A proxy of `kubectl proxy` is no " +
+				"source, since it takes no credential")
+	case err != nil || !isBare(server):
 		return fail(op, "its server is not an https:// address without user, query and fragment").
-			Hint("write https://HOST:PORT; see whether a variable in it was left as it is, and whether there is a blank in it")
+			Hint("write https://HOST:PORT; see whether a variable in it was left as it is, and whether there is " +
+				"a blank in it")
 	case strings.ContainsFunc(server.Host, func(r rune) bool { return r > unicode.MaxASCII }):
-		// "googleap\u0130s.com" is Google's in small letters, and somebody else's in DNS: no comparison of names would hold.
+		// "googleap\u0130s.com" is Google's in small letters, and somebody else's in DNS: no comparison of
+		// names would hold.
 		return fail(op, "its server's name has a letter that is not ASCII").Hint("write it as it is in DNS: xn--…")
 	}
 	c.Server = lowerScheme(c.Server, server.Scheme)
 	return nil
 }
 
-// lowerScheme writes an address with its scheme in small letters, as [url.Parse] returned it. The rest stays: a path is
-// as it is, and a host is shown as its owner writes it.
+// isBare says whether an address is https:// with a host, a port and a path, and nothing else.
+func isBare(server *url.URL) bool {
+	more := server.User != nil || server.RawQuery != "" || server.Fragment != ""
+	return server.Scheme == "https" && server.Host != "" && !more
+}
+
+// lowerScheme writes an address with its scheme in small letters, as [url.Parse] returned it. The rest
+// stays: a path is as it is, and a host is shown as its owner writes it.
 func lowerScheme(address, scheme string) string { return scheme + address[len(scheme):] }
 
 func (l *loader) proxied(op, name string, c *api.Cluster) error {

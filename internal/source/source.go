@@ -164,18 +164,7 @@ func (l *loader) find() (*place, error) {
 		return l.mustRead("the source in the receipt", strings.Join(l.Recorded, ", "), l.Recorded...)
 	}
 	if given := strings.Trim(l.Kubeconfig, byteOrderMark+" \t\r\n"); given != "" {
-		if form.IsContent(given) {
-			config, err := decode([]byte(l.Kubeconfig), "")
-			if err != nil {
-				return nil, unreadable("read the content of `kubeconfig`", err)
-			}
-			return &place{Source: receipt.Source{Kind: receipt.KindContent}, config: config}, nil
-		}
-		path := given
-		if rest, ok := strings.CutPrefix(given, "~/"); ok {
-			path = filepath.Join(l.home(), rest)
-		}
-		return l.mustRead("the input `kubeconfig`", given, path)
+		return l.given(given)
 	}
 	direct := &place{Source: receipt.Source{Kind: receipt.KindServer}}
 	if !l.Bearer.Empty() || l.Audience != "" {
@@ -200,6 +189,22 @@ func (l *loader) find() (*place, error) {
 		return direct, nil
 	}
 	return &place{Source: receipt.Source{Kind: receipt.KindInCluster}, lead: looked + ", and "}, nil
+}
+
+// given reads the input `kubeconfig`: content, or a path.
+func (l *loader) given(value string) (*place, error) {
+	if !form.IsContent(value) {
+		path := value
+		if rest, ok := strings.CutPrefix(value, "~/"); ok {
+			path = filepath.Join(l.home(), rest)
+		}
+		return l.mustRead("the input `kubeconfig`", value, path)
+	}
+	config, err := decode([]byte(l.Kubeconfig), "")
+	if err != nil {
+		return nil, unreadable("read the content of `kubeconfig`", err)
+	}
+	return &place{Source: receipt.Source{Kind: receipt.KindContent}, config: config}, nil
 }
 
 // home is where client-go looks: $HOME everywhere, and on Windows also the profile.

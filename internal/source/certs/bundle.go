@@ -22,8 +22,8 @@ type Bundle struct {
 	der   []byte // of the certificates, one after the other
 }
 
-// Read reads the certificates of a bundle. One that cannot be used is left out, as Go and kubectl leave it out
-// ([x509.CertPool.AppendCertsFromPEM]). It is an error where none is left.
+// Read reads the certificates of a bundle. One that cannot be used is left out, as Go and kubectl leave
+// it out ([x509.CertPool.AppendCertsFromPEM]). It is an error where none is left.
 func Read(given []byte) (*Bundle, error) {
 	b := &Bundle{given: given}
 	blocks := 0
@@ -57,14 +57,14 @@ const brokenBlock = "its PEM block is cut off, or holds what is not base64"
 // parseFault is why a certificate does not parse: x509 says it in words of its own and repeats nothing of it.
 func parseFault(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
-// Fingerprint is the SHA-256 of the certificates (DER, one after the other) in lower-case hex: for one certificate what
-// `openssl x509 -fingerprint -sha256` prints. A bundle has one of its own, since whoever adds a CA to it could be
-// anybody.
+// Fingerprint is the SHA-256 of the certificates (DER, one after the other) in lower-case hex: for one
+// certificate what `openssl x509 -fingerprint -sha256` prints. A bundle has one of its own, since
+// whoever adds a CA to it could be anybody.
 func (b *Bundle) Fingerprint() string { return sum(b.der) }
 
-// Is says whether a SHA-256 is that of this bundle: of its certificates in either form, or of the bundle as it was
-// given, which `sha256sum ca.crt` prints. What was given may have lost its last line break on its way through an
-// input.
+// Is says whether a SHA-256 is that of this bundle: of its certificates in either form, or of the
+// bundle as it was given, which `sha256sum ca.crt` prints. What was given may have lost its last line
+// break on its way through an input.
 func (b *Bundle) Is(fingerprint string) bool {
 	withBreak := append(slices.Clone(b.given), '\n')
 	return slices.Contains([]string{sum(b.der), sum(b.PEM), sum(b.given), sum(withBreak)}, fingerprint)
@@ -78,7 +78,8 @@ func sum(data []byte) string {
 // Warnings says what is left out of a bundle, of which whose is the owner.
 func (b *Bundle) Warnings(whose string) (warnings []string) {
 	for _, why := range b.Skipped {
-		warnings = append(warnings, fmt.Sprintf("%s: a certificate of its certificate authority is left out, and the others are used: %s",
+		warnings = append(warnings, fmt.Sprintf("%s: a certificate of its certificate authority is left out, "+
+			"and the others are used: %s",
 			whose, why))
 	}
 	return warnings

@@ -66,6 +66,16 @@ func pkcs8(t *testing.T, key crypto.Signer) []byte {
 	return pemOf("PRIVATE KEY", der)
 }
 
+// omitted is what a -data field holds that says DATA+OMITTED.
+func omitted(t *testing.T) []byte {
+	t.Helper()
+	data, err := base64.StdEncoding.DecodeString("DATA+OMITTED")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
 func join(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 
 // One bad certificate does not spoil a bundle: it is left out, as Go and kubectl leave it out.
@@ -188,7 +198,7 @@ func TestRead_NamesEachFault(t *testing.T) {
 		"negative serial":        {negative(t), "its certificate has a negative serial number", "-set_serial 1"},
 		"not ASN.1":              {pemOf("CERTIFICATE", []byte("x")), "none of its certificates can be read: x509: malformed certificate", "ca.crt"},
 		"cut off":                {certificate[:99], brokenBlock, "-----END"},
-		"DATA+OMITTED":           {dataOmitted, "it was left out when the kubeconfig was printed", "kubectl config view --raw --minify --flatten"},
+		"DATA+OMITTED":           {omitted(t), "it was left out when the kubeconfig was printed", "kubectl config view --raw --minify --flatten"},
 		"DATA+OMITTED as text":   {[]byte("DATA+OMITTED"), "it was left out when the kubeconfig was printed", "--raw"},
 		"REDACTED":               {[]byte("REDACTED\n"), "it was left out when the kubeconfig was printed", "--raw"},
 		"empty":                  {[]byte(" \n"), "it is empty", "kubectl config view"},
@@ -242,7 +252,7 @@ func TestCheckPair_NamesEachFault(t *testing.T) {
 		"encrypted, old":        {certificate, legacy, "its client-key is encrypted", "openssl pkey -in client.key -out"},
 		"OpenSSH's":             {certificate, pemOf("OPENSSH PRIVATE KEY", []byte("sesame")), "its client-key is a key of OpenSSH", "ssh-keygen"},
 		"swapped":               {private, certificate, "its client-certificate is a key, and its client-key a certificate", "swap"},
-		"omitted":               {dataOmitted, dataOmitted, "its client-certificate or client-key was left out when", "--raw"},
+		"omitted":               {omitted(t), omitted(t), "its client-certificate or client-key was left out when", "--raw"},
 		"the key omitted":       {certificate, []byte("REDACTED"), "its client-certificate or client-key was left out when", "--raw"},
 		"the certificate twice": {certificate, certificate, "its client-key cannot be used: it is a certificate, and not a private key", "kubectl config view"},
 		"the key twice":         {private, private, "its client-certificate cannot be used: it is a private key", "give the certificate"},

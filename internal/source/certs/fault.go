@@ -19,27 +19,27 @@ const Redacted = "REDACTED"
 // WithoutRaw is the remedy for a kubeconfig that was printed without its secrets.
 const WithoutRaw = "print it with its secrets: `kubectl config view --raw --minify --flatten`"
 
-// dataOmitted is what it prints in the place of certificates and keys: DATA+OMITTED happens to be base64.
-var dataOmitted, _ = base64.StdEncoding.DecodeString("DATA+OMITTED")
-
 // Omitted says whether a value is one that `kubectl config view` prints in the place of a secret.
 func Omitted(value []byte) bool {
-	trimmed := bytes.TrimSpace(value)
-	return bytes.Equal(value, dataOmitted) || string(trimmed) == Redacted || string(trimmed) == "DATA+OMITTED"
+	const data = "DATA+OMITTED" // which happens to be base64, of nine bytes
+	trimmed := string(bytes.TrimSpace(value))
+	return trimmed == Redacted || trimmed == data || base64.StdEncoding.EncodeToString(value) == data
 }
 
 func fault(cause, remedy string) *problem.Error {
 	return problem.Newf(problem.Source, "read PEM", "%s", cause).Hint("%s", remedy)
 }
 
-// explainBundle says why there is no certificate in a certificate authority. skipped are the faults of those that do
-// not parse.
+// explainBundle says why there is no certificate in a certificate authority. skipped are the faults of
+// those that do not parse.
 func explainBundle(given []byte, skipped []string) error {
-	const again = "take the CA from the cluster: `kubectl config view --raw --minify --flatten`, or its file ca.crt"
+	const again = "take the CA from the cluster: `kubectl config view --raw --minify --flatten`, or its " +
+		"file ca.crt"
 	switch {
 	case len(skipped) > 0 && strings.Contains(skipped[0], "negative serial number"):
 		return fault("its certificate has a negative serial number, which neither kubectl nor kubemint accepts",
-			"have the certificate authority issued again with a positive serial number: `openssl req -x509 -set_serial 1 …`")
+			"have the certificate authority issued again with a positive serial number: `openssl req -x509 "+
+				"-set_serial 1 …`")
 	case len(skipped) > 0 && skipped[0] != brokenBlock:
 		return fault("none of its certificates can be read: "+skipped[0], again)
 	}
@@ -49,14 +49,16 @@ func explainBundle(given []byte, skipped []string) error {
 	return fault("there is no PEM certificate in it", again)
 }
 
-// CheckPair says what is wrong with a client certificate and its key, and returns the certificate where nothing is.
+// CheckPair says what is wrong with a client certificate and its key, and returns the certificate where
+// nothing is.
 func CheckPair(certificate, key []byte) (*x509.Certificate, error) {
 	switch {
 	case len(certificate) == 0:
 		return nil, fault("its client-key has no client-certificate",
 			"give it client-certificate-data as well, or leave the key out: "+flatten)
 	case Omitted(certificate), Omitted(key):
-		return nil, fault("its client-certificate or client-key was left out when the kubeconfig was printed", WithoutRaw)
+		return nil, fault("its client-certificate or client-key was left out when the kubeconfig was printed",
+			WithoutRaw)
 	case len(key) == 0:
 		return nil, fault("its client-certificate has no client-key", "give it client-key-data as well: "+flatten)
 	}
@@ -77,16 +79,19 @@ func CheckPair(certificate, key []byte) (*x509.Certificate, error) {
 	}
 	if block, _ := pem.Decode(certificate); block != nil && block.Type == certificateType {
 		if _, broken := x509.ParseCertificate(block.Bytes); broken != nil {
-			return nil, fault("its client-certificate cannot be read: "+parseFault(broken), "log in again, for another certificate: "+flatten)
+			return nil, fault("its client-certificate cannot be read: "+parseFault(broken),
+				"log in again, for another certificate: "+flatten)
 		}
 	}
 	if strings.Contains(err.Error(), "private key does not match public key") ||
 		strings.Contains(err.Error(), "private key type does not match public key type") {
 		return nil, fault("its client-key is the key of another certificate",
 			"see whether both come from the same login; this prints the key's certificate request: "+
-				"`openssl pkey -in client.key -pubout` and `openssl x509 -in client.crt -noout -pubkey` have to print the same")
+				"`openssl pkey -in client.key -pubout` and `openssl x509 -in client.crt -noout -pubkey` have to "+
+				"print the same")
 	}
-	return nil, fault("its client-certificate and client-key are not a PEM pair", "write the kubeconfig again: "+flatten)
+	return nil, fault("its client-certificate and client-key are not a PEM pair",
+		"write the kubeconfig again: "+flatten)
 }
 
 const flatten = "`kubectl config view --raw --minify --flatten`"
@@ -116,23 +121,31 @@ func explainPEM(data []byte, want string) *problem.Error {
 		return fault("it was left out when the kubeconfig was printed", WithoutRaw)
 	case len(trimmed) == 0:
 		return fault("it is empty", "write the kubeconfig again: "+flatten)
-	case bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.IndexByte(data[:min(len(data), 8)], 0) >= 0 && !isDER(data):
-		return fault("it is UTF-16, as Windows PowerShell writes it", "write it as ASCII: `Set-Content -Encoding ascii`")
+	case bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.IndexByte(data[:min(len(data), 8)],
+		0) >= 0 && !isDER(data):
+		return fault("it is UTF-16, as Windows PowerShell writes it",
+			"write it as ASCII: `Set-Content -Encoding ascii`")
 	case begins && !bytes.Contains(trimmed, []byte("\n")) && bytes.Contains(trimmed, []byte(`\n`)):
-		return fault(`its line breaks are written as \n`, "write them as line breaks before it is encoded: `printf '%b' \"$PEM\" | base64 -w0`")
+		return fault(`its line breaks are written as \n`, "write them as line breaks before it is encoded: "+
+			"`printf '%b' \"$PEM\" | base64 -w0`")
 	case begins && !bytes.Contains(trimmed, []byte("\n")):
-		return fault("its line breaks are lost", "put the variable into quotes before it is encoded: `printf '%s' \"$PEM\" | base64 -w0`")
+		return fault("its line breaks are lost", "put the variable into quotes before it is encoded: `printf "+
+			"'%s' \"$PEM\" | base64 -w0`")
 	case begins && block == nil:
-		return fault(brokenBlock, "copy it whole, from -----BEGIN to -----END, or write the kubeconfig again: "+flatten)
+		return fault(brokenBlock, "copy it whole, from -----BEGIN to -----END, or write the kubeconfig "+
+			"again: "+flatten)
 	case begins:
 		return explainType(data, want)
 	case isDER(data):
-		return fault("it is DER, and not PEM", "convert it: `openssl x509 -inform der -in FILE -out FILE.pem` (a key: `openssl pkey`)")
+		return fault("it is DER, and not PEM", "convert it: `openssl x509 -inform der -in FILE -out "+
+			"FILE.pem` (a key: `openssl pkey`)")
 	case isPath(trimmed):
-		return fault("it is a path, in a field for content", "name the path in the field without -data (`certificate-authority`, "+
+		return fault("it is a path, in a field for content", "name the path in the field without -data "+
+			"(`certificate-authority`, "+
 			"`client-certificate`, `client-key`), or embed the file: "+flatten)
 	case isBase64(trimmed):
-		return fault("it is base64 of base64", "encode it once: `base64 -w0 FILE` in a field whose name ends in -data")
+		return fault("it is base64 of base64", "encode it once: `base64 -w0 FILE` in a field whose name ends "+
+			"in -data")
 	}
 	return fault("there is no PEM "+want+" in it", "write the kubeconfig again: "+flatten)
 }
@@ -147,11 +160,23 @@ func explainType(data []byte, want string) *problem.Error {
 		return nil
 	}
 	for _, other := range []struct{ kind, cause, remedy string }{
-		{"TRUSTED CERTIFICATE", "it is a certificate in OpenSSL's own form", "convert it: `openssl x509 -in FILE -out FILE.pem`"},
-		{"CERTIFICATE REQUEST", "it is a certificate request, which nobody has signed", "give the certificate that was made from it"},
+		{
+			"TRUSTED CERTIFICATE", "it is a certificate in OpenSSL's own form",
+			"convert it: `openssl x509 -in FILE -out FILE.pem`",
+		},
+		{
+			"CERTIFICATE REQUEST", "it is a certificate request, which nobody has signed",
+			"give the certificate that was made from it",
+		},
 		{"PKCS7", "it is PKCS#7", "convert it: `openssl pkcs7 -print_certs -in FILE -out FILE.pem`"},
-		{"CERTIFICATE", "it is a certificate, and not a private key", "give the key that belongs to it: " + flatten},
-		{"PRIVATE KEY", "it is a private key, and not a certificate", "give the certificate; a key in its place may have been published"},
+		{
+			"CERTIFICATE", "it is a certificate, and not a private key",
+			"give the key that belongs to it: " + flatten,
+		},
+		{
+			"PRIVATE KEY", "it is a private key, and not a certificate",
+			"give the certificate; a key in its place may have been published",
+		},
 		{"PUBLIC KEY", "it is a public key", "give the " + want + ": " + flatten},
 	} {
 		if holds(data, other.kind) {

@@ -25,8 +25,10 @@ const (
 
 // awsVariables are those that [awsLogin.credentials] reads.
 var awsVariables = []string{
-	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-	"AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN",
+	"AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+	"AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+	"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
 }
 
 // credentials are the runner's own, from its environment alone and in the order of the SDKs. They are got anew for each
@@ -41,14 +43,17 @@ func (l awsLogin) credentials(ctx context.Context) (aws.Credentials, error) {
 	}
 	switch {
 	case id != "" && secret != "":
-		return aws.Credentials{AccessKeyID: id, SecretAccessKey: secret, SessionToken: cmp.Or(l.Getenv("AWS_SESSION_TOKEN"), l.Getenv("AWS_SECURITY_TOKEN"))}, nil
+		session := cmp.Or(l.Getenv("AWS_SESSION_TOKEN"), l.Getenv("AWS_SECURITY_TOKEN"))
+		return aws.Credentials{AccessKeyID: id, SecretAccessKey: secret, SessionToken: session}, nil
 	case id != "":
-		return aws.Credentials{}, problem.Newf(problem.Source, noKeys, "AWS_ACCESS_KEY_ID is set, and AWS_SECRET_ACCESS_KEY is not").
+		return aws.Credentials{}, problem.Newf(problem.Source, noKeys,
+			"AWS_ACCESS_KEY_ID is set, and AWS_SECRET_ACCESS_KEY is not").
 			Hint("export both, and AWS_SESSION_TOKEN where the keys are temporary")
 	case file != "" && role != "":
 		return l.webIdentity(ctx, role, file)
 	case file != "":
-		return aws.Credentials{}, problem.Newf(problem.Source, noKeys, "AWS_WEB_IDENTITY_TOKEN_FILE is set, and AWS_ROLE_ARN is not").
+		return aws.Credentials{}, problem.Newf(problem.Source, noKeys,
+			"AWS_WEB_IDENTITY_TOKEN_FILE is set, and AWS_ROLE_ARN is not").
 			Hint("set AWS_ROLE_ARN to the role that the token's owner may assume")
 	case relative != "" || full != "":
 		return l.container(ctx, relative, full)

@@ -18,8 +18,8 @@ const (
 	byteOrderMark = "\ufeff"
 )
 
-// Unwrap returns the text that data holds beneath what can be taken off without a doubt: UTF-16, quotes and base64, in
-// any order. Where there is nothing of the kind, it returns data.
+// Unwrap returns the text that data holds beneath what can be taken off without a doubt: UTF-16, quotes
+// and base64, in any order. Where there is nothing of the kind, it returns data.
 func Unwrap(data []byte) []byte {
 	text := decodeUTF16(data)
 	for range mostLayers {
@@ -38,7 +38,10 @@ func Unwrap(data []byte) []byte {
 // IsContent says whether a value is content, and not a path. What it is content of is not said.
 func IsContent(value string) bool {
 	trimmed := strings.Trim(value, byteOrderMark+" \t\r\n")
-	if strings.ContainsAny(trimmed, "\n{") || strings.Contains(trimmed, ": ") || strings.HasPrefix(trimmed, "<") || len(trimmed) > longestPath {
+	if strings.ContainsAny(trimmed, "\n{") || strings.Contains(trimmed, ": ") || len(trimmed) > longestPath {
+		return true
+	}
+	if strings.HasPrefix(trimmed, "<") { // a web page
 		return true
 	}
 	if quoted, ok := unquote([]byte(trimmed)); ok && IsContent(string(quoted)) {
@@ -50,8 +53,8 @@ func IsContent(value string) bool {
 	return matches(jsonWebToken, trimmed) || !utf8.ValidString(trimmed)
 }
 
-// decodeBase64 decodes what is base64 of text, of more base64, or of something that can be named. A path can happen to
-// be base64 too, but not of these. Wrapped lines and the URL alphabet are accepted.
+// decodeBase64 decodes what is base64 of text, of more base64, or of something that can be named. A
+// path can happen to be base64 too, but not of these. Wrapped lines and the URL alphabet are accepted.
 func decodeBase64(text []byte) (inner []byte, ok bool) {
 	compact := strings.Join(strings.Fields(strings.Trim(string(text), byteOrderMark)), "")
 	code := strings.TrimRight(strings.NewReplacer("-", "+", "_", "/").Replace(compact), "=")
@@ -76,8 +79,9 @@ func decodeBase64(text []byte) (inner []byte, ok bool) {
 	return inner, again
 }
 
-// unquote takes off the quotes around a whole value: a JSON string, base64, or a kubeconfig whose first key follows the
-// quote. A kubeconfig may begin with a quoted key and end with a quoted value; that one stays as it is.
+// unquote takes off the quotes around a whole value: a JSON string, base64, or a kubeconfig whose first
+// key follows the quote. A kubeconfig may begin with a quoted key and end with a quoted value; that one
+// stays as it is.
 func unquote(text []byte) (inner []byte, ok bool) {
 	trimmed := bytes.Trim(text, byteOrderMark+" \t\r\n")
 	last := len(trimmed) - 1
@@ -111,8 +115,8 @@ func decodeUTF16(data []byte) []byte {
 	return []byte(strings.TrimPrefix(string(utf16.Decode(units)), byteOrderMark))
 }
 
-// orderOf is the byte order of UTF-16, nil for other data. A kubeconfig's first characters are ASCII, so each has a
-// zero byte.
+// orderOf is the byte order of UTF-16, nil for other data. A kubeconfig's first characters are ASCII,
+// so each has a zero byte.
 func orderOf(data []byte) binary.ByteOrder {
 	const looked = 16
 	switch {
@@ -142,7 +146,8 @@ func orderOf(data []byte) binary.ByteOrder {
 	return nil
 }
 
-// isText says whether data is UTF-8 without control characters. Of those, an escape is a colour of a terminal.
+// isText says whether data is UTF-8 without control characters. Of those, an escape is a colour of a
+// terminal.
 func isText(data []byte) bool {
 	return !bytes.ContainsFunc(data, func(r rune) bool {
 		return r == utf8.RuneError || (r < ' ' && !strings.ContainsRune("\t\r\n\x1b", r))
