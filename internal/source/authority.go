@@ -5,6 +5,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/source/certs"
+	"github.com/kubemint/kubemint/internal/source/disk"
 	"github.com/kubemint/kubemint/internal/source/form"
 )
 
@@ -22,10 +23,10 @@ func ReadAuthority(given string, inside func(string) string) (Authority, error) 
 	text := []byte(given)
 	var err error
 	if !form.IsContent(given) {
-		text, err = readFile(inside(given))
+		text, err = disk.Read(inside(given))
 	}
 	if err != nil {
-		return Authority{}, problem.New(problem.Config, op, err).Hint("%s", fileRemedy(err)).Hint(anyForm)
+		return Authority{}, problem.New(problem.Config, op, err).Hint("%s", disk.Remedy(err)).Hint(anyForm)
 	}
 	text = form.Unwrap(text)
 	bundle, err := certs.Read(text)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubemint/kubemint/internal/source/disk"
 	"github.com/kubemint/kubemint/internal/source/form"
 	"github.com/kubemint/kubemint/internal/workspace"
 )
@@ -78,7 +79,7 @@ func (l *loader) confined(path, kubeconfig string) ([]byte, error) {
 	target, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		// Says why in its own words. Links of /proc lead to what has no path: those can be followed, and are not.
-		return readRegular(path, os.Stat, func(string) (*os.File, error) { return nil, err })
+		return disk.ReadRegular(path, os.Stat, func(string) (*os.File, error) { return nil, err })
 	}
 	dirs := append(slices.Clone(l.Workspace), l.Temp, l.InClusterDir)
 	if kubeconfig != "" {
@@ -101,7 +102,7 @@ func readBelow(dir, rest string) ([]byte, error) {
 		return nil, errors.New("its directory cannot be opened")
 	}
 	defer root.Close() //nolint:errcheck // opened for reading
-	return readRegular(rest, root.Stat, root.Open)
+	return disk.ReadRegular(rest, root.Stat, root.Open)
 }
 
 // untrusted says whether somebody else than the workflow's author may have written the kubeconfig: a pull request the

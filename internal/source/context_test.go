@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubemint/kubemint/internal/source/disk"
 )
 
 // kubeconfig is content with the fields that are given in its one cluster and its one user.
@@ -81,7 +83,7 @@ func TestRefusals(t *testing.T) {
 	const outside = "it lies outside the directories that a kubeconfig may name files in: " +
 		"its own, the workspace, the job's temporary one, and the home directory if the kubeconfig is there"
 	dir := t.TempDir() // with the kubeconfig in it
-	write(t, dir+"/long", strings.Repeat("x", maxBytes+1))
+	write(t, dir+"/long", strings.Repeat("x", disk.MaxBytes+1))
 	certificate := fmt.Sprintf("client-certificate-data: %q", b64(kind.REST.CertData))
 	for name, c := range map[string]struct{ cluster, user, want string }{
 		"plain http": {

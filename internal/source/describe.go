@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/kubemint/kubemint/internal/receipt"
+
+	"github.com/kubemint/kubemint/internal/source/disk"
 )
 
 // Describe names the source, its context and its server on one line, and whom it acts as.
@@ -25,7 +27,7 @@ func (s *Source) place() string {
 	case receipt.KindFile:
 		shownPaths := make([]string, len(s.Origin.Paths))
 		for i, path := range s.Origin.Paths {
-			shownPaths[i] = shown(path)
+			shownPaths[i] = disk.Shown(path)
 		}
 		return fmt.Sprintf("kubeconfig %s", strings.Join(shownPaths, ", "))
 	case receipt.KindContent:

@@ -12,6 +12,6 @@
 // holds, the names of entries and programs and nothing else. Stricter than kubectl: plain http, skipped TLS
 // verification and a user without credential are refused.
 //
-// It may import the rooms problem, receipt, token, workspace, source/certs, source/cloud, source/form
+// It may import the rooms problem, receipt, token, workspace, source/certs, source/cloud, source/disk, source/form
 // and source/program.
 package source

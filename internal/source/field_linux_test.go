@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubemint/kubemint/internal/receipt"
+	"github.com/kubemint/kubemint/internal/source/disk"
 	"github.com/kubemint/kubemint/internal/token"
 )
 
@@ -54,7 +55,7 @@ func TestLoad_ContentWhereAPathBelongs(t *testing.T) {
 		"a certificate, left out":     {Input{Kubeconfig: kubeconfig("", "client-certificate-data: DATA+OMITTED, client-key-data: DATA+OMITTED")}, "use user \"x\": its client-certificate or client-key was left out when the kubeconfig was printed\n--raw --minify --flatten"},
 		"a token, masked":             {Input{Kubeconfig: kubeconfig("", "token: '***'")}, "use user \"x\": its token is masked: somebody copied it out of a log\n--raw --minify --flatten"},
 		"a name of two lines":         {Input{Kubeconfig: kubeconfig("", `token: t, as: "a\nb"`)}, "use user \"x\": its as, as-uid, as-groups or as-user-extra has a line break or another control character in it\none line"},
-		"too long":                    {Input{Kubeconfig: file("long", "# "+strings.Repeat("x", maxBytes))}, "read kubeconfig \"" + dir + "/long\": it is longer than 1048576 bytes\n--minify --flatten --raw"},
+		"too long":                    {Input{Kubeconfig: file("long", "# "+strings.Repeat("x", disk.MaxBytes))}, "read kubeconfig \"" + dir + "/long\": it is longer than 1048576 bytes\n--minify --flatten --raw"},
 		"plain http":                  {Input{Kubeconfig: kubeconfig("server: 'http://a.example'", "token: t")}, "use cluster \"x\": its server is a plain http:// address, and no client sends a credential over http\nwrite https://"},
 	} {
 		if c.in.Getenv == nil {

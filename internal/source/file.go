@@ -5,15 +5,12 @@ import (
 	"cmp"
 	"encoding/base64"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -22,6 +19,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/receipt"
+	"github.com/kubemint/kubemint/internal/source/disk"
 	"github.com/kubemint/kubemint/internal/source/form"
 )
 
@@ -31,7 +29,7 @@ func (l *loader) mustRead(where, value string, paths ...string) (*place, error) 
 	if err != nil || at.Kind != "" {
 		return at, err
 	}
-	refused := fail("read kubeconfig", "%s is %s: no such file", where, shown(value))
+	refused := fail("read kubeconfig", "%s is %s: no such file", where, disk.Shown(value))
 	if p := form.Recognise([]byte(value)); p != nil && !form.IsPath(value) {
 		refused.Hints = append(refused.Hints, p.Hints...) // the name of a variable that nothing has replaced, say
 	}
@@ -114,7 +112,7 @@ func (l *loader) merge(paths ...string) (*place, error) {
 // addFile notes one of the files of a source, and whether kubemint wrote it.
 func (l *loader) addFile(all *place, path, file string, config *api.Config) {
 	if written := l.receiptOf(file, config); written != nil {
-		op := "read kubeconfig " + shown(path)
+		op := "read kubeconfig " + disk.Shown(path)
 		all.ours = append(all.ours, own{Receipt: written, file: file, op: op})
 	}
 	all.Paths = append(all.Paths, file)
@@ -123,16 +121,16 @@ func (l *loader) addFile(all *place, path, file string, config *api.Config) {
 // readOne returns a kubeconfig and its absolute path, which is "" of a pipe. That a file does not exist
 // is returned as the error that it is.
 func (l *loader) readOne(path string) (file string, config *api.Config, err error) {
-	op := "read kubeconfig " + shown(path)
+	op := "read kubeconfig " + disk.Shown(path)
 	if file, err = filepath.Abs(l.Inside(path)); err != nil {
 		return "", nil, unreadable(op, err)
 	}
-	data, err := readFile(file)
+	data, err := disk.Read(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil, err
 	}
-	if errors.Is(err, errPipe) && !l.written(file) { // which could lead anywhere
-		data, err = readPipe(file)
+	if errors.Is(err, disk.ErrPipe) && !l.written(file) { // which could lead anywhere
+		data, err = disk.ReadPipe(file)
 		file = ""
 	}
 	if err == nil {
@@ -144,38 +142,7 @@ func (l *loader) readOne(path string) (file string, config *api.Config, err erro
 	return file, config, nil
 }
 
-// readFile reads a regular file (a pipe could hang) of at most maxBytes. The error is without the path,
-// which may be a secret that stands in the wrong field.
-func readFile(path string) (data []byte, err error) { return readRegular(path, os.Stat, os.Open) }
-
-func readRegular(path string, stat func(string) (fs.FileInfo, error), open func(string) (*os.File, error)) (data []byte, err error) {
-	info, err := stat(path)
-	switch {
-	case err != nil:
-	case info.Mode()&fs.ModeNamedPipe != 0:
-		return nil, errPipe
-	case !info.Mode().IsRegular():
-		return nil, errNotAFile
-	}
-	var file *os.File
-	if err == nil {
-		file, err = open(path)
-	}
-	if err == nil {
-		defer file.Close() //nolint:errcheck // opened for reading
-		data, err = io.ReadAll(io.LimitReader(file, maxBytes+1))
-	}
-	if len(data) > maxBytes {
-		return nil, errTooLong
-	}
-	return data, bareCause(err)
-}
-
-var (
-	errTooLong  = fmt.Errorf("it is longer than %d bytes", maxBytes)
-	errNotAFile = errors.New("it is a directory, or another thing that is not a file")
-	lineNumber  = regexp.MustCompile(` line \d+`)
-)
+var lineNumber = regexp.MustCompile(` line \d+`)
 
 const (
 	parse      = "parse kubeconfig"
@@ -187,8 +154,8 @@ const (
 // (Shopify/krane#718).
 func decode(data []byte, file string) (*api.Config, error) {
 	text := form.Unwrap(data)
-	if len(text) > maxBytes {
-		return nil, errTooLong
+	if len(text) > disk.MaxBytes {
+		return nil, disk.ErrTooLong
 	}
 	if p := form.Encrypted(text); p != nil {
 		return nil, p
@@ -240,7 +207,7 @@ func unreadable(op string, err error) *problem.Error {
 	if p, ok := errors.AsType[*problem.Error](err); ok {
 		return because(op, "%w", p)
 	}
-	return problem.New(problem.Source, op, err).Hint("%s", fileRemedy(err))
+	return problem.New(problem.Source, op, err).Hint("%s", disk.Remedy(err))
 }
 
 // because is an error for the reason of another room, with its remedies.
@@ -248,29 +215,4 @@ func because(op, format string, why *problem.Error) *problem.Error {
 	refused := fail(op, format, why.Cause)
 	refused.Hints = slices.Clone(why.Hints)
 	return refused
-}
-
-// fileRemedy is what to do about a file that cannot be read.
-func fileRemedy(err error) string {
-	switch {
-	case errors.Is(err, errTooLong):
-		return "take from it what this run needs: `kubectl config view --minify --flatten --raw --context NAME`"
-	case errors.Is(err, errNotAFile):
-		return "give the path of the file itself"
-	case errors.Is(err, errPipe), errors.Is(err, errSilentPipe):
-		return "write it to a file in an earlier step, and give that file's path"
-	case errors.Is(err, fs.ErrPermission):
-		return "let the user that this step runs as read it: see the modes of the file and of the " +
-			"directories above it"
-	}
-	return "see whether the path is right, and whether this step can read the file"
-}
-
-// shown is a path as an error may show it. What is long, or has no slash, could be a secret pasted
-// instead of a path.
-func shown(path string) string {
-	if len(path) > 255 || len(path) > 32 && !strings.ContainsAny(path, `/\`) {
-		return fmt.Sprintf("(a value of %d characters)", len(path))
-	}
-	return strconv.Quote(path)
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/kubemint/kubemint/internal/source/disk"
 )
 
 func entries(current string, names ...string) string {
@@ -87,7 +89,7 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 	t.Chdir(dir)
 	write(t, "empty", "")
 	write(t, "spaces", " \n\n")
-	write(t, "big", "# "+strings.Repeat("x", maxBytes))
+	write(t, "big", "# "+strings.Repeat("x", disk.MaxBytes))
 	write(t, "words", "apiVersion: v1\nkind: Config\ntoken: a: b\n")
 	write(t, "secret", "apiVersion: v1\nkind: Secret\n")
 	write(t, "users", "users: [{name: a, user: {token: 1234567}}]")
@@ -116,7 +118,7 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 		"one bad in a list":  {list: "words:none", want: "read kubeconfig \"words\": not a kubeconfig: invalid YAML, a name twice, or a field of the wrong type line 3"},
 		"bad content":        {given: "{", want: "read the content of `kubeconfig`: not a kubeconfig: invalid YAML, a name twice, or a field of the wrong type line 1"},
 		"bad home":           {home: home, want: "read kubeconfig \"" + home + "/.kube/config\": not a kubeconfig: invalid YAML, a name twice, or a field of the wrong type line 1"},
-		"long content":       {given: "{" + strings.Repeat(" ", maxBytes) + "}", want: "read the content of `kubeconfig`: it is longer than 1048576 bytes"},
+		"long content":       {given: "{" + strings.Repeat(" ", disk.MaxBytes) + "}", want: "read the content of `kubeconfig`: it is longer than 1048576 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Load(Input{Kubeconfig: c.given, Hint: "the host's files are not here", Getenv: env("KUBECONFIG", c.list, "HOME", c.home)})
@@ -135,7 +137,7 @@ func TestWhatMayBeASecretIsNotShownAsAPath(t *testing.T) {
 		"sha256~0123456789012345678901234567890123456789": "(a value of 47 characters)",
 		"AAAA/" + strings.Repeat("A", 251):                "(a value of 256 characters)",
 	} {
-		if got := shown(path); got != want {
+		if got := disk.Shown(path); got != want {
 			t.Errorf("shown(%q) = %s, want %s", path, got, want)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/source/certs"
 	"github.com/kubemint/kubemint/internal/source/cloud"
+	"github.com/kubemint/kubemint/internal/source/disk"
 	"github.com/kubemint/kubemint/internal/source/program"
 	"github.com/kubemint/kubemint/internal/token"
 )
@@ -47,7 +48,7 @@ func (l *loader) plugin(op string, u *api.AuthInfo, c *api.Cluster) error {
 	}
 	login, err := cloud.For(stanza, cloud.Runner{
 		Getenv: l.Getenv, IDToken: l.IDToken, HTTP: l.HTTP,
-		ReadFile: func(path string) ([]byte, error) { return readFile(l.Inside(path)) },
+		ReadFile: func(path string) ([]byte, error) { return disk.Read(l.Inside(path)) },
 	})
 	switch why, _ := errors.AsType[*problem.Error](err); {
 	case why != nil:

@@ -89,7 +89,6 @@ func (s *Source) DefaultNamespace() (string, error) {
 }
 
 const (
-	maxBytes       = 1 << 20 // of a kubeconfig, or of a file that one names
 	mountedAccount = "/var/run/secrets/kubernetes.io/serviceaccount"
 	byteOrderMark  = "\ufeff"
 )
