@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/kubemint/kubemint/internal/receipt"
-
 	"github.com/kubemint/kubemint/internal/source/disk"
 )
 

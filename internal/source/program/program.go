@@ -20,7 +20,7 @@ const (
 
 	azureToken = `kubectl config set-credentials USER --token="$(az account get-access-token ` +
 		`--resource 6dae42f8-4368-4678-94ff-3960e28e3630 --query accessToken -o tsv)"`
-	eksToken = `aws eks get-token --cluster-name NAME --query status.token --output text`
+	eksGet = `aws eks get-token --cluster-name NAME --query status.token --output text`
 )
 
 // ways are by the name of the program, or for kubectl by that of its plugin. They are taken from each
@@ -75,15 +75,15 @@ var ways = map[string]Way{
 	},
 	"aws-vault": {
 		Who: "aws-vault", Why: "it keeps AWS keys in a keychain, which this step does not have",
-		Command: `kubectl config set-credentials USER --token="$(aws-vault exec PROFILE -- ` + eksToken + `)"`,
+		Command: `kubectl config set-credentials USER --token="$(aws-vault exec PROFILE -- ` + eksGet + `)"`,
 	},
 	"saml2aws": {
 		Who: "saml2aws", Why: "it logs in a person",
-		Command: `kubectl config set-credentials USER --token="$(saml2aws exec -- ` + eksToken + `)"`,
+		Command: `kubectl config set-credentials USER --token="$(saml2aws exec -- ` + eksGet + `)"`,
 	},
 	"aws-okta": {
 		Who: "aws-okta", Why: "it logs in a person",
-		Command: `kubectl config set-credentials USER --token="$(aws-okta exec PROFILE -- ` + eksToken + `)"`,
+		Command: `kubectl config set-credentials USER --token="$(aws-okta exec PROFILE -- ` + eksGet + `)"`,
 	},
 	"heptio-authenticator-aws": {
 		Who: "aws-iam-authenticator by its old name", Why: "kubemint serves it by the new one",
