@@ -131,6 +131,12 @@ func ofEKS(t *testing.T, c *cloud) {
 				return err
 			}}
 			identity := issuer.Token(nil, "sts.amazonaws.com")
+			if fixture == "aws-role.yaml" || fixture == "eksctl-role.yaml" { // whose stanza names this profile
+				said := j.run(t, 3, []string{"AWS_ROLE_ARN=" + own, "AWS_WEB_IDENTITY_TOKEN_FILE=/nowhere"})
+				says(t, said, `its variable AWS_PROFILE would choose another identity than this step's environment does$`,
+					`^hint: set AWS_PROFILE for this step, and take it out of the kubeconfig$`)
+				j.env = append(j.env, "AWS_PROFILE=ci")
+			}
 			j.env = append(j.env, "AWS_ROLE_ARN="+own, "AWS_WEB_IDENTITY_TOKEN_FILE="+j.file(t, "identity", []byte(identity+"\n")))
 			user, asks := own, []string{j.sts + " AssumeRoleWithWebIdentity " + own + " kubemint 900"}
 			if f.role != "" {

@@ -42,8 +42,9 @@ func (r *run) loadSource(from chosen) (*source.Source, error) {
 	idToken, remedy := r.platform.IDToken()
 	loaded, err := source.Load(source.Input{
 		Kubeconfig: from.kubeconfig, Recorded: from.recorded, Context: from.context, AllowInsecure: declared.AllowInsecure,
-		Server: declared.Server, Authority: r.authority, Bearer: token.New(declared.BearerToken), Audience: declared.OIDCAudience,
-		IDToken: idToken, NoIDToken: remedy,
+		Server: declared.Server, Authority: r.authorityAsGiven, Bearer: token.New(declared.BearerToken),
+		Audience: declared.OIDCAudience,
+		IDToken:  idToken, NoIDToken: remedy,
 		ExpectServer: declared.Expect.Server, ExpectFingerprint: declared.Expect.Fingerprint,
 		Getenv: from.getenv, Inside: r.platform.Inside, InClusterDir: r.process.AccountDir, Workspace: r.workspace(), Temp: r.platform.Temp(),
 		HTTP: wire.Client(&http.Transport{
@@ -59,6 +60,15 @@ func (r *run) loadSource(from chosen) (*source.Source, error) {
 		r.namespace, _ = loaded.DefaultNamespace() // declaredAt reports the error
 	}
 	return loaded, err
+}
+
+// reportSource says in one line of the log where the credential comes from, and where it leads. Its
+// warnings follow.
+func (r *run) reportSource(s *source.Source) {
+	r.log.Printf("source: %s", s.Describe())
+	for _, warning := range s.Warnings {
+		r.log.Warnf("%s", warning)
+	}
 }
 
 // declaredAt completes the declared access by the namespace of the source's context, if none is declared.
@@ -83,12 +93,18 @@ func (r *run) workspace() []string {
 // not exist.
 func (r *run) inWorkspace(path string) bool { return workspace.Dirs(r.workspace()).Hold(path) }
 
-// authority is the input `certificate_authority`, nil where it is not given.
-func (r *run) authority() ([]byte, error) {
+// authority is the input `certificate_authority`, empty where it is not given.
+func (r *run) authority() (source.Authority, error) {
 	if given := r.cfg.Source.CertificateAuthority; given != "" {
-		return source.Certificates(given, r.platform.Inside)
+		return source.ReadAuthority(given, r.platform.Inside)
 	}
-	return nil, nil
+	return source.Authority{}, nil
+}
+
+// authorityAsGiven is the same bundle before anything is left out of it, which the source does itself.
+func (r *run) authorityAsGiven() ([]byte, error) {
+	authority, err := r.authority()
+	return authority.Given, err
 }
 
 // open connects as the runner. A token that has to be asked for is asked for now, and masked.
@@ -99,8 +115,9 @@ func (r *run) open(ctx context.Context, s *source.Source) (*cluster.Client, erro
 	return r.connect(s.REST)
 }
 
-// openExpected is open, and an error where the cluster is not the one that `expect_cluster` names by its UID, or where the API
-// server does not know the runner of a source without token and certificate. Revoke does not ask: it goes by the receipt.
+// openExpected is open, and an error where the cluster is not the one that `expect_cluster` names by
+// its UID, or where the API server does not know the runner of a source without token and certificate.
+// Revoke does not ask: it goes by the receipt.
 func (r *run) openExpected(ctx context.Context, s *source.Source) (*cluster.Client, error) {
 	client, err := r.open(ctx, s)
 	if err == nil && s.Nameless() { // nothing is written before it is known who writes: it costs these sources a round trip
@@ -133,9 +150,14 @@ func (r *run) address(s *source.Source) (kubeconfig.Config, error) {
 	if given := r.cfg.Source.Server; given != "" && !source.SameServer(given, s.Server) {
 		to.Server, to.TLSServerName, to.ProxyURL = given, "", "" // which are for the other address
 	}
-	bundle, err := r.authority()
-	if len(bundle) > 0 {
-		to.CAData, to.Insecure = bundle, false
+	authority, err := r.authority()
+	if len(authority.PEM) > 0 {
+		to.CAData, to.Insecure = authority.PEM, false
+	}
+	if s.Origin.Kind != receipt.KindServer { // of such a source they are said already
+		for _, warning := range authority.Warnings {
+			r.log.Warnf("%s", warning)
+		}
 	}
 	return to, err
 }

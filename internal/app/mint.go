@@ -77,9 +77,7 @@ func (m *minting) prepare(ctx context.Context) (err error) {
 	if m.source, err = m.loadSource(m.declaredSource()); err != nil {
 		return err
 	}
-	for _, warning := range m.source.Warnings {
-		m.log.Warnf("%s", warning)
-	}
+	m.reportSource(m.source)
 	declared, err := m.declaredAt(m.source)
 	if err != nil {
 		return err
@@ -176,18 +174,13 @@ func (m *minting) observe(ctx context.Context) error {
 	return err
 }
 
-func (m *minting) read(ctx context.Context) error { return m.readBy(ctx, m.client.Observe) }
+func (m *minting) read(ctx context.Context) error { return m.readBy(ctx, true) }
 
 // readNow is read by consistent lists.
-func (m *minting) readNow(ctx context.Context) error { return m.readBy(ctx, m.client.ObserveNow) }
+func (m *minting) readNow(ctx context.Context) error { return m.readBy(ctx, false) }
 
-// observer is one of the client's ways to observe.
-type observer func(
-	ctx context.Context, desired access.Desired, each func(int, func(int) error) error,
-) (access.Observed, []string, error)
-
-func (m *minting) readBy(ctx context.Context, observe observer) error {
-	observed, notes, err := observe(ctx, m.desired, func(n int, f func(int) error) error {
+func (m *minting) readBy(ctx context.Context, cached bool) error {
+	observed, notes, err := m.client.Observe(ctx, m.desired, cached, func(n int, f func(int) error) error {
 		return m.log.Each("objects read", n, f)
 	})
 	if err == nil {

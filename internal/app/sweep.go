@@ -49,6 +49,7 @@ func (r *run) connectRunner(ctx context.Context) (*runner, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.reportSource(from)
 	declared, err := r.declaredAt(from)
 	if err != nil {
 		return nil, err

@@ -3,19 +3,15 @@ package app
 import (
 	"errors"
 
-	rbacv1 "k8s.io/api/rbac/v1"
-
-	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/proof"
-	"github.com/kubemint/kubemint/internal/rules"
 )
 
 // newProof is what is known of the new credential so far: nothing.
 func (m *minting) newProof() *proof.Proof {
 	return &proof.Proof{
 		Account:  m.desired.Access.ServiceAccount,
-		Declared: m.declaresReviews(),
+		Declared: proof.DeclaresReviews(m.desired),
 		Good:     m.prover.clients[0],
 		Broken: func() (proof.Server, func(), error) {
 			p, err := m.newProver(m.written)
@@ -27,18 +23,6 @@ func (m *minting) newProof() *proof.Proof {
 			return p.clients[0], p.close, nil
 		},
 	}
-}
-
-// declaresReviews says whether the declared access lets the account send reviews.
-func (m *minting) declaresReviews() bool {
-	var reviews []rbacv1.PolicyRule
-	for _, kind := range []string{"SelfSubjectReview", "SelfSubjectRulesReview"} {
-		r := access.Resources[kind]
-		reviews = append(reviews, rbacv1.PolicyRule{
-			Verbs: []string{"create"}, APIGroups: []string{r.Group}, Resources: []string{r.Resource},
-		})
-	}
-	return len(rules.Overlap(m.desired.Access.Place("").Rules, reviews)) > 0
 }
 
 // adviseRevokeFalse adds the way out on a server without leases.

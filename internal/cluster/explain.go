@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 
+	"github.com/kubemint/kubemint/internal/cluster/astray"
 	"github.com/kubemint/kubemint/internal/discovery"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/wire"
@@ -31,6 +32,7 @@ func (c *Client) Explain(phase problem.Code, op string, err error) error {
 		return err
 	}
 	p := c.explain(phase, op, err)
+	p.Shared = p.Code == problem.Source
 	if phase == problem.Revoke {
 		p.Code = problem.Revoke
 	}
@@ -136,6 +138,7 @@ func (c *Client) unreachable(op string, err error) *problem.Error {
 	redirect, redirected := errors.AsType[*wire.RedirectError](err)
 	tooLarge, bounded := errors.AsType[*wire.TooLargeError](err)
 	switch {
+	case astray.Explain(p, c.server, bare(err)):
 	case redirected:
 		p.Cause = redirect
 		p.Hint("give the address of the API server itself: a login page, a proxy or a moved server answers at %s, "+
@@ -262,7 +265,20 @@ func NamespaceMissing(err error) bool {
 // said is the API server's answer on one line, with its reason for errors.As.
 type said struct{ *apierrors.StatusError }
 
-func (s said) Error() string { return oneLine(s.ErrStatus.Message) }
+func (s said) Error() string { return wordsOf(s.ErrStatus) }
 func (s said) Unwrap() error { return s.StatusError }
+
+// wordsOf is what an API server said on one line, or where it said nothing, by which reason and code it
+// refused.
+func wordsOf(status metav1.Status) string {
+	if message := oneLine(status.Message); message != "" {
+		return message
+	}
+	reason := string(status.Reason)
+	if reason == "" {
+		reason = http.StatusText(int(status.Code))
+	}
+	return fmt.Sprintf("the API server gives no message, but the reason %q (%d)", reason, status.Code)
+}
 
 func oneLine(message string) string { return strings.Join(strings.Fields(message), " ") }

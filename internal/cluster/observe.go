@@ -20,24 +20,11 @@ import (
 const manyNamespaces = 16
 
 // Observe reads what the plan has to know, all at once: the wanted objects by name, the existing roles to bind, and
-// leftovers by label. each is [parallel.Each], or the caller's way to say how far it is. notes are for the log: what could not be
-// looked for.
+// leftovers by label, by lists from the API server's memory where cached is set: that can lack for a moment what another
+// run has just made. each is [parallel.Each], or the caller's way to say how far it is. notes are for the log: what could
+// not be looked for.
 func (c *Client) Observe(
-	ctx context.Context, desired access.Desired, each func(n int, f func(i int) error) error,
-) (observed access.Observed, notes []string, err error) {
-	return c.observe(ctx, desired, each, true)
-}
-
-// ObserveNow is Observe with lists as of now. The API server's memory, from which the others come, can lack for a moment what
-// another run made before it gave the lock back.
-func (c *Client) ObserveNow(
-	ctx context.Context, desired access.Desired, each func(n int, f func(i int) error) error,
-) (observed access.Observed, notes []string, err error) {
-	return c.observe(ctx, desired, each, false)
-}
-
-func (c *Client) observe(
-	ctx context.Context, desired access.Desired, each func(n int, f func(i int) error) error, cached bool,
+	ctx context.Context, desired access.Desired, cached bool, each func(n int, f func(i int) error) error,
 ) (observed access.Observed, notes []string, err error) {
 	declared := desired.Access
 	o := observer{

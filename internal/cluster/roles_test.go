@@ -42,7 +42,7 @@ func TestAMissingRoleIsToldWithItsNeighbours(t *testing.T) {
 			desired := access.Desire(config.Access{
 				ServiceAccount: types.NamespacedName{Namespace: "bots", Name: "ci"}, Namespaces: []string{"shop"}, Namespaced: config.Grants{Roles: []config.Role{tt.role}},
 			}, access.Marks{})
-			_, _, err := connect(t, s.config()).Observe(t.Context(), desired, parallel.Each)
+			_, _, err := connect(t, s.config()).Observe(t.Context(), desired, true, parallel.Each)
 			if diff := cmp.Diff("exit 4: "+tt.want, explained(t, err)); diff != "" {
 				t.Error(diff)
 			}

@@ -87,6 +87,7 @@ func TestLoadValid(t *testing.T) {
 		"context":                          {inputs("context", " arn:aws:eks:x \n"), func(c *config.Config) { c.Source.Context = "arn:aws:eks:x" }},
 		"certificate_authority":            {inputs("certificate_authority", "\n/etc/ca.crt\n"), func(c *config.Config) { c.Source.CertificateAuthority = "/etc/ca.crt" }},
 		"server":                           {inputs("server", " https://x:6443/p\n"), func(c *config.Config) { c.Source.Server = "https://x:6443/p" }},
+		"server in capitals":               {inputs("server", "HTTPS://X:6443/P"), func(c *config.Config) { c.Source.Server = "https://X:6443/P" }},
 		"server and oidc_audience":         {inputs("server", "https://x", "oidc_audience", " aud "), func(c *config.Config) { c.Source.Server, c.Source.OIDCAudience = "https://x", "aud" }},
 		"server and bearer_token":          {inputs("server", "https://x", "bearer_token", "a.b.c\n"), func(c *config.Config) { c.Source.Server, c.Source.BearerToken = "https://x", "a.b.c" }},
 		"allow_insecure":                   {inputs("allow_insecure", "TRUE"), func(c *config.Config) { c.Source.AllowInsecure = true }},
@@ -362,6 +363,7 @@ func TestExpectedCluster(t *testing.T) {
 	colons := strings.ToUpper(strings.Trim(regexp.MustCompile("..").ReplaceAllString(hex, "$0:"), ":"))
 	for value, want := range map[string]config.Expect{
 		" https://x:6443/k8s\n":        {Server: "https://x:6443/k8s"},
+		"Https://x":                    {Server: "https://x"},
 		hex:                            {Fingerprint: hex},
 		"sha256:" + hex:                {Fingerprint: hex},
 		colons:                         {Fingerprint: hex},

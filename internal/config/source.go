@@ -46,13 +46,21 @@ func (c *checker) server(value string) string {
 	if value != "" && !matches(address, value) {
 		c.fault("server", "", "it is not an https:// address without user, query and fragment", "write https://HOST or https://HOST:PORT")
 	}
-	return value
+	return lowerScheme(value)
+}
+
+// lowerScheme writes HTTPS:// as everybody else does.
+func lowerScheme(address string) string {
+	if scheme, rest, ok := strings.Cut(address, "://"); ok {
+		return strings.ToLower(scheme) + "://" + rest
+	}
+	return address
 }
 
 // Patterns, compiled where they are used: few runs have these inputs.
 const (
 	// address is an https:// address without user, query and fragment.
-	address = `^https://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[^\s?#]*)?$`
+	address = `^(?i:https)://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[^\s?#]*)?$`
 
 	uid = `^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`
 	// sha256 as openssl ("sha256 Fingerprint=AA:BB…"), kubemint ("sha256:…") and sha256sum print it.
@@ -68,7 +76,7 @@ func (c *checker) expect(value string) Expect {
 	switch found := regexp.MustCompile(sha256).FindStringSubmatch(lower); {
 	case value == "":
 	case matches(address, value):
-		return Expect{Server: value}
+		return Expect{Server: lowerScheme(value)}
 	case found != nil:
 		return Expect{Fingerprint: strings.ReplaceAll(found[1], ":", "")}
 	case matches(uid, lower):

@@ -17,6 +17,7 @@ type failure struct {
 	details []string
 	hints   []problem.Paste // usually without lines
 	others  []string        // namespaces in which the same happened
+	also    []string        // what else failed for the same cause
 }
 
 func newFailure(err error) *failure {
@@ -48,7 +49,19 @@ func (f *failure) lines() []string {
 		more := Plural(len(f.others), "more namespace")
 		lines = append(lines, fmt.Sprintf("    and the same in %s: %s", more, Some(f.others)))
 	}
+	if len(f.also) > 0 {
+		lines = append(lines, fmt.Sprintf("    and for the same cause: %s", Some(f.also)))
+	}
 	return lines
+}
+
+// causeOf is what the failures of many requests for one cause have in common, "" for a cause of its own.
+func causeOf(err error) (cause, op string) {
+	p, ok := err.(*problem.Error) //nolint:errorlint // a wrapper has a text of its own
+	if !ok || !p.Shared {
+		return "", ""
+	}
+	return strings.Join(append([]string{problem.Sentence(p.Cause)}, p.Hints...), "\n"), p.Op
 }
 
 // placed finds the namespace of a failure: of its object, or where its text says so.
@@ -59,6 +72,7 @@ var placed = regexp.MustCompile(`^\w+ [A-Z]\w+ ([a-z0-9-]+)/| in namespace ([a-z
 func grouped(err error) []*failure {
 	var failures []*failure
 	seen := map[string]*failure{}
+	byCause := map[string]*failure{}
 	for _, each := range problem.All(err) {
 		f := newFailure(each)
 		namespace, all := "", strings.Join(append([]string{f.text}, f.details...), "\n")
@@ -70,11 +84,18 @@ func grouped(err error) []*failure {
 			key = regexp.MustCompile(`\b`+namespace+`\b`).ReplaceAllLiteralString(all, "*")
 		}
 		first := seen[key]
-		if first == nil {
-			seen[key] = f
-			failures = append(failures, f)
-		} else if namespace != "" && f.text != first.text {
+		cause, op := causeOf(each)
+		alike := byCause[cause]
+		switch {
+		case first != nil && namespace != "" && f.text != first.text:
 			first.others = append(first.others, namespace)
+		case first != nil:
+		case alike != nil && cause != "":
+			alike.also = append(alike.also, op)
+			seen[key] = alike
+		default:
+			seen[key], byCause[cause] = f, f
+			failures = append(failures, f)
 		}
 	}
 	return failures

@@ -31,6 +31,13 @@ func denied(namespace, verb string, hints ...string) error {
 		fmt.Errorf("user %q may not %s roles.rbac.authorization.k8s.io in namespace %s", "runner", verb, namespace), hints...)
 }
 
+// shared is a failure whose cause every request meets.
+func shared(op, cause, hint string) error {
+	p := problem.New(problem.Revoke, op, errors.New(cause), hint)
+	p.Shared = true
+	return p
+}
+
 func TestReport(t *testing.T) {
 	t.Parallel()
 	of := func(n int, f func(i int) error) error {
@@ -54,6 +61,20 @@ func TestReport(t *testing.T) {
 			errors.Join(denied("shop", "get", "give it"), denied("web", "get", "give it"), denied("api", "get", "give it")),
 			"error: read Role shop/kubemint:bots:ci: user \"runner\" may not get roles.rbac.authorization.k8s.io in namespace shop\n" +
 				"    and the same in 2 more namespaces: web, api\nhint: give it\n",
+		},
+		"a cause that many requests met": {
+			errors.Join(
+				shared("list Leases", "401", "log in"), shared("list Roles", "401", "log in"),
+				shared("list Secrets", "503", "log in"), shared("list Pods", "401", "log in"),
+			),
+			"error: list Leases: 401\n    and for the same cause: list Roles, list Pods\nerror: list Secrets: 503\nhint: log in\n",
+		},
+		"the same cause with another remedy": {
+			errors.Join(shared("a", "x", "one"), shared("b", "x", "two")), "error: a: x\nhint: one\nerror: b: x\nhint: two\n",
+		},
+		"the same words about two objects": {
+			errors.Join(problem.Newf(problem.Revoke, "delete a", "x"), problem.Newf(problem.Revoke, "delete b", "x")),
+			"error: delete a: x\nerror: delete b: x\n",
 		},
 		"the same in one other": {
 			errors.Join(denied("shop", "get"), denied("web", "get")),

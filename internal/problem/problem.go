@@ -30,6 +30,7 @@ type Error struct {
 	Details []string // lines below the first one, such as the rules that are missing
 	Hints   []string // what to do, one remedy each
 	Paste   *Paste   // the last hint, with lines of its own
+	Shared  bool     // every request would meet this cause: a refused login, a server out of reach
 }
 
 // Paste is a remedy that takes several lines, such as rules to copy into a Role.

@@ -3,34 +3,38 @@ package source
 import (
 	"errors"
 
-	"k8s.io/client-go/util/cert"
-
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/source/certs"
+	"github.com/kubemint/kubemint/internal/source/disk"
+	"github.com/kubemint/kubemint/internal/source/form"
 )
 
-// Certificates reads the input `certificate_authority`: PEM, base64 of PEM, or a path. Certificates alone are returned,
-// whatever else the PEM holds. The error is of code [problem.Config] and holds nothing of the content.
-func Certificates(given string, inside func(string) string) ([]byte, error) {
-	text, isContent := content(given)
-	var err error
-	if !isContent {
-		text, err = readFile(inside(given))
-	}
-	if err == nil {
-		text, err = certificates(text)
-	}
-	if err != nil {
-		return nil, problem.New(problem.Config, "read input certificate_authority", err).
-			Hint("give a path that this step can read, or the PEM itself, or its base64")
-	}
-	return text, nil
+// Authority is the input `certificate_authority`.
+type Authority struct {
+	PEM      []byte   // its certificates, and nothing else
+	Given    []byte   // the bundle as it was given, comments and line breaks included
+	Warnings []string // what of it is left out
 }
 
-// certificates leaves out all but the certificates: the CA is published, and a PEM file may hold a private key as well.
-func certificates(pem []byte) ([]byte, error) {
-	parsed, err := cert.ParseCertsPEM(pem)
-	if err != nil {
-		return nil, errors.New("there is no PEM certificate in it")
+// ReadAuthority reads the input `certificate_authority`: PEM, base64 of PEM, or a path. The error is of code
+// [problem.Config] and holds nothing of the content.
+func ReadAuthority(given string, inside func(string) string) (Authority, error) {
+	const op = "read input certificate_authority"
+	text := []byte(given)
+	var err error
+	if !form.IsContent(given) {
+		text, err = disk.Read(inside(given))
 	}
-	return cert.EncodeCertificates(parsed...)
+	if err != nil {
+		return Authority{}, problem.New(problem.Config, op, err).Hint("%s", disk.Remedy(err)).Hint(anyForm)
+	}
+	text = form.Unwrap(text)
+	bundle, err := certs.Read(text)
+	if p, ok := errors.AsType[*problem.Error](err); ok {
+		refused := problem.New(problem.Config, op, p.Cause, p.Hints...)
+		return Authority{}, refused.Hint(anyForm)
+	}
+	return Authority{PEM: bundle.PEM, Given: text, Warnings: bundle.Warnings("`certificate_authority`")}, nil
 }
+
+const anyForm = "give a path that this step can read, or the PEM itself, or its base64"

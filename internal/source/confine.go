@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubemint/kubemint/internal/source/disk"
+	"github.com/kubemint/kubemint/internal/source/form"
 	"github.com/kubemint/kubemint/internal/workspace"
 )
 
@@ -29,6 +31,9 @@ func (l *loader) embed(op, field string, path *string, data *[]byte, kubeconfig 
 // readNamed reads a file that a kubeconfig names, if it may name that one. A relative path is seen from the
 // kubeconfig's own directory (clientcmd.ResolveLocalPaths).
 func (l *loader) readNamed(op, field, path, kubeconfig string) (file string, data []byte, err error) {
+	if form.IsContent(path) {
+		return "", nil, misplaced(op, field)
+	}
 	if slices.Contains(secretFields, field) && l.untrusted(kubeconfig) {
 		return "", nil, fail(op, "it names a file as its %s, which a kubeconfig of the workspace, or one that is given as content, may not: "+
 			"other secrets of the job are files as well", field).Hint(flatten)
@@ -51,6 +56,17 @@ func (l *loader) readNamed(op, field, path, kubeconfig string) (file string, dat
 	return path, data, nil
 }
 
+// misplaced refuses content in a field for a path.
+func misplaced(op, field string) error {
+	err := fail(op, "its %s is the content itself, and not a path", field)
+	if field == "tokenFile" {
+		return err.Hint("call the field `token`")
+	}
+	return err.Hint("call the field `%s-data`, whose value is base64; or write the content to a file, and "+
+		"name that",
+		strings.TrimLeft(field, "-"))
+}
+
 var errOutside = errors.New("it lies outside the directories that a kubeconfig may name files in: " +
 	"its own, the workspace, the job's temporary one, and the home directory if the kubeconfig is there")
 
@@ -63,7 +79,7 @@ func (l *loader) confined(path, kubeconfig string) ([]byte, error) {
 	target, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		// Says why in its own words. Links of /proc lead to what has no path: those can be followed, and are not.
-		return readRegular(path, os.Stat, func(string) (*os.File, error) { return nil, err })
+		return disk.ReadRegular(path, os.Stat, func(string) (*os.File, error) { return nil, err })
 	}
 	dirs := append(slices.Clone(l.Workspace), l.Temp, l.InClusterDir)
 	if kubeconfig != "" {
@@ -86,7 +102,7 @@ func readBelow(dir, rest string) ([]byte, error) {
 		return nil, errors.New("its directory cannot be opened")
 	}
 	defer root.Close() //nolint:errcheck // opened for reading
-	return readRegular(rest, root.Stat, root.Open)
+	return disk.ReadRegular(rest, root.Stat, root.Open)
 }
 
 // untrusted says whether somebody else than the workflow's author may have written the kubeconfig: a pull request the

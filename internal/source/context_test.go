@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubemint/kubemint/internal/source/disk"
 )
 
 // kubeconfig is content with the fields that are given in its one cluster and its one user.
@@ -68,7 +70,7 @@ func TestTheContext(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Load(Input{Kubeconfig: c.text, Context: c.context, Getenv: env()})
-			if diff := cmp.Diff(c.want, failure(t, err)); diff != "" {
+			if diff := refusedAs(t, c.want, err); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -81,18 +83,18 @@ func TestRefusals(t *testing.T) {
 	const outside = "it lies outside the directories that a kubeconfig may name files in: " +
 		"its own, the workspace, the job's temporary one, and the home directory if the kubeconfig is there"
 	dir := t.TempDir() // with the kubeconfig in it
-	write(t, dir+"/long", strings.Repeat("x", maxBytes+1))
+	write(t, dir+"/long", strings.Repeat("x", disk.MaxBytes+1))
 	certificate := fmt.Sprintf("client-certificate-data: %q", b64(kind.REST.CertData))
 	for name, c := range map[string]struct{ cluster, user, want string }{
 		"plain http": {
 			"server: 'http://127.0.0.1:8001'", "token: t",
-			"use cluster \"x\": its server is not an https:// address without user, query and fragment; no client sends a credential over http",
+			"use cluster \"x\": its server is a plain http:// address, and no client sends a credential over http",
 		},
-		"no scheme":           {"server: 'a.example:6443'", "token: t", "use cluster \"x\": its server is not an https:// address without user, query and fragment; no client sends a credential over http"},
-		"no server":           {"server: ''", "token: t", "use cluster \"x\": its server is not an https:// address without user, query and fragment; no client sends a credential over http"},
-		"not an address":      {"server: 'https://a b'", "token: t", "use cluster \"x\": its server is not an https:// address without user, query and fragment; no client sends a credential over http"},
-		"password in server":  {"server: 'https://u:sesame@a'", "token: t", "use cluster \"x\": its server is not an https:// address without user, query and fragment; no client sends a credential over http"},
-		"query in the server": {"server: 'https://a?k=sesame'", "token: t", "use cluster \"x\": its server is not an https:// address without user, query and fragment; no client sends a credential over http"},
+		"no scheme":           {"server: 'a.example:6443'", "token: t", "use cluster \"x\": its server is not an https:// address without user, query and fragment"},
+		"no server":           {"server: ''", "token: t", "use cluster \"x\": it has no server"},
+		"not an address":      {"server: 'https://a b'", "token: t", "use cluster \"x\": its server is not an https:// address without user, query and fragment"},
+		"password in server":  {"server: 'https://u:sesame@a'", "token: t", "use cluster \"x\": its server is not an https:// address without user, query and fragment"},
+		"query in the server": {"server: 'https://a?k=sesame'", "token: t", "use cluster \"x\": its server is not an https:// address without user, query and fragment"},
 		"proxy of no kind":    {"proxy-url: 'sesame://a'", "token: t", "use cluster \"x\": its proxy-url is not an http, https or socks5 address"},
 		"proxy, not a URL":    {"proxy-url: 'http://u:sesame@a b'", "token: t", "use cluster \"x\": its proxy-url is not an http, https or socks5 address"},
 		"unverified": {
@@ -100,7 +102,7 @@ func TestRefusals(t *testing.T) {
 			"use cluster \"x\": it has insecure-skip-tls-verify, so that whoever answers would be sent the credential\n" +
 				"give it certificate-authority-data instead, or accept this for source and result: `allow_insecure: true`",
 		},
-		"CA is none":        {"certificate-authority-data: c2VzYW1l", "token: t", "use cluster \"x\": its certificate authority is not a PEM certificate"},
+		"CA is none":        {"certificate-authority-data: c2VzYW1l", "token: t", "use cluster \"x\": its certificate authority cannot be used: there is no PEM certificate in it"},
 		"CA, missing":       {"certificate-authority: /sesame", "token: t", "use cluster \"x\": read its certificate-authority: no such file or directory" + flatten + "\nsee the host"},
 		"CA, a directory":   {"certificate-authority: .", "token: t", "use cluster \"x\": read its certificate-authority: it is a directory, or another thing that is not a file" + flatten + "\nsee the host"},
 		"CA, endless":       {"certificate-authority: /dev/zero", "token: t", "use cluster \"x\": read its certificate-authority: " + outside + flatten},
@@ -108,10 +110,10 @@ func TestRefusals(t *testing.T) {
 		"tokenFile gone":    {"", "tokenFile: /sesame", "use user \"x\": read its tokenFile: no such file or directory" + flatten + "\nsee the host"},
 		"certificate gone":  {"", "client-certificate: /sesame", "use user \"x\": read its client-certificate: no such file or directory" + flatten + "\nsee the host"},
 		"key is a secret":   {"", certificate + ", client-key: /LS0tLS1CRUdJTiBQ", "use user \"x\": read its client-key: no such file or directory" + flatten + "\nsee the host"},
-		"key missing":       {"", certificate, "use user \"x\": its client-certificate and client-key are not a PEM pair"},
+		"key missing":       {"", certificate, "use user \"x\": its client-certificate has no client-key"},
 		"token of lines":    {"", `token: "sesame\nopen"`, "use user \"x\": its token is not one line of ASCII"},
 		"no credential":     {"", "", "use user \"x\": there is no credential in it"},
-		"only a key":        {"", "client-key-data: c2VzYW1l", "use user \"x\": there is no credential in it"},
+		"only a key":        {"", "client-key-data: c2VzYW1l", "use user \"x\": its client-key has no client-certificate"},
 		"only a password":   {"", "password: sesame", "use user \"x\": there is no credential in it"},
 		"token and user":    {"", "token: t, username: u, password: sesame", "use context \"x\": invalid configuration: more than one authentication method found for it; found [token basicAuth], only one is allowed"},
 		"groups of no user": {"", "token: t, as-groups: [sesame]", "use context \"x\": invalid configuration: requesting uid, groups or user-extra for it without impersonating a user"},
@@ -119,7 +121,7 @@ func TestRefusals(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := write(t, dir+"/kubeconfig", kubeconfig(c.cluster, c.user))
 			_, err := Load(Input{Kubeconfig: path, Hint: "see the host", Getenv: env()})
-			if diff := cmp.Diff(c.want, failure(t, err)); diff != "" {
+			if diff := refusedAs(t, c.want, err); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -135,7 +137,7 @@ func TestWarnings(t *testing.T) {
 	}{
 		"unverified":    {"insecure-skip-tls-verify: true", "token: t", "cluster \"x\": its certificate is not verified (`allow_insecure`)", true},
 		"proxy":         {"proxy-url: 'socks5://u:sesame@p.example:1080/x'", "token: t", "cluster \"x\" goes through the proxy socks5://p.example:1080, as the kubeconfig says", false},
-		"impersonation": {"", "token: t, as: root, as-groups: [g]", "user \"x\" acts as \"root\", and so does kubemint, but not the result", false},
+		"impersonation": {"", "token: t, as: root, as-groups: [g]", "user \"x\" acts as \"root\" in the groups \"g\", and so does kubemint, but not the result", false},
 		"expired token": {"", "token: " + expired, "the token of user \"x\" expired at 2000-01-01T00:00:00Z", false},
 		"expired certificate": {
 			"", "client-certificate-data: " + b64(certificate) + ", client-key-data: " + b64(key),
@@ -179,7 +181,7 @@ func TestBothCAAndUnverifiedIsRefusedAsByKubectl(t *testing.T) {
 		Kubeconfig:    kubeconfig("insecure-skip-tls-verify: true, certificate-authority-data: "+b64(ca), "token: t"),
 		AllowInsecure: true, Getenv: env(),
 	})
-	if diff := cmp.Diff("use cluster \"x\": it has both a certificate authority and insecure-skip-tls-verify", failure(t, err)); diff != "" {
+	if diff := refusedAs(t, "use cluster \"x\": it has both a certificate authority and insecure-skip-tls-verify", err); diff != "" {
 		t.Error(diff)
 	}
 }

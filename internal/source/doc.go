@@ -1,8 +1,9 @@
 // Package source finds the runner's own credential and makes a [rest.Config] of it.
 //
-// In: the inputs of the source, the environment as a function, files, and the job's own OIDC token as a function. Out: a
-// [Source], which is the client's configuration and what the written kubeconfig takes over, or an error of exit code 3.
-// [Load] sends nothing; [Source.Authenticate] asks for the token of a source that has none in its kubeconfig.
+// In: the inputs of the source, the environment as a function, files, and the job's own OIDC token as a
+// function. Out: a [Source], which is the client's configuration and what the written kubeconfig takes
+// over, or an error of exit code 3. [Load] sends nothing; [Source.Authenticate] asks for the token of a
+// source that has none in its kubeconfig.
 //
 // A kubeconfig is untrusted code. Only the cluster and the user of the chosen context are kept. A program
 // that it names is never run: client-go does not even get to see the stanza, and the room source/cloud makes
@@ -11,5 +12,6 @@
 // holds, the names of entries and programs and nothing else. Stricter than kubectl: plain http, skipped TLS
 // verification and a user without credential are refused.
 //
-// It may import the rooms problem, receipt, token, workspace and source/cloud.
+// It may import the rooms problem, receipt, token, workspace, source/certs, source/cloud, source/disk, source/form
+// and source/program.
 package source

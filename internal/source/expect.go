@@ -2,41 +2,25 @@ package source
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"net/url"
 	"strings"
 
 	"k8s.io/client-go/tools/clientcmd/api"
-	"k8s.io/client-go/util/cert"
 )
-
-// Fingerprint is the SHA-256 of a bundle's certificates (DER, one after the other) in lower-case hex: of one certificate what
-// `openssl x509 -fingerprint -sha256` prints. A bundle has one of its own, since whoever adds a CA to it could be anybody.
-func Fingerprint(bundle []byte) string {
-	certificates, err := cert.ParseCertsPEM(bundle)
-	if err != nil {
-		return ""
-	}
-	sum := sha256.New()
-	for _, c := range certificates {
-		sum.Write(c.Raw)
-	}
-	return hex.EncodeToString(sum.Sum(nil))
-}
 
 // expected refuses a cluster that is not the one of `expect_cluster`.
 func (l *loader) expected(op string, c *api.Cluster) error {
-	have, file := Fingerprint(c.CertificateAuthorityData), sha256.Sum256(c.CertificateAuthorityData)
 	switch {
 	case l.ExpectServer != "" && !SameServer(c.Server, l.ExpectServer):
 		return fail(op, "its server is %s, and `expect_cluster` says %s", c.Server, l.ExpectServer).Hint(WrongCluster)
-	case l.ExpectFingerprint != "" && have == "":
+	case l.ExpectFingerprint == "":
+		return nil
+	case l.bundle == nil:
 		return fail(op, "it has no certificate authority, and `expect_cluster` says sha256:%s", l.ExpectFingerprint).
 			Hint("give `expect_cluster` the server's URL or the UID of the namespace kube-system instead").Hint(WrongCluster)
-	case l.ExpectFingerprint != "" && have != l.ExpectFingerprint && hex.EncodeToString(file[:]) != l.ExpectFingerprint: // sha256sum ca.crt
-		return fail(op, "its certificate authority is sha256:%s, and `expect_cluster` says sha256:%s", have, l.ExpectFingerprint).
-			Hint(WrongCluster)
+	case !l.bundle.Is(l.ExpectFingerprint):
+		return fail(op, "its certificate authority is sha256:%s, and `expect_cluster` says sha256:%s",
+			l.bundle.Fingerprint(), l.ExpectFingerprint).Hint(WrongCluster)
 	}
 	return nil
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/kubemint/kubemint/internal/source/disk"
 )
 
 func entries(current string, names ...string) string {
@@ -87,7 +89,7 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 	t.Chdir(dir)
 	write(t, "empty", "")
 	write(t, "spaces", " \n\n")
-	write(t, "big", "# "+strings.Repeat("x", maxBytes))
+	write(t, "big", "# "+strings.Repeat("x", disk.MaxBytes))
 	write(t, "words", "apiVersion: v1\nkind: Config\ntoken: a: b\n")
 	write(t, "secret", "apiVersion: v1\nkind: Secret\n")
 	write(t, "users", "users: [{name: a, user: {token: 1234567}}]")
@@ -102,25 +104,25 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 		"\nthe host's files are not here"
 	for name, c := range map[string]struct{ given, list, home, want string }{
 		"missing":            {given: "none", want: "read kubeconfig: the input `kubeconfig` is \"none\": no such file" + hint},
-		"a token as a path":  {given: jwt, want: "read kubeconfig (a value of 423 characters): file name too long"},
+		"a token as a path":  {given: jwt, want: "read the content of `kubeconfig`: it is a token, and not a kubeconfig"},
 		"a list, all gone":   {list: "none:" + dir + "/no", want: "read kubeconfig: $KUBECONFIG is \"none:" + dir + "/no\": no such file" + hint},
 		"a directory":        {given: "locked", want: "read kubeconfig \"locked\": it is a directory, or another thing that is not a file"},
 		"empty":              {given: "empty", want: "read kubeconfig: there is no context in it"},
 		"white space":        {given: "spaces", want: "read kubeconfig: there is no context in it"},
 		"too long":           {given: "big", want: "read kubeconfig \"big\": it is longer than 1048576 bytes"},
 		"not YAML":           {given: "words", want: "read kubeconfig \"words\": not a kubeconfig: invalid YAML, a name twice, or a field of the wrong type line 3"},
-		"another kind":       {given: "secret", want: "read kubeconfig \"secret\": not a kubeconfig: another kind or apiVersion"},
+		"another kind":       {given: "secret", want: "read kubeconfig \"secret\": it is a Secret that may have a kubeconfig in it"},
 		"a number for token": {given: "users", want: "read kubeconfig \"users\": not a kubeconfig: invalid YAML, a name twice, or a field of the wrong type"},
 		"a name twice":       {given: "twins", want: "read kubeconfig \"twins\": not a kubeconfig: invalid YAML, a name twice, or a field of the wrong type"},
 		"not base64":         {given: "data", want: "read kubeconfig \"data\": not a kubeconfig: a field whose name ends in -data is not base64"},
 		"one bad in a list":  {list: "words:none", want: "read kubeconfig \"words\": not a kubeconfig: invalid YAML, a name twice, or a field of the wrong type line 3"},
 		"bad content":        {given: "{", want: "read the content of `kubeconfig`: not a kubeconfig: invalid YAML, a name twice, or a field of the wrong type line 1"},
 		"bad home":           {home: home, want: "read kubeconfig \"" + home + "/.kube/config\": not a kubeconfig: invalid YAML, a name twice, or a field of the wrong type line 1"},
-		"long content":       {given: "{" + strings.Repeat(" ", maxBytes) + "}", want: "read the content of `kubeconfig`: it is longer than 1048576 bytes"},
+		"long content":       {given: "{" + strings.Repeat(" ", disk.MaxBytes) + "}", want: "read the content of `kubeconfig`: it is longer than 1048576 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Load(Input{Kubeconfig: c.given, Hint: "the host's files are not here", Getenv: env("KUBECONFIG", c.list, "HOME", c.home)})
-			if diff := cmp.Diff(c.want, failure(t, err)); diff != "" {
+			if diff := refusedAs(t, c.want, err); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -135,7 +137,7 @@ func TestWhatMayBeASecretIsNotShownAsAPath(t *testing.T) {
 		"sha256~0123456789012345678901234567890123456789": "(a value of 47 characters)",
 		"AAAA/" + strings.Repeat("A", 251):                "(a value of 256 characters)",
 	} {
-		if got := shown(path); got != want {
+		if got := disk.Shown(path); got != want {
 			t.Errorf("shown(%q) = %s, want %s", path, got, want)
 		}
 	}
@@ -147,7 +149,7 @@ func TestNothingFoundNamesEveryPlace(t *testing.T) {
 	want := "find the cluster's credential: no input `kubeconfig`, no $KUBECONFIG, nothing in \"" + home + "/.kube/config\", and no " +
 		"KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT as in a pod\n" +
 		"set `kubeconfig` to the path or to the content of a kubeconfig\nthe host's files are not here"
-	if diff := cmp.Diff(want, failure(t, err)); diff != "" {
+	if diff := refusedAs(t, want, err); diff != "" {
 		t.Error(diff)
 	}
 }

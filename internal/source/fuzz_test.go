@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/kubemint/kubemint/internal/source/cloud"
+	"github.com/kubemint/kubemint/internal/source/form"
 	"github.com/kubemint/kubemint/internal/token"
 )
 
@@ -38,10 +39,10 @@ func FuzzContent(f *testing.F) {
 	f.Add(kubeconfig("proxy-url: 'http://a:sesame12@b'", "token: sesame123, username: a, password: sesame456"))
 	f.Add("users: [{name: a, user: {token: sesame123")
 	f.Fuzz(func(t *testing.T, value string) {
-		text, ok := content(strings.TrimSpace(value))
-		if !ok {
+		if !form.IsContent(value) {
 			t.Skip("a path")
 		}
+		text := form.Unwrap([]byte(value))
 		s, err := Load(Input{Kubeconfig: value, Getenv: env(), AllowInsecure: true})
 		if _, err := os.Stat(trace); err == nil {
 			t.Fatal("a program was run")

@@ -15,6 +15,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/kubemint/kubemint/internal/receipt"
+	"github.com/kubemint/kubemint/internal/source/program"
 	"github.com/kubemint/kubemint/internal/token"
 )
 
@@ -40,14 +41,19 @@ const (
 		"which a pull request may have written\n" + vouchByCA + ofAny
 )
 
+// wayAround is what is said about a program.
+func wayAround(name string) string {
+	return "\n" + strings.Join(program.For(name, nil).Hints(), "\n")
+}
+
 // What becomes of each: the error, or for those that say "works" a credential that is the kubeconfig's own.
 var hostile = map[string]string{
-	"exec.yaml":                                `use user "x": its credential comes from canary` + neverRuns + tokenWins,
-	"exec-shell.yaml":                          `use user "x": its credential comes from sh` + neverRuns + tokenWins,
-	"exec-relative.yaml":                       `use user "x": its credential comes from canary` + neverRuns + tokenWins,
+	"exec.yaml":                                `use user "x": its credential comes from canary` + neverRuns + wayAround("canary") + tokenWins,
+	"exec-shell.yaml":                          `use user "x": its credential comes from sh` + neverRuns + wayAround("sh") + tokenWins,
+	"exec-relative.yaml":                       `use user "x": its credential comes from canary` + neverRuns + wayAround("canary") + tokenWins,
 	"exec-named-aws.yaml":                      `use user "x": a token for EKS would go to 127.0.0.1` + planted + vouchByCA + ofEKS,
 	"exec-beside-a-token.yaml":                 "works",
-	"auth-provider.yaml":                       `use user "x": its credential comes from oidc` + neverRuns + "\n" + waysOut["oidc"] + tokenWins,
+	"auth-provider.yaml":                       `use user "x": its auth-provider oidc has no id-token` + "\n" + refreshIt,
 	"auth-provider-cmd.yaml":                   "use user \"x\": its credential comes from gcp: cmd-path and cmd-args of the auth-provider gcp are not `gcloud config config-helper --format=json`" + tokenWins,
 	"token-file.yaml":                          `use user "x": it names a file as its tokenFile` + mayNot,
 	"token-file-of-the-workspace.yaml":         `use user "x": it names a file as its tokenFile` + mayNot,
@@ -59,13 +65,13 @@ var hostile = map[string]string{
 	"trusted/token-file-of-many-lines.yaml":    `use user "x": its token is not one line of ASCII`,
 	"key-file.yaml":                            `use user "x": it names a file as its client-key` + mayNot,
 	"certificate-file.yaml":                    `use user "x": read its client-certificate: ` + away,
-	"ca-file.yaml":                             `use cluster "x": its certificate authority is not a PEM certificate`,
+	"ca-file.yaml":                             `use cluster "x": its certificate authority cannot be used: there is no PEM certificate in it`,
 	"ca-file-elsewhere.yaml":                   `use cluster "x": read its certificate-authority: ` + away,
 	"ca-file-link.yaml":                        `use cluster "x": read its certificate-authority: ` + away,
-	"pipe.yaml":                                `use cluster "x": read its certificate-authority: it is a directory, or another thing that is not a file` + "\n" + flatten,
+	"pipe.yaml":                                `use cluster "x": read its certificate-authority: it is a pipe, and not a file` + "\n" + flatten,
 	"insecure.yaml": `use cluster "x": it has insecure-skip-tls-verify, so that whoever answers would be sent the credential` + "\n" +
 		"give it certificate-authority-data instead, or accept this for source and result: `allow_insecure: true`",
-	"plain-http.yaml":                   `use cluster "x": its server is not an https:// address without user, query and fragment; no client sends a credential over http`,
+	"plain-http.yaml":                   `use cluster "x": its server is a plain http:// address, and no client sends a credential over http`,
 	"proxy-of-a-file.yaml":              `use cluster "x": its proxy-url is not an http, https or socks5 address`,
 	"eks-elsewhere.yaml":                `use user "x": a token for EKS would go to 127.0.0.1` + planted + vouchByCA + ofEKS,
 	"eks-name-as-a-beginning.yaml":      `use user "x": a token for EKS would go to 0a.gr7.eu-west-1.eks.amazonaws.com.example.com` + planted + vouchByCA + ofEKS,
@@ -142,7 +148,7 @@ func TestHostileKubeconfigs(t *testing.T) {
 			write(t, path, os.Expand(string(file.Data), func(name string) string { return values[name] }))
 			expected := "" // but for one, no cluster is: see what is left when the token may go there
 			if file.Name == "aks-token-file.yaml" {
-				expected = Fingerprint(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: attacker.Certificate().Raw}))
+				expected = fingerprint(t, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: attacker.Certificate().Raw}))
 			}
 			s, err := Load(Input{
 				ExpectFingerprint: expected,
@@ -169,7 +175,7 @@ func TestHostileKubeconfigs(t *testing.T) {
 					t.Errorf("got  %s\nwant …%s", got, want[1:])
 				}
 			default:
-				if diff := cmp.Diff(want, failure(t, err)); diff != "" {
+				if diff := refusedAs(t, want, err); diff != "" {
 					t.Error(diff)
 				}
 			}
@@ -244,7 +250,7 @@ func TestAFileWithoutAPath(t *testing.T) {
 	given := kubeconfig(fmt.Sprintf("certificate-authority: /proc/self/fd/%d", deleted.Fd()), "token: t")
 	_, err = Load(Input{Kubeconfig: given, Getenv: env()})
 	want := "use cluster \"x\": read its certificate-authority: no such file or directory\n" + flatten
-	if diff := cmp.Diff(want, failure(t, err)); diff != "" {
+	if diff := refusedAs(t, want, err); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -6,6 +6,9 @@ import (
 	"strings"
 
 	"k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/kubemint/kubemint/internal/source/certs"
+	"github.com/kubemint/kubemint/internal/source/disk"
 )
 
 // inCluster is the pod's own account as a kubeconfig, with one context that has no name. It is rest.InClusterConfig, over
@@ -15,7 +18,7 @@ func (l *loader) inCluster(lead string) (*api.Config, error) {
 	host, port := l.Getenv("KUBERNETES_SERVICE_HOST"), l.Getenv("KUBERNETES_SERVICE_PORT")
 	tokenFile, caFile := filepath.Join(l.InClusterDir, "token"), filepath.Join(l.InClusterDir, "ca.crt")
 	const op = "find the cluster's credential"
-	switch _, err := readFile(tokenFile); {
+	switch _, err := disk.Read(tokenFile); {
 	case host == "" || port == "":
 		return nil, l.missing(fail(op, "%sno KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT as in a pod", lead).
 			Hint("set `kubeconfig` to the path or to the content of a kubeconfig"))
@@ -28,12 +31,12 @@ func (l *loader) inCluster(lead string) (*api.Config, error) {
 	}
 	mount := filepath.Join(l.InClusterDir, "kubeconfig") // which its files may be named by
 	cluster := &api.Cluster{Server: "https://" + net.JoinHostPort(host, port), CertificateAuthority: caFile, LocationOfOrigin: mount}
-	pem, _ := readFile(caFile)
-	if _, err := certificates(pem); err != nil { // client-go, too, goes on
+	pem, _ := disk.Read(caFile)
+	if _, err := certs.Read(pem); err != nil { // client-go, too, goes on
 		cluster.CertificateAuthority = ""
 		l.warn("the system's certificate authorities are used: there is no certificate in %s", caFile)
 	}
-	namespace, _ := readFile(filepath.Join(l.InClusterDir, "namespace"))
+	namespace, _ := disk.Read(filepath.Join(l.InClusterDir, "namespace"))
 	return &api.Config{
 		Clusters:  map[string]*api.Cluster{"": cluster},
 		AuthInfos: map[string]*api.AuthInfo{"": {TokenFile: tokenFile, LocationOfOrigin: mount}},

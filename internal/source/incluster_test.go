@@ -62,7 +62,7 @@ func TestInClusterAsClientGoDoesIt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Load(c.in)
-			if diff := cmp.Diff(c.want, failure(t, err)); diff != "" {
+			if diff := refusedAs(t, c.want, err); diff != "" {
 				t.Error(diff)
 			}
 		})

@@ -47,7 +47,9 @@ func (l *loader) direct() (*api.Config, error) {
 			}
 			claims, err := bearer.Claims()
 			if err != nil {
-				return token.Token{}, time.Time{}, fail("request the job's OIDC token", "what the CI system gives is none")
+				return token.Token{}, time.Time{}, fail("request the job's OIDC token",
+					"the CI system's answer is not a JSON Web Token").
+					Hint("see whether a proxy answers in its place; NO_PROXY takes a host out")
 			}
 			return bearer, claims.ExpiresAt, nil
 		}
@@ -149,7 +151,8 @@ func (r renewal) request(ctx context.Context) (*oauth2.Token, error) {
 		return nil, err
 	}
 	if !oneLine(bearer.Reveal()) {
-		return nil, problem.Newf(problem.Source, "log in to the cluster", "the token that was given out is not one line of ASCII")
+		return nil, fail("log in to the cluster", "the token that was given out is not one line of ASCII").
+			Hint("see what answers in the place of the login's endpoint: a proxy, say")
 	}
 	if len(bearer.Reveal()) >= shortest {
 		if err := r.mask(bearer); err != nil {

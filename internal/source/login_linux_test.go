@@ -160,13 +160,13 @@ func TestServerWithoutACredential(t *testing.T) {
 		},
 		"none is given": {
 			Input{IDToken: func(context.Context, string) (token.Token, error) {
-				return token.Token{}, fail("request", "%w", broken)
+				return token.Token{}, fail("request", "%w", broken).Hint("start it")
 			}},
 			"request: the runner is away",
 		},
 		"it is none": {
 			Input{IDToken: func(context.Context, string) (token.Token, error) { return token.New("sesame"), nil }},
-			"request the job's OIDC token: what the CI system gives is none",
+			"request the job's OIDC token: the CI system's answer is not a JSON Web Token",
 		},
 		"of two lines": {
 			Input{Bearer: token.New("sesame\nopen")},
@@ -179,7 +179,7 @@ func TestServerWithoutACredential(t *testing.T) {
 			if err == nil {
 				err = s.Authenticate(t.Context(), func(token.Token) error { t.Error("masked"); return nil })
 			}
-			if diff := cmp.Diff(c.want, failure(t, err)); diff != "" {
+			if diff := refusedAs(t, c.want, err); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -201,7 +201,7 @@ func TestServerWithoutACredential(t *testing.T) {
 			return token.Token{}, errors.New("away")
 		}})
 		err := s.Authenticate(ctx, nil)
-		if got := failure(t, err); got != c.want || problem.ExitCode(err) != c.code {
+		if got := everything(err); got != c.want || problem.ExitCode(err) != c.code {
 			t.Errorf("%s: exit code %d, %s", name, problem.ExitCode(err), got)
 		}
 	}
@@ -241,7 +241,7 @@ func TestServerBesideAKubeconfig(t *testing.T) {
 	_, err := Load(Input{Getenv: env("KUBECONFIG", ours), Receipt: receipt.Read})
 	want := "read kubeconfig \"" + ours + "\": kubemint wrote it, with an ID token for https://minted as its source, which no receipt holds\n" +
 		"give this step the input `server` as well, with what belongs to it"
-	if diff := cmp.Diff(want, failure(t, err)); diff != "" {
+	if diff := refusedAs(t, want, err); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -249,7 +249,7 @@ func TestServerBesideAKubeconfig(t *testing.T) {
 func TestExpectedCluster(t *testing.T) {
 	kind := load(t, Input{Kubeconfig: kubeconfigs + "kind.yaml"})
 	const right, wrong = "https://127.0.0.1:36443", "\nsee whether `kubeconfig` and `context` name the cluster that is meant"
-	sum := Fingerprint(kind.CAData)
+	sum := fingerprint(t, kind.CAData)
 	none := strings.Repeat("0", 64)
 	bundle := kubeconfig("server: '"+right+"', certificate-authority-data: "+b64(append(kind.CAData, kind.CAData...)), "token: t")
 	for name, c := range map[string]struct {
@@ -263,7 +263,7 @@ func TestExpectedCluster(t *testing.T) {
 		"bundle, its file":        {Input{ExpectFingerprint: fmt.Sprintf("%x", sha256.Sum256(append(kind.CAData, kind.CAData...))), Kubeconfig: bundle}, ""},
 		"another URL":             {Input{ExpectServer: "https://127.0.0.1"}, "use context \"kind-shop\": its server is " + right + ", and `expect_cluster` says https://127.0.0.1" + wrong},
 		"another CA":              {Input{ExpectFingerprint: none}, "use context \"kind-shop\": its certificate authority is sha256:" + sum + ", and `expect_cluster` says sha256:" + none + wrong},
-		"one more CA in a bundle": {Input{ExpectFingerprint: sum, Kubeconfig: bundle}, "use context \"x\": its certificate authority is sha256:" + Fingerprint(append(kind.CAData, kind.CAData...)) + ", and `expect_cluster` says sha256:" + sum + wrong},
+		"one more CA in a bundle": {Input{ExpectFingerprint: sum, Kubeconfig: bundle}, "use context \"x\": its certificate authority is sha256:" + fingerprint(t, append(kind.CAData, kind.CAData...)) + ", and `expect_cluster` says sha256:" + sum + wrong},
 		"no CA": {
 			Input{ExpectFingerprint: sum, Kubeconfig: kubeconfig("", "token: t")},
 			"use context \"x\": it has no certificate authority, and `expect_cluster` says sha256:" + sum +
@@ -279,7 +279,7 @@ func TestExpectedCluster(t *testing.T) {
 			if c.want == "" && err == nil {
 				return
 			}
-			if diff := cmp.Diff(c.want, failure(t, err)); diff != "" {
+			if diff := refusedAs(t, c.want, err); diff != "" {
 				t.Error(diff)
 			}
 		})

@@ -10,6 +10,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/kubemint/kubemint/internal/receipt"
+	"github.com/kubemint/kubemint/internal/source/disk"
 	"github.com/kubemint/kubemint/internal/token"
 )
 
@@ -140,15 +141,18 @@ func (l *loader) origin(ours own, context string) (*place, error) {
 	}
 	if origin.Kind == "" {
 		return nil, l.missing(fail(ours.op, "kubemint wrote it, and the source in its receipt is gone: %s",
-			shown(strings.Join(from.Paths, string(filepath.ListSeparator)))))
+			disk.Shown(strings.Join(from.Paths, string(filepath.ListSeparator)))).
+			Hint("log in again in an earlier step, or give this step the input `kubeconfig`"))
 	}
 	origin.config.CurrentContext = from.Context
 	chosen := origin.config.Contexts[origin.chosen(context)]
 	if chosen == nil && len(origin.ours) > 0 {
-		return nil, fail(origin.ours[0].op, "kubemint wrote it, though another receipt names it as a source")
+		return nil, fail(origin.ours[0].op, "kubemint wrote it, though another receipt names it as a source").
+			Hint("give this step the input `kubeconfig`, with the kubeconfig that the login step wrote")
 	}
 	if again := origin.own(chosen); again != nil {
-		return nil, fail(again.op, "kubemint wrote it, though another receipt names it as a source")
+		return nil, fail(again.op, "kubemint wrote it, though another receipt names it as a source").
+			Hint("give this step the input `kubeconfig`, with the kubeconfig that the login step wrote")
 	}
 	return origin, nil
 }

@@ -24,11 +24,11 @@ func jwt(claims string) string {
 func TestPluginsAreRefusedWithAWayOut(t *testing.T) {
 	const more = "\na token in the kubeconfig goes before the program: `kubectl config set-credentials USER --token=…`"
 	for file, want := range map[string]string{
-		"rancher-cli": "shop rancher Rancher: with the setting kubeconfig-generate-token",
-		"doctl":       "do-fra1-shop-admin doctl DigitalOcean: `doctl kubernetes cluster kubeconfig show NAME`",
-		"oci":         "user-cabcdefg oci OKE: `oci ce cluster generate-token",
+		"rancher-cli": "shop rancher Rancher, in an earlier step: `curl --fail -u \"$RANCHER_ACCESS_KEY:",
+		"doctl":       "do-fra1-shop-admin doctl DigitalOcean, in an earlier step: `doctl kubernetes cluster kubeconfig show NAME",
+		"oci":         "user-cabcdefg oci Oracle Cloud (OKE), in an earlier step: `kubectl config set-credentials USER --token=\"$(oci ce cluster generate-token",
 		"tsh":         "teleport.example.com-shop tsh Teleport: its proxy may refuse",
-		"oidc-login":  "oidc kubectl OIDC: such a login needs a person",
+		"oidc-login":  "oidc kubectl OIDC (kubelogin): such a login needs a person",
 	} {
 		t.Run(file, func(t *testing.T) {
 			_, err := Load(Input{Kubeconfig: kubeconfigs + file + ".yaml", Getenv: env()})

@@ -99,12 +99,12 @@ func TestOurOwnKubeconfigStandsForItsSource(t *testing.T) {
 		"content, first":    {content + ":" + unset, "", "read kubeconfig: kubemint wrote it, with a source given as content, which no receipt holds\ngive this step the input `kubeconfig` as well"},
 		"circle":            {circle, "", "read kubeconfig \"" + circle + "\": kubemint wrote it, though another receipt names it as a source"},
 		"chain":             {chain, "", "read kubeconfig \"" + ours + "\": kubemint wrote it, though another receipt names it as a source"},
-		"source gone":       {gone, "", "read kubeconfig \"" + gone + "\": kubemint wrote it, and the source in its receipt is gone: \"" + dir + "/gone\"\nsee the host"},
+		"source gone":       {gone, "", "read kubeconfig \"" + gone + "\": kubemint wrote it, and the source in its receipt is gone: \"" + dir + "/gone\"\nlog in again in an earlier step, or give this step the input `kubeconfig`\nsee the host"},
 		"no account of pod": {pod, "", "find the cluster's credential: its receipt names the pod's account, but there is no KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT as in a pod\nset `kubeconfig` to the path or to the content of a kubeconfig\nsee the host"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Load(Input{Context: c.context, Hint: "see the host", Receipt: receipt.Read, Getenv: env("KUBECONFIG", c.list)})
-			if diff := cmp.Diff(c.want, failure(t, err)); diff != "" {
+			if diff := refusedAs(t, c.want, err); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -188,7 +188,7 @@ func TestChosenContextDecidesBetweenOursAndAnother(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Load(Input{Context: c.context, Receipt: receipt.Read, Getenv: env("KUBECONFIG", c.list)})
-			if diff := cmp.Diff(c.want, failure(t, err)); diff != "" {
+			if diff := refusedAs(t, c.want, err); diff != "" {
 				t.Error(diff)
 			}
 		})

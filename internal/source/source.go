@@ -1,16 +1,13 @@
 package source
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/base64"
 	"fmt"
 	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
@@ -18,6 +15,8 @@ import (
 
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/receipt"
+	"github.com/kubemint/kubemint/internal/source/certs"
+	"github.com/kubemint/kubemint/internal/source/form"
 	"github.com/kubemint/kubemint/internal/token"
 )
 
@@ -29,14 +28,14 @@ type Input struct {
 	AllowInsecure bool     // accept insecure-skip-tls-verify
 
 	Server    string                 // URL of an API server that takes ID tokens; where a kubeconfig is found it is not the source's
-	Authority func() ([]byte, error) // its CA, PEM; nothing: the system's; nil: likewise
+	Authority func() ([]byte, error) // its CA as it was given, PEM; nothing: the system's; nil: likewise
 	Bearer    token.Token            // the ID token for it
 	Audience  string                 // to request one with; empty: the server's URL
 	IDToken   IDToken                // nil where the job has none to request
 	NoIDToken string                 // then: what its author can do
 
 	ExpectServer      string // URL; empty: any
-	ExpectFingerprint string // as [Fingerprint] gives it; empty: any
+	ExpectFingerprint string // of its CA, as [certs.Bundle.Is] takes it; empty: any
 
 	Getenv       func(string) string // the clouds' variables, KUBECONFIG, HOME, KUBERNETES_SERVICE_HOST and _PORT
 	Inside       func(string) string // from a path of the host to the same file in this container; nil: identity
@@ -65,6 +64,8 @@ type Source struct {
 
 	Namespace, Cluster, Context, User string // of the chosen context; empty where it says nothing
 
+	ActsAs string // whom the user impersonates; empty where it acts as itself
+
 	Origin   receipt.Source
 	Files    []string // absolute paths of the files that the source was read from: the output may be none of them
 	Warnings []string
@@ -91,7 +92,6 @@ func (s *Source) DefaultNamespace() (string, error) {
 const MountedAccount = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 const (
-	maxBytes      = 1 << 20 // of a kubeconfig, or of a file that one names
 	byteOrderMark = "\ufeff"
 )
 
@@ -102,6 +102,7 @@ type loader struct {
 	warnings []string
 	secrets  []string
 	login    login
+	bundle   *certs.Bundle // of the chosen cluster; nil where it has no certificate authority
 }
 
 // place is where the credential is.
@@ -164,24 +165,16 @@ func (l *loader) find() (*place, error) {
 		return l.mustRead("the source in the receipt", strings.Join(l.Recorded, ", "), l.Recorded...)
 	}
 	if given := strings.Trim(l.Kubeconfig, byteOrderMark+" \t\r\n"); given != "" {
-		if text, ok := content(given); ok {
-			config, err := decode(text, "")
-			if err != nil {
-				return nil, problem.New(problem.Source, "read the content of `kubeconfig`", err)
-			}
-			return &place{Source: receipt.Source{Kind: receipt.KindContent}, config: config}, nil
-		}
-		path := given
-		if rest, ok := strings.CutPrefix(given, "~/"); ok {
-			path = filepath.Join(l.home(), rest)
-		}
-		return l.mustRead("the input `kubeconfig`", given, path)
+		return l.given(given)
 	}
 	direct := &place{Source: receipt.Source{Kind: receipt.KindServer}}
 	if !l.Bearer.Empty() || l.Audience != "" {
 		return direct, nil
 	}
 	if value := l.Getenv("KUBECONFIG"); value != "" {
+		if err := l.refuseContent(value); err != nil {
+			return nil, err
+		}
 		return l.mustRead("$KUBECONFIG", value, filepath.SplitList(value)...)
 	}
 	looked := "no input `kubeconfig`, no $KUBECONFIG"
@@ -199,20 +192,20 @@ func (l *loader) find() (*place, error) {
 	return &place{Source: receipt.Source{Kind: receipt.KindInCluster}, lead: looked + ", and "}, nil
 }
 
-// content returns the kubeconfig that value itself is. Base64 is tried first, since it may be wrapped into lines. A
-// single line of YAML counts too, although it never is a whole kubeconfig: what is no path must not be shown as one.
-func content(value string) (text []byte, ok bool) {
-	code := strings.NewReplacer("-", "+", "_", "/").Replace(strings.Join(strings.Fields(value), ""))
-	text, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(code, "="))
-	if err == nil && bytes.ContainsAny(text, "\n{") && bytes.ContainsAny(text, ":-") && !bytes.ContainsFunc(text, binary) {
-		return text, true
+// given reads the input `kubeconfig`: content, or a path.
+func (l *loader) given(value string) (*place, error) {
+	if !form.IsContent(value) {
+		path := value
+		if rest, ok := strings.CutPrefix(value, "~/"); ok {
+			path = filepath.Join(l.home(), rest)
+		}
+		return l.mustRead("the input `kubeconfig`", value, path)
 	}
-	return []byte(value), strings.ContainsAny(value, "\n{") || strings.Contains(value, ": ")
-}
-
-// binary is what no text has in it: a path, too, can happen to be base64, of whatever bytes.
-func binary(r rune) bool {
-	return r == utf8.RuneError || r < ' ' && !strings.ContainsRune("\t\r\n", r)
+	config, err := decode([]byte(l.Kubeconfig), "")
+	if err != nil {
+		return nil, unreadable("read the content of `kubeconfig`", err)
+	}
+	return &place{Source: receipt.Source{Kind: receipt.KindContent}, config: config}, nil
 }
 
 // home is where client-go looks: $HOME everywhere, and on Windows also the profile.

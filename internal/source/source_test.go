@@ -14,6 +14,8 @@ import (
 
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/receipt"
+	"github.com/kubemint/kubemint/internal/source/certs"
+	"github.com/kubemint/kubemint/internal/source/form"
 )
 
 const kubeconfigs = "../../testdata/kubeconfigs/"
@@ -30,7 +32,15 @@ func env(pairs ...string) func(string) string {
 	}
 }
 
-// failure is everything of an error that a person gets to see.
+// everything is all of an error that a person gets to see.
+func everything(err error) string {
+	if failed, ok := errors.AsType[*problem.Error](err); ok {
+		return strings.Join(append([]string{failed.Error()}, failed.Hints...), "\n")
+	}
+	return err.Error()
+}
+
+// failure is the same of an error of a source: of its exit code, and with at least one hint.
 func failure(t *testing.T, err error) string {
 	t.Helper()
 	var failed *problem.Error
@@ -40,7 +50,30 @@ func failure(t *testing.T, err error) string {
 	if failed.Code != problem.Source {
 		t.Errorf("exit code %d, want %d", failed.Code, problem.Source)
 	}
+	if len(failed.Hints) == 0 {
+		t.Errorf("no hint says what to do about: %s", failed.Error())
+	}
 	return strings.Join(append([]string{failed.Error()}, failed.Hints...), "\n")
+}
+
+// refusedAs compares an error with its first line, or where there are more with all that a person gets to see.
+func refusedAs(t *testing.T, want string, err error) string {
+	t.Helper()
+	got := failure(t, err)
+	if !strings.Contains(want, "\n") {
+		got, _, _ = strings.Cut(got, "\n")
+	}
+	return cmp.Diff(want, got)
+}
+
+// fingerprint is that of a bundle's certificates.
+func fingerprint(t *testing.T, pem []byte) string {
+	t.Helper()
+	bundle, err := certs.Read(pem)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bundle.Fingerprint()
 }
 
 func load(t *testing.T, in Input) *Source {
@@ -232,11 +265,11 @@ func TestPathsAreNotTakenForBase64(t *testing.T) {
 		"kubeconfig", "/kubeconfig", "config", "k3s", "admin", "prod", "kube/config", "/tmp/kubeconfig", "/root/kube/config", "/github/home/kubeconfig",
 		"/home/runner/work/_temp/kubeconfig_1700000000000", "~/.kube/config", "/etc/rancher/k3s/k3s.yaml", `C:\Users\ci\.kube\config`, "gha-kubeconfig-0a1b2c",
 	} {
-		if text, ok := content(path); ok {
-			t.Errorf("%s was taken for %q", path, text)
+		if form.IsContent(path) {
+			t.Errorf("%s was taken for content", path)
 		}
 	}
-	if _, ok := content(b64([]byte("\x00\n: {"))); ok {
+	if form.IsContent(b64([]byte("\x00\n: {"))) {
 		t.Error("control characters were taken for a kubeconfig")
 	}
 }

@@ -116,7 +116,7 @@ func TestUsersAndServersOfTwoFiles(t *testing.T) {
 		"the same, by URL, unverified":         {first: named("insecure", "x", "prod", evil(", insecure-skip-tls-verify: true")), in: Input{ExpectServer: "https://evil", AllowInsecure: true}, want: refused},
 		"the same, by CA": {
 			first: named("sum", "x", "prod", evil(", certificate-authority-data: "+ca)),
-			in:    Input{ExpectFingerprint: Fingerprint(load(t, Input{Kubeconfig: kubeconfigs + "kind.yaml"}).CAData)},
+			in:    Input{ExpectFingerprint: fingerprint(t, load(t, Input{Kubeconfig: kubeconfigs + "kind.yaml"}).CAData)},
 		},
 	} {
 		c.in.Workspace, c.in.Getenv = []string{work}, env("KUBECONFIG", c.first+":"+trusted)

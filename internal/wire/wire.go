@@ -127,10 +127,14 @@ type RedirectError struct {
 	final
 	Code int
 	To   string // scheme and host, quoted; "" where the answer does not say
+	Loop bool   // it leads to the same address
 }
 
 func (e *RedirectError) Error() string {
 	answer := fmt.Sprintf("the answer is a redirect (%d %s)", e.Code, http.StatusText(e.Code))
+	if e.Loop {
+		return answer + " to the same address, a loop"
+	}
 	if e.To == "" {
 		return answer + " that does not say where to"
 	}
@@ -145,6 +149,7 @@ func redirected(request *http.Request, response *http.Response) *RedirectError {
 	location := response.Header.Get("Location")
 	at, err := request.URL.Parse(location)
 	if err == nil && location != "" && at.Host != "" {
+		refused.Loop = at.String() == request.URL.String()
 		refused.To = strconv.QuoteToASCII(at.Scheme + "://" + at.Host[:min(len(at.Host), longest)])
 	}
 	return refused

@@ -91,39 +91,54 @@ func eks(s Stanza, r Runner) (*Login, error) {
 	}
 	// AWS_STS_REGIONAL_ENDPOINTS is taken and not looked at: STS is always asked in the region. EKS accepts every STS host of
 	// its partition, and the global one, the other choice, exists in one partition only and has been superseded.
-	get, notes := lookup(s, r, "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_STS_REGIONAL_ENDPOINTS")
+	taken, err := awsIdentity(s, r)
+	if err != nil {
+		return nil, err
+	}
+	_, notes := lookup(s, r, append(slices.Clone(taken), "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION",
+		"AWS_STS_REGIONAL_ENDPOINTS")...)
+	r.Getenv = awsGetenv(s, r, taken)
 	l := awsLogin{
-		Runner: r, profile: get("AWS_PROFILE") != "",
+		Runner: r, profile: r.Getenv("AWS_PROFILE") != "",
 		cluster: cmp.Or(args.values["name"], args.values["id"]),
 		role:    args.values["role"], externalID: args.values["external"],
 		session: cmp.Or(args.values["session"], "EKSGetTokenAuth"), // which trust policies may ask for, as the CLI always calls it so
 		region: cmp.Or(args.values["region"], s.Env["AWS_REGION"], s.Env["AWS_DEFAULT_REGION"],
 			r.Getenv("AWS_REGION"), r.Getenv("AWS_DEFAULT_REGION"), eksRegion(s.Server.Hostname())),
 	}
-	switch {
-	case !slices.Equal(args.words, command):
+	if !slices.Equal(args.words, command) {
 		return nil, refuse("only `%s %s` is known of it", s.Program, strings.Join(command, " "))
-	case args.has("profile"):
-		return nil, refuse("a profile (--profile) is not read, since the files of profiles can name programs to run").
-			Hint("take --profile out of the kubeconfig, and export AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, " +
-				"as aws-actions/configure-aws-credentials does")
-	case args.has("output") && args.values["output"] != "json":
-		return nil, refuse("its --output is not json, which no client of Kubernetes could read")
-	case args.values["name"] != "" && args.values["id"] != "":
-		return nil, refuse("both --cluster-name and --cluster-id are given")
-	case l.cluster == "":
-		return nil, refuse("no cluster is named: --cluster-name or --cluster-id is missing")
-	case !eksCluster.matches(l.cluster):
-		return nil, refuse("its cluster does not have a valid name")
-	case l.region == "":
-		return nil, refuse("the region is not known: there is no --region, AWS_REGION or AWS_DEFAULT_REGION, nor does the server's name tell").
-			Hint("set AWS_REGION to the cluster's region")
-	case !awsRegion.matches(l.region):
-		return nil, refuse("its region (--region, AWS_REGION or AWS_DEFAULT_REGION) does not have a valid name")
+	}
+	if err := l.check(args); err != nil {
+		return nil, err
 	}
 	of := slices.IndexFunc(awsPartitions, func(p awsPartition) bool { return strings.HasPrefix(l.region, p.regions) })
 	names, _ := awsPartitions[of].servers(s.Server.Hostname())
 	return &Login{Cloud: "EKS", Servers: names, Notes: notes, Secrets: awsVariables, Token: l.token}, nil
+}
+
+// check refuses arguments that no token can be made by.
+func (l awsLogin) check(args arguments) error {
+	switch {
+	case args.has("profile"):
+		return refuse("a profile (--profile) is not read, since the files of profiles can name programs to run").
+			Hint("take --profile out of the kubeconfig, and export AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, " +
+				"as aws-actions/configure-aws-credentials does")
+	case args.has("output") && args.values["output"] != "json":
+		return refuse("its --output is not json, which no client of Kubernetes could read")
+	case args.values["name"] != "" && args.values["id"] != "":
+		return refuse("both --cluster-name and --cluster-id are given")
+	case l.cluster == "":
+		return refuse("no cluster is named: --cluster-name or --cluster-id is missing")
+	case !eksCluster.matches(l.cluster):
+		return refuse("its cluster does not have a valid name")
+	case l.region == "":
+		return refuse("the region is not known: there is no --region, AWS_REGION or AWS_DEFAULT_REGION, nor does the server's name tell").
+			Hint("set AWS_REGION to the cluster's region")
+	case !awsRegion.matches(l.region):
+		return refuse("its region (--region, AWS_REGION or AWS_DEFAULT_REGION) does not have a valid name")
+	}
+	return nil
 }
 
 // eksRegion is the region of an EKS endpoint, and "" of any other host.
@@ -145,7 +160,7 @@ func (l awsLogin) token(ctx context.Context) (token.Token, time.Time, error) {
 		keys, err = l.assume(ctx, keys)
 	}
 	if err == nil && !keys.HasKeys() {
-		err = problem.Newf(problem.Source, noKeys, "the answer has none in it")
+		err = problem.Newf(problem.Source, noKeys, "the answer has none in it").Hint(checkLogin)
 	}
 	if err != nil {
 		return token.Token{}, time.Time{}, err

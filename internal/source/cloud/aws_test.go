@@ -103,6 +103,8 @@ func awsStanza(t *testing.T, server, line string, env ...string) Stanza {
 	return s
 }
 
+const notHere = "it is neither https nor on this machine\nleave the variable as the platform (ECS, CodeBuild, EKS Pod Identity) has set it"
+
 // fixture reads the only user and cluster of a kubeconfig.
 func awsFixture(t *testing.T, name string) Stanza {
 	t.Helper()
@@ -154,7 +156,7 @@ func awsReason(t *testing.T, err error) string {
 	if !ok || p.Code != problem.Source {
 		t.Fatalf("not a problem of the source: %v", err)
 	}
-	text := strings.Join(append([]string{p.Error()}, p.Hints...), "\n")
+	text := allOf(t, p)
 	for _, secret := range awsSecrets {
 		if strings.Contains(text+fmt.Sprintf("%+v", err), secret) {
 			t.Errorf("%s is in the error %s", secret, text)
@@ -213,12 +215,12 @@ func TestEKSTokens(t *testing.T) {
 			stanza: awsStanza(t, awsServer, get+" --role "+awsDeployer), env: pod, role: clouds.AWSRole{Caller: awsWeb}, user: awsDeployer, asked: []string{web, asked},
 		},
 		"keys before a web identity": {stanza: awsStanza(t, awsServer, get), env: keys("AWS_ROLE_ARN", awsWeb, "AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere")},
-		"what the stanza sets and must not": {
-			stanza: awsStanza(t, awsServer, get, "AWS_CONFIG_FILE", "/tmp/x", "AWS_ACCESS_KEY_ID", "AKIAOTHER", "AWS_ENDPOINT_URL_STS", "https://evil.example.com",
-				"a b", "x", "AWS_PROFILE", "ci", "AWS_STS_REGIONAL_ENDPOINTS", "legacy"),
+		"what the stanza sets and has no effect beside keys": {
+			stanza: awsStanza(t, awsServer, get, "AWS_CONFIG_FILE", "/tmp/x", "AWS_ENDPOINT_URL_STS", "https://evil.example.com",
+				"a b", "x", "AWS_PROFILE", "ci", "AWS_STS_REGIONAL_ENDPOINTS", "legacy", "AWS_ROLE_ARN", awsWeb),
 			notes: []string{
-				"AWS_ACCESS_KEY_ID in the kubeconfig has no effect here", "AWS_CONFIG_FILE in the kubeconfig has no effect here",
-				"AWS_ENDPOINT_URL_STS in the kubeconfig has no effect here", "a variable without a valid name in the kubeconfig has no effect here",
+				"AWS_CONFIG_FILE in the kubeconfig has no effect here", "AWS_ENDPOINT_URL_STS in the kubeconfig has no effect here",
+				"AWS_ROLE_ARN in the kubeconfig has no effect here", "a variable without a valid name in the kubeconfig has no effect here",
 			},
 		},
 	} {
@@ -459,10 +461,10 @@ func TestEKSWithoutCredentials(t *testing.T) {
 	for want, env := range map[string][]string{
 		none + hints:           {"AWS_ROLE_ARN", awsWeb, "AWS_CONFIG_FILE", "/home/ci/.aws/config"},
 		none + profile + hints: {"AWS_PROFILE", "ci", "AWS_SECRET_ACCESS_KEY", "made-up-secret-key"},
-		"find AWS credentials: AWS_ACCESS_KEY_ID is set, and AWS_SECRET_ACCESS_KEY is not":                             {"AWS_ACCESS_KEY_ID", "AKIAMADEUP"},
-		"find AWS credentials: AWS_WEB_IDENTITY_TOKEN_FILE is set, and AWS_ROLE_ARN is not":                            {"AWS_WEB_IDENTITY_TOKEN_FILE", "/var/run/token"},
-		"read the file of AWS_WEB_IDENTITY_TOKEN_FILE: file does not exist":                                            {"AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere", "AWS_ROLE_ARN", awsWeb},
-		"ask the endpoint of AWS_CONTAINER_CREDENTIALS_*_URI for credentials: it is neither https nor on this machine": {"AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://10.0.0.1/keys"},
+		"find AWS credentials: AWS_ACCESS_KEY_ID is set, and AWS_SECRET_ACCESS_KEY is not\nexport both, and AWS_SESSION_TOKEN where the keys are temporary": {"AWS_ACCESS_KEY_ID", "AKIAMADEUP"},
+		"find AWS credentials: AWS_WEB_IDENTITY_TOKEN_FILE is set, and AWS_ROLE_ARN is not\nset AWS_ROLE_ARN to the role that the token's owner may assume": {"AWS_WEB_IDENTITY_TOKEN_FILE", "/var/run/token"},
+		"read the file of AWS_WEB_IDENTITY_TOKEN_FILE: file does not exist":                                                                                 {"AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere", "AWS_ROLE_ARN", awsWeb},
+		"ask the endpoint of AWS_CONTAINER_CREDENTIALS_*_URI for credentials: " + notHere:                                                                   {"AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://10.0.0.1/keys"},
 	} {
 		w := newAWSWorld(t, "eu-west-1")
 		r := map[string]string{}
@@ -476,11 +478,6 @@ func TestEKSWithoutCredentials(t *testing.T) {
 		if asked := w.internet.Asked(); len(asked) > 0 {
 			t.Error("asked", asked)
 		}
-	}
-	// The stanza's profile is named too, which is how update-kubeconfig --profile ends here.
-	_, _, err := awsMust(t, awsFixture(t, "aws-role"), newAWSWorld(t, "eu-west-1").runner(t, nil)).Token(t.Context())
-	if diff := cmp.Diff(none+profile+hints, awsReason(t, err)); diff != "" {
-		t.Error(diff)
 	}
 }
 
@@ -614,10 +611,10 @@ func TestEKSContainerCredentials(t *testing.T) {
 			want: "read the file of AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: file does not exist",
 		},
 		"no keys":         {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "https://keys.example.com/empty"}, want: "find AWS credentials: the answer has none in it"},
-		"a host in front": {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": ".example.com/x"}, want: at + "it is neither https nor on this machine"},
-		"a host behind":   {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "@keys.example.com/x"}, want: at + "it is neither https nor on this machine"},
-		"no host":         {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "https:///x"}, want: at + "it is neither https nor on this machine"},
-		"another scheme":  {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "ftp://127.0.0.1/x"}, want: at + "it is neither https nor on this machine"},
+		"a host in front": {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": ".example.com/x"}, want: at + notHere},
+		"a host behind":   {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "@keys.example.com/x"}, want: at + notHere},
+		"no host":         {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "https:///x"}, want: at + notHere},
+		"another scheme":  {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "ftp://127.0.0.1/x"}, want: at + notHere},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -25,8 +25,10 @@ const (
 
 // awsVariables are those that [awsLogin.credentials] reads.
 var awsVariables = []string{
-	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-	"AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN",
+	"AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+	"AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+	"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
 }
 
 // credentials are the runner's own, from its environment alone and in the order of the SDKs. They are got anew for each
@@ -36,15 +38,23 @@ func (l awsLogin) credentials(ctx context.Context) (aws.Credentials, error) {
 	id, secret := l.Getenv("AWS_ACCESS_KEY_ID"), l.Getenv("AWS_SECRET_ACCESS_KEY")
 	role, file := l.Getenv("AWS_ROLE_ARN"), l.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE")
 	relative, full := l.Getenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"), l.Getenv("AWS_CONTAINER_CREDENTIALS_FULL_URI")
+	if err := brokenKey(l.Getenv); err != nil {
+		return aws.Credentials{}, err
+	}
 	switch {
 	case id != "" && secret != "":
-		return aws.Credentials{AccessKeyID: id, SecretAccessKey: secret, SessionToken: l.Getenv("AWS_SESSION_TOKEN")}, nil
+		session := cmp.Or(l.Getenv("AWS_SESSION_TOKEN"), l.Getenv("AWS_SECURITY_TOKEN"))
+		return aws.Credentials{AccessKeyID: id, SecretAccessKey: secret, SessionToken: session}, nil
 	case id != "":
-		return aws.Credentials{}, problem.Newf(problem.Source, noKeys, "AWS_ACCESS_KEY_ID is set, and AWS_SECRET_ACCESS_KEY is not")
+		return aws.Credentials{}, problem.Newf(problem.Source, noKeys,
+			"AWS_ACCESS_KEY_ID is set, and AWS_SECRET_ACCESS_KEY is not").
+			Hint("export both, and AWS_SESSION_TOKEN where the keys are temporary")
 	case file != "" && role != "":
 		return l.webIdentity(ctx, role, file)
 	case file != "":
-		return aws.Credentials{}, problem.Newf(problem.Source, noKeys, "AWS_WEB_IDENTITY_TOKEN_FILE is set, and AWS_ROLE_ARN is not")
+		return aws.Credentials{}, problem.Newf(problem.Source, noKeys,
+			"AWS_WEB_IDENTITY_TOKEN_FILE is set, and AWS_ROLE_ARN is not").
+			Hint("set AWS_ROLE_ARN to the role that the token's owner may assume")
 	case relative != "" || full != "":
 		return l.container(ctx, relative, full)
 	}
@@ -108,7 +118,8 @@ func (l awsLogin) container(ctx context.Context, relative, full string) (aws.Cre
 	}
 	at, err := url.Parse(full)
 	if err != nil || at.Host == "" || at.Scheme != "https" && (at.Scheme != "http" || !awsLocal(at.Hostname())) {
-		return aws.Credentials{}, problem.Newf(problem.Source, op, "it is neither https nor on this machine")
+		return aws.Credentials{}, problem.Newf(problem.Source, op, "it is neither https nor on this machine").
+			Hint("leave the variable as the platform (ECS, CodeBuild, EKS Pod Identity) has set it")
 	}
 	authorization, file := l.Getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN"), l.Getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
 	if file != "" {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/source/program"
 	"github.com/kubemint/kubemint/internal/token"
 )
 
@@ -121,9 +122,6 @@ func (k *kubelogin) read() (err error) {
 	if k.stanza.Config != nil {
 		k.arguments, err = provider(k.stanza.Config)
 	} else {
-		if slices.ContainsFunc(k.stanza.Args, func(arg string) bool { return strings.HasPrefix(arg, "--oidc-") }) {
-			return refuse("it is the kubelogin of OIDC, which needs a person").Hint("use the token of a ServiceAccount")
-		}
 		if k.arguments, err = parse("kubelogin", k.stanza.Args, kubeloginFlags); err == nil && !slices.Equal(k.words, []string{"get-token"}) {
 			err = refuse("kubelogin is not asked for get-token alone")
 		}
@@ -192,6 +190,9 @@ func (k *kubelogin) choose() error {
 func (k *kubelogin) remedy(err *problem.Error) *problem.Error {
 	if k.mode != "azurecli" && k.mode != "workloadidentity" && k.mode != "spn" {
 		err = err.Hint("in an earlier step: `kubelogin convert-kubeconfig -l workloadidentity`; or set AAD_LOGIN_METHOD=workloadidentity here")
+	}
+	if k.mode == "azurepipelines" {
+		err.Hints = append(err.Hints, program.For(k.mode, nil).Hints()...)
 	}
 	return err.Hint("set AZURE_CLIENT_ID and AZURE_TENANT_ID in this step's env: azure/login exports nothing").
 		Hint("GitHub: the job needs `permissions: id-token: write`").

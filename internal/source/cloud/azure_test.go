@@ -24,6 +24,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/kubetest/clouds"
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/source/program"
 	"github.com/kubemint/kubemint/internal/token"
 )
 
@@ -125,7 +126,7 @@ func azureStanza(args ...string) Stanza {
 		Program: "kubelogin", Args: append([]string{"get-token", "--server-id", aksServer}, args...),
 		Server: &url.URL{Scheme: "https", Host: "shop-dns-0a1b2c3d.hcp.westeurope.azmk8s.io:443"},
 		ReadFile: func(field, path string) ([]byte, error) {
-			return nil, problem.Newf(problem.Source, "read its "+field, "%s is not for kubeconfigs", path)
+			return nil, problem.Newf(problem.Source, "read its "+field, "%s is not for kubeconfigs", path).Hint(checkLogin)
 		},
 	}
 }
@@ -303,7 +304,7 @@ func azureSaid(t *testing.T, err error) string {
 	if !errors.As(err, &p) || p.Code != problem.Source {
 		t.Fatalf("no error of the source: %v", err)
 	}
-	return strings.Join(append([]string{p.Error()}, p.Hints...), "\n")
+	return allOf(t, p)
 }
 
 const (
@@ -321,17 +322,17 @@ func TestAKSRefuses(t *testing.T) {
 		config map[string]string
 		want   string
 	}{
-		"no mode":                  {"", "", nil, "kubelogin's login mode devicecode needs a person to type a code" + azureConvert + azureWays},
-		"interactive":              {"", "-l interactive --redirect-url http://localhost --login-hint sesame", nil, "kubelogin's login mode interactive needs a person at a browser" + azureConvert + azureWays},
-		"ropc":                     {"", "-l ropc --username sesame --password sesame", nil, "kubelogin's login mode ropc needs a person's password" + azureConvert + azureWays},
-		"azd":                      {"", "-l azd", nil, "kubelogin's login mode azd needs azd's own login, which is not visible here" + azureConvert + azureWays},
-		"azurepipelines":           {"", "-l azurepipelines --azure-pipelines-service-connection-id sesame", nil, "kubelogin's login mode azurepipelines needs a service connection of Azure Pipelines, which is not visible here" + azureConvert + azureWays},
+		"no mode":     {"", "", nil, "kubelogin's login mode devicecode needs a person to type a code" + azureConvert + azureWays},
+		"interactive": {"", "-l interactive --redirect-url http://localhost --login-hint sesame", nil, "kubelogin's login mode interactive needs a person at a browser" + azureConvert + azureWays},
+		"ropc":        {"", "-l ropc --username sesame --password sesame", nil, "kubelogin's login mode ropc needs a person's password" + azureConvert + azureWays},
+		"azd":         {"", "-l azd", nil, "kubelogin's login mode azd needs azd's own login, which is not visible here" + azureConvert + azureWays},
+		"azurepipelines": {"", "-l azurepipelines --azure-pipelines-service-connection-id sesame", nil, "kubelogin's login mode azurepipelines needs a service connection of Azure Pipelines, which is not visible here" + azureConvert +
+			"\n" + strings.Join(program.For("azurepipelines", nil).Hints(), "\n") + azureWays},
 		"unknown mode":             {"", "-l other", nil, "kubelogin's login mode other has no counterpart here" + azureConvert + azureWays},
 		"unreadable mode":          {"", "-l ::sesame::", nil, "kubelogin's login mode cannot be read" + azureConvert + azureWays},
 		"unknown flag":             {"", "-l spn --kubeconfig sesame", nil, "kubelogin's argument --kubeconfig has no counterpart here\ntake --kubeconfig out of the kubeconfig, or put a token into it in an earlier step"},
 		"proof of possession":      {"", "-l spn --pop-enabled --pop-claims u=sesame", nil, "kubelogin's argument --pop-enabled asks for a token that is bound to a key, which is not served here\nAzure Arc: use a kubeconfig of the cluster itself"},
 		"legacy":                   {"", "-l spn --legacy", nil, "it is of AKS's old Entra integration (--legacy, or config-mode 0), which no cluster has any more\nwrite the kubeconfig anew: `az aks get-credentials`"},
-		"another kubelogin":        {"", "--oidc-issuer-url=https://sesame", nil, "it is the kubelogin of OIDC, which needs a person\nuse the token of a ServiceAccount"},
 		"another command":          {"", "sesame", nil, "kubelogin is not asked for get-token alone"},
 		"no server id":             {"", "-l spn --server-id=", nil, "the application that the token is for (--server-id) is missing, or is not a GUID"},
 		"server id, not a GUID":    {"", "-l spn --server-id=https://sesame", nil, "the application that the token is for (--server-id) is missing, or is not a GUID"},
@@ -426,7 +427,7 @@ func TestAKSSaysWhyThereIsNoToken(t *testing.T) {
 			w.runner.IDToken = func(context.Context, string) (token.Token, error) { return token.Token{}, errors.New("it is\naway") }
 		}, "ask for the job's own OIDC token: it is away"},
 		"no token file":          {"-l workloadidentity " + home, map[string]string{"AZURE_FEDERATED_TOKEN_FILE": "/none"}, nil, "read the file of AZURE_FEDERATED_TOKEN_FILE: no such file or directory"},
-		"empty token file":       {"-l workloadidentity " + home, map[string]string{"AZURE_FEDERATED_TOKEN_FILE": "/f"}, func(w *azureWorld) { w.files["/f"] = "\n" }, "prepare a login with Entra: the OIDC token is empty"},
+		"empty token file":       {"-l workloadidentity " + home, map[string]string{"AZURE_FEDERATED_TOKEN_FILE": "/f"}, func(w *azureWorld) { w.files["/f"] = "\n" }, "prepare a login with Entra: the OIDC token is empty\nsee whether the step that writes the token file has run"},
 		"kubeconfig's own file":  {"-l workloadidentity --federated-token-file /etc/shadow " + home, nil, nil, "read its --federated-token-file: /etc/shadow is not for kubeconfigs"},
 		"kubeconfig's own PEM":   {"-l spn --client-certificate /etc/shadow " + home, nil, nil, "read its --client-certificate: /etc/shadow is not for kubeconfigs"},
 		"no certificate":         {"-l spn " + home, map[string]string{"AZURE_CLIENT_CERTIFICATE_PATH": "/f"}, func(w *azureWorld) { w.files["/f"] = "sesame" }, noCert},

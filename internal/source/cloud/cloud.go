@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/source/program"
 	"github.com/kubemint/kubemint/internal/token"
 	"github.com/kubemint/kubemint/internal/wire"
 )
@@ -23,6 +24,7 @@ type Stanza struct {
 	Env     map[string]string // of `exec`
 	Config  map[string]string // of an auth-provider; nil for `exec`
 	Server  *url.URL          // of the cluster
+	Trusted bool              // no pull request can have written it
 
 	ReadFile func(field, path string) ([]byte, error) // a file that the kubeconfig names, if it may name that one
 }
@@ -66,7 +68,9 @@ func For(s Stanza, r Runner) (l *Login, err error) {
 	case "gke-gcloud-auth-plugin", "gcp":
 		l, err = gke(s, r)
 	case "kubelogin", "azure":
-		l, err = aks(s, r)
+		if !program.IsOIDC(s.Program, s.Args) {
+			l, err = aks(s, r)
+		}
 	}
 	if l != nil {
 		l.Secrets = slices.Concat(JobToken, l.Secrets) // with it the login can be done once more
@@ -149,7 +153,7 @@ func refuse(format string, args ...any) *problem.Error {
 // the runner's. Any other of the stanza's has no effect, since it could name a program to run or a file to read; notes say so.
 func lookup(s Stanza, r Runner, taken ...string) (get func(name string) string, notes []string) {
 	for _, name := range slices.Sorted(maps.Keys(s.Env)) {
-		if slices.Contains(taken, name) {
+		if slices.Contains(taken, name) || (s.Env[name] != "" && s.Env[name] == r.Getenv(name)) {
 			continue
 		}
 		if !variableName.matches(name) {
@@ -167,6 +171,10 @@ func lookup(s Stanza, r Runner, taken ...string) (get func(name string) string, 
 
 const variableName = pattern(`^[A-Za-z_][A-Za-z0-9_]{0,60}$`)
 
+// checkLogin is the remedy where none is known that is nearer to the cause.
+const checkLogin = "see whether the step that logs in to the cloud has run in this job and succeeded, " +
+	"and whether this runner reaches the cloud's endpoint"
+
 // failed is the error of a request for a token, and nil for nil. What says already what to do is left as it is; what an
 // endpoint says is shown on one line and bounded.
 func failed(op string, err error, hints ...string) error {
@@ -175,6 +183,9 @@ func failed(op string, err error, hints ...string) error {
 	}
 	if told, ok := errors.AsType[*problem.Error](err); ok {
 		return told
+	}
+	if len(hints) == 0 {
+		hints = []string{checkLogin}
 	}
 	text := problem.Shorten(strings.Join(strings.Fields(err.Error()), " "), 400)
 	return problem.New(problem.Source, op, errors.New(text), hints...)

@@ -9,5 +9,5 @@
 // A stanza decides which identity is asked for, never where a secret of the runner is sent: endpoints are the clouds' own.
 // What it says and is not known here is refused by its name.
 //
-// It may import the rooms problem and token.
+// It may import the rooms problem, source/program, token and wire.
 package cloud

@@ -154,7 +154,8 @@ func (l *entraLogin) credential(ctx context.Context, o azcore.ClientOptions) (az
 		return nil, err
 	}
 	if assertion.Empty() {
-		return nil, problem.Newf(problem.Source, op, "the OIDC token is empty")
+		return nil, problem.Newf(problem.Source, op, "the OIDC token is empty").
+			Hint("see whether the step that writes the token file has run")
 	}
 	options := azidentity.ClientAssertionCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: true}
 	credential, err := azidentity.NewClientAssertionCredential(l.tenant, l.id,

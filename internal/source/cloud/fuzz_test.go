@@ -15,6 +15,7 @@ import (
 	"unicode"
 
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/source/program"
 )
 
 // fuzzCanary is in every secret of the runner's environment, and in those of the seeds' stanzas.
@@ -127,6 +128,8 @@ func FuzzStanza(f *testing.F) {
 		case err != nil:
 			isHarmless(t, s, err)
 			return
+		case login == nil && kubeloginOfOIDC(program, s.Args):
+			return
 		case login == nil:
 			if mismatch := (program == "gcp") != (s.Config != nil); !mismatch || program != "gcp" && program != "gke-gcloud-auth-plugin" {
 				t.Fatalf("%s is not served", program)
@@ -215,3 +218,5 @@ func isHarmless(t *testing.T, s Stanza, err error) {
 		t.Errorf("a secret is in it: %s", text)
 	}
 }
+
+func kubeloginOfOIDC(name string, args []string) bool { return program.IsOIDC(name, args) }

@@ -174,7 +174,7 @@ func told(t *testing.T, err error) string {
 	if !errors.As(err, &p) || p.Code != problem.Source {
 		t.Fatalf("no error of code 3: %v", err)
 	}
-	text := strings.Join(append([]string{p.Error()}, p.Hints...), "\n")
+	text := allOf(t, p)
 	for _, secret := range []string{"sesame", "ya29.", "1//", "eyJ", "PRIVATE KEY", "client-secret"} {
 		if strings.Contains(text, secret) {
 			t.Errorf("%q is in the error: %s", secret, text)
@@ -561,7 +561,7 @@ func TestGKELogin(t *testing.T) {
 			},
 			map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": "/gha"},
 			Login{Notes: []string{
-				"GOOGLE_APPLICATION_CREDENTIALS in the kubeconfig has no effect here", "USE_GKE_GCLOUD_AUTH_PLUGIN in the kubeconfig has no effect here",
+				"USE_GKE_GCLOUD_AUTH_PLUGIN in the kubeconfig has no effect here",
 				"--project in the kubeconfig has no effect here", "--location in the kubeconfig has no effect here", "--cluster in the kubeconfig has no effect here",
 			}},
 		},
@@ -766,7 +766,8 @@ func TestGKETokensThatAreNotGot(t *testing.T) {
 				w.use("GOOGLE_APPLICATION_CREDENTIALS", external(t, source(`{"file": "/token", "format": {"type": "json", "subject_token_field_name": "a"}}`)))
 			}, nil, of + "the file that credential_source names has no such field as subject_token_field_name says",
 		},
-		"not JSON":                  {file("sesame"), nil, of + "it is not a JSON credential file"},
+		"not JSON": {file("sesame"), nil, of + "it is not a JSON credential file\n" +
+			"give the path of the file that google-github-actions/auth or `gcloud auth application-default login` wrote"},
 		"no type":                   {file(`{"private_key": "sesame"}`), nil, of + "it has no type"},
 		"a type that forges":        {file(`{"type": "sesame\n::add-mask::a"}`), nil, of + "it has no type"},
 		"an unknown type":           {file(`{"type": "gdch_service_account"}`), nil, of + "a credential of type gdch_service_account cannot be used, or is not complete"},

@@ -118,7 +118,9 @@ func (g gcp) credential(ctx context.Context, where string, content []byte) (oaut
 	op := "use the credential file of " + where
 	var f credentialFile
 	if json.Unmarshal(content, &f) != nil {
-		return nil, problem.Newf(problem.Source, op, "it is not a JSON credential file")
+		return nil, problem.Newf(problem.Source, op, "it is not a JSON credential file").
+			Hint("give the path of the file that google-github-actions/auth or `gcloud auth application-default " +
+				"login` wrote")
 	}
 	if slices.ContainsFunc([]string{f.TokenURI, f.TokenURL, f.ImpersonationURL}, stranger) {
 		return nil, problem.Newf(problem.Source, op, "it has a token sent to an address that is not Google's").
