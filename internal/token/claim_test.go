@@ -228,7 +228,7 @@ func TestProveWaitsForAnotherAuthorizer(t *testing.T) {
 func TestMustNotAsksForEachVerb(t *testing.T) {
 	t.Parallel()
 	const (
-		verbs   = "get list watch create update patch delete deletecollection bind escalate impersonate approve sign attest use"
+		verbs   = "get list watch create update patch delete deletecollection bind escalate impersonate approve sign attest use proxy"
 		methods = "get post put patch delete head options"
 	)
 	a := &authorizer{t: t, incomplete: true}
@@ -288,7 +288,7 @@ func TestMustNot(t *testing.T) {
 				return "by a webhook", nil
 			}
 			return "", nil
-		}, "", "* secrets", "prove must_not: in namespace shop the credential may do what must_not forbids:\n    delete  secrets\n        by a webhook" + hint, 15*10 + 1},
+		}, "", "* secrets", "prove must_not: in namespace shop the credential may do what must_not forbids:\n    delete  secrets\n        by a webhook" + hint, 16*10 + 1},
 		"to both": {"shop", true, always("delete pods"), why, "", "delete pods", "prove must_not: in namespace shop the credential may do what must_not forbids:\n    delete  pods\n        " + web + hint, 10 + 1},
 		// To a review of all, an authorizer need not say no to one.
 		"to RBAC, in other words than asked": {"shop", true, always("get pods"), func(asked string, _ time.Duration) (string, error) {
