@@ -112,7 +112,8 @@ func applyByKubectl(t *testing.T, cluster *kubetest.ControlPlane, namespace stri
 			}
 			manifests = append(manifests, string(text))
 		}
-		manifests = append(manifests, fmt.Sprintf(`{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": %q, "namespace": %q}}`, account, namespace))
+		const plain = `{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": %q, "namespace": %q}}`
+		manifests = append(manifests, fmt.Sprintf(plain, account, namespace))
 	}
 	if err := cluster.Apply(t.Context(), strings.Join(manifests, "\n---\n")); err != nil {
 		t.Fatal(err)
@@ -127,15 +128,16 @@ func mintRole(t *testing.T, cluster *kubetest.ControlPlane, namespace string, ro
 		scope = "cluster"
 	}
 	ranAs(t, t.TempDir(), cluster.AdminKubeconfig(), []string{
-		"KUBEMINT_NAMESPACE=" + namespace, "KUBEMINT_SERVICE_ACCOUNT=" + role.account("kubemint"), "KUBEMINT_RULES=" + role.text,
-		"KUBEMINT_SCOPE=" + scope, "KUBEMINT_REVOKE=false",
+		"KUBEMINT_NAMESPACE=" + namespace, "KUBEMINT_SERVICE_ACCOUNT=" + role.account("kubemint"),
+		"KUBEMINT_RULES=" + role.text, "KUBEMINT_SCOPE=" + scope, "KUBEMINT_REVOKE=false",
 	}, 0)
 }
 
 // sameRules compares all that the API server says of both accounts.
 func sameRules(t *testing.T, cluster *kubetest.ControlPlane, namespace string, role deployerRole) {
 	t.Helper()
-	have, want := reviewed(t, cluster, namespace, role.account("kubemint")), reviewed(t, cluster, namespace, role.account("kubectl"))
+	have := reviewed(t, cluster, namespace, role.account("kubemint"))
+	want := reviewed(t, cluster, namespace, role.account("kubectl"))
 	if added, removed := rules.Diff(want, have); len(added)+len(removed) > 0 {
 		t.Errorf("%s: by kubemint more: %q, less: %q", role.Name, rules.Format(added), rules.Format(removed))
 	}
@@ -163,11 +165,14 @@ func reviewed(t *testing.T, cluster *kubetest.ControlPlane, namespace, account s
 		t.Fatal(err)
 	}
 	review := authorizationv1.SelfSubjectRulesReview{Spec: authorizationv1.SelfSubjectRulesReviewSpec{Namespace: namespace}}
-	if err := client.Do(t.Context(), http.MethodPost, "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", review, &review); err != nil {
+	const path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
+	if err := client.Do(t.Context(), http.MethodPost, path, review, &review); err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range review.Status.ResourceRules {
-		all = append(all, rbacv1.PolicyRule{Verbs: r.Verbs, APIGroups: r.APIGroups, Resources: r.Resources, ResourceNames: r.ResourceNames})
+		all = append(all, rbacv1.PolicyRule{
+			Verbs: r.Verbs, APIGroups: r.APIGroups, Resources: r.Resources, ResourceNames: r.ResourceNames,
+		})
 	}
 	for _, r := range review.Status.NonResourceRules {
 		all = append(all, rbacv1.PolicyRule{Verbs: r.Verbs, NonResourceURLs: r.NonResourceURLs})
@@ -191,19 +196,22 @@ func questionsOf(roles []deployerRole) (all []rules.Question) {
 
 // sameAnswers asks the same of both accounts, in the namespace and of the whole cluster, and counts what
 // is allowed.
-func sameAnswers(t *testing.T, cluster *kubetest.ControlPlane, namespace string, role deployerRole, questions []rules.Question) int {
+func sameAnswers(
+	t *testing.T, cluster *kubetest.ControlPlane, namespace string, role deployerRole, questions []rules.Question,
+) int {
 	t.Helper()
+	user := "system:serviceaccount:" + namespace + ":"
 	allowed := make([]bool, len(questions))
 	err := parallel.Each(len(questions), func(i int) error {
 		place := namespace
 		if role.Kind == "ClusterRole" && i%2 == 0 {
 			place = ""
 		}
-		minted, err := mayDo(t.Context(), cluster, place, "system:serviceaccount:"+namespace+":"+role.account("kubemint"), questions[i])
+		minted, err := mayDo(t.Context(), cluster, place, user+role.account("kubemint"), questions[i])
 		if err != nil {
 			return err
 		}
-		applied, err := mayDo(t.Context(), cluster, place, "system:serviceaccount:"+namespace+":"+role.account("kubectl"), questions[i])
+		applied, err := mayDo(t.Context(), cluster, place, user+role.account("kubectl"), questions[i])
 		if minted != applied {
 			t.Errorf("%s: %+v: %t by kubemint, %t by kubectl", role.Name, questions[i], minted, applied)
 		}
@@ -224,7 +232,8 @@ func mayDo(ctx context.Context, cluster *kubetest.ControlPlane, namespace, user 
 		review.Spec.NonResourceAttributes = &authorizationv1.NonResourceAttributes{Path: q.URL, Verb: q.Verb}
 	} else {
 		review.Spec.ResourceAttributes = &authorizationv1.ResourceAttributes{
-			Namespace: namespace, Verb: q.Verb, Group: q.Group, Resource: q.Resource, Subresource: q.Subresource, Name: q.Name,
+			Namespace: namespace, Verb: q.Verb,
+			Group: q.Group, Resource: q.Resource, Subresource: q.Subresource, Name: q.Name,
 		}
 	}
 	err := cluster.Admin.Do(ctx, http.MethodPost, "/apis/authorization.k8s.io/v1/subjectaccessreviews", review, &review)
