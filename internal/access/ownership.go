@@ -1,7 +1,6 @@
 package access
 
 import (
-	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -34,8 +33,6 @@ func (d Desired) refuse(have Object, verb string) error {
 		Hint("name another `service_account` for this pipeline: usually the better way out").
 		Hint("or set `take_ownership: true` to take the object over")
 }
-
-func nameless(name string) string { return cmp.Or(name, "nobody in particular") }
 
 // refuseDefault refuses grants to the ServiceAccount that every pod of its namespace runs as unless told otherwise.
 func (d Desired) refuseDefault() error {

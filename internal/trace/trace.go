@@ -65,7 +65,8 @@ func (t tracer) RoundTrip(request *http.Request) (*http.Response, error) {
 	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil && response.Header.Get("Audit-Id") != "" {
 		off := time.Until(date)
 		if wrong := time.Duration(t.off.Swap(int64(off))) - off; wrong.Abs() > time.Minute && t.told.CompareAndSwap(false, true) {
-			t.Log.Warnf("this machine's clock is off by %s from the API server's, which is what counts: set it", console.Short(wrong.Round(time.Minute)))
+			t.Log.Warnf("this machine's clock is off by %s from the API server's, which is what counts: set it",
+				console.Short(wrong.Round(time.Minute)))
 		}
 	}
 	return response, nil
