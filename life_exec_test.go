@@ -175,6 +175,19 @@ func TestExecMasksOnALineOfItsOwn(t *testing.T) {
 	}
 }
 
+// The command has chosen another namespace in its kubeconfig, or merged another cluster into it: that is not undone.
+func TestExecLeavesAChangedKubeconfig(t *testing.T) {
+	t.Parallel()
+	cluster, _ := sharedCluster(t)
+	l := newLife(t, cluster, false)
+	e := l.victim(t, "changed", 0, false).execute(t, "sh", "-c", `echo '# mine' >> "$KUBECONFIG"; `+waitForDone+`; grep '^# mine' "$KUBECONFIG"`)
+	e.eventually(t, "renewal", func() bool { return strings.Contains(e.stderr.String(), "the command has changed ") })
+	e.done(t)
+	if got := e.stdout.String(); got != "# mine\n" {
+		t.Errorf("the kubeconfig has %q", got)
+	}
+}
+
 // A renewal that fails is reported and tried again.
 func TestExecRetriesRenewal(t *testing.T) {
 	t.Parallel()

@@ -54,8 +54,8 @@ func accountOf(o Object) (types.NamespacedName, bool) {
 }
 
 // Holding are those of an account's leases that are live and depend on other access than the declared one,
-// whose hash is given; without a hash, on any. A lease that declared nothing depends on none. One whose
-// declaration or expiry cannot be read is among them.
+// whose hash is given; without a hash, all of them, which depend on the account itself. A lease that declared
+// nothing depends on no access. One whose declaration or expiry cannot be read is among them.
 func Holding(leases []Object, declared string, now time.Time) (holding []Object) {
 	for _, lease := range leases {
 		end, expires := Expiry(lease)
@@ -63,7 +63,7 @@ func Holding(leases []Object, declared string, now time.Time) (holding []Object)
 			continue
 		}
 		hash := lease.GetAnnotations()[AnnotationAccess]
-		harmless := hash == Undeclared || (hash == declared && declared != "")
+		harmless := declared != "" && (hash == Undeclared || hash == declared)
 		if end.IsZero() || !harmless {
 			holding = append(holding, lease)
 		}
@@ -82,13 +82,13 @@ func Expiry(lease Object) (at time.Time, said bool) {
 	return at, said
 }
 
-// deadAfter is how long after a lease's expiry its token may still be accepted: the API server forgives a
-// minute (jwt.DefaultLeeway in Validate of pkg/serviceaccount/claims.go), and the token was requested a
-// moment after the lease was made.
-const deadAfter = 2 * time.Minute
+// DeadAfter is how long after a lease's expiry its token may still be accepted: the API server forgives a
+// minute (jwt.DefaultLeeway in Validate of pkg/serviceaccount/claims.go), and the token was requested after
+// the lease was made: a moment mostly, and never longer than `timeout`, whose default is two minutes.
+const DeadAfter = 2 * time.Minute
 
 // Over says whether a lease's credential is dead by its expiry. One whose expiry cannot be read may live.
 func Over(lease Object, now time.Time) bool {
 	at, _ := Expiry(lease)
-	return !at.IsZero() && now.After(at.Add(deadAfter))
+	return !at.IsZero() && now.After(at.Add(DeadAfter))
 }

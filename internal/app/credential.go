@@ -76,7 +76,7 @@ func (m *minting) withoutLease(err error) error {
 	switch {
 	case discovery.Unserved(err):
 		return m.adviseRevokeFalse(err)
-	case m.desired.Ephemeral():
+	case m.desired.Ephemeral(), m.private: // neither goes without a lease
 		return err
 	case denied:
 		return hint(err, problem.Rights, remedy)

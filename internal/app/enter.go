@@ -45,8 +45,14 @@ func (m *minting) enter(ctx context.Context) (context.Context, error) {
 func (m *minting) tryGate(ctx context.Context) (context.Context, *lock.Obstacle, error) {
 	g := m.gate
 	if !m.changesAccess() {
+		made := m.lease
 		if err := m.apply(ctx, nil, m.bond, g.Look); err != nil {
 			return ctx, nil, err
+		}
+		if m.lease != made { // bond has renamed it: the lock is to be read after the lease that counts
+			if err := g.Look(ctx); err != nil {
+				return ctx, nil, err
+			}
 		}
 		switch {
 		case g.Settled() && m.asDeclared():
@@ -71,8 +77,11 @@ func (m *minting) changesAccess() bool {
 func (m *minting) takeLock(ctx context.Context) (context.Context, *lock.Obstacle, error) {
 	g, existed := m.gate, m.gate.Exists()
 	var inTheWay *lock.Obstacle
+	under := ctx
 	seize := func(ctx context.Context) (err error) {
-		inTheWay, err = g.Seize(ctx)
+		if inTheWay, err = g.Seize(ctx); err == nil && inTheWay == nil {
+			under = g.Keep(ctx) // from now on, however long bond takes
+		}
 		return err
 	}
 	err := m.apply(ctx, nil, m.bond, seize)
@@ -83,12 +92,14 @@ func (m *minting) takeLock(ctx context.Context) (context.Context, *lock.Obstacle
 		return ctx, inTheWay, err
 	}
 	g.Mine = m.ownLeases() // bond can have renamed the lease
-	under := g.Keep(ctx)
 	var early []access.Change
-	beside := []func(context.Context) error{m.notePermanent, func(ctx context.Context) (err error) {
+	beside := []func(context.Context) error{func(ctx context.Context) (err error) {
 		inTheWay, err = g.Dependents(ctx)
 		return err
 	}}
+	if m.foundAccount() && g.Hash() != access.Undeclared {
+		beside = append(beside, m.notePermanent)
+	}
 	if existed {
 		beside = append(beside, m.readNow)
 	} else {
@@ -101,7 +112,11 @@ func (m *minting) takeLock(ctx context.Context) (context.Context, *lock.Obstacle
 		m.early[change.Ref] = true
 	}
 	if inTheWay != nil {
-		return ctx, inTheWay, g.Lost(g.GiveBack(ctx, g.InEffect()))
+		err := g.GiveBack(ctx, g.InEffect())
+		if err == nil && !existed {
+			_, _ = g.Discard(ctx) // nothing was changed: without a lock, steady runs go on as before
+		}
+		return ctx, inTheWay, g.Lost(err)
 	}
 	if existed {
 		return under, nil, m.planAgain()
@@ -118,13 +133,27 @@ func (m *minting) planAgain() error {
 		return err
 	}
 	m.plan = plan
+	ours := func(c access.Change) bool { return c.Ref.Kind == "Namespace" || m.early[c.Ref] } // made by this run already
+	before.Changes = slices.DeleteFunc(slices.Clone(before.Changes), ours)
+	plan.Changes = slices.DeleteFunc(slices.Clone(plan.Changes), ours)
 	if !slices.Equal(console.ChangeLines(before), console.ChangeLines(plan)) {
 		m.log.Printf("note: another run has changed the access meanwhile, and the changes are planned again")
 	}
+	m.forgetEarly()
 	m.log.List("warning: ", slices.DeleteFunc(slices.Clone(plan.Warnings), func(warning string) bool {
 		return slices.Contains(before.Warnings, warning)
 	}))
 	return nil
+}
+
+// forgetEarly has what an earlier attempt made be like all else that was observed: somebody can have changed
+// or replaced it since.
+func (m *minting) forgetEarly() {
+	clear(m.early)
+	for _, o := range m.desired.Objects {
+		o.SetUID("")
+		o.SetResourceVersion("")
+	}
 }
 
 // withdrawLease deletes this run's lease while it waits: no credential hangs on it yet, and it would be in
@@ -164,14 +193,16 @@ func (m *minting) observeAgain(ctx context.Context) error {
 	return m.planAgain()
 }
 
+// foundAccount says whether the ServiceAccount was there when the cluster was observed.
+func (m *minting) foundAccount() bool {
+	account := m.desired.Access.ServiceAccount
+	return m.observed.Objects[access.Ref{Kind: "ServiceAccount", Namespace: account.Namespace, Name: account.Name}] != nil
+}
+
 // notePermanent warns where a token that never expires has the access that changes. It is found by its
 // Secret's name, whose metadata alone is asked for; a runner that may not read Secrets does not find it.
 func (m *minting) notePermanent(ctx context.Context) error {
 	account := m.desired.Access.ServiceAccount
-	ref := access.Ref{Kind: "ServiceAccount", Namespace: account.Namespace, Name: account.Name}
-	if m.observed.Objects[ref] == nil || m.gate.Hash() == access.Undeclared {
-		return nil
-	}
 	secret := access.Ref{Kind: "Secret", Namespace: account.Namespace, Name: token.PermanentName(account.Name)}
 	if m.client.Exists(ctx, secret) == nil {
 		m.log.Warnf("%s holds a permanent token of ServiceAccount %s: whoever has it gets the changed access too", secret, account)
@@ -198,7 +229,10 @@ func takesAway(c access.Change) bool { return c.Delete != nil || len(c.Removed) 
 // release gives the lock back, with the hash of the access that this run has brought into effect.
 func (m *minting) release(ctx context.Context) error {
 	g := m.gate
-	if g == nil || !g.Held() {
+	switch {
+	case g != nil && g.WasLost():
+		return g.Lost(lock.ErrLost)
+	case g == nil || !g.Held():
 		return nil
 	}
 	inEffect := g.Hash()

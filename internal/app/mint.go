@@ -49,6 +49,7 @@ type minting struct {
 	extending sync.Once           // that the lease may not be extended is said once
 	gate      *lock.Gate          // nil for an ephemeral identity
 	noted     bool                // what could not be observed was said
+	rendered  []byte              // the kubeconfig of exec, as it was written last
 	dirty     bool                // changes to the access have begun
 	early     map[access.Ref]bool // changes that were made before it was known who depends on the access
 }

@@ -118,9 +118,13 @@ func (m *minting) extendLease(ctx context.Context) error {
 	lease.ManagedFields, lease.ResourceVersion = nil, "" // the version of the creation: each extension changes it
 	err := m.client.Apply(ctx, lease, true)
 	if cluster.Forbidden(err) || cluster.PolicyDenied(err) {
+		who := "the runner's identity may not patch"
+		if cluster.PolicyDenied(err) {
+			who = "a policy of the cluster refuses to patch"
+		}
 		m.extending.Do(func() {
-			m.log.Warnf("the runner's identity may not patch Lease %s/%s: once its first expiry has passed, "+
-				"`kubemint sweep` would end this credential, and other runs may change its access", lease.Namespace, lease.Name)
+			m.log.Warnf("%s Lease %s/%s: once its first expiry has passed, "+
+				"`kubemint sweep` would end this credential, and other runs may change its access", who, lease.Namespace, lease.Name)
 		})
 		return nil
 	}

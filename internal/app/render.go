@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/base64"
 	"path/filepath"
@@ -19,6 +20,9 @@ func (m *minting) render() (data []byte, encoded token.Token, err error) {
 		return nil, encoded, problem.New(problem.Mint, "render kubeconfig", err)
 	}
 	encoded = token.New(base64.StdEncoding.EncodeToString(data))
+	if m.private { // it is published nowhere, and a long mask could be torn apart: the command may write to the same stream
+		return data, encoded, nil
+	}
 	return data, encoded, m.platform.Mask(encoded)
 }
 
@@ -31,7 +35,20 @@ func (m *minting) writeCredential(data []byte) error {
 			return err
 		}
 	}
+	if m.rendered != nil && !m.isAsRendered() {
+		m.log.Warnf("the command has changed %s, which is left so: a client that does not read tokenFile keeps a token that expires",
+			m.output.path)
+		return nil
+	}
+	m.rendered = data
 	return writeFile(m.output.path, data)
+}
+
+// isAsRendered says whether the kubeconfig is what this run wrote last. The command of exec may have chosen
+// another namespace in it, or merged another cluster into it.
+func (m *minting) isAsRendered() bool {
+	have, err := readBounded(m.output.path)
+	return err == nil && bytes.Equal(have, m.rendered)
 }
 
 // notePodToken says that the command of exec can read the token of the pod that it runs in: it is the same

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/receipt"
@@ -36,11 +37,8 @@ func (r *run) revoke(ctx context.Context, given options) error {
 	switch {
 	case record == nil:
 		return r.revokeByToken(ctx, given)
-	case record.Keep && !given.permanent && len(record.Theirs) > 0:
-		r.sayTheirs(record)
-		return nil
-	case record.Keep && !given.permanent && record.ExpiresAt == "":
-		r.log.Printf("nothing to revoke: the credential is permanent; kubemint revoke --permanent deletes it")
+	case record.Keep && !given.permanent && record.ExpiresAt == "" && len(record.Leases) == 0:
+		r.sayKept(record)
 		return nil
 	case len(record.Leases)+len(record.Objects) == 0 && !record.Keep:
 		r.log.Printf("nothing to revoke: the run took back what it had made")
@@ -82,10 +80,10 @@ func (r *run) revokeRecord(ctx context.Context, record *receipt.Receipt, path st
 	killErr := r.complete(record)
 	killErr = errors.Join(killErr, r.kill(ctx, record, given))
 	if record.Keep && !given.permanent { // a lease in it is one of an earlier run at the same output
-		r.log.Printf("nothing to revoke: the credential was minted with `revoke: false` and lives until %s", until(record))
+		r.sayKept(record)
 		return killErr
 	}
-	if end, err := time.Parse(time.RFC3339, record.ExpiresAt); killErr != nil && err == nil && r.now().After(end) {
+	if end, err := time.Parse(time.RFC3339, record.ExpiresAt); killErr != nil && err == nil && r.now().After(end.Add(access.DeadAfter)) {
 		r.log.Warnf("not everything could be deleted, but the token expired at %s: %s", record.ExpiresAt, killErr)
 		killErr = nil
 	}
@@ -107,7 +105,10 @@ func (r *run) kill(ctx context.Context, record *receipt.Receipt, given options) 
 	defer client.Close()
 	err = r.killLeases(ctx, client, record)
 	objects := &removal{run: r, client: client, record: record}
-	err = errors.Join(err, objects.delete(ctx, doomed), r.refuseTheirs(ctx, client, record))
+	err = errors.Join(err, objects.delete(ctx, doomed))
+	if given.permanent {
+		err = errors.Join(err, r.refuseTheirs(ctx, client, record))
+	}
 	if err != nil || !given.wait {
 		return err
 	}

@@ -44,7 +44,12 @@ func (m *minting) rollBack(ctx context.Context) error {
 	if o == nil || o.receiptPath == "" { // nothing was recorded, and so nothing made
 		return nil
 	}
-	defer m.abandonLock(ctx) // last: a lock that is not given back is free after a minute, and a credential lives longer
+	given := make(chan struct{})
+	go func() { // beside the rest: the lease, as long as it is there, keeps what it was promised
+		defer close(given)
+		m.abandonLock(ctx)
+	}()
+	defer func() { <-given }()
 	var errs []error
 	alive := false
 	for _, lease := range m.mayLive() {

@@ -19,8 +19,15 @@ func (m *minting) othersSecret() []receipt.Object {
 	return []receipt.Object{object(m.permanent, "Secret")}
 }
 
-// sayTheirs says that a permanent token stays.
-func (r *run) sayTheirs(record *receipt.Receipt) {
+// sayKept says why a credential stays.
+func (r *run) sayKept(record *receipt.Receipt) {
+	switch {
+	case len(record.Theirs) > 0:
+	case record.ExpiresAt == "":
+		r.log.Printf("nothing to revoke: the credential is permanent; kubemint revoke --permanent deletes it")
+	default:
+		r.log.Printf("nothing to revoke: the credential was minted with `revoke: false` and lives until %s", until(record))
+	}
 	for _, secret := range record.Theirs {
 		r.log.Printf("nothing to revoke: the token is permanent. Secret %s/%s, which holds it, is left: "+
 			"somebody else made it. This ends the token:  %s", secret.Namespace, secret.Name, deleteSecretCommand(secret))

@@ -1,8 +1,10 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -15,6 +17,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/discovery"
 	"github.com/kubemint/kubemint/internal/rules"
+	"github.com/kubemint/kubemint/internal/wire"
 )
 
 // Discover reads which resources the API server serves outside the core group. It is empty where
@@ -39,8 +42,14 @@ func (c *Client) ReadRoot(ctx context.Context) error {
 
 func (c *Client) readPath(ctx context.Context, path, accept string) (body []byte, err error) {
 	read := func(ctx context.Context, _ runtime.Object, request *rest.Request) error {
+		ctx, cancel := context.WithTimeout(ctx, longestAnswer)
+		defer cancel()
 		result := request.Do(klog.NewContext(ctx, logr.Discard())) // client-go logs cut answers to stderr
 		body, _ = result.Raw()
+		if bytes.Count(body, []byte{','}) > mostValues {
+			body = nil
+			return &wire.TooLargeError{Bound: fmt.Sprintf("%d values", mostValues)}
+		}
 		return foreign(result, result.Error())
 	}
 	return body, c.tries(ctx, read, nil, func() *rest.Request {
@@ -51,7 +60,7 @@ func (c *Client) readPath(ctx context.Context, path, accept string) (body []byte
 // tellUnserved finds out whether an answer that is not one of the API means that the API server
 // does not serve what was asked for, or that something else answered.
 func (c *Client) tellUnserved(ctx context.Context, request *rest.Request, err error) error {
-	if !mayBeUnserved(err) {
+	if Unsure(err) || !mayBeUnserved(err) {
 		return err
 	}
 	for version, group := range c.groups {
@@ -60,6 +69,9 @@ func (c *Client) tellUnserved(ctx context.Context, request *rest.Request, err er
 		if ok && discovery.Absent(ctx, c.readPath, asked) {
 			return &discovery.UnservedError{GroupVersionResource: asked}
 		}
+	}
+	if _, page := errors.AsType[*ForeignError](err); !page {
+		return &ForeignError{http.StatusNotFound} // an API server names the object that it does not find
 	}
 	return err
 }

@@ -138,7 +138,7 @@ func (c *Client) unreachable(op string, err error) *problem.Error {
 	redirect, redirected := errors.AsType[*wire.RedirectError](err)
 	tooLarge, bounded := errors.AsType[*wire.TooLargeError](err)
 	switch {
-	case astray.Explain(p, c.server, bare(err)):
+	case !proxyFault(err) && astray.Explain(p, c.server, bare(err)):
 	case redirected:
 		p.Cause = redirect
 		p.Hint("give the address of the API server itself: a login page, a proxy or a moved server answers at %s, "+

@@ -165,3 +165,19 @@ func TestUnservedNames(t *testing.T) {
 		t.Errorf("%v, although it is listed", err)
 	}
 }
+
+// Something before the API server answers 404 for everything, as a proxy does that does not know the cluster: nothing is gone
+// because of that.
+func TestNotFoundThatNamesNothing(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request, _ int) { noResource(w) })
+	client := connect(t, s.config())
+	for what, err := range map[string]error{
+		"delete": client.Delete(t.Context(), object("Lease", "shop", "x")),
+		"get":    client.Get(t.Context(), object("Role", "shop", "x")),
+	} {
+		if cluster.Missing(err) || !cluster.Foreign(err) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}

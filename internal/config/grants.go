@@ -88,6 +88,12 @@ func (c *checker) rules(input, value string) rules.Scoped {
 	} else {
 		parsed = c.shownRules(input, value)
 	}
+	roles := func(kind string) bool { return kind == "Role" || kind == "ClusterRole" }
+	if input == "must_not" && slices.ContainsFunc(parsed.PassedOver, roles) {
+		c.fault(input, "", "it has a Role or ClusterRole of another API than rbac.authorization.k8s.io, whose rules would not be forbidden",
+			"correct its apiVersion, or take it out")
+		return parsed
+	}
 	if len(parsed.PassedOver) > 0 {
 		c.warnings = append(c.warnings, "input "+input+": passed over "+strings.Join(parsed.PassedOver, ", ")+
 			" of the manifest: rules are those of its Roles and ClusterRoles alone")

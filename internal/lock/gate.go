@@ -168,8 +168,8 @@ func deleteLease(namespace string, names ...string) string {
 }
 
 // Change has a command that mints nothing change the access: under the lock, for which it waits. Which live
-// credentials hold the change back is for the command to say.
-func (g *Gate) Change(ctx context.Context, change func(context.Context) error) error {
+// credentials hold the change back is for the command's look to say, by an error.
+func (g *Gate) Change(ctx context.Context, look, change func(context.Context) error) error {
 	for {
 		if err := g.Look(ctx); err != nil {
 			return err
@@ -179,7 +179,7 @@ func (g *Gate) Change(ctx context.Context, change func(context.Context) error) e
 			return err
 		}
 		if inTheWay == nil {
-			return g.changeUnderLock(ctx, change)
+			return g.changeUnderLock(ctx, look, change)
 		}
 		if err := g.Await(ctx, inTheWay); err != nil {
 			return err
@@ -187,12 +187,14 @@ func (g *Gate) Change(ctx context.Context, change func(context.Context) error) e
 	}
 }
 
-func (g *Gate) changeUnderLock(ctx context.Context, change func(context.Context) error) error {
+func (g *Gate) changeUnderLock(ctx context.Context, look, change func(context.Context) error) error {
 	under := g.Keep(ctx)
-	err := change(under)
 	inEffect := g.InEffect()
-	if err != nil || inEffect != g.wants.Hash {
-		inEffect = "" // the next run sees for itself
+	err := look(under)
+	if err == nil {
+		if err = change(under); err != nil || inEffect != g.wants.Hash {
+			inEffect = "" // the next run sees for itself
+		}
 	}
 	if errors.Is(context.Cause(under), ErrLost) {
 		return g.Lost(ErrLost)

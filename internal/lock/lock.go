@@ -58,6 +58,7 @@ type Lock struct {
 	mu   sync.Mutex
 	seen *coordinationv1.Lease // as it was last read or written; nil: there is none
 	held bool
+	lost bool // it was held, and is another run's now
 	stop func()
 }
 
@@ -160,12 +161,16 @@ func lastWritten(lease *coordinationv1.Lease) time.Time {
 }
 
 // Take makes the lock this run's, if it is still as it was last read. It says whether it is. The hash
-// stays that of the access that was in effect before.
+// stays that of the access that was in effect before, if that is known.
 func (l *Lock) Take(ctx context.Context) (bool, error) {
 	if l.Busy() || l.Foreign() {
 		return false, nil
 	}
-	err := l.write(ctx, l.opts.Holder, l.InEffect())
+	inEffect := l.InEffect()
+	if l.Stale() { // whoever held it may have been in the middle of a change
+		inEffect = ""
+	}
+	err := l.write(ctx, l.opts.Holder, inEffect)
 	if !apierrors.IsConflict(err) {
 		return err == nil, err
 	}
@@ -201,7 +206,7 @@ func (l *Lock) write(ctx context.Context, by, inEffect string) error {
 	if err := l.api.Replace(ctx, lease); err != nil {
 		return err
 	}
-	l.seen, l.held = lease, by != ""
+	l.seen, l.held, l.lost = lease, by != "", false
 	return nil
 }
 
@@ -233,6 +238,13 @@ func (l *Lock) Held() bool {
 	return l.held
 }
 
+// WasLost says whether this run held the lock and lost it.
+func (l *Lock) WasLost() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lost
+}
+
 // Keep renews the lock until it is given back. The context that it returns ends with [ErrLost] when the
 // lock is lost.
 func (l *Lock) Keep(ctx context.Context) context.Context {
@@ -258,6 +270,7 @@ func (l *Lock) renew(ctx context.Context, lose context.CancelCauseFunc) {
 		case <-time.After(renewEvery):
 		}
 		limited, cancel := context.WithDeadline(ctx, last.Add(lostAfter))
+		sent := time.Now()
 		err := l.write(limited, l.opts.Holder, l.InEffect())
 		if apierrors.IsConflict(err) && l.Read(limited) == nil && holder(l.last()) == l.opts.Holder {
 			err = l.write(limited, l.opts.Holder, l.InEffect()) // somebody changed a label, and no more
@@ -265,11 +278,14 @@ func (l *Lock) renew(ctx context.Context, lose context.CancelCauseFunc) {
 		cancel()
 		switch {
 		case err == nil:
-			last = time.Now()
+			last = sent
 		case ctx.Err() != nil:
 			return
 		case apierrors.IsConflict(err), time.Since(last) > lostAfter-renewEvery:
 			l.mark(false)
+			l.mu.Lock()
+			l.lost = true
+			l.mu.Unlock()
 			lose(ErrLost)
 			return
 		}

@@ -3,8 +3,12 @@ package problem
 // Nearest returns the word of among that word was probably meant to be, or "" where none is near: at most two edits
 // away, and fewer than half of the word's letters.
 func Nearest(word string, among []string) string {
+	const longest = 256 // nobody mistypes a longer word, and the work grows with the square
 	best, least := "", min(3, (len(word)+1)/2)
 	for _, candidate := range among {
+		if len(word) > longest || len(candidate) > longest {
+			continue
+		}
 		if d := Distance(word, candidate); d < least {
 			best, least = candidate, d
 		}

@@ -37,11 +37,11 @@ func (p *Pruning) All(ctx context.Context) error {
 // deleteAllUnderLock looks again once it has the lock: whoever makes a lease from then on waits.
 func (p *Pruning) deleteAllUnderLock(ctx context.Context) (count int, err error) {
 	gate := p.Gate(p.Desired, access.Undeclared) // live credentials end here, and hold nothing back
-	err = p.changeUnderLock(ctx, gate, func(ctx context.Context) error {
-		found, err := p.find(ctx, p.Desired.Access.ServiceAccount)
-		if err != nil {
-			return err
-		}
+	var found holdings
+	err = p.changeUnderLock(ctx, gate, func(ctx context.Context) (err error) {
+		found, err = p.find(ctx, p.Desired.Access.ServiceAccount)
+		return err
+	}, func(ctx context.Context) (err error) {
 		lock := access.LockOf(found.account)
 		found.leases = slices.DeleteFunc(found.leases, func(o access.Object) bool { return access.RefOf(o) == lock })
 		count, err = p.deleteAll(ctx, found)

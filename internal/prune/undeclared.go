@@ -30,7 +30,8 @@ type Pruning struct {
 
 // Gate has the access of an account change under its lock: see package lock.
 type Gate interface {
-	Change(ctx context.Context, change func(context.Context) error) error
+	// Change takes the lock, and makes the change unless look has found something that holds it back.
+	Change(ctx context.Context, look, change func(context.Context) error) error
 	Discard(ctx context.Context) (deleted bool, err error) // of the lock itself
 }
 
@@ -106,28 +107,36 @@ func (p *Pruning) takeAway(
 	}
 	of := p.Desired
 	of.Access.ServiceAccount = found.account
-	err = p.changeUnderLock(ctx, p.Gate(of, declared), func(ctx context.Context) (err error) {
+	gate := p.Gate(of, declared)
+	err = p.changeUnderLock(ctx, gate, func(ctx context.Context) (err error) {
 		found.leases, err = p.listLeases(ctx, found.account) // whoever makes a lease from now on waits
-		if err == nil {
-			err = p.heldBack(found, declared)
-		}
-		if err == nil {
-			count, err = p.deleteAccess(ctx, doomed)
-		}
+		return errors.Join(err, p.heldBack(found, declared))
+	}, func(ctx context.Context) (err error) {
+		count, err = p.deleteAccess(ctx, doomed)
 		return err
 	})
+	if err == nil && declared == "" { // nothing of the account is left that a lock is for
+		_, err = gate.Discard(ctx)
+	}
 	return count, err
 }
 
 // changeUnderLock needs no lock on an API server without Leases: no credential has one there.
 func (p *Pruning) changeUnderLock(
-	ctx context.Context, gate Gate, change func(context.Context) error,
+	ctx context.Context, gate Gate, look, change func(context.Context) error,
 ) error {
-	err := gate.Change(ctx, change)
-	if discovery.Unserved(err) {
-		return change(ctx)
+	begun := false
+	err := gate.Change(ctx, func(ctx context.Context) error {
+		begun = true
+		return look(ctx)
+	}, change)
+	if begun || !discovery.Unserved(err) {
+		return err
 	}
-	return err
+	if err := look(ctx); err != nil {
+		return err
+	}
+	return change(ctx)
 }
 
 func (p *Pruning) listLeases(ctx context.Context, account types.NamespacedName) ([]access.Object, error) {

@@ -102,7 +102,10 @@ func nestedRules(tree map[string]any, depth int) string {
 		if list, ok := tree[key].([]any); ok && depth > 0 && slices.ContainsFunc(list, hasVerbs) {
 			return key
 		}
-		if path := nestedRules(byString(tree[key]), depth+1); path != "" && depth < deepest {
+		if depth == deepest {
+			continue
+		}
+		if path := nestedRules(byString(tree[key]), depth+1); path != "" {
 			return key + "." + path
 		}
 	}

@@ -62,6 +62,9 @@ func misplaced(op, field string) error {
 	if field == "tokenFile" {
 		return err.Hint("call the field `token`")
 	}
+	if strings.HasPrefix(field, "--") { // a flag of a program, for which there is no other form
+		return err.Hint("write the content to a file in an earlier step, and name that")
+	}
 	return err.Hint("call the field `%s-data`, whose value is base64; or write the content to a file, and "+
 		"name that",
 		strings.TrimLeft(field, "-"))

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/kubemint/kubemint/internal/problem"
 )
 
 const certificateType = "CERTIFICATE"
@@ -54,8 +56,10 @@ func Read(given []byte) (*Bundle, error) {
 
 const brokenBlock = "its PEM block is cut off, or holds what is not base64"
 
-// parseFault is why a certificate does not parse: x509 says it in words of its own and repeats nothing of it.
-func parseFault(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+// parseFault is why a certificate does not parse. Some of what x509 says repeats a name of the certificate, of any length.
+func parseFault(err error) string {
+	return problem.Shorten(strings.Join(strings.Fields(err.Error()), " "), 120)
+}
 
 // Fingerprint is the SHA-256 of the certificates (DER, one after the other) in lower-case hex: for one
 // certificate what `openssl x509 -fingerprint -sha256` prints. A bundle has one of its own, since
@@ -77,7 +81,11 @@ func sum(data []byte) string {
 
 // Warnings says what is left out of a bundle, of which whose is the owner.
 func (b *Bundle) Warnings(whose string) (warnings []string) {
-	for _, why := range b.Skipped {
+	const most = 5
+	for i, why := range b.Skipped {
+		if i == most {
+			return append(warnings, fmt.Sprintf("%s: so are %d more", whose, len(b.Skipped)-most))
+		}
 		warnings = append(warnings, fmt.Sprintf("%s: a certificate of its certificate authority is left out, "+
 			"and the others are used: %s",
 			whose, why))

@@ -35,11 +35,11 @@ func awsIdentity(s Stanza, r Runner) (taken []string, err error) {
 		return nil, nil // they go before whatever else the stanza says
 	}
 	if i := slices.IndexFunc(awsFiles, differs); i >= 0 {
-		return nil, refuseIdentity(awsFiles[i], "")
+		return nil, refuseIdentity(awsFiles[i], "", s.Trusted)
 	}
 	if i := slices.IndexFunc(awsRole, differs); i >= 0 {
 		if !s.Trusted {
-			return nil, refuseIdentity(awsRole[i], ", in a kubeconfig which a pull request may have written")
+			return nil, refuseIdentity(awsRole[i], ", in a kubeconfig which a pull request may have written", s.Trusted)
 		}
 		return awsRole, nil
 	}
@@ -51,19 +51,22 @@ func awsIdentity(s Stanza, r Runner) (taken []string, err error) {
 func ownKeys(s Stanza, differing string) error {
 	switch {
 	case !s.Trusted:
-		return refuseIdentity(differing, ", in a kubeconfig which a pull request may have written")
+		return refuseIdentity(differing, ", in a kubeconfig which a pull request may have written", s.Trusted)
 	case s.Env["AWS_ACCESS_KEY_ID"] == "" || s.Env["AWS_SECRET_ACCESS_KEY"] == "":
-		return refuseIdentity(differing, ", and its AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not both given")
+		return refuseIdentity(differing, ", and its AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not both given", s.Trusted)
 	}
 	return nil
 }
 
-func refuseIdentity(name, why string) *problem.Error {
+func refuseIdentity(name, why string, trusted bool) *problem.Error {
 	err := refuse("its variable %s would choose another identity than this step's environment does%s", name, why)
 	if strings.Contains(name, "PROFILE") {
 		err = err.Hint("profiles are not read, since their files can name programs to run: export the " +
-			"profile's keys in an earlier step, " +
-			"`aws configure export-credentials --profile NAME --format env`")
+			"profile's keys right before kubemint, in the same shell: " +
+			"`eval \"$(aws configure export-credentials --profile NAME --format env)\"`")
+	}
+	if !trusted {
+		return err.Hint("take %s out of the kubeconfig: what a pull request may have written does not say who the job is", name)
 	}
 	return err.Hint("set %s for this step, and take it out of the kubeconfig", name)
 }
