@@ -47,9 +47,8 @@ func TestTask_Pod(t *testing.T) {
 			t.Errorf("%q: exit code %d\n%s", run.command, code, said)
 		}
 	}
-	args := []string{"-n", accounts, "get", "leases", "-o", "name"}
-	if left, err := cluster.RunKubectl(t.Context(), cluster.AdminKubeconfig(), "", args...); err != nil || left != "" {
-		t.Errorf("leases are left: %s (%v)", left, err)
+	if left := leasesIn(t, cluster, accounts); left > 0 {
+		t.Errorf("%d leases are left", left)
 	}
 }
 
