@@ -133,10 +133,14 @@ func at(method, end string, code int, reason metav1.StatusReason, message string
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(code)
-		_ = json.NewEncoder(w).Encode(metav1.Status{
+		status := metav1.Status{
 			TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure, Code: int32(code), Reason: reason,
 			Message: strings.ReplaceAll(message, "SAID", l.said()),
-		})
+		}
+		if code == http.StatusNotFound { // an API server names what it does not find
+			status.Details = &metav1.StatusDetails{Kind: "namespaces", Name: "gone"}
+		}
+		_ = json.NewEncoder(w).Encode(status)
 		return true
 	}
 }

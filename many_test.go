@@ -230,18 +230,7 @@ func (m *many) kubemint(t *testing.T, source []byte, more ...string) (code int) 
 		"INPUT_NAMESPACE=" + strings.Join(slices.Insert(slices.Clone(m.namespaces), 1, more...), "\n"),
 	}
 	command.Env = append(command.Env, m.env...)
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		m.watch(command.Process.Pid, ended)
-	}()
-	_ = command.Wait()
-	close(ended)
-	<-watched
+	m.peak = runWatched(t, command)
 	code = command.ProcessState.ExitCode()
 	summary, err := os.ReadFile(filepath.Join(m.dir, "summary"))
 	if err != nil {
@@ -258,17 +247,29 @@ func (m *many) kubemint(t *testing.T, source []byte, more ...string) (code int) 
 	return code
 }
 
-// watch reads a process's peak memory until it ends. (getrusage's ru_maxrss counts the parent's, from before the exec.)
-func (m *many) watch(pid int, ended <-chan struct{}) {
-	m.peak = 0
+// runWatched runs a program, and returns the most memory that it had, in KiB.
+func runWatched(t *testing.T, command *exec.Cmd) (peak int) {
+	t.Helper()
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended, watched := make(chan struct{}), make(chan int)
+	go func() { watched <- watchMemory(command.Process.Pid, ended) }()
+	_ = command.Wait()
+	close(ended)
+	return <-watched
+}
+
+// watchMemory reads a process's peak memory until it ends. (getrusage's ru_maxrss counts the parent's, from before the exec.)
+func watchMemory(pid int, ended <-chan struct{}) (peak int) {
 	for {
 		status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 		if found := regexp.MustCompile(`VmHWM:\s+(\d+) kB`).FindSubmatch(status); found != nil {
-			m.peak, _ = strconv.Atoi(string(found[1]))
+			peak, _ = strconv.Atoi(string(found[1]))
 		}
 		select {
 		case <-ended:
-			return
+			return peak
 		case <-time.After(5 * time.Millisecond):
 		}
 	}

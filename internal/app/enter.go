@@ -80,7 +80,7 @@ func (m *minting) takeLock(ctx context.Context) (context.Context, *lock.Obstacle
 	under := ctx
 	seize := func(ctx context.Context) (err error) {
 		if inTheWay, err = g.Seize(ctx); err == nil && inTheWay == nil {
-			under = g.Keep(ctx) // from now on, however long bond takes
+			under = g.Keep(ctx) //nolint:fatcontext // once: it is renewed from now on, however long bond takes
 		}
 		return err
 	}
