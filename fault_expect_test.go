@@ -58,7 +58,7 @@ func (tr *trial) failure() outcome {
 	asked := tr.request.what
 	switch {
 	case tr.recognises() && tr.fault.Name == "401":
-		return outcome{codes: []int{3}, says: `error: .*: the API server does not accept the runner's credential \(401 Unauthorized\)\nhint: log in again`}
+		return outcome{codes: []int{3}, says: `error: .*: the API server does not accept the runner's credential \(401 Unauthorized\)\n(    .*\n)*hint: log in again`}
 	case tr.recognises() && tr.lasts == once && (strings.HasPrefix(tr.fault.Name, "403") || (strings.HasPrefix(tr.fault.Name, "page ") && tr.fault.Refusal)):
 		return success
 	}
@@ -75,6 +75,8 @@ func (tr *trial) failure() outcome {
 	optional := reads && !strings.Contains(asked, "ACCOUNT") && !strings.HasSuffix(asked, "/leases") // what was left: it is said that it is not looked for
 	proves := strings.Contains(asked, "/selfsubject")
 	forGood := tr.lasts != once
+	// The lock is given back beside the proof: where both fail, either can be told first.
+	beside := tr.lasts == since && (proves || (strings.HasPrefix(asked, "PATCH ") && strings.Contains(asked, "/leases/") && tr.request.nth == 2))
 	switch tr.fault.Name {
 	case "slow", "GOAWAY", "cut after the answer":
 		return success
@@ -99,18 +101,23 @@ func (tr *trial) failure() outcome {
 	case "page instead of an answer", "page of a login":
 		return outcome{codes: []int{3}, says: `error: .*: the answer is not one of the Kubernetes API \((200 OK|403 Forbidden)\)`}
 	case "redirect":
-		return outcome{codes: []int{3}, says: `error: .*: the answer is a redirect \(307 Temporary Redirect\) to "https://login\.test", which is not followed\nhint: `}
+		return outcome{codes: []int{3}, says: `error: .*: the answer is a redirect \(307 Temporary Redirect\) to "https://login\.test", which is not followed\n(    .*\n)*hint: `}
 	case "401":
 		switch {
 		case proves && !forGood:
 			return success
+		case beside:
+			return outcome{codes: []int{3, 5}, says: `error: (prove token|give back the lock, .*): `}
 		case proves:
 			return outcome{codes: []int{5}, says: `error: prove token: the API server refuses the token that it has just issued`}
 		}
-		return outcome{codes: []int{3}, says: `error: .*: the API server does not accept the runner's credential \(401 Unauthorized\)\nhint: log in again`}
+		return outcome{codes: []int{3}, says: `error: .*: the API server does not accept the runner's credential \(401 Unauthorized\)\n(    .*\n)*hint: log in again`}
 	case "403 by RBAC":
 		if optional && tr.lasts != since {
 			return outcome{codes: []int{0}, says: `note: .*(may not be listed|not looked for)`}
+		}
+		if beside {
+			return outcome{codes: []int{4, 5}, says: `error: (prove token|give back the lock, .*): `}
 		}
 		if proves {
 			return outcome{codes: []int{5}, says: `error: prove token: the API server takes it for "test", not for "system:serviceaccount:`}
@@ -131,6 +138,8 @@ func (tr *trial) failure() outcome {
 			return outcome{codes: []int{0}, says: `warning: somebody else made Secret .* before this run could: it takes another name`}
 		case tr.lasts == again && strings.HasPrefix(asked, "POST ") && strings.HasSuffix(asked, "/secrets"):
 			return outcome{codes: []int{5}, says: `error: create Secret .*: it was there already, as were those of 19 names before\nhint: `}
+		case forGood && strings.HasPrefix(asked, "PATCH ") && strings.Contains(asked, "/leases/") && tr.request.nth == 1: // it looks as if others took the lock
+			return outcome{codes: []int{4}, says: `error: change the access of .*: other access is in use`, within: timedOut}
 		case reads:
 			return outcome{codes: []int{5}, says: `error: .*: the object has been modified\nhint: somebody else changed it`}
 		}

@@ -16,7 +16,7 @@ import (
 // looked for.
 func (s *Sweeping) listBound(ctx context.Context) ([]*corev1.Secret, error) {
 	secrets, err := s.Client.ListSecrets(ctx, s.Namespace, managed)
-	if cluster.Forbidden(err) {
+	if cluster.Forbidden(err) || cluster.PolicyDenied(err) {
 		s.Log.Printf("note: Secrets may not be listed by the runner's identity: one that outlived its lease, " +
 			"where the garbage collector did not delete it, is not looked for")
 		return nil, nil

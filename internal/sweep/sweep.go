@@ -95,7 +95,7 @@ func (s *Sweeping) list(ctx context.Context) (expired, live []access.Object, err
 	lists := make([][]access.Object, len(kinds))
 	err = parallel.Each(len(kinds), func(i int) (err error) {
 		lists[i], err = s.Client.ListLabelled(ctx, kinds[i], s.Namespace, managed)
-		if kinds[i] != "Lease" && cluster.Forbidden(err) {
+		if kinds[i] != "Lease" && (cluster.Forbidden(err) || cluster.PolicyDenied(err)) {
 			s.Log.Printf("note: %ss may not be listed by the runner's identity: ephemeral ones are not looked for", kinds[i])
 			return nil
 		}
