@@ -138,7 +138,7 @@ func (tr *trial) failure() outcome {
 			return outcome{codes: []int{0}, says: `warning: somebody else made Secret .* before this run could: it takes another name`}
 		case tr.lasts == again && strings.HasPrefix(asked, "POST ") && strings.HasSuffix(asked, "/secrets"):
 			return outcome{codes: []int{5}, says: `error: create Secret .*: it was there already, as were those of 19 names before\nhint: `}
-		case forGood && strings.HasPrefix(asked, "PATCH ") && strings.Contains(asked, "/leases/") && tr.request.nth == 1: // it looks as if others took the lock
+		case tr.lasts == again && strings.HasPrefix(asked, "PATCH ") && strings.Contains(asked, "/leases/") && tr.request.nth == 1: // it looks as if others took the lock
 			return outcome{codes: []int{4}, says: `error: change the access of .*: other access is in use`, within: timedOut}
 		case reads:
 			return outcome{codes: []int{5}, says: `error: .*: the object has been modified\nhint: somebody else changed it`}
