@@ -117,7 +117,7 @@ func (tr *trial) failure() outcome {
 			return outcome{codes: []int{0}, says: `note: .*(may not be listed|not looked for)`}
 		}
 		if beside {
-			return outcome{codes: []int{4, 5}, says: `error: (prove token|give back the lock, .*): `}
+			return outcome{codes: []int{4, 5}, says: `error: (prove token: |give back the lock, |.*: user "test" may not )`}
 		}
 		if proves {
 			return outcome{codes: []int{5}, says: `error: prove token: the API server takes it for "test", not for "system:serviceaccount:`}
