@@ -19,17 +19,18 @@ import (
 // mayImport is which rooms a room may import; each doc.go says it in words. app knows the order of things and may use
 // every room, kubetest and kubetest/clouds are for tests, and config/gen, kubetest/gen and kubetest/serve are programs of their own.
 var mayImport = map[string][]string{
-	"problem":    {},
-	"receipt":    {},
-	"private":    {},
-	"process":    {},
-	"rules":      {"problem"},
-	"config":     {"problem", "rules"},
-	"access":     {"config", "problem", "rules"},
-	"token":      {"access", "problem", "rules"},
-	"lock":       {"access", "problem"},
-	"kubeconfig": {"token"},
-	"revoke":     {"access", "token"},
+	"problem":        {},
+	"receipt":        {},
+	"private":        {},
+	"process":        {},
+	"rules":          {"problem", "rules/mistyped"},
+	"rules/mistyped": {"problem"},
+	"config":         {"problem", "rules"},
+	"access":         {"config", "problem", "rules"},
+	"token":          {"access", "problem", "rules"},
+	"lock":           {"access", "problem"},
+	"kubeconfig":     {"token"},
+	"revoke":         {"access", "token"},
 	"source": {
 		"problem", "receipt", "source/certs", "source/cloud", "source/disk", "source/form", "source/program", "token", "workspace",
 	},
@@ -40,7 +41,7 @@ var mayImport = map[string][]string{
 	"source/cloud":   {"problem", "source/program", "token", "wire"},
 	"discovery":      {"rules"},
 	"cluster/astray": {"problem", "wire"},
-	"cluster":        {"access", "cluster/astray", "discovery", "parallel", "problem", "rules", "wire"},
+	"cluster":        {"access", "cluster/astray", "discovery", "parallel", "problem", "refusal", "rules", "wire"},
 	"proof":          {"access", "cluster", "discovery", "problem", "rules", "token"},
 	"platform":       {"access", "problem", "token", "wire"},
 	"wire":           {},
@@ -49,11 +50,12 @@ var mayImport = map[string][]string{
 	"console":        {"access", "parallel", "problem", "rules", "token"},
 	"prune":          {"access", "cluster", "console", "discovery", "parallel", "problem", "revoke", "token"},
 	"trace":          {"console"},
+	"refusal":        {"access", "console", "parallel", "problem", "rules", "token"},
 	"sweep":          {"access", "cluster", "console", "discovery", "parallel", "problem", "token"},
 	"bootstrap":      {"access", "config", "console", "problem", "token"},
 	"app": {
 		"access", "bootstrap", "cluster", "config", "console", "discovery", "kubeconfig", "lock", "parallel", "platform",
-		"private", "problem", "process", "proof", "prune", "receipt", "revoke", "rules", "source",
+		"private", "problem", "process", "proof", "prune", "receipt", "refusal", "revoke", "rules", "source",
 		"sweep", "token", "trace", "wire", "workspace",
 	},
 	"kubetest":        {},
@@ -224,7 +226,7 @@ func TestHTTPClientsAreMadeInOneRoom(t *testing.T) {
 }
 
 // larger are the rooms over the bound, with the size they may not pass until they are divided.
-var larger = map[string]int{"access": 1200, "app": 4160, "source": 1400, "source/cloud": 1700, "cluster": 1310, "rules": 1320, "token": 1100}
+var larger = map[string]int{"access": 1200, "app": 4100, "source": 1400, "source/cloud": 1700, "cluster": 1200, "rules": 1300, "token": 1100}
 
 func TestEachRoomCanBeReadAtOneSitting(t *testing.T) {
 	t.Parallel()

@@ -15,6 +15,7 @@ import (
 	"github.com/kubemint/kubemint/internal/discovery"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/receipt"
+	"github.com/kubemint/kubemint/internal/refusal"
 	"github.com/kubemint/kubemint/internal/token"
 )
 
@@ -72,7 +73,7 @@ func (m *minting) createLease(ctx context.Context, early bool) error {
 // cluster does not admit it.
 func (m *minting) withoutLease(err error) error {
 	const remedy = "or set `revoke: false`, and the token lives to its expiry without a lease"
-	_, denied := errors.AsType[*cluster.Denial](err)
+	_, denied := errors.AsType[*refusal.Denial](err)
 	switch {
 	case discovery.Unserved(err):
 		return m.adviseRevokeFalse(err)

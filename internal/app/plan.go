@@ -11,6 +11,7 @@ import (
 	"github.com/kubemint/kubemint/internal/discovery"
 	"github.com/kubemint/kubemint/internal/platform"
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/refusal"
 	"github.com/kubemint/kubemint/internal/token"
 )
 
@@ -22,7 +23,7 @@ func (m *minting) dryRun(ctx context.Context) error {
 	m.openGate()
 	look := func(ctx context.Context) error {
 		err := m.lookAtLock(ctx)
-		if _, denied := errors.AsType[*cluster.Denial](err); denied {
+		if _, denied := errors.AsType[*refusal.Denial](err); denied {
 			m.gate = nil // mayMint says so, with all else that is lacking
 			return nil
 		}
@@ -119,8 +120,8 @@ func (m *minting) mayMint(ctx context.Context) error {
 			return m.admitted(ctx)
 		}
 		return problem.Newf(problem.Rights, "mint token for "+account.String(),
-			"the runner's identity lacks these rules in namespace %s", need.Namespace).Detail(pasteable(lacks)...).
-			Hint("give it these rules: see who it is with  kubectl auth whoami").Hint("%s", cluster.Bootstrap(""))
+			"the runner's identity lacks these rules in namespace %s", need.Namespace).Detail(refusal.Pasteable(lacks)...).
+			Hint("give it these rules: see who it is with  kubectl auth whoami").Hint("%s", refusal.Bootstrap(""))
 	}
 	return nil
 }
@@ -136,7 +137,7 @@ func (m *minting) admitted(ctx context.Context) error {
 		secret := token.NewPermanent(account, m.desired.Marks)
 		op := "create Secret " + secret.Namespace + "/" + secret.Name
 		err := m.client.Explain(problem.Mint, op, m.client.Apply(ctx, secret, false))
-		if _, denied := errors.AsType[*cluster.Denial](err); err != nil && !denied && !cluster.Conflict(err) {
+		if _, denied := errors.AsType[*refusal.Denial](err); err != nil && !denied && !cluster.Conflict(err) {
 			return withoutSecret(err) // else it is there, or an identity for steady runs need not make it
 		}
 	case asked.Revoke:

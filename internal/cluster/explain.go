@@ -19,6 +19,7 @@ import (
 	"github.com/kubemint/kubemint/internal/cluster/astray"
 	"github.com/kubemint/kubemint/internal/discovery"
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/refusal"
 	"github.com/kubemint/kubemint/internal/wire"
 )
 
@@ -98,8 +99,8 @@ func (c *Client) answered(phase problem.Code, op string, status metav1.Status) *
 		p.Code, p.Cause = problem.Source, errors.New("the API server does not accept the runner's credential (401 Unauthorized)")
 		p.Hint("log in again in an earlier step: the login has expired, or it is for another cluster")
 	case metav1.StatusReasonForbidden:
-		forbidden(p, status)
-		if advice := c.provider(); advice != "" && p.Code == problem.Rights {
+		refusal.Explain(p, status)
+		if advice := refusal.ProviderAdvice(c.server); advice != "" && p.Code == problem.Rights {
 			p.Hint("%s", advice)
 		}
 	case metav1.StatusReasonNotFound:
@@ -243,7 +244,7 @@ func Foreign(err error) bool {
 // Escalation says whether it refused to have the identity give away what it does not hold.
 func Escalation(err error) bool {
 	status, _ := answer(err)
-	return len(heldRules(status.Message)) > 0
+	return len(refusal.HeldRules(status.Message)) > 0
 }
 
 // Immutable says whether it answered that a binding's role cannot be another one, which it says to whoever may bind that.

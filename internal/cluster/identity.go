@@ -13,6 +13,7 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/discovery"
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/refusal"
 )
 
 // anonymous is the user that an API server takes a request without a credential for, and unauthenticated
@@ -91,7 +92,7 @@ func refusedUserIn(status metav1.Status) (user string, ok bool) {
 	if status.Reason != metav1.StatusReasonForbidden || named == nil {
 		return "", false
 	}
-	return unquoted(named[1]), true
+	return refusal.Unquote(named[1]), true
 }
 
 // RefusedUser is the user to whom the API server refused a request, "" where it did not refuse one to a user.

@@ -8,6 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubemint/kubemint/internal/refusal"
 )
 
 const policyHint = "a policy, a quota or a limit of the cluster refuses it: whoever runs the cluster knows which"
@@ -50,7 +52,7 @@ func NotAdmitted(err error) bool {
 	status, _ := answer(err)
 	return apierrors.IsForbidden(err) && !Escalation(err) &&
 		!apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) &&
-		!regexp.MustCompile(denial).MatchString(status.Message)
+		!refusal.IsDenial(status.Message)
 }
 
 // silentWebhook is the name, quoted, of a webhook that the API server could not ask; "" where that was not so.

@@ -12,8 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
-	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/refusal"
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
@@ -96,7 +96,7 @@ func TestBootstrapNamesTheSubject(t *testing.T) {
 		"":                                "KIND:NAME",
 	} {
 		want := "an administrator can give it all that this configuration takes:  kubemint bootstrap --subject " + want + " | kubectl apply -f -"
-		if got := cluster.Bootstrap(user); got != want {
+		if got := refusal.Bootstrap(user); got != want {
 			t.Errorf("%q: %s", user, got)
 		}
 	}
@@ -107,22 +107,22 @@ func TestADenialIsACause(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		message string
-		want    cluster.Denial
+		want    refusal.Denial
 		rule    string
 	}{
 		"in a namespace": {
 			`secrets is forbidden: ` + runner + ` cannot create resource "secrets" in API group "" in the namespace "shop"`,
-			cluster.Denial{User: "system:serviceaccount:ci:runner", Verb: "create", Resource: "secrets", Namespace: "shop"},
+			refusal.Denial{User: "system:serviceaccount:ci:runner", Verb: "create", Resource: "secrets", Namespace: "shop"},
 			"create  secrets",
 		},
 		"at the cluster scope, and applied": {
 			`x is forbidden: ` + runner + ` cannot create resource "clusterroles" in API group "rbac.authorization.k8s.io" at the cluster scope`,
-			cluster.Denial{User: "system:serviceaccount:ci:runner", Verb: "create", Group: "rbac.authorization.k8s.io", Resource: "clusterroles"},
+			refusal.Denial{User: "system:serviceaccount:ci:runner", Verb: "create", Group: "rbac.authorization.k8s.io", Resource: "clusterroles"},
 			"create,patch  clusterroles.rbac.authorization.k8s.io",
 		},
 		"a subresource": {
 			`x is forbidden: ` + runner + ` cannot create resource "serviceaccounts/token" in API group "" in the namespace "shop"`,
-			cluster.Denial{User: "system:serviceaccount:ci:runner", Verb: "create", Resource: "serviceaccounts/token", Namespace: "shop"},
+			refusal.Denial{User: "system:serviceaccount:ci:runner", Verb: "create", Resource: "serviceaccounts/token", Namespace: "shop"},
 			"create  serviceaccounts/token",
 		},
 	} {
@@ -130,7 +130,7 @@ func TestADenialIsACause(t *testing.T) {
 			t.Parallel()
 			client := connect(t, &rest.Config{Host: "https://10.0.0.1", Transport: saying(tt.message)})
 			err := client.Explain(problem.Mint, "x", client.Get(t.Context(), object("Role", "shop", "x")))
-			var d *cluster.Denial
+			var d *refusal.Denial
 			if !errors.As(errors.Join(errors.New("first"), err), &d) {
 				t.Fatalf("%v holds no denial", err)
 			}

@@ -12,10 +12,10 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/discovery"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/proof"
+	"github.com/kubemint/kubemint/internal/refusal"
 )
 
 const me = "system:serviceaccount:shop:ci"
@@ -101,7 +101,7 @@ func TestReview(t *testing.T) {
 		if (err == nil) != (tt.want == "") || (err != nil && !strings.Contains(err.Error(), tt.want)) {
 			t.Errorf("%s: got %v, want %q", name, err, tt.want)
 		}
-		if _, denied := errors.AsType[*cluster.Denial](err); denied {
+		if _, denied := errors.AsType[*refusal.Denial](err); denied {
 			t.Errorf("%s: the error asks for a right of the runner's", name)
 		}
 		if len(tt.mustNot) > 0 && err != nil && problem.ExitCode(err) != 5 {

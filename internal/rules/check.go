@@ -167,10 +167,7 @@ func suggest(word, group string) string {
 	return target{group: group, resource: near}.String()
 }
 
-// nearest is problem.Nearest for words of a sensible length: its cost is the product of the lengths.
+// nearest is problem.Nearest in whatever case the word is written.
 func nearest(word string, among []string) string {
-	if len(word) > 64 {
-		return ""
-	}
 	return problem.Nearest(strings.ToLower(word), among)
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/kubemint/kubemint/internal/rules/mistyped"
 )
 
 // manifest is an object with rules, or one that contains such objects. A document that is a list has only its rules.
@@ -29,7 +31,7 @@ type policyRule struct {
 
 // manifest adds the rules of one object, unless its fields were not as they should be. That follows from the kind if
 // already that is wrong, and is then not told.
-func (b *builder) manifest(where string, m manifest, mistyped []string) {
+func (b *builder) manifest(where string, m manifest, faults []string) {
 	switch {
 	case m.other != "":
 		b.passOver(m.other)
@@ -41,9 +43,9 @@ func (b *builder) manifest(where string, m manifest, mistyped []string) {
 		b.fault(where+"aggregationRule",
 			errors.New("its rules are those of other roles and change with them: bind the role itself, or write its rules out"))
 		return
-	case len(mistyped) > 0:
-		for _, text := range mistyped {
-			b.fault("YAML", errors.New(explainMistyped(text)))
+	case len(faults) > 0:
+		for _, text := range faults {
+			b.fault("YAML", errors.New(mistyped.Explain(text)))
 		}
 		return
 	}

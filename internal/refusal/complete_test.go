@@ -1,4 +1,4 @@
-package app
+package refusal_test
 
 import (
 	"bytes"
@@ -21,47 +21,16 @@ import (
 	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/console"
-	"github.com/kubemint/kubemint/internal/platform"
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/refusal"
 	"github.com/kubemint/kubemint/internal/rules"
 )
-
-func TestPlacesHaveRulesInCommon(t *testing.T) {
-	t.Parallel()
-	pods, roles := parse(t, "get pods"), parse(t, "get,create,patch roles x")
-	for name, tt := range map[string]struct {
-		needs []access.Need
-		want  []string
-	}{
-		"none":                 {nil, nil},
-		"nothing is lacking":   {[]access.Need{{Namespace: "a"}, {Namespace: ""}}, nil},
-		"the same in many":     {[]access.Need{{Namespace: "a", Rules: pods}, {Namespace: "b", Rules: roles}, {Namespace: "c", Rules: pods}, {Namespace: "d", Rules: nil}}, []string{"in namespace a, c: get  pods", "in namespace b: get,create,patch  roles.rbac.authorization.k8s.io  x"}},
-		"at the cluster scope": {[]access.Need{{Namespace: "", Rules: roles}, {Namespace: "a", Rules: pods}}, []string{"at the cluster scope: get,create,patch  roles.rbac.authorization.k8s.io  x", "in namespace a: get  pods"}},
-		"more than ten namespaces": {func() (needs []access.Need) {
-			for namespace := range strings.SplitSeq("abcdefghijk", "") {
-				needs = append(needs, access.Need{Namespace: namespace, Rules: pods})
-			}
-			return needs
-		}(), []string{"in namespace a, b, c, d, e, f, g, h, i, j, …: get  pods"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			var got []string
-			for _, p := range places(tt.needs) {
-				got = append(got, p.where+": "+strings.Join(rules.Format(p.rules), "; "))
-			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Error(diff)
-			}
-		})
-	}
-}
 
 // What is printed to be pasted is the rules of a Role, and reads back as what it was.
 func TestPasteableReadsBack(t *testing.T) {
 	t.Parallel()
 	want := parse(t, "get,list pods,secrets a:b\n* *.batch\nget /healthz")
-	lines := pasteable(want)
+	lines := refusal.Pasteable(want)
 	if got, err := rules.Parse(strings.Join(lines, "\n")); err != nil || !rules.Equal(got.Rules, want) {
 		t.Errorf("%q\n%v, %v", lines, got, err)
 	}
@@ -73,13 +42,13 @@ func TestPasteableReadsBack(t *testing.T) {
 			t.Error(line)
 		}
 	}
-	if got := pasteable(nil); len(got) != 0 {
+	if got := refusal.Pasteable(nil); len(got) != 0 {
 		t.Errorf("of nothing: %q", got)
 	}
 }
 
 // lacking is a runner's identity that has some rights in each namespace, and a run of it that declares pods in two.
-func lacking(t *testing.T, has map[string][]rbacv1.PolicyRule, code int) (*minting, func() (asked []string)) {
+func lacking(t *testing.T, has map[string][]rbacv1.PolicyRule, code int) (*runner, func() (asked []string)) {
 	t.Helper()
 	var mu sync.Mutex
 	var asked []string
@@ -108,15 +77,22 @@ func lacking(t *testing.T, has map[string][]rbacv1.PolicyRule, code int) (*minti
 		ServiceAccount: types.NamespacedName{Namespace: "shop", Name: "ci"}, Namespaces: []string{"shop", "web"},
 		Namespaced: config.Grants{Rules: parse(t, "get pods")},
 	}
-	m := &minting{
-		run:    &run{cfg: &config.Config{Token: config.Token{Duration: 1}}, log: console.New(&bytes.Buffer{}), platform: platform.Detect(platform.Environment{Getenv: func(string) string { return "" }})},
-		client: client, desired: access.Desire(declared, access.Marks{}),
-	}
-	return m, func() []string { mu.Lock(); defer mu.Unlock(); return asked }
+	needs := access.Needs(access.Desire(declared, access.Marks{}), config.Token{Duration: 1}, config.Expect{}, "", false)
+	return &runner{client, needs}, func() []string { mu.Lock(); defer mu.Unlock(); return asked }
 }
 
-func refusal(namespace, verb, resource string) error {
-	return problem.New(problem.Rights, "read Role "+namespace+"/x", &cluster.Denial{User: "jane", Verb: verb, Resource: resource, Group: "rbac.authorization.k8s.io", Namespace: namespace}).
+// runner is an identity, and what a first run takes of it.
+type runner struct {
+	client *cluster.Client
+	needs  []access.Need
+}
+
+func (r *runner) refused(ctx context.Context, err error) error {
+	return refusal.Complete(ctx, r.client, r.needs, err)
+}
+
+func refused(namespace, verb, resource string) error {
+	return problem.New(problem.Rights, "read Role "+namespace+"/x", &refusal.Denial{User: "jane", Verb: verb, Resource: resource, Group: "rbac.authorization.k8s.io", Namespace: namespace}).
 		Hint("or see whether namespace %s exists", namespace)
 }
 
@@ -132,7 +108,7 @@ func TestRefusedAddsWhatWouldBeRefusedNext(t *testing.T) {
 		"shop": parse(t, "get pods\nget,create serviceaccounts\ncreate serviceaccounts/token"),
 		"web":  parse(t, "get pods\nget,create,patch rolebindings"),
 	}, http.StatusCreated)
-	err := m.refused(t.Context(), errors.Join(refusal("shop", "get", "roles"), refusal("web", "get", "roles")))
+	err := m.refused(t.Context(), errors.Join(refused("shop", "get", "roles"), refused("web", "get", "roles")))
 	text, _ := reported(err)
 	const name = `"resourceNames":["kubemint:shop:ci"]}` + "\n"
 	const role = `    - {"verbs":["get","create","patch"],"apiGroups":["rbac.authorization.k8s.io"],"resources":["`
@@ -167,8 +143,8 @@ func TestRefusedLeavesOtherErrorsAlone(t *testing.T) {
 	}{
 		"none":                 {t.Context(), nil, http.StatusCreated, ""},
 		"no refusal":           {t.Context(), problem.Newf(problem.Mint, "a", "b"), http.StatusCreated, "error: a: b\n"},
-		"the time is over":     {ended, refusal("shop", "get", "roles"), http.StatusCreated, "error: read Role shop/x: user \"jane\" may not get roles.rbac.authorization.k8s.io in namespace shop\nhint: or see whether namespace shop exists\n"},
-		"nothing can be asked": {t.Context(), refusal("shop", "get", "roles"), http.StatusForbidden, "error: read Role shop/x: user \"jane\" may not get roles.rbac.authorization.k8s.io in namespace shop\nhint: or see whether namespace shop exists\n" + byAdmin},
+		"the time is over":     {ended, refused("shop", "get", "roles"), http.StatusCreated, "error: read Role shop/x: user \"jane\" may not get roles.rbac.authorization.k8s.io in namespace shop\nhint: or see whether namespace shop exists\n"},
+		"nothing can be asked": {t.Context(), refused("shop", "get", "roles"), http.StatusForbidden, "error: read Role shop/x: user \"jane\" may not get roles.rbac.authorization.k8s.io in namespace shop\nhint: or see whether namespace shop exists\n" + byAdmin},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -187,7 +163,7 @@ func TestRefusedDoesNotRepeatTheRefusal(t *testing.T) {
 	all, butRoles := parse(t, "* *.*"), parse(t, "* *\n* leases\nget,create,patch rolebindings\nget roles")
 	for name, shop := range map[string][]rbacv1.PolicyRule{"granted meanwhile": all, "one of two": butRoles} {
 		m, _ := lacking(t, map[string][]rbacv1.PolicyRule{"shop": shop, "web": all}, http.StatusCreated)
-		text, _ := reported(m.refused(t.Context(), refusal("shop", "patch", "roles")))
+		text, _ := reported(m.refused(t.Context(), refused("shop", "patch", "roles")))
 		if strings.Contains(text, "one right at a time") || !strings.HasSuffix(text, byAdmin) {
 			t.Errorf("%s: %s", name, text)
 		}
@@ -198,12 +174,12 @@ func TestRefusedDoesNotRepeatTheRefusal(t *testing.T) {
 func TestRefusedNamesTheWayThatHelps(t *testing.T) {
 	t.Parallel()
 	m, _ := lacking(t, map[string][]rbacv1.PolicyRule{"shop": parse(t, "* *.*"), "web": parse(t, "* *.*")}, http.StatusCreated)
-	text, _ := reported(m.refused(t.Context(), refusal("shop", "delete", "roles")))
+	text, _ := reported(m.refused(t.Context(), refused("shop", "delete", "roles")))
 	if strings.Contains(text, "bootstrap --subject") || !strings.Contains(text, "hint: or have an administrator run kubemint with these inputs once") {
 		t.Error(text)
 	}
 	m, _ = lacking(t, map[string][]rbacv1.PolicyRule{"shop": parse(t, "* *.rbac.authorization.k8s.io"), "web": parse(t, "* *.*")}, http.StatusCreated)
-	escalated := problem.New(problem.Rights, "apply Role shop/x", &cluster.Escalated{User: "jane", Rules: parse(t, "get pods")})
+	escalated := problem.New(problem.Rights, "apply Role shop/x", &refusal.Escalated{User: "jane", Rules: parse(t, "get pods")})
 	text, _ = reported(m.refused(t.Context(), escalated))
 	if !strings.Contains(text, allOfIt) || !strings.Contains(text, `"resources":["serviceaccounts/token"]`) || !strings.Contains(text, byAdmin) {
 		t.Error(text)
@@ -215,4 +191,13 @@ func reported(err error) (lines string, beside []string) {
 	var written bytes.Buffer
 	console.New(&written).Report(err, func(message string) { beside = append(beside, message) })
 	return written.String(), beside
+}
+
+func parse(t *testing.T, text string) []rbacv1.PolicyRule {
+	t.Helper()
+	parsed, err := rules.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed.Rules
 }

@@ -1,4 +1,4 @@
-package cluster
+package refusal
 
 import (
 	"fmt"
@@ -16,16 +16,16 @@ import (
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
-// forbidden explains a 403: missing rights, an escalation, or something else that the server's words explain best (a
+// Explain explains a 403: missing rights, an escalation, or something else that the server's words explain best (a
 // quota, an admission plugin, a namespace that is being deleted).
-func forbidden(p *problem.Error, status metav1.Status) {
+func Explain(p *problem.Error, status metav1.Status) {
 	if apierrors.HasStatusCause(p.Cause, corev1.NamespaceTerminatingCause) {
-		p.Code, p.Cause = problem.Mint, fmt.Errorf("the namespace is being deleted: %s", oneLine(status.Message))
+		p.Code, p.Cause = problem.Mint, fmt.Errorf("the namespace is being deleted: %s", strings.Join(strings.Fields(status.Message), " "))
 		p.Hint("wait until it is gone, then run again")
 		return
 	}
 	if denied := regexp.MustCompile(denial).FindStringSubmatch(status.Message); denied != nil {
-		d := &Denial{User: unquoted(denied[1]), Verb: denied[2], Group: denied[4], Resource: denied[3], Namespace: denied[5]}
+		d := &Denial{User: Unquote(denied[1]), Verb: denied[2], Group: denied[4], Resource: denied[3], Namespace: denied[5]}
 		if d.Resource == "secrets" && !regexp.MustCompile(drawn).MatchString(status.Details.Name) {
 			d.Name = status.Details.Name // nobody is told to give away every Secret
 		}
@@ -33,20 +33,20 @@ func forbidden(p *problem.Error, status metav1.Status) {
 			d.Name = status.Details.Name // the lock, which is the only Lease that is read or changed by name
 		}
 		p.Code, p.Cause = problem.Rights, d
-		p.Hint("give the runner's identity this rule:  %s", pasteable(d.Rule()))
+		p.Hint("give the runner's identity this rule:  %s", pasteableLine(d.Rule()))
 		if d.Namespace != "" {
 			p.Hint("or see whether namespace %s exists: to an identity without rights in it the server does not say", d.Namespace)
 		}
 		return
 	}
-	if held := heldRules(status.Message); len(held) > 0 {
+	if held := HeldRules(status.Message); len(held) > 0 {
 		p.Code = problem.Rights
 		escalated := &Escalated{Rules: held}
 		p.Cause = escalated
 		p.Detail(rules.Format(held)...)
 		p.Hint("give the runner's identity these rules too, or the verb `escalate` (for a role) or `bind` (for a binding)")
 		if named := regexp.MustCompile(granter).FindStringSubmatch(status.Message); named != nil {
-			escalated.User = unquoted(named[1])
+			escalated.User = Unquote(named[1])
 		}
 		return
 	}
@@ -63,8 +63,8 @@ func (e *Escalated) Error() string {
 	return "the runner's identity does not hold all the rights that it is to give away"
 }
 
-// unquoted is a name that the API server has quoted as Go does.
-func unquoted(name string) string {
+// Unquote is a name that the API server has quoted as Go does.
+func Unquote(name string) string {
 	if plain, err := strconv.Unquote(name); err == nil {
 		return plain
 	}
@@ -108,10 +108,10 @@ func Bootstrap(user string) string {
 	return "an administrator can give it all that this configuration takes:  kubemint bootstrap --subject " + subject + " | kubectl apply -f -"
 }
 
-// provider is what is known of who may write RBAC at a cloud's API servers, by their names.
-func (c *Client) provider() string {
-	host := c.server
-	if parsed, err := url.Parse(c.server); err == nil {
+// ProviderAdvice is what is known of who may write RBAC at a cloud's API servers, by their names.
+func ProviderAdvice(server string) string {
+	host := server
+	if parsed, err := url.Parse(server); err == nil {
 		host = parsed.Hostname()
 	}
 	switch {
@@ -124,6 +124,9 @@ func (c *Client) provider() string {
 	}
 	return ""
 }
+
+// IsDenial says whether a message is the authorizer's.
+func IsDenial(message string) bool { return regexp.MustCompile(denial).MatchString(message) }
 
 // denial is the authorizer's message: k8s.io/apiserver pkg/endpoints/handlers/responsewriters forbiddenMessage.
 const denial = `User ("(?:[^"\\]|\\.)*") cannot (\w+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?`
@@ -139,8 +142,8 @@ func resourceGroup(resource, group string) string {
 	return name
 }
 
-// pasteable is a rule as a line of a Role.
-func pasteable(rule rbacv1.PolicyRule) string {
+// pasteableLine is a rule as a line of a Role.
+func pasteableLine(rule rbacv1.PolicyRule) string {
 	names := ""
 	if len(rule.ResourceNames) > 0 {
 		names = fmt.Sprintf(", resourceNames: [%q]", rule.ResourceNames[0])
@@ -149,9 +152,9 @@ func pasteable(rule rbacv1.PolicyRule) string {
 		rule.APIGroups[0], rule.Resources[0], strings.Join(rule.Verbs, ", "), names)
 }
 
-// heldRules reads the rules out of an escalation refusal: k8s.io/kubernetes pkg/registry/rbac/validation
+// HeldRules reads the rules out of an escalation refusal: k8s.io/kubernetes pkg/registry/rbac/validation
 // ConfirmNoEscalation prints each as {APIGroups:["a"], Resources:["b"], ResourceNames:["c"], Verbs:["d"]}.
-func heldRules(message string) []rbacv1.PolicyRule {
+func HeldRules(message string) []rbacv1.PolicyRule {
 	if !strings.Contains(message, "is attempting to grant RBAC permissions not currently held") {
 		return nil
 	}
