@@ -90,7 +90,7 @@ test-clients: ## other programs read the kubeconfig: kubectl, helm, Python, Node
 .PHONY: test-faults
 test-faults: ## every request of a run × every fault of the API server and the network, and storms of them; `make test` tries a sample
 	@controlplane=$$(controlplane/build.sh); \
-	KUBEMINT_CONTROLPLANE=$$controlplane go test -count 1 -timeout 45m -run 'TestFault' -v . -args -faults
+	KUBEMINT_CONTROLPLANE=$$controlplane go test -count 1 -timeout 30m -run 'TestFault' -v . -args -faults
 
 .PHONY: test-container
 test-container: ## build the image and test it with a container engine, which is started where none answers

@@ -48,7 +48,7 @@ var mayImport = map[string][]string{
 	"parallel":       {},
 	"workspace":      {},
 	"console":        {"access", "parallel", "problem", "rules", "token"},
-	"prune":          {"access", "cluster", "console", "discovery", "parallel", "problem", "revoke", "token"},
+	"prune":          {"access", "cluster", "console", "discovery", "lock", "parallel", "problem", "revoke", "token"},
 	"trace":          {"console"},
 	"refusal":        {"access", "console", "parallel", "problem", "rules", "token"},
 	"sweep":          {"access", "cluster", "console", "discovery", "parallel", "problem", "token"},

@@ -11,7 +11,9 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -120,6 +122,43 @@ func TestNeighbour_SwapsTheSecret(t *testing.T) {
 		t.Error(err)
 	}
 	v.nothingLeft(t)
+}
+
+// A lease that has to take another name counts from then on, so the lock is read once more after that: somebody can have
+// changed the access in between, who saw the first lease go.
+func TestNeighbour_LockIsReadAfterTheLeaseThatCounts(t *testing.T) {
+	t.Parallel()
+	cluster, _ := sharedCluster(t)
+	l := newLife(t, cluster, false)
+	v := &victim{}
+	lock := "/apis/coordination.k8s.io/v1/namespaces/" + l.namespaces[0] + "/leases/kubemint-"
+	hold := func(by any) {
+		patch := map[string]any{"spec": map[string]any{"holderIdentity": by}}
+		if err := cluster.Admin.Do(t.Context(), http.MethodPatch, lock+v.account, patch, nil); err != nil {
+			t.Error(err)
+		}
+	}
+	n := &neighbour{victim: v, wins: 1}
+	var steady atomic.Bool
+	var reads atomic.Int32
+	looked := make(chan struct{})
+	l.through(t, v, "counts", func(_ int, w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if steady.Load() && n.seen == 0 && strings.HasSuffix(r.URL.Path, "/secrets") {
+			<-looked // then somebody takes the lock, and the Secret's name
+			hold("somebody")
+			n.between(t, r)
+		}
+		deliver(w, v.carriedOut(r, next))
+		beside := steady.Load() && r.Method == http.MethodGet && r.URL.Path == lock+v.account
+		if beside && reads.Add(1) == 2 { // the first time beside the observation, then beside the Secret
+			close(looked)
+		}
+	})
+	v.mint(t, 0)
+	steady.Store(true)
+	freed := time.AfterFunc(3*time.Second, func() { hold(nil) })
+	defer freed.Stop()
+	says(t, v.mint(t, 0), `^note: the access of ServiceAccount \S+ cannot change yet, .*: its lock, .* is held \(.*holder somebody\)`)
 }
 
 func swap(t *testing.T, v *victim) {

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -203,9 +204,10 @@ func (m *minting) foundAccount() bool {
 // Secret's name, whose metadata alone is asked for; a runner that may not read Secrets does not find it.
 func (m *minting) notePermanent(ctx context.Context) error {
 	account := m.desired.Access.ServiceAccount
-	secret := access.Ref{Kind: "Secret", Namespace: account.Namespace, Name: token.PermanentName(account.Name)}
-	if m.client.Exists(ctx, secret) == nil {
-		m.log.Warnf("%s holds a permanent token of ServiceAccount %s: whoever has it gets the changed access too", secret, account)
+	secret := token.NewPermanent(account, m.desired.Marks)
+	if m.client.GetMetadata(ctx, secret) == nil {
+		m.log.Warnf("%s holds a permanent token of ServiceAccount %s: whoever has it gets the changed access too",
+			access.RefOf(secret), account)
 	}
 	return nil
 }
@@ -215,13 +217,18 @@ func (m *minting) notePermanent(ctx context.Context) error {
 // every run proves what it is given.
 func (m *minting) prove(ctx context.Context) error {
 	proof := func(ctx context.Context) error { return m.prover.prove(ctx, m) }
-	if !slices.ContainsFunc(m.plan.Changes, takesAway) {
-		return m.apply(ctx, nil, proof, m.release)
+	if slices.ContainsFunc(m.plan.Changes, takesAway) {
+		if err := proof(ctx); err != nil {
+			return err
+		}
+		return m.release(ctx)
 	}
-	if err := proof(ctx); err != nil {
-		return err
-	}
-	return m.release(ctx)
+	var unproven error
+	err := m.apply(ctx, nil, m.release, func(ctx context.Context) error {
+		unproven = proof(ctx)
+		return nil
+	})
+	return cmp.Or(unproven, err) // a credential that fails is what the user has to know
 }
 
 func takesAway(c access.Change) bool { return c.Delete != nil || len(c.Removed) > 0 }

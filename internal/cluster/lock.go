@@ -50,11 +50,3 @@ func (c *Client) ListSince(
 		ResourceVersionMatch: metav1.ResourceVersionMatchNotOlderThan,
 	})
 }
-
-// Exists asks for an object's metadata alone, so that what is in a Secret is not sent.
-func (c *Client) Exists(ctx context.Context, ref access.Ref) error {
-	const metadata = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-	return c.tries(ctx, send, &metav1.PartialObjectMetadata{}, func() *rest.Request {
-		return c.at(ref, http.MethodGet).Name(ref.Name).SetHeader("Accept", metadata)
-	})
-}

@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -127,5 +128,21 @@ func TestExplain_StatusWithoutAMessage(t *testing.T) {
 		if got := explained(t, client.Explain(problem.Mint, "make Namespace shop", err)); !strings.Contains(got, c.want) {
 			t.Errorf("%s: %s", name, got)
 		}
+	}
+}
+
+// A proxy that does not speak TLS is not the API server's fault.
+func TestExplain_ProxyThatSpeaksPlainHTTP(t *testing.T) {
+	t.Parallel()
+	plain := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(plain.Close)
+	proxy, err := url.Parse(strings.Replace(plain.URL, "http://", "https://", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := connect(t, &rest.Config{Host: "https://api.example.test", Proxy: http.ProxyURL(proxy)})
+	said := client.Explain(problem.Mint, "read x", client.Get(t.Context(), object("Role", "shop", "x"))).Error()
+	if strings.Contains(said, "https://api.example.test does not speak TLS") || !strings.Contains(said, "proxy") {
+		t.Error(said)
 	}
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// manyNamespaces is where one list over all namespaces costs less than a request for each.
-const manyNamespaces = 16
+// ManyNamespaces is where one list over all namespaces costs less than a request for each.
+const ManyNamespaces = 16
 
 // Observe reads what the plan has to know, all at once: the wanted objects by name, the existing roles to bind, and
 // leftovers by label, by lists from the API server's memory where cached is set: that can lack for a moment what another
@@ -34,7 +34,7 @@ func (c *Client) Observe(
 	}
 	lasting := !desired.Ephemeral() // nothing of an ephemeral identity can be there yet
 	places, everywhere := []string{""}, false
-	if lasting && declared.Grants() && len(declared.Namespaces) > manyNamespaces {
+	if lasting && declared.Grants() && len(declared.Namespaces) > ManyNamespaces {
 		if everywhere = o.everywhere(ctx); everywhere {
 			places = nil
 		} else {

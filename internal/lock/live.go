@@ -11,6 +11,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/problem"
 )
 
 // Credential is a live credential of the ServiceAccount, by its lease.
@@ -41,7 +42,7 @@ func whose(o access.Object) string {
 	var words []string
 	add := func(prefix, value string) {
 		if value != "" {
-			words = append(words, prefix+value)
+			words = append(words, prefix+problem.Shorten(value, 200)) // whoever may write the Lease chose it
 		}
 	}
 	add("owner ", cmp.Or(marks[access.AnnotationOwnerName], marks[access.AnnotationOwner]))
@@ -55,6 +56,9 @@ func whose(o access.Object) string {
 	}
 	return " (" + strings.Join(words, ", ") + ")"
 }
+
+// Describe says of a lease, for a person, whose credential hangs on it and until when that lives.
+func Describe(lease access.Object) string { return describe(lease).String() }
 
 // Others are the live credentials of the ServiceAccount that were promised other access than hash: those
 // in the way of a change, and those that were promised nothing. mine are names of leases that are this

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -170,5 +171,19 @@ func TestNearest(t *testing.T) {
 				t.Errorf("Nearest(%q) = %q, want %q", tt.word, got, tt.want)
 			}
 		})
+	}
+}
+
+// Nobody mistypes a word of hundreds of letters, and a hostile file can have two of them with any length.
+func TestNearestLeavesLongWordsAlone(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("a", 257)
+	for word, among := range map[string]string{long: long[:256], long[:256]: long} {
+		if got := problem.Nearest(word, []string{among}); got != "" {
+			t.Errorf("of %d letters, among one of %d: found", len(word), len(among))
+		}
+	}
+	if got := problem.Nearest(long[:255], []string{long[:256]}); got != long[:256] {
+		t.Error("one of 255 letters is looked for")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/console"
+	"github.com/kubemint/kubemint/internal/lock"
 	"github.com/kubemint/kubemint/internal/parallel"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/revoke"
@@ -42,8 +43,8 @@ func (p *Pruning) deleteAllUnderLock(ctx context.Context) (count int, err error)
 		found, err = p.find(ctx, p.Desired.Access.ServiceAccount)
 		return err
 	}, func(ctx context.Context) (err error) {
-		lock := access.LockOf(found.account)
-		found.leases = slices.DeleteFunc(found.leases, func(o access.Object) bool { return access.RefOf(o) == lock })
+		ofLock := access.LockOf(found.account)
+		found.leases = slices.DeleteFunc(found.leases, func(o access.Object) bool { return access.RefOf(o) == ofLock })
 		count, err = p.deleteAll(ctx, found)
 		return err
 	})
@@ -134,7 +135,7 @@ func (p *Pruning) warnOfLive(leases []access.Object) {
 		verb = "would end"
 	}
 	for _, lease := range access.Holding(leases, "", p.Now()) {
-		p.Log.Warnf("this %s a live credential: %s", verb, describeLease(lease))
+		p.Log.Warnf("this %s a live credential: %s", verb, lock.Describe(lease))
 	}
 }
 

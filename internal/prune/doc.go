@@ -3,5 +3,5 @@
 //
 // In: a client as the runner, and what this run declares, with the marks of its owner. Out: a line for each
 // object that is gone, and an error for each that had to stay. It imports access, cluster, console,
-// parallel, problem, revoke and token.
+// discovery, lock, parallel, problem, revoke and token.
 package prune

@@ -104,7 +104,7 @@ func Predecessors(
 func bindingPlaces(desired access.Desired) (lists []access.Ref) {
 	for _, object := range desired.Objects {
 		place := access.Ref{Kind: access.RefOf(object).Kind, Namespace: object.GetNamespace()}
-		if len(desired.Access.Namespaces) > mostPlaces {
+		if len(desired.Access.Namespaces) > cluster.ManyNamespaces {
 			place.Namespace = ""
 		}
 		if access.IsBinding(object) && !slices.Contains(lists, place) {
@@ -113,6 +113,3 @@ func bindingPlaces(desired access.Desired) (lists []access.Ref) {
 	}
 	return lists
 }
-
-// mostPlaces is where one list over all namespaces costs less than one for each.
-const mostPlaces = 16

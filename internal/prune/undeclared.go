@@ -12,6 +12,7 @@ import (
 	"github.com/kubemint/kubemint/internal/cluster"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/discovery"
+	"github.com/kubemint/kubemint/internal/lock"
 	"github.com/kubemint/kubemint/internal/parallel"
 	"github.com/kubemint/kubemint/internal/problem"
 )
@@ -188,29 +189,16 @@ func (p *Pruning) heldBack(found holdings, declared string) error {
 	}
 	if p.Desired.Access.TakeOwnership {
 		for _, lease := range holding {
-			p.Log.Warnf("this takes access from a live credential: %s", describeLease(lease))
+			p.Log.Warnf("this takes access from a live credential: %s", lock.Describe(lease))
 		}
 		return nil
 	}
 	e := problem.Newf(problem.Rights, "prune access of ServiceAccount "+found.account.String(),
 		"%s may depend on it", console.Plural(len(holding), "live credential"))
 	for _, lease := range holding {
-		e.Detail(describeLease(lease))
+		e.Detail(lock.Describe(lease))
 	}
 	return e.Hint("run it again when their jobs have ended").
 		Hint("or end one with  kubectl -n %s delete lease NAME", found.account.Namespace).
 		Hint("or set `take_ownership: true`, and they lose the access")
-}
-
-// describeLease says for a person until when a credential lives, and whose it is.
-func describeLease(lease access.Object) string {
-	marks := lease.GetAnnotations()
-	text := access.RefOf(lease).String()
-	if until := marks[access.AnnotationExpiresAt]; until != "" {
-		text += ", live until " + problem.Shorten(until, 40)
-	}
-	if run := marks[access.AnnotationRun]; run != "" {
-		text += ", of " + problem.Shorten(run, 200)
-	}
-	return text
 }

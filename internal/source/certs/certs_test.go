@@ -274,3 +274,15 @@ func TestCheckPair_NamesEachFault(t *testing.T) {
 		t.Error("a pair is refused", err)
 	}
 }
+
+// However many certificates of a bundle are broken, and whatever they say, the log has a few short lines.
+func TestWarnings_AreFewAndShort(t *testing.T) {
+	t.Parallel()
+	b := &Bundle{Skipped: make([]string, 28000)}
+	if got := b.Warnings("cluster x"); len(got) != 6 || got[5] != "cluster x: so are 27995 more" {
+		t.Errorf("%d: %s", len(got), got[len(got)-1])
+	}
+	if got := parseFault(errors.New("x509: cannot parse URI " + strings.Repeat("a", 1<<20))); len(got) > 200 {
+		t.Errorf("%d bytes", len(got))
+	}
+}
