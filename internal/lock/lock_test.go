@@ -157,8 +157,16 @@ func TestLock_StaleIsTakenOver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a := &api{}
+		first := open(t, a, "first")
+		take(t, first, true)
+		if err := first.Give(t.Context(), "abc"); err != nil {
+			t.Fatal(err)
+		}
 		take(t, open(t, a, "killed"), true)
 		two := open(t, a, "two")
+		if two.InEffect() != "abc" {
+			t.Errorf("while it is held it says %q", two.InEffect())
+		}
 		time.Sleep(59 * time.Second)
 		take(t, two, false)
 		time.Sleep(2 * time.Second)
