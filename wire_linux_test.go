@@ -47,7 +47,7 @@ func TestAnswersThatUnpackWithoutEnd(t *testing.T) {
 		"all of a mint": {200, "", nil, 3}, "as server errors": {500, "", nil, 3}, "as refusals": {403, "", nil, 3}, "of a plan": {200, "", []string{"plan"}, 3},
 		"that with the token": {201, "/token", nil, 3}, "that of the lease": {201, "/leases", nil, 3}, "the proof": {201, "/selfsubjectrulesreviews", nil, 3},
 		"small values of discovery": {200, "/apis", nil, 3},
-		"small values": {200, "/roles", nil, 3}, "small values in a list of leases": {200, "/leases", []string{"sweep"}, 7},
+		"small values":              {200, "/roles", nil, 3}, "small values in a list of leases": {200, "/leases", []string{"sweep"}, 7},
 		"of a sweep": {200, "", []string{"sweep"}, 7}, "of discovery": {200, "/apis", nil, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
