@@ -24,8 +24,8 @@ func jwt(claims string) string {
 func TestPluginsAreRefusedWithAWayOut(t *testing.T) {
 	const more = "\na token in the kubeconfig goes before the program: `kubectl config set-credentials USER --token=…`"
 	for file, want := range map[string]string{
-		"rancher-cli": "shop rancher Rancher, in an earlier step: `curl --fail -u \"$RANCHER_ACCESS_KEY:",
-		"doctl":       "do-fra1-shop-admin doctl DigitalOcean, in an earlier step: `doctl kubernetes cluster kubeconfig show NAME",
+		"rancher-cli": "shop rancher Rancher, in an earlier step, outside the checkout: `curl --fail -u \"$RANCHER_ACCESS_KEY:",
+		"doctl":       "do-fra1-shop-admin doctl DigitalOcean, in an earlier step, outside the checkout: `doctl kubernetes cluster kubeconfig show NAME",
 		"oci":         "user-cabcdefg oci Oracle Cloud (OKE), in an earlier step: `kubectl config set-credentials USER --token=\"$(oci ce cluster generate-token",
 		"tsh":         "teleport.example.com-shop tsh Teleport: its proxy may refuse",
 		"oidc-login":  "oidc kubectl OIDC (kubelogin): such a login needs a person",

@@ -121,8 +121,7 @@ func explainPEM(data []byte, want string) *problem.Error {
 		return fault("it was left out when the kubeconfig was printed", WithoutRaw)
 	case len(trimmed) == 0:
 		return fault("it is empty", "write the kubeconfig again: "+flatten)
-	case bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.IndexByte(data[:min(len(data), 8)],
-		0) >= 0 && !isDER(data):
+	case bytes.HasPrefix(data, []byte{0xff, 0xfe}) || (bytes.IndexByte(data[:min(len(data), 8)], 0) >= 0 && !isDER(data)):
 		return fault("it is UTF-16, as Windows PowerShell writes it",
 			"write it as ASCII: `Set-Content -Encoding ascii`")
 	case begins && !bytes.Contains(trimmed, []byte("\n")) && bytes.Contains(trimmed, []byte(`\n`)):

@@ -19,28 +19,28 @@ type mistake struct{ pattern, cause, remedy string }
 // mistakes are recognised by a pattern, in this order: what is certain first, and guesses last. A
 // pattern sees the text without white space around it.
 var mistakes = []mistake{
-	{`^\x1f\x{fffd}`, "it is gzip", "unpack it in an earlier step: `base64 -d | gunzip > kubeconfig`"},
-	{`^PK\x03\x04`, "it is a zip archive", "unpack it in an earlier step: `unzip -p FILE > kubeconfig`"},
+	{`^\x1f\x{fffd}`, "it is gzip", "unpack it in an earlier step, outside the checkout: `base64 -d | gunzip > kubeconfig`"},
+	{`^PK\x03\x04`, "it is a zip archive", "unpack it in an earlier step, outside the checkout: `unzip -p FILE > kubeconfig`"},
 	{`^\x00GITCRYPT\x00`, "it is encrypted by git-crypt", "decrypt it in an earlier step: `git-crypt unlock`"},
 	{
 		`^\$ANSIBLE_VAULT;`, "it is encrypted by Ansible Vault",
-		"decrypt it in an earlier step: `ansible-vault decrypt --output kubeconfig FILE`",
+		"decrypt it in an earlier step, outside the checkout: `ansible-vault decrypt --output kubeconfig FILE`",
 	},
 	{
 		`ENC\[AES256_GCM,`, "it is encrypted by SOPS",
-		"decrypt it in an earlier step: `sops --decrypt FILE > kubeconfig`",
+		"decrypt it in an earlier step, outside the checkout: `sops --decrypt FILE > kubeconfig`",
 	},
 	{
 		`^(?:-----BEGIN AGE ENCRYPTED FILE-----|age-encryption\.org/)`, "it is encrypted by age",
-		"decrypt it in an earlier step: `age --decrypt -i KEY FILE > kubeconfig`",
+		"decrypt it in an earlier step, outside the checkout: `age --decrypt -i KEY FILE > kubeconfig`",
 	},
 	{
 		`^-----BEGIN PGP MESSAGE-----`, "it is encrypted by PGP",
-		"decrypt it in an earlier step: `gpg --decrypt FILE > kubeconfig`",
+		"decrypt it in an earlier step, outside the checkout: `gpg --decrypt FILE > kubeconfig`",
 	},
 	{
 		`^vault:v[0-9]+:`, "it is encrypted by Vault's transit engine",
-		"decrypt it in an earlier step: `vault write -field=plaintext transit/decrypt/KEY ciphertext=… | " +
+		"decrypt it in an earlier step, outside the checkout: `vault write -field=plaintext transit/decrypt/KEY ciphertext=… | " +
 			"base64 -d > kubeconfig`",
 	},
 	{
@@ -212,5 +212,5 @@ func takeOut(path, held string) string {
 	if !strings.ContainsAny(strings.TrimSpace(held), "\n{:") {
 		command += " | base64 -d"
 	}
-	return "take it out in an earlier step: `" + command + " > kubeconfig`"
+	return "take it out in an earlier step, outside the checkout: `" + command + " > kubeconfig`"
 }

@@ -157,5 +157,9 @@ func (w Way) Hints() (hints []string) {
 	if w.Why != "" {
 		hints = append(hints, w.Who+": "+w.Why)
 	}
-	return append(hints, w.Who+", in an earlier step: `"+w.Command+"`")
+	where := ""
+	if strings.Contains(w.Command, "> kubeconfig") { // a credential that artifacts and pull requests must not reach
+		where = ", outside the checkout"
+	}
+	return append(hints, w.Who+", in an earlier step"+where+": `"+w.Command+"`")
 }
