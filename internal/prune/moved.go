@@ -36,28 +36,27 @@ func (p *Pruning) takeAwayMoved(ctx context.Context, found holdings) (count int,
 			errs = append(errs, err)
 			continue
 		}
-		own, err := p.ownOf(before)
-		n, deleteErr := p.takeAway(ctx, before, "", own)
+		chosen, n, err := p.takeAway(ctx, before, "", p.chooseOwn)
+		for _, warning := range chosen.warnings {
+			p.Log.Warnf("%s", warning)
+		}
 		count += n
-		errs = append(errs, err, deleteErr)
+		errs = append(errs, chosen.left, err)
 	}
 	return count, errors.Join(errs...)
 }
 
-// ownOf are an account's access and, if it is all this owner's, the account itself.
-func (p *Pruning) ownOf(before holdings) ([]access.Object, error) {
+// chooseOwn chooses an account's access and, if it is all this owner's, the account itself.
+func (p *Pruning) chooseOwn(before holdings) choice {
 	of := p.Desired
 	of.Access.ServiceAccount = before.account
 	own, warnings, left := access.Removable(of, before.access)
-	for _, warning := range warnings {
-		p.Log.Warnf("%s", warning)
-	}
 	if left == nil && before.self != nil && access.Managed(before.self, before.account) {
 		var self []access.Object
 		self, _, left = access.Removable(of, []access.Object{before.self})
 		own = append(own, self...)
 	}
-	return own, left
+	return choice{doomed: own, warnings: warnings, left: left}
 }
 
 func (p *Pruning) listManagedBindings(ctx context.Context) ([]access.Object, error) {

@@ -87,39 +87,51 @@ func (p *Pruning) Undeclared(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	count, err := p.takeAway(ctx, found, p.Desired.Hash(), p.undeclared(found))
+	chosen, count, err := p.takeAway(ctx, found, p.Desired.Hash(), p.chooseUndeclared)
+	p.sayLeft(chosen)
 	moved, movedErr := p.takeAwayMoved(ctx, found)
 	p.sayCount(console.Plural(count+moved, "object"), " in all namespaces")
 	return errors.Join(err, movedErr)
 }
 
-// takeAway deletes objects of an account, and says how many: under its lock, and only where no live
-// credential depends on other access than the declared one, whose hash is given.
+// choice is which objects of an account are to be deleted, and what stays.
+type choice struct {
+	doomed   []access.Object
+	warnings []string
+	left     error // why objects stay that would go
+}
+
+// takeAway deletes the chosen objects of an account, and says how many: under its lock, and only where no
+// live credential depends on other access than the declared one, whose hash is given. It looks again once it
+// has the lock, since another run may have deleted or recreated meanwhile what was found before.
 func (p *Pruning) takeAway(
-	ctx context.Context, found holdings, declared string, doomed []access.Object,
-) (count int, err error) {
-	if len(doomed) == 0 {
-		return 0, nil
+	ctx context.Context, found holdings, declared string, choose func(holdings) choice,
+) (chosen choice, count int, err error) {
+	if chosen = choose(found); len(chosen.doomed) == 0 {
+		return chosen, 0, nil
 	}
 	if p.DryRun {
 		held := p.heldBack(found, declared)
-		count, err = p.deleteAccess(ctx, doomed)
-		return count, errors.Join(held, err)
+		count, err = p.deleteAccess(ctx, chosen.doomed)
+		return chosen, count, errors.Join(held, err)
 	}
 	of := p.Desired
 	of.Access.ServiceAccount = found.account
 	gate := p.Gate(of, declared)
 	err = p.changeUnderLock(ctx, gate, func(ctx context.Context) (err error) {
-		found.leases, err = p.listLeases(ctx, found.account) // whoever makes a lease from now on waits
-		return errors.Join(err, p.heldBack(found, declared))
+		found, err = p.find(ctx, found.account) // whoever makes a lease from now on waits
+		if chosen = choose(found); err != nil || len(chosen.doomed) == 0 {
+			return err
+		}
+		return p.heldBack(found, declared)
 	}, func(ctx context.Context) (err error) {
-		count, err = p.deleteAccess(ctx, doomed)
+		count, err = p.deleteAccess(ctx, chosen.doomed)
 		return err
 	})
 	if err == nil && declared == "" { // nothing of the account is left that a lock is for
 		_, err = gate.Discard(ctx)
 	}
-	return count, err
+	return chosen, count, err
 }
 
 // changeUnderLock needs no lock on an API server without Leases: no credential has one there.
@@ -140,14 +152,6 @@ func (p *Pruning) changeUnderLock(
 	return change(ctx)
 }
 
-func (p *Pruning) listLeases(ctx context.Context, account types.NamespacedName) ([]access.Object, error) {
-	leases, err := p.Client.ListLabelled(ctx, "Lease", account.Namespace, access.Labels(account))
-	if discovery.Unserved(err) {
-		return nil, nil
-	}
-	return leases, p.Client.Explain(problem.Mint, "list Leases", err)
-}
-
 // deleteAccess deletes bindings first: one without its role would grant again as soon as somebody makes a
 // role of that name.
 func (p *Pruning) deleteAccess(ctx context.Context, objects []access.Object) (int, error) {
@@ -157,23 +161,23 @@ func (p *Pruning) deleteAccess(ctx context.Context, objects []access.Object) (in
 	return first + second, errors.Join(err, othersErr)
 }
 
-// undeclared are the objects of an account that are to go. It says what stays.
-func (p *Pruning) undeclared(found holdings) (doomed []access.Object) {
+// chooseUndeclared chooses what an account has and the configuration does not declare.
+func (p *Pruning) chooseUndeclared(found holdings) choice {
 	plan, refusals := access.Prune(p.Desired, found.access)
-	p.sayLeft(plan.Warnings, refusals)
+	chosen := choice{warnings: plan.Warnings, left: refusals}
 	for _, change := range plan.Changes {
-		doomed = append(doomed, change.Delete)
+		chosen.doomed = append(chosen.doomed, change.Delete)
 	}
-	return doomed
+	return chosen
 }
 
 // sayLeft says what stays, and why.
-func (p *Pruning) sayLeft(warnings []string, refusals error) {
-	for _, warning := range warnings {
+func (p *Pruning) sayLeft(chosen choice) {
+	for _, warning := range chosen.warnings {
 		p.Log.Warnf("%s", warning)
 	}
 	var left []string
-	for _, refusal := range problem.All(refusals) {
+	for _, refusal := range problem.All(chosen.left) {
 		left = append(left, refusal.Error())
 	}
 	p.Log.List("note: not done: ", left)
