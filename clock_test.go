@@ -20,7 +20,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/app"
 	"github.com/kubemint/kubemint/internal/kubetest"
-	"github.com/kubemint/kubemint/internal/token"
+	"github.com/kubemint/kubemint/internal/secret"
 )
 
 // wrongClocks are by how much the runner's clock is off, and how the program says so.
@@ -206,7 +206,7 @@ func renewedBy(t *testing.T, l *life, off time.Duration) {
 // expiring is the answer to a request for a token, which says that the token lives for so long from when it was issued.
 func expiring(t *testing.T, answer *httptest.ResponseRecorder, lifetime time.Duration) *httptest.ResponseRecorder {
 	t.Helper()
-	claims, err := token.New(tokenOf(answer)).Claims()
+	claims, err := secret.New(tokenOf(answer)).Claims()
 	if err != nil {
 		t.Error(err)
 	}

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/kubemint/kubemint/internal/app"
-	"github.com/kubemint/kubemint/internal/process"
+	"github.com/kubemint/kubemint/internal/command/process"
 )
 
 // nobody is a user without rights, as which a test that runs as root can run a program.

@@ -10,11 +10,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/kube"
 )
 
 // isLock says whether a Lease is the lock of the account that its label names, and not that of a credential.
 func isLock(o metav1.PartialObjectMetadata) bool {
-	account, ours := strings.CutPrefix(o.Labels[access.LabelServiceAccount], o.Namespace+".")
+	account, ours := strings.CutPrefix(o.Labels[kube.LabelServiceAccount], o.Namespace+".")
 	return ours && o.Name == access.LockName(account)
 }
 

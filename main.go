@@ -14,8 +14,8 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/kubemint/kubemint/internal/app"
+	"github.com/kubemint/kubemint/internal/command/process"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/process"
 )
 
 // version is set by the linker at release.

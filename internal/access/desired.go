@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/kube"
 )
 
 // Desired is what has to be on the cluster.
@@ -18,9 +19,9 @@ type Desired struct {
 	Access config.Access
 	Marks  Marks
 	// Objects are the wanted ones: namespaces (only with create_namespace), the ServiceAccount, roles, bindings.
-	Objects []Object
+	Objects []kube.Object
 	// Named are the existing roles that the bindings refer to; they are read and never written.
-	Named []Ref
+	Named []kube.Ref
 }
 
 // Ephemeral says whether the objects are of this run alone.
@@ -28,10 +29,10 @@ func (d *Desired) Ephemeral() bool { return !d.Marks.ExpiresAt.IsZero() }
 
 // Own hands the ephemeral objects of the owner's namespace to the garbage collector, which deletes them after the
 // lease. An owner in another namespace would have it delete them at once. All expire when the lease does.
-func (d *Desired) Own(owner metav1.OwnerReference, lease Object) {
+func (d *Desired) Own(owner metav1.OwnerReference, lease kube.Object) {
 	for _, o := range d.Objects {
-		if marks := o.GetAnnotations(); marks[AnnotationExpiresAt] != "" {
-			marks[AnnotationExpiresAt] = lease.GetAnnotations()[AnnotationExpiresAt]
+		if marks := o.GetAnnotations(); marks[kube.AnnotationExpiresAt] != "" {
+			marks[kube.AnnotationExpiresAt] = lease.GetAnnotations()[kube.AnnotationExpiresAt]
 		}
 		if o.GetNamespace() == lease.GetNamespace() {
 			o.SetOwnerReferences([]metav1.OwnerReference{owner})
@@ -112,11 +113,11 @@ func (d *Desired) grant(place string, granted config.Grants) {
 }
 
 // NamedRef names an existing role that is bound in a place.
-func NamedRef(role config.Role, place string) Ref {
+func NamedRef(role config.Role, place string) kube.Ref {
 	if role.Kind == "Role" {
-		return Ref{Kind: role.Kind, Namespace: place, Name: role.Name}
+		return kube.Ref{Kind: role.Kind, Namespace: place, Name: role.Name}
 	}
-	return Ref{Kind: role.Kind, Name: role.Name}
+	return kube.Ref{Kind: role.Kind, Name: role.Name}
 }
 
 // Name is that of the objects which carry our own rules. Colons are allowed in RBAC names alone, so that nothing else
@@ -131,7 +132,7 @@ func BindingName(account types.NamespacedName, roleKind, role string) string {
 }
 
 // NamedFor says whether an object has a name that we give a ServiceAccount and what we make for it.
-func NamedFor(ref Ref, namespace, account string) bool {
+func NamedFor(ref kube.Ref, namespace, account string) bool {
 	if ref.Kind == "ServiceAccount" {
 		return ref.Namespace == namespace && ref.Name == account
 	}
@@ -148,8 +149,8 @@ func namespaces(declared config.Access) []string {
 	return append([]string{declared.ServiceAccount.Namespace}, declared.Namespaces...)
 }
 
-func (d *Desired) add(o Object, kind, namespace, name string) {
-	o.GetObjectKind().SetGroupVersionKind(Resources[kind].GroupVersion().WithKind(kind))
+func (d *Desired) add(o kube.Object, kind, namespace, name string) {
+	o.GetObjectKind().SetGroupVersionKind(kube.Resources[kind].GroupVersion().WithKind(kind))
 	o.SetNamespace(namespace)
 	o.SetName(name)
 	o.SetLabels(d.Marks.LabelsFor(d.Access.ServiceAccount))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/kube"
 )
 
 var (
@@ -34,8 +35,8 @@ func declared(change func(a *config.Access)) config.Access {
 }
 
 // about is an object as a person names it, and what it says beside its name and marks.
-func about(o access.Object) string {
-	text := access.RefOf(o).String()
+func about(o kube.Object) string {
+	text := kube.RefOf(o).String()
 	switch o := o.(type) {
 	case *rbacv1.RoleBinding:
 		text += " = " + o.RoleRef.Kind + " " + o.RoleRef.Name
@@ -116,7 +117,7 @@ func TestDesire(t *testing.T) {
 			var got, named []string
 			for _, o := range d.Objects {
 				got = append(got, about(o))
-				if !access.Managed(o, tt.declared.ServiceAccount) || o.GetAnnotations()["kubemint/owner"] != marks.Owner {
+				if !kube.Managed(o, tt.declared.ServiceAccount) || o.GetAnnotations()["kubemint/owner"] != marks.Owner {
 					t.Errorf("%s bears %v %v", about(o), o.GetLabels(), o.GetAnnotations())
 				}
 			}
@@ -151,7 +152,7 @@ func TestDesiredObjectsInFull(t *testing.T) {
 	namespaced := access.Desire(declared(func(a *config.Access) {
 		a.Namespaced.Rules, a.CreateNamespace, a.Namespaces = rules, true, []string{"bots"}
 	}), marks)
-	want := []access.Object{
+	want := []kube.Object{
 		&corev1.Namespace{TypeMeta: core("Namespace"), ObjectMeta: meta("", "bots")},
 		&corev1.ServiceAccount{TypeMeta: core("ServiceAccount"), ObjectMeta: meta("bots", "ci"), AutomountServiceAccountToken: new(false)},
 		&rbacv1.Role{TypeMeta: rbac("Role"), ObjectMeta: meta("bots", "kubemint:bots:ci"), Rules: rules},
@@ -161,7 +162,7 @@ func TestDesiredObjectsInFull(t *testing.T) {
 		t.Error(diff)
 	}
 	cluster := access.Desire(declared(func(a *config.Access) { a.Cluster.Rules = rules }), marks)
-	want = []access.Object{
+	want = []kube.Object{
 		&rbacv1.ClusterRole{TypeMeta: rbac("ClusterRole"), ObjectMeta: meta("", "kubemint:bots:ci"), Rules: rules},
 		&rbacv1.ClusterRoleBinding{TypeMeta: rbac("ClusterRoleBinding"), ObjectMeta: meta("", "kubemint:bots:ci"), Subjects: subjects, RoleRef: ref("ClusterRole")},
 	}
@@ -173,7 +174,7 @@ func TestDesiredObjectsInFull(t *testing.T) {
 func TestLabelsFitAndTellServiceAccountsApart(t *testing.T) {
 	t.Parallel()
 	value := func(namespace, name string) string {
-		return access.Labels(types.NamespacedName{Namespace: namespace, Name: name})["kubemint/service-account"]
+		return kube.Labels(types.NamespacedName{Namespace: namespace, Name: name})["kubemint/service-account"]
 	}
 	n := strings.Repeat("n", 30)
 	if got, want := value(n, strings.Repeat("s", 32)), n+"."+strings.Repeat("s", 32); got != want {
@@ -224,7 +225,7 @@ func TestManagedIsForThisServiceAccountAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := access.Managed(&rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Labels: tt.labels}}, account); got != tt.want {
+			if got := kube.Managed(&rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Labels: tt.labels}}, account); got != tt.want {
 				t.Errorf("got %t", got)
 			}
 		})
@@ -234,7 +235,7 @@ func TestManagedIsForThisServiceAccountAlone(t *testing.T) {
 // What a receipt names is deleted only under a name that we give.
 func TestNamedFor(t *testing.T) {
 	t.Parallel()
-	for ref, want := range map[access.Ref]bool{
+	for ref, want := range map[kube.Ref]bool{
 		{Kind: "ServiceAccount", Namespace: "bots", Name: "ci"}:                           true,
 		{Kind: "ServiceAccount", Namespace: "shop", Name: "ci"}:                           false,
 		{Kind: "ServiceAccount", Namespace: "bots", Name: "ci2"}:                          false,

@@ -8,6 +8,7 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 
+	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
@@ -30,14 +31,14 @@ func (d Desired) Hash() string {
 	lines := make([]string, 0, len(d.Objects))
 	normal := map[*rbacv1.PolicyRule][]string{} // a thousand namespaces share the same rules
 	for _, o := range d.Objects {
-		ref, role := RefOf(o), RoleOf(o)
+		ref, role := kube.RefOf(o), kube.RoleOf(o)
 		switch {
-		case IsBinding(o):
+		case kube.IsBinding(o):
 			lines = append(lines, strings.Join([]string{"bind", ref.Namespace, role.Kind, role.Name}, "\t"))
 		case strings.HasSuffix(ref.Kind, "Role"):
-			first := &Rules(o)[0]
+			first := &kube.Rules(o)[0]
 			if normal[first] == nil {
-				normal[first] = rules.Normal(Rules(o))
+				normal[first] = rules.Normal(kube.Rules(o))
 			}
 			grants := append([]string{"role", ref.Namespace, ref.Kind}, normal[first]...)
 			lines = append(lines, strings.Join(grants, "\t"))

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubemint/kubemint/internal/kube"
 )
 
 // LockName is the name of the Lease that is the lock of a ServiceAccount's access. No lease of a
@@ -42,6 +44,6 @@ func endsRandomly(name string) bool {
 }
 
 // LockOf names the lock of a ServiceAccount's access.
-func LockOf(account types.NamespacedName) Ref {
-	return Ref{Kind: "Lease", Namespace: account.Namespace, Name: LockName(account.Name)}
+func LockOf(account types.NamespacedName) kube.Ref {
+	return kube.Ref{Kind: "Lease", Namespace: account.Namespace, Name: LockName(account.Name)}
 }

@@ -10,15 +10,17 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/kubemint/kubemint/internal/kube"
 )
 
 // Moved are the ServiceAccounts whose place the declared one may have taken: every binding that kubemint
 // made for them was made for this owner by this job, and lies where this run declares access too. An
 // account of the same job for other namespaces, as of another leg of a matrix, is not among them.
-func Moved(desired Desired, job string, bindings []Object) []types.NamespacedName {
+func Moved(desired Desired, job string, bindings []kube.Object) []types.NamespacedName {
 	places := map[string]bool{}
 	for _, object := range desired.Objects {
-		if IsBinding(object) {
+		if kube.IsBinding(object) {
 			places[object.GetNamespace()] = true
 		}
 	}
@@ -30,7 +32,7 @@ func Moved(desired Desired, job string, bindings []Object) []types.NamespacedNam
 		}
 		marks := object.GetAnnotations()
 		same := desired.Marks.Owner != "" && SameOwner(desired.Marks, object) &&
-			marks[AnnotationJob] == job && marks[AnnotationExpiresAt] == "" && places[object.GetNamespace()]
+			marks[kube.AnnotationJob] == job && marks[kube.AnnotationExpiresAt] == "" && places[object.GetNamespace()]
 		before, seen := moved[account]
 		moved[account] = same && (before || !seen)
 	}
@@ -42,27 +44,27 @@ func Moved(desired Desired, job string, bindings []Object) []types.NamespacedNam
 
 // accountOf is the ServiceAccount for which kubemint made a binding. Its names go into commands for people,
 // and the API server does not look at a subject's namespace.
-func accountOf(o Object) (types.NamespacedName, bool) {
-	subjects, _, _ := binding(o)
+func accountOf(o kube.Object) (types.NamespacedName, bool) {
+	subjects, _, _ := kube.Binding(o)
 	if len(subjects) != 1 || subjects[0].Kind != rbacv1.ServiceAccountKind {
 		return types.NamespacedName{}, false
 	}
 	account := types.NamespacedName{Namespace: subjects[0].Namespace, Name: subjects[0].Name}
 	faults := validation.IsDNS1123Label(account.Namespace)
 	faults = append(faults, validation.IsDNS1123Subdomain(account.Name)...)
-	return account, len(faults) == 0 && Managed(o, account)
+	return account, len(faults) == 0 && kube.Managed(o, account)
 }
 
 // Holding are those of an account's leases that are live and depend on other access than the declared one,
 // whose hash is given; without a hash, all of them, which depend on the account itself. A lease that declared
 // nothing depends on no access. One whose declaration or expiry cannot be read is among them.
-func Holding(leases []Object, declared string, now time.Time) (holding []Object) {
+func Holding(leases []kube.Object, declared string, now time.Time) (holding []kube.Object) {
 	for _, lease := range leases {
 		end, expires := Expiry(lease)
 		if (!expires && !endsRandomly(lease.GetName())) || Over(lease, now) { // the account's lock, or a dead credential
 			continue
 		}
-		hash := lease.GetAnnotations()[AnnotationAccess]
+		hash := lease.GetAnnotations()[kube.AnnotationAccess]
 		harmless := declared != "" && (hash == Undeclared || hash == declared)
 		if end.IsZero() || !harmless {
 			holding = append(holding, lease)
@@ -73,8 +75,8 @@ func Holding(leases []Object, declared string, now time.Time) (holding []Object)
 
 // Expiry is when a lease's credential expires. It is zero where the annotation is no time; said is whether
 // there is one.
-func Expiry(lease Object) (at time.Time, said bool) {
-	end, said := lease.GetAnnotations()[AnnotationExpiresAt]
+func Expiry(lease kube.Object) (at time.Time, said bool) {
+	end, said := lease.GetAnnotations()[kube.AnnotationExpiresAt]
 	at, err := time.Parse(time.RFC3339, end)
 	if err != nil {
 		return time.Time{}, said
@@ -88,7 +90,7 @@ func Expiry(lease Object) (at time.Time, said bool) {
 const DeadAfter = 2 * time.Minute
 
 // Over says whether a lease's credential is dead by its expiry. One whose expiry cannot be read may live.
-func Over(lease Object, now time.Time) bool {
+func Over(lease kube.Object, now time.Time) bool {
 	at, _ := Expiry(lease)
 	return !at.IsZero() && now.After(at.Add(DeadAfter))
 }

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
@@ -40,7 +41,7 @@ func Needs(desired Desired, asked config.Token, expect config.Expect, tokenSecre
 	}
 
 	for _, o := range desired.Objects {
-		ref, verbs, place := RefOf(o), []string{"get", "create", "patch"}, in(o.GetNamespace())
+		ref, verbs, place := kube.RefOf(o), []string{"get", "create", "patch"}, in(o.GetNamespace())
 		if ref.Kind == "Namespace" && steady {
 			place = in(ref.Name) // a Role in it can let somebody read it; the empty place takes back what the first run had
 		}
@@ -50,9 +51,9 @@ func Needs(desired Desired, asked config.Token, expect config.Expect, tokenSecre
 		case declared.Ephemeral && ref.Kind != "Namespace": // its name is random, and revoke deletes it
 			ref.Name, verbs = "", append(verbs, "delete")
 		}
-		place.own = append(place.own, allow(Resources[ref.Kind].Group, Resources[ref.Kind].Resource, ref.Name, verbs...))
+		place.own = append(place.own, allow(kube.Resources[ref.Kind].Group, kube.Resources[ref.Kind].Resource, ref.Name, verbs...))
 		if !steady {
-			place.given = append(place.given, Rules(o)...)
+			place.given = append(place.given, kube.Rules(o)...)
 		}
 	}
 	for _, ref := range desired.Named {
@@ -60,7 +61,7 @@ func Needs(desired Desired, asked config.Token, expect config.Expect, tokenSecre
 		if steady { // the binding is there, and a role that cannot be read is reported as unproven
 			continue
 		}
-		group, resource := Resources[ref.Kind].Group, Resources[ref.Kind].Resource
+		group, resource := kube.Resources[ref.Kind].Group, kube.Resources[ref.Kind].Resource
 		place.given = append(place.given, allow(group, resource, ref.Name, "get"))
 		for _, scope := range boundIn(declared, ref) { // bind is asked for where the binding lies, of a ClusterRole too
 			place = in(scope)
@@ -90,7 +91,7 @@ func Needs(desired Desired, asked config.Token, expect config.Expect, tokenSecre
 }
 
 // boundIn are the places in which a role is bound.
-func boundIn(declared config.Access, role Ref) (places []string) {
+func boundIn(declared config.Access, role kube.Ref) (places []string) {
 	for _, place := range Places(declared) {
 		binds := func(bound config.Role) bool { return NamedRef(bound, place) == role }
 		if slices.ContainsFunc(declared.Place(place).Roles, binds) {

@@ -1,12 +1,16 @@
 package access
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/kubemint/kubemint/internal/kube"
+)
 
 // Outcome is what became of planned changes so far. Changes are made many at once.
 type Outcome struct {
 	mu        sync.Mutex
-	done      map[Ref]Change
-	uncertain map[Ref]bool
+	done      map[kube.Ref]Change
+	uncertain map[kube.Ref]bool
 }
 
 // Did notes a change that was made.
@@ -14,17 +18,17 @@ func (o *Outcome) Did(change Change) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.done == nil {
-		o.done = map[Ref]Change{}
+		o.done = map[kube.Ref]Change{}
 	}
 	o.done[change.Ref] = change
 }
 
 // Failed notes a request that failed; without an answer (untouched is false) it may have been carried out.
-func (o *Outcome) Failed(ref Ref, untouched bool) {
+func (o *Outcome) Failed(ref kube.Ref, untouched bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.uncertain == nil {
-		o.uncertain = map[Ref]bool{}
+		o.uncertain = map[kube.Ref]bool{}
 	}
 	o.uncertain[ref] = !untouched
 }

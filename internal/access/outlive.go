@@ -9,6 +9,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
@@ -69,7 +70,7 @@ func (d Desired) granted(place string, observed Observed) []rbacv1.PolicyRule {
 	all := slices.Clone(declared.Rules)
 	for _, role := range declared.Roles {
 		if named := observed.Named[NamedRef(role, place)]; named != nil {
-			all = append(all, Rules(named)...)
+			all = append(all, kube.Rules(named)...)
 		}
 	}
 	return all

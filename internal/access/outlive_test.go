@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
@@ -94,7 +95,7 @@ func TestOutlives_Places(t *testing.T) {
 	const leaveOut = "leave `impersonate` at cluster scope out of what is declared"
 	role := config.Role{Kind: "ClusterRole", Name: "edit"}
 	edit := &rbacv1.ClusterRole{Rules: parsed(t, "create,patch,get secrets; impersonate serviceaccounts; create serviceaccounts/token").Rules}
-	bound := access.Observed{Named: map[access.Ref]access.Object{{Kind: "ClusterRole", Name: "edit"}: edit}}
+	bound := access.Observed{Named: map[kube.Ref]kube.Object{{Kind: "ClusterRole", Name: "edit"}: edit}}
 	in := func(namespaces ...string) func(a *config.Access) {
 		return func(a *config.Access) { a.Namespaces, a.Namespaced.Roles = namespaces, []config.Role{role} }
 	}

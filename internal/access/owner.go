@@ -8,14 +8,15 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
 // SameOwner says whether an object belongs to the owner of these marks. No owner matches only no owner. An
 // owner of old is a name, without an id and often without the instance that it is a name on: the run that
 // wrote it says that.
-func SameOwner(mark Marks, have Object) bool {
-	owner := have.GetAnnotations()[AnnotationOwner]
+func SameOwner(mark Marks, have kube.Object) bool {
+	owner := have.GetAnnotations()[kube.AnnotationOwner]
 	if strings.EqualFold(owner, mark.Owner) { // names are the same in any case, and ids have none
 		return true
 	}
@@ -26,8 +27,8 @@ func SameOwner(mark Marks, have Object) bool {
 
 // sameServer says whether an object was last changed by a run on the server that this run is on. Where the
 // object does not say, it counts as made on the public instance, whose owners have no @.
-func (m Marks) sameServer(have Object) bool {
-	run := have.GetAnnotations()[AnnotationRun]
+func (m Marks) sameServer(have kube.Object) bool {
+	run := have.GetAnnotations()[kube.AnnotationRun]
 	if run == "" {
 		return !strings.Contains(m.Owner, "@")
 	}
@@ -47,9 +48,9 @@ const mostOfOwner = 120
 
 // DescribeOwner names an object's owner for a person: "acme/shop (github:1234)". It is "" where there is
 // none.
-func DescribeOwner(have Object) string {
+func DescribeOwner(have kube.Object) string {
 	marks := have.GetAnnotations()
-	return describe(marks[AnnotationOwner], marks[AnnotationOwnerName])
+	return describe(marks[kube.AnnotationOwner], marks[kube.AnnotationOwnerName])
 }
 
 // Describe names the owner of these marks for a person, as [DescribeOwner] does.
@@ -65,7 +66,7 @@ func describe(owner, name string) string {
 }
 
 // foreign says why an object is not this owner's.
-func (m Marks) foreign(have Object) string {
+func (m Marks) foreign(have kube.Object) string {
 	theirs := DescribeOwner(have)
 	ours := m.Describe()
 	switch {
@@ -84,21 +85,21 @@ func (m Marks) LabelsFor(serviceAccount types.NamespacedName) map[string]string 
 	if all == nil {
 		all = map[string]string{}
 	}
-	maps.Copy(all, Labels(serviceAccount))
+	maps.Copy(all, kube.Labels(serviceAccount))
 	return all
 }
 
 // marked says whether an object bears the marks that are compared: labels and owner. Owner name, job, run
 // and commit are of the run that last changed an object, and never a difference by themselves. An owner of
 // old is one: it is written again, with the id.
-func marked(o Object, d Desired) bool {
-	sameMark := strings.EqualFold(o.GetAnnotations()[AnnotationOwner], d.Marks.Owner)
-	return sameMark && Managed(o, d.Access.ServiceAccount) && len(labelDetails(d.Marks.Labels, o)) == 0
+func marked(o kube.Object, d Desired) bool {
+	sameMark := strings.EqualFold(o.GetAnnotations()[kube.AnnotationOwner], d.Marks.Owner)
+	return sameMark && kube.Managed(o, d.Access.ServiceAccount) && len(labelDetails(d.Marks.Labels, o)) == 0
 }
 
 // labelDetails are the labels that come and go beside our own. A label of the object is only ours to remove
 // where an earlier run of ours applied it.
-func labelDetails(want map[string]string, have Object) (lines []string) {
+func labelDetails(want map[string]string, have kube.Object) (lines []string) {
 	labels := have.GetLabels()
 	for _, key := range slices.Sorted(maps.Keys(want)) {
 		if value, ok := labels[key]; (!ok || value != want[key]) && !ownLabel(key) {
@@ -120,13 +121,13 @@ func labelDetails(want map[string]string, have Object) (lines []string) {
 	return lines
 }
 
-func ownLabel(key string) bool { return key == LabelManagedBy || key == LabelServiceAccount }
+func ownLabel(key string) bool { return key == kube.LabelManagedBy || key == kube.LabelServiceAccount }
 
 // appliedLabels are the keys of the labels that we applied, as managedFields has them.
-func appliedLabels(have Object) map[string]bool {
+func appliedLabels(have kube.Object) map[string]bool {
 	applied := map[string]bool{}
 	for _, entry := range have.GetManagedFields() {
-		if entry.Manager != FieldManager || entry.FieldsV1 == nil {
+		if entry.Manager != kube.FieldManager || entry.FieldsV1 == nil {
 			continue
 		}
 		var fields struct {

@@ -13,10 +13,11 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/kube"
 )
 
 // owned is an object with these marks.
-func owned(pairs ...string) access.Object {
+func owned(pairs ...string) kube.Object {
 	marks := map[string]string{}
 	for i := 0; i < len(pairs); i += 2 {
 		marks[pairs[i]] = pairs[i+1]
@@ -35,7 +36,7 @@ func TestSameOwner(t *testing.T) {
 	}
 	for name, tt := range map[string]struct {
 		mark access.Marks
-		have access.Object
+		have kube.Object
 		want bool
 	}{
 		"the id":                               {byID, owned("kubemint/owner", "github:1234"), true},
@@ -72,7 +73,7 @@ func TestSameOwner(t *testing.T) {
 
 func TestOwnerIsDescribedByNameAndID(t *testing.T) {
 	t.Parallel()
-	for want, have := range map[string]access.Object{
+	for want, have := range map[string]kube.Object{
 		"acme/shop (github:1234)": owned("kubemint/owner", "github:1234", "kubemint/owner-name", "acme/shop"),
 		"github:acme/shop":        owned("kubemint/owner", "github:acme/shop", "kubemint/owner-name", "acme/shop"),
 		"github:99":               owned("kubemint/owner", "github:99"),
@@ -97,7 +98,7 @@ func TestOwnerOfOldIsHealed(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		mark   access.Marks
-		change func(access.Object)
+		change func(kube.Object)
 		verb   access.Verb
 	}{
 		"the name of old":       {renamed, annotate("kubemint/owner", "github:acme/shop", "kubemint/owner-name", ""), access.Configured},
@@ -138,7 +139,7 @@ func TestRefusalNamesTheReadableOwner(t *testing.T) {
 }
 
 // applied has an object bear labels that an earlier run of ours applied.
-func applied(o access.Object, manager string, labels map[string]string) {
+func applied(o kube.Object, manager string, labels map[string]string) {
 	fields := `{"f:metadata":{"f:labels":{`
 	for key, value := range labels {
 		o.GetLabels()[key] = value
@@ -152,16 +153,16 @@ func applied(o access.Object, manager string, labels map[string]string) {
 func TestLabelsAreHealedOnWhatIsOurs(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		change func(access.Object)
+		change func(kube.Object)
 		want   []string // of the role's change; nil is unchanged
 	}{
 		"as wanted":            {annotate(), nil},
-		"another value":        {func(o access.Object) { o.GetLabels()["team"] = "till" }, []string{"+ label team=web"}},
-		"gone":                 {func(o access.Object) { delete(o.GetLabels(), "team") }, []string{"+ label team=web"}},
-		"a label of a user":    {func(o access.Object) { o.GetLabels()["mine"] = "yes" }, nil},
-		"a label of a tool":    {func(o access.Object) { applied(o, "argocd", map[string]string{"app": "x"}) }, nil},
-		"one declared no more": {func(o access.Object) { applied(o, "kubemint", map[string]string{"cost": "7"}) }, []string{"- label cost=7"}},
-		"fields that are no JSON": {func(o access.Object) {
+		"another value":        {func(o kube.Object) { o.GetLabels()["team"] = "till" }, []string{"+ label team=web"}},
+		"gone":                 {func(o kube.Object) { delete(o.GetLabels(), "team") }, []string{"+ label team=web"}},
+		"a label of a user":    {func(o kube.Object) { o.GetLabels()["mine"] = "yes" }, nil},
+		"a label of a tool":    {func(o kube.Object) { applied(o, "argocd", map[string]string{"app": "x"}) }, nil},
+		"one declared no more": {func(o kube.Object) { applied(o, "kubemint", map[string]string{"cost": "7"}) }, []string{"- label cost=7"}},
+		"fields that are no JSON": {func(o kube.Object) {
 			o.GetLabels()["x"] = "y"
 			o.SetManagedFields([]metav1.ManagedFieldsEntry{{Manager: "kubemint", FieldsV1: metav1.NewFieldsV1("{")}})
 		}, nil},
@@ -186,8 +187,8 @@ func TestLabelsAreOnEverythingAndNeverOurs(t *testing.T) {
 	labelled.Labels = map[string]string{"team": "web", "kubemint/service-account": "forged", "app.kubernetes.io/managed-by": "x"}
 	d := access.Desire(declared(func(a *config.Access) { withRules(a); a.CreateNamespace = true }), labelled)
 	for _, o := range d.Objects {
-		if o.GetLabels()["team"] != "web" || !access.Managed(o, account) {
-			t.Errorf("%s: %v", access.RefOf(o), o.GetLabels())
+		if o.GetLabels()["team"] != "web" || !kube.Managed(o, account) {
+			t.Errorf("%s: %v", kube.RefOf(o), o.GetLabels())
 		}
 	}
 	if len(labelled.Labels) != 3 {
@@ -197,31 +198,31 @@ func TestLabelsAreOnEverythingAndNeverOurs(t *testing.T) {
 
 func TestMoved(t *testing.T) {
 	t.Parallel()
-	bindings := func(account string, change func(o access.Object), namespaces ...string) (all []access.Object) {
+	bindings := func(account string, change func(o kube.Object), namespaces ...string) (all []kube.Object) {
 		namespace, name, _ := strings.Cut(account, "/")
 		earlier := access.Desire(config.Access{
 			ServiceAccount: types.NamespacedName{Namespace: namespace, Name: name}, Namespaces: namespaces, Namespaced: config.Grants{Rules: []rbacv1.PolicyRule{rule("get", "pods")}},
 		}, marks)
 		for _, o := range earlier.Objects {
-			if access.IsBinding(o) {
+			if kube.IsBinding(o) {
 				change(o)
 				all = append(all, o)
 			}
 		}
 		return all
 	}
-	onlyIn := func(namespace string, change func(access.Object)) func(access.Object) {
-		return func(o access.Object) {
+	onlyIn := func(namespace string, change func(kube.Object)) func(kube.Object) {
+		return func(o kube.Object) {
 			if o.GetNamespace() == namespace {
 				change(o)
 			}
 		}
 	}
-	hostile := func(o access.Object) {
-		o.SetLabels(access.Labels(types.NamespacedName{Namespace: "shop", Name: "$(reboot)"}))
+	hostile := func(o kube.Object) {
+		o.SetLabels(kube.Labels(types.NamespacedName{Namespace: "shop", Name: "$(reboot)"}))
 	}
 	for name, tt := range map[string]struct {
-		bindings []access.Object
+		bindings []kube.Object
 		want     string
 	}{
 		"another first namespace":      {bindings("web/ci", annotate(), "web", "shop"), "web/ci"},
@@ -233,8 +234,8 @@ func TestMoved(t *testing.T) {
 		"another owner's":              {bindings("web/ci", annotate("kubemint/owner", "github:99"), "web"), ""},
 		"without an owner":             {bindings("web/ci", annotate("kubemint/owner", ""), "web"), ""},
 		"of one run alone":             {bindings("web/ci", annotate("kubemint/expires-at", "2020-01-01T00:00:00Z"), "web"), ""},
-		"without our label":            {bindings("web/ci", func(o access.Object) { o.SetLabels(nil) }, "web"), ""},
-		"with another account's label": {bindings("web/ci", func(o access.Object) { o.SetLabels(access.Labels(account)) }, "web"), ""},
+		"without our label":            {bindings("web/ci", func(o kube.Object) { o.SetLabels(nil) }, "web"), ""},
+		"with another account's label": {bindings("web/ci", func(o kube.Object) { o.SetLabels(kube.Labels(account)) }, "web"), ""},
 		"a name that is a command":     {bindings("shop/$(reboot)", hostile, "shop"), ""},
 		"nothing":                      {nil, ""},
 		"two of them":                  {append(bindings("web/ci", annotate(), "web"), bindings("shop/ci", annotate(), "shop")...), "shop/ci web/ci"},
@@ -257,13 +258,13 @@ func TestHolding(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	const later, earlier = "2026-01-01T11:58:01Z", "2026-01-01T11:57:59Z" // the token outlives its expiry
-	lease := func(name string, pairs ...string) access.Object {
+	lease := func(name string, pairs ...string) kube.Object {
 		o := owned(pairs...)
 		o.SetName(name)
 		return o
 	}
 	for name, tt := range map[string]struct {
-		lease access.Object
+		lease kube.Object
 		want  bool
 	}{
 		"live, of other access":     {lease("kubemint-ci-aaaaaaaaaa", "kubemint/expires-at", later, "kubemint/access", "b"), true},
@@ -277,12 +278,12 @@ func TestHolding(t *testing.T) {
 		"an expiry taken away":      {lease("kubemint-ci-aaaaaaaaaa"), true},
 		"named as no credential is": {lease("kubemint-ci", "kubemint/access", "b"), false},
 	} {
-		if got := access.Holding([]access.Object{tt.lease}, "a", now); (len(got) == 1) != tt.want {
+		if got := access.Holding([]kube.Object{tt.lease}, "a", now); (len(got) == 1) != tt.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
 	same := lease("kubemint-ci-aaaaaaaaaa", "kubemint/expires-at", later)
-	if len(access.Holding([]access.Object{same}, "", now)) != 1 {
+	if len(access.Holding([]kube.Object{same}, "", now)) != 1 {
 		t.Error("where nothing is known, a lease without a hash is not the same")
 	}
 }

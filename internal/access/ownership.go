@@ -8,6 +8,7 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 
+	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/rules"
 )
@@ -16,20 +17,20 @@ import (
 var ours = regexp.MustCompile(`"f:(rules|subjects|roleRef|aggregationRule|automountServiceAccountToken)"`)
 
 // refuse returns an error where the object is not this owner's to change.
-func (d Desired) refuse(have Object, verb string) error {
+func (d Desired) refuse(have kube.Object, verb string) error {
 	if d.Access.TakeOwnership {
 		return nil
 	}
 	var cause string
 	switch {
-	case !Managed(have, d.Access.ServiceAccount):
+	case !kube.Managed(have, d.Access.ServiceAccount):
 		cause = "it exists and was not made by kubemint"
 	case !SameOwner(d.Marks, have):
 		cause = d.Marks.foreign(have)
 	default:
 		return nil
 	}
-	return problem.Newf(problem.Rights, verb+" "+RefOf(have).String(), "%s", cause).
+	return problem.Newf(problem.Rights, verb+" "+kube.RefOf(have).String(), "%s", cause).
 		Hint("name another `service_account` for this pipeline: usually the better way out").
 		Hint("or set `take_ownership: true` to take the object over")
 }
@@ -51,19 +52,19 @@ func (d Desired) refuseDefault() error {
 func (d Desired) contradiction(observed Observed) error {
 	account := d.Access.ServiceAccount
 	var lines []string
-	seen := map[Ref]bool{} // the same role in many namespaces is named once
+	seen := map[kube.Ref]bool{} // the same role in many namespaces is named once
 	for _, o := range d.Objects {
-		role := RoleOf(o)
+		role := kube.RoleOf(o)
 		grants := d.Access.Place(o.GetNamespace()).Rules
 		if named := observed.Named[role]; named != nil {
-			grants = Rules(named)
+			grants = kube.Rules(named)
 		} else if role.Name != Name(account) {
 			continue
 		}
-		once := Ref{Kind: RefOf(o).Kind + role.Kind, Name: role.Name}
+		once := kube.Ref{Kind: kube.RefOf(o).Kind + role.Kind, Name: role.Name}
 		if broken := d.forbidden(o.GetNamespace(), grants); len(broken) > 0 && !seen[once] {
 			seen[once] = true
-			lines = append(append(lines, broken...), fmt.Sprintf("    by %s of %s", RefOf(o), role))
+			lines = append(append(lines, broken...), fmt.Sprintf("    by %s of %s", kube.RefOf(o), role))
 		}
 	}
 	if len(lines) == 0 {
@@ -90,8 +91,8 @@ func (d Desired) warnings(observed Observed) []string {
 			"set one of them, or see whether the variable behind it is set", account)}
 	}
 	warnings := append(rules.Caveats(access.Namespaced.Rules, true), rules.Caveats(access.Cluster.Rules, false)...)
-	have := observed.Objects[Ref{Kind: "ServiceAccount", Namespace: account.Namespace, Name: account.Name}]
-	if have != nil && !Managed(have, account) {
+	have := observed.Objects[kube.Ref{Kind: "ServiceAccount", Namespace: account.Namespace, Name: account.Name}]
+	if have != nil && !kube.Managed(have, account) {
 		warnings = append(warnings, fmt.Sprintf(
 			"ServiceAccount %s was not made by kubemint: whatever else runs as it gains the declared access too", account))
 	}

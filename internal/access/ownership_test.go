@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/kube"
 )
 
 // Whose object is it, and what would the change do to it? Every case for a Role of our name, and for one that is left
@@ -21,9 +22,9 @@ func TestOwnership(t *testing.T) {
 		foreign = "it exists and was not made by kubemint"
 	)
 	less, more := grants(getPods), grants(getPods, listPods, rule("get", "secrets"))
-	unlabelled := func(o access.Object) { o.SetLabels(nil) }
+	unlabelled := func(o kube.Object) { o.SetLabels(nil) }
 	for name, tt := range map[string]struct {
-		mark, change func(access.Object)
+		mark, change func(kube.Object)
 		apply, prune string // the cause of the refusal, "" where there is none
 	}{
 		"same job, adding":                {annotate(), less, "", ""},
@@ -38,12 +39,12 @@ func TestOwnership(t *testing.T) {
 		"unlabelled, the same":            {unlabelled, annotate(), foreign, foreign},
 		"unlabelled, adding":              {unlabelled, less, foreign, foreign},
 		"unlabelled, with our owner's":    {unlabelled, more, foreign, foreign},
-		"another ServiceAccount's label":  {func(o access.Object) { o.GetLabels()["kubemint/service-account"] = "bots.cd" }, annotate(), foreign, foreign},
+		"another ServiceAccount's label":  {func(o kube.Object) { o.GetLabels()["kubemint/service-account"] = "bots.cd" }, annotate(), foreign, foreign},
 	} {
 		for _, take := range []bool{false, true} {
 			taking := func(a *config.Access) { a.TakeOwnership = take }
 			wanted := access.Desire(inBots(func(a *config.Access) { withRules(a); taking(a) }), marks)
-			observed := cluster(wanted, edit("Role", func(o access.Object) { tt.mark(o); tt.change(o) }))
+			observed := cluster(wanted, edit("Role", func(o kube.Object) { tt.mark(o); tt.change(o) }))
 			for _, try := range []struct {
 				verb, cause string
 				desired     access.Desired
@@ -97,8 +98,8 @@ func TestTakenOverObjectsGetOurMarks(t *testing.T) {
 func TestEveryRefusalIsReported(t *testing.T) {
 	t.Parallel()
 	d := access.Desire(declared(func(a *config.Access) { withRules(a); a.CreateServiceAccount, a.ServiceAccount.Name = false, "default" }), marks)
-	observed := cluster(d, func(o access.Object) access.Object {
-		if access.RefOf(o).Kind == "ServiceAccount" {
+	observed := cluster(d, func(o kube.Object) kube.Object {
+		if kube.RefOf(o).Kind == "ServiceAccount" {
 			return nil
 		}
 		o.SetLabels(nil)
@@ -108,7 +109,7 @@ func TestEveryRefusalIsReported(t *testing.T) {
 	gone.GetObjectKind().SetGroupVersionKind(rbacv1.SchemeGroupVersion.WithKind("Role"))
 	gone.SetNamespace("shop")
 	gone.SetName("old")
-	observed.Leftovers = []access.Object{gone}
+	observed.Leftovers = []kube.Object{gone}
 	plan, err := access.Diff(d, observed)
 	want := []string{
 		"use ServiceAccount bots/default: it does not exist",
@@ -158,10 +159,10 @@ func TestWarnings(t *testing.T) {
 	in := func(namespaces ...string) func(a *config.Access) {
 		return func(a *config.Access) { withRules(a); a.Namespaces = namespaces }
 	}
-	foreign := edit("ServiceAccount", func(o access.Object) { o.SetLabels(nil) })
+	foreign := edit("ServiceAccount", func(o kube.Object) { o.SetLabels(nil) })
 	for name, tt := range map[string]struct {
 		declared func(a *config.Access)
-		observed func(access.Object) access.Object
+		observed func(kube.Object) kube.Object
 		want     []string
 	}{
 		"in its own namespace":        {in("bots"), asWanted, nil},
@@ -183,7 +184,7 @@ func TestWarnings(t *testing.T) {
 		}},
 		"to somebody else's":              {in("bots"), foreign, []string{"ServiceAccount bots/ci was not made by kubemint: whatever else runs as it gains the declared access too"}},
 		"to one that is yet to be made":   {in("bots"), nothing, nil},
-		"of what is held at its owner's":  {in("bots"), edit("Role", func(o access.Object) { grants()(o); annotate(rbacv1.AutoUpdateAnnotationKey, "false")(o) }), []string{"Role bots/kubemint:bots:ci differs from what is declared and is left so, unproven: its annotation rbac.authorization.kubernetes.io/autoupdate is false; + get,list  pods"}},
+		"of what is held at its owner's":  {in("bots"), edit("Role", func(o kube.Object) { grants()(o); annotate(rbacv1.AutoUpdateAnnotationKey, "false")(o) }), []string{"Role bots/kubemint:bots:ci differs from what is declared and is left so, unproven: its annotation rbac.authorization.kubernetes.io/autoupdate is false; + get,list  pods"}},
 		"to somebody else's in one other": {in("shop"), foreign, []string{"ServiceAccount bots/ci was not made by kubemint: whatever else runs as it gains the declared access too", pods + "shop" + keep}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -15,25 +15,26 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
 // copyOf is an object as the API server would give it back.
-func copyOf(o access.Object) access.Object {
-	o = o.DeepCopyObject().(access.Object)
+func copyOf(o kube.Object) kube.Object {
+	o = o.DeepCopyObject().(kube.Object)
 	o.SetUID(types.UID("uid-of-" + o.GetName()))
 	o.SetResourceVersion("7")
 	return o
 }
 
 // cluster holds all that d wants. change is called for each object, and drops it by returning nil.
-func cluster(d access.Desired, change func(o access.Object) access.Object) access.Observed {
-	observed := access.Observed{Objects: map[access.Ref]access.Object{}}
+func cluster(d access.Desired, change func(o kube.Object) kube.Object) access.Observed {
+	observed := access.Observed{Objects: map[kube.Ref]kube.Object{}}
 	for _, want := range d.Objects {
 		if o := change(copyOf(want)); o != nil {
-			observed.Objects[access.RefOf(want)] = o
-			if access.Rules(o) != nil || access.IsBinding(o) {
+			observed.Objects[kube.RefOf(want)] = o
+			if kube.Rules(o) != nil || kube.IsBinding(o) {
 				observed.Leftovers = append(observed.Leftovers, o)
 			}
 		}
@@ -41,25 +42,25 @@ func cluster(d access.Desired, change func(o access.Object) access.Object) acces
 	return observed
 }
 
-func asWanted(o access.Object) access.Object { return o }
-func nothing(access.Object) access.Object    { return nil }
+func asWanted(o kube.Object) kube.Object { return o }
+func nothing(kube.Object) kube.Object    { return nil }
 
 // edit changes the objects of one kind.
-func edit(kind string, change func(o access.Object)) func(access.Object) access.Object {
-	return func(o access.Object) access.Object {
-		if access.RefOf(o).Kind == kind {
+func edit(kind string, change func(o kube.Object)) func(kube.Object) kube.Object {
+	return func(o kube.Object) kube.Object {
+		if kube.RefOf(o).Kind == kind {
 			change(o)
 		}
 		return o
 	}
 }
 
-func grants(rs ...rbacv1.PolicyRule) func(access.Object) {
-	return func(o access.Object) { o.(*rbacv1.Role).Rules = rs }
+func grants(rs ...rbacv1.PolicyRule) func(kube.Object) {
+	return func(o kube.Object) { o.(*rbacv1.Role).Rules = rs }
 }
 
-func annotate(pairs ...string) func(access.Object) {
-	return func(o access.Object) {
+func annotate(pairs ...string) func(kube.Object) {
+	return func(o kube.Object) {
 		for i := 0; i < len(pairs); i += 2 {
 			o.GetAnnotations()[pairs[i]] = pairs[i+1]
 		}
@@ -142,7 +143,7 @@ func TestDiff(t *testing.T) {
 	)
 	for name, tt := range map[string]struct {
 		declared func(a *config.Access)
-		observed func(o access.Object) access.Object
+		observed func(o kube.Object) kube.Object
 		want     []string
 	}{
 		"everything is new: never by force": {
@@ -157,7 +158,7 @@ func TestDiff(t *testing.T) {
 			[]string{"unchanged Namespace bots", account, sameRole, sameBinding},
 		},
 		"job, run and commit of an earlier run are no difference": {
-			withRules, func(o access.Object) access.Object {
+			withRules, func(o kube.Object) kube.Object {
 				annotate("kubemint/job", "test", "kubemint/run", "16", "kubemint/commit", "0ld", "x", "y")(o)
 				return o
 			}, []string{account, sameRole, sameBinding},
@@ -178,36 +179,36 @@ func TestDiff(t *testing.T) {
 			[]string{account, "configured Role bots/kubemint:bots:ci" + heal + ", + get,list pods", sameBinding},
 		},
 		"a subject too many": {
-			withRules, edit("RoleBinding", func(o access.Object) {
+			withRules, edit("RoleBinding", func(o kube.Object) {
 				b := o.(*rbacv1.RoleBinding)
 				b.Subjects = append(b.Subjects, rbacv1.Subject{Kind: "User", APIGroup: rbacv1.GroupName, Name: "eve"})
 			}), []string{account, sameRole, "configured RoleBinding bots/kubemint:bots:ci" + heal},
 		},
 		"another subject": {
-			withRules, edit("RoleBinding", func(o access.Object) { o.(*rbacv1.RoleBinding).Subjects[0].Namespace = "evil" }),
+			withRules, edit("RoleBinding", func(o kube.Object) { o.(*rbacv1.RoleBinding).Subjects[0].Namespace = "evil" }),
 			[]string{account, sameRole, "configured RoleBinding bots/kubemint:bots:ci" + heal},
 		},
 		"no subject": {
-			withRules, edit("RoleBinding", func(o access.Object) { o.(*rbacv1.RoleBinding).Subjects = nil }),
+			withRules, edit("RoleBinding", func(o kube.Object) { o.(*rbacv1.RoleBinding).Subjects = nil }),
 			[]string{account, sameRole, "configured RoleBinding bots/kubemint:bots:ci" + heal},
 		},
 		"another roleRef: a new binding, which has no resourceVersion to compare": {
-			withRules, edit("RoleBinding", func(o access.Object) { o.(*rbacv1.RoleBinding).RoleRef.Name = "cluster-admin" }),
+			withRules, edit("RoleBinding", func(o kube.Object) { o.(*rbacv1.RoleBinding).RoleRef.Name = "cluster-admin" }),
 			[]string{account, sameRole, "configured RoleBinding bots/kubemint:bots:ci, delete uid-of-kubemint:bots:ci, apply"},
 		},
 		"another kind of roleRef, cluster-wide": {
 			func(a *config.Access) { withRules(a); toCluster(a) },
-			edit("ClusterRoleBinding", func(o access.Object) { o.(*rbacv1.ClusterRoleBinding).RoleRef.Kind = "Role" }),
+			edit("ClusterRoleBinding", func(o kube.Object) { o.(*rbacv1.ClusterRoleBinding).RoleRef.Kind = "Role" }),
 			[]string{account, "unchanged ClusterRole kubemint:bots:ci", "configured ClusterRoleBinding kubemint:bots:ci, delete uid-of-kubemint:bots:ci, apply"},
 		},
 		"a ClusterRole that gets its rules from others": {
 			func(a *config.Access) { withRules(a); toCluster(a) },
-			edit("ClusterRole", func(o access.Object) { o.(*rbacv1.ClusterRole).AggregationRule = &rbacv1.AggregationRule{} }),
+			edit("ClusterRole", func(o kube.Object) { o.(*rbacv1.ClusterRole).AggregationRule = &rbacv1.AggregationRule{} }),
 			// an apply would leave the rule by which it gets them
 			[]string{account, "configured ClusterRole kubemint:bots:ci, delete uid-of-kubemint:bots:ci, apply", "unchanged ClusterRoleBinding kubemint:bots:ci"},
 		},
 		"autoupdate: false holds what differs": {
-			withRules, edit("Role", func(o access.Object) {
+			withRules, edit("Role", func(o kube.Object) {
 				grants(getPods)(o)
 				annotate("rbac.authorization.kubernetes.io/autoupdate", "false")(o)
 			}), []string{account, sameRole + ", held", sameBinding},
@@ -216,58 +217,58 @@ func TestDiff(t *testing.T) {
 			withRules, edit("Role", annotate("rbac.authorization.kubernetes.io/autoupdate", "false")), []string{account, sameRole, sameBinding},
 		},
 		"autoupdate: true heals": {
-			withRules, edit("Role", func(o access.Object) {
+			withRules, edit("Role", func(o kube.Object) {
 				grants(getPods)(o)
 				annotate("rbac.authorization.kubernetes.io/autoupdate", "true")(o)
 			}), []string{account, "configured Role bots/kubemint:bots:ci" + heal + ", + list pods", sameBinding},
 		},
 		"somebody else's namespace is left": {
 			func(a *config.Access) { a.CreateNamespace = true },
-			edit("Namespace", func(o access.Object) { o.SetLabels(nil); o.SetAnnotations(nil) }),
+			edit("Namespace", func(o kube.Object) { o.SetLabels(nil); o.SetAnnotations(nil) }),
 			[]string{"unchanged Namespace bots", account},
 		},
 		"somebody else's ServiceAccount is left": {
-			withRules, edit("ServiceAccount", func(o access.Object) { o.SetLabels(nil); o.SetAnnotations(nil) }), []string{account, sameRole, sameBinding},
+			withRules, edit("ServiceAccount", func(o kube.Object) { o.SetLabels(nil); o.SetAnnotations(nil) }), []string{account, sameRole, sameBinding},
 		},
 		"a ServiceAccount whose token is mounted": {
-			withRules, edit("ServiceAccount", func(o access.Object) { o.(*corev1.ServiceAccount).AutomountServiceAccountToken = new(true) }),
+			withRules, edit("ServiceAccount", func(o kube.Object) { o.(*corev1.ServiceAccount).AutomountServiceAccountToken = new(true) }),
 			[]string{"configured ServiceAccount bots/ci" + heal, sameRole, sameBinding},
 		},
 		"a ServiceAccount that does not say": {
-			withRules, edit("ServiceAccount", func(o access.Object) { o.(*corev1.ServiceAccount).AutomountServiceAccountToken = nil }),
+			withRules, edit("ServiceAccount", func(o kube.Object) { o.(*corev1.ServiceAccount).AutomountServiceAccountToken = nil }),
 			[]string{"configured ServiceAccount bots/ci" + heal, sameRole, sameBinding},
 		},
 		"somebody else's ServiceAccount keeps its mount": {
-			withRules, edit("ServiceAccount", func(o access.Object) {
+			withRules, edit("ServiceAccount", func(o kube.Object) {
 				o.SetLabels(nil)
 				o.(*corev1.ServiceAccount).AutomountServiceAccountToken = new(true)
 			}), []string{account, sameRole, sameBinding},
 		},
 		"create_service_account: false keeps its mount": {
 			func(a *config.Access) { withRules(a); a.CreateServiceAccount = false },
-			edit("ServiceAccount", func(o access.Object) { o.(*corev1.ServiceAccount).AutomountServiceAccountToken = nil }),
+			edit("ServiceAccount", func(o kube.Object) { o.(*corev1.ServiceAccount).AutomountServiceAccountToken = nil }),
 			[]string{account, sameRole, sameBinding},
 		},
 		"a ServiceAccount that an administrator holds": {
-			withRules, edit("ServiceAccount", func(o access.Object) {
+			withRules, edit("ServiceAccount", func(o kube.Object) {
 				annotate(rbacv1.AutoUpdateAnnotationKey, "false")(o)
 				o.(*corev1.ServiceAccount).AutomountServiceAccountToken = new(true)
 			}), []string{account + ", held", sameRole, sameBinding},
 		},
 		"rules that move to the cluster scope": {
-			func(a *config.Access) { withRules(a); toCluster(a) }, edit("ClusterRole", func(o access.Object) {
+			func(a *config.Access) { withRules(a); toCluster(a) }, edit("ClusterRole", func(o kube.Object) {
 				o.(*rbacv1.ClusterRole).Rules = append(o.(*rbacv1.ClusterRole).Rules, rule("get", "nodes"))
 			}),
 			[]string{account, "configured ClusterRole kubemint:bots:ci" + heal + ", - get nodes", "unchanged ClusterRoleBinding kubemint:bots:ci"},
 		},
 		"somebody else's ServiceAccount, taken over": {
 			func(a *config.Access) { a.TakeOwnership = true },
-			edit("ServiceAccount", func(o access.Object) { o.SetLabels(nil); o.SetAnnotations(nil) }),
+			edit("ServiceAccount", func(o kube.Object) { o.SetLabels(nil); o.SetAnnotations(nil) }),
 			[]string{"configured ServiceAccount bots/ci" + heal},
 		},
 		"create_service_account: false keeps off the ServiceAccount": {
 			func(a *config.Access) { a.TakeOwnership, a.CreateServiceAccount = true, false },
-			edit("ServiceAccount", func(o access.Object) { o.SetLabels(nil) }),
+			edit("ServiceAccount", func(o kube.Object) { o.SetLabels(nil) }),
 			[]string{account},
 		},
 	} {
@@ -366,10 +367,10 @@ func TestDiffLeavesItsInputsAlone(t *testing.T) {
 	}
 }
 
-func copies(objects []access.Object) []access.Object {
+func copies(objects []kube.Object) []kube.Object {
 	objects = slices.Clone(objects)
 	for i, o := range objects {
-		objects[i] = o.DeepCopyObject().(access.Object)
+		objects[i] = o.DeepCopyObject().(kube.Object)
 	}
 	return objects
 }
@@ -380,7 +381,7 @@ func TestTakenFromNamesTheManagersOfWhatWeDeclare(t *testing.T) {
 		return metav1.ManagedFieldsEntry{Manager: manager, FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(fields)}
 	}
 	d := access.Desire(inBots(withRules), marks)
-	plan, err := access.Diff(d, cluster(d, edit("Role", func(o access.Object) {
+	plan, err := access.Diff(d, cluster(d, edit("Role", func(o kube.Object) {
 		grants(getPods)(o)
 		o.SetManagedFields([]metav1.ManagedFieldsEntry{
 			entry("kubemint", `{"f:rules":{}}`),

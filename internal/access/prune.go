@@ -6,29 +6,31 @@ import (
 	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/kubemint/kubemint/internal/kube"
 )
 
 // Prune plans the deletion of those of the listed Roles and bindings, all with our marks for this
 // ServiceAccount, that are declared no longer, whichever of the owner's jobs made them. What is not this
 // owner's to delete is left out and reported, joined, as by [Diff].
-func Prune(desired Desired, listed []Object) (Plan, error) {
-	wanted := map[Ref]bool{}
+func Prune(desired Desired, listed []kube.Object) (Plan, error) {
+	wanted := map[kube.Ref]bool{}
 	for _, object := range desired.Objects {
-		wanted[RefOf(object)] = true
+		wanted[kube.RefOf(object)] = true
 	}
 	var plan Plan
 	var refusals []error
 	for _, object := range listed {
-		ref := RefOf(object)
+		ref := kube.RefOf(object)
 		switch err := desired.refuse(object, "delete"); {
-		case wanted[ref], object.GetAnnotations()[AnnotationExpiresAt] != "": // what expires is for sweep
+		case wanted[ref], object.GetAnnotations()[kube.AnnotationExpiresAt] != "": // what expires is for sweep
 		case untouchable(object):
 			plan.Warnings = append(plan.Warnings,
 				ref.String()+" is declared no longer and is left: its annotation "+rbacv1.AutoUpdateAnnotationKey+" is false")
 		case err != nil:
 			refusals = append(refusals, err)
 		default:
-			plan.Changes = append(plan.Changes, Change{Verb: Deleted, Ref: ref, Delete: object, Removed: Rules(object)})
+			plan.Changes = append(plan.Changes, Change{Verb: Deleted, Ref: ref, Delete: object, Removed: kube.Rules(object)})
 		}
 	}
 	return plan, errors.Join(refusals...)
@@ -37,7 +39,7 @@ func Prune(desired Desired, listed []Object) (Plan, error) {
 // Removable are those of the listed objects, all with our marks for this ServiceAccount, that are this
 // owner's to delete. What an administrator wants to stay is named by a warning, and what is another owner's
 // by an error.
-func Removable(desired Desired, listed []Object) (own []Object, warnings []string, left error) {
+func Removable(desired Desired, listed []kube.Object) (own []kube.Object, warnings []string, left error) {
 	var refusals []error
 	for _, object := range listed {
 		switch err := desired.refuse(object, "delete"); {
@@ -45,7 +47,7 @@ func Removable(desired Desired, listed []Object) (own []Object, warnings []strin
 			refusals = append(refusals, err)
 		case untouchable(object):
 			warnings = append(warnings,
-				RefOf(object).String()+" is left: its annotation "+rbacv1.AutoUpdateAnnotationKey+" is false")
+				kube.RefOf(object).String()+" is left: its annotation "+rbacv1.AutoUpdateAnnotationKey+" is false")
 		default:
 			own = append(own, object)
 		}
@@ -58,7 +60,7 @@ const namedElsewhere = 3
 
 // elsewhere warns of what [Prune] would delete in namespaces that are not declared. Other owners' objects there
 // are theirs.
-func elsewhere(desired Desired, listed []Object) []string {
+func elsewhere(desired Desired, listed []kube.Object) []string {
 	plan, _ := Prune(desired, listed)
 	if len(plan.Changes) == 0 {
 		return nil

@@ -8,12 +8,13 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/kube"
 )
 
 // before is what an earlier run made in shop and web, by rules and by a role; change is made to what is in shop.
-func before(change func(o access.Object)) []access.Object {
+func before(change func(o kube.Object)) []kube.Object {
 	earlier := access.Desire(declared(func(a *config.Access) { withRules(a); a.Namespaced.Roles = []config.Role{role} }), marks)
-	return cluster(earlier, func(o access.Object) access.Object {
+	return cluster(earlier, func(o kube.Object) kube.Object {
 		if o.GetNamespace() == "shop" {
 			change(o)
 		}
@@ -41,7 +42,7 @@ func TestPrune(t *testing.T) {
 	}
 	for name, tt := range map[string]struct {
 		declared func(a *config.Access)
-		change   func(o access.Object)
+		change   func(o kube.Object)
 		want     []string
 		left     int // refused
 		warned   int
@@ -55,8 +56,8 @@ func TestPrune(t *testing.T) {
 		"another owner's":              {in("bots"), annotate("kubemint/owner", "github:acme/web"), web, 3, 0},
 		"another job's":                {in("bots"), annotate("kubemint/job", "test"), all, 0, 0},
 		"another run's":                {in("bots"), annotate("kubemint/run", "16", "kubemint/commit", "0ld"), all, 0, 0},
-		"another ServiceAccount's":     {in("bots"), func(o access.Object) { o.GetLabels()["kubemint/service-account"] = "bots.cd" }, web, 3, 0},
-		"nobody's":                     {in("bots"), func(o access.Object) { o.SetLabels(nil) }, web, 3, 0},
+		"another ServiceAccount's":     {in("bots"), func(o kube.Object) { o.GetLabels()["kubemint/service-account"] = "bots.cd" }, web, 3, 0},
+		"nobody's":                     {in("bots"), func(o kube.Object) { o.SetLabels(nil) }, web, 3, 0},
 		"of this run alone":            {in("bots"), annotate("kubemint/expires-at", "2020-01-01T00:00:00Z"), web, 0, 0},
 		"held":                         {in("bots"), annotate(rbacv1.AutoUpdateAnnotationKey, "false"), web, 0, 3},
 		"declared, and another owner's": {
@@ -83,7 +84,7 @@ func TestPrune(t *testing.T) {
 func TestDiffReportsWhatIsElsewhere(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		change func(o access.Object)
+		change func(o kube.Object)
 		want   []string
 	}{
 		"ours": {annotate(), []string{

@@ -14,12 +14,12 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/kubemint/kubemint/internal/bootstrap"
+	"github.com/kubemint/kubemint/internal/client/trace"
+	"github.com/kubemint/kubemint/internal/command/bootstrap"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/platform"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/trace"
 )
 
 // Process is what main hands over: nothing below reads the environment by itself.

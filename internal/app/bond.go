@@ -6,10 +6,10 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
-	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/lease"
+	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/receipt"
-	"github.com/kubemint/kubemint/internal/token"
 )
 
 // bondTries bounds how often another name is taken: a neighbour wins two races of three.
@@ -25,7 +25,7 @@ func (m *minting) bond(ctx context.Context) error {
 	told := false
 	for try := 1; ; try++ {
 		name := m.lease.Namespace + "/" + m.lease.Name
-		uid, err := token.Bond(ctx, m.client, m.lease)
+		uid, err := lease.Bond(ctx, m.client, m.lease)
 		if err == nil {
 			m.bound = uid
 			leases := m.output.receipt.Leases
@@ -41,7 +41,7 @@ func (m *minting) bond(ctx context.Context) error {
 				Hint("somebody may watch leases and create Secrets in namespace %s, and makes the Secret "+
 					"of each new lease first: use a `service_account` in a namespace of its own", m.lease.Namespace)
 		}
-		if !told && !cluster.Unsure(err) { // else it can be this run's own, made by a request whose answer was lost
+		if !told && !client.Unsure(err) { // else it can be this run's own, made by a request whose answer was lost
 			told = true
 			m.log.Warnf("somebody else made Secret %s before this run could: it takes another name "+
 				"(see who may watch leases and create Secrets in namespace %s)", name, m.lease.Namespace)
@@ -56,18 +56,18 @@ func (m *minting) bond(ctx context.Context) error {
 // them is there.
 func (m *minting) renameLease(ctx context.Context) error {
 	old, record := m.lease, m.output.receipt
-	next := token.Renamed(old, m.desired.Access.ServiceAccount)
+	next := lease.Renamed(old, m.desired.Access.ServiceAccount)
 	added := receipt.Object{Kind: "Lease", Namespace: next.Namespace, Name: next.Name}
 	record.Leases = append(record.Leases, added)
 	if err := m.saveReceipt(); err != nil {
 		return err
 	}
-	if err := token.CreateLease(ctx, m.client, next); err != nil {
+	if err := lease.Create(ctx, m.client, next); err != nil {
 		return m.client.Explain(problem.Mint, "create Lease "+next.Namespace+"/"+next.Name, err)
 	}
 	m.lease = next
 	record.Leases[len(record.Leases)-1].UID = next.UID
-	if err := m.client.Delete(ctx, old); err != nil && !cluster.Missing(err) {
+	if err := m.client.Delete(ctx, old); err != nil && !client.Missing(err) {
 		return m.client.Explain(problem.Mint, "delete Lease "+old.Namespace+"/"+old.Name, err)
 	}
 	record.Leases = slices.DeleteFunc(record.Leases, func(o receipt.Object) bool { return o.Name == old.Name })

@@ -2,7 +2,7 @@ package app
 
 import (
 	"github.com/kubemint/kubemint/internal/access"
-	"github.com/kubemint/kubemint/internal/bootstrap"
+	"github.com/kubemint/kubemint/internal/command/bootstrap"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/source"
 )

@@ -11,10 +11,11 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubemint/kubemint/internal/kubeconfig"
+	"github.com/kubemint/kubemint/internal/lease"
+	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/receipt"
+	"github.com/kubemint/kubemint/internal/proof"
 	"github.com/kubemint/kubemint/internal/source"
-	"github.com/kubemint/kubemint/internal/token"
 )
 
 // found is a kubeconfig of the form that kubemint writes, at one of the places where it writes.
@@ -77,7 +78,7 @@ func (r *run) declaredAccount(f *found, from *source.Source) (receipt.Object, er
 	}
 	declared := access.ServiceAccount
 	account := receipt.Object{Kind: "ServiceAccount", Namespace: declared.Namespace, Name: declared.Name}
-	if declared.Namespace == f.account.Namespace && token.NamesLease(f.lease.Name, declared.Name) {
+	if declared.Namespace == f.account.Namespace && lease.HasName(f.lease.Name, declared.Name) {
 		return account, nil
 	}
 	return account, problem.Newf(problem.Revoke, "end the credential of "+f.path,
@@ -110,7 +111,7 @@ func (r *run) findKubeconfig() (*found, error) {
 		}
 		claims, _ := written.Token.Claims() // none where it is no such token
 		account, named := claims.Account()
-		if named && token.NamesLease(claims.Secret, account.Name) {
+		if named && lease.HasName(claims.Secret, account.Name) {
 			lease := receipt.Object{
 				Kind: "Lease", Namespace: account.Namespace, Name: claims.Secret, SecretUID: types.UID(claims.SecretUID),
 			}
@@ -152,7 +153,7 @@ func (r *run) accepted(ctx context.Context, from *source.Source, f *found) (bool
 	}
 	defer p.close()
 	p.token.Store(&f.written.Token)
-	err = token.Accepted(ctx, p.clients[0], f.account)
+	err = proof.Accepted(ctx, p.clients[0], f.account)
 	if apierrors.IsUnauthorized(err) {
 		return false, nil
 	}

@@ -8,16 +8,16 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/kubemint/kubemint/internal/access"
-	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/client/wire"
 	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/kubeconfig"
+	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/receipt"
+	"github.com/kubemint/kubemint/internal/secret"
 	"github.com/kubemint/kubemint/internal/source"
-	"github.com/kubemint/kubemint/internal/token"
-	"github.com/kubemint/kubemint/internal/wire"
-	"github.com/kubemint/kubemint/internal/workspace"
+	"github.com/kubemint/kubemint/internal/source/workspace"
 )
 
 // chosen says which source is meant: that of the inputs and the environment, or that of a receipt.
@@ -42,7 +42,7 @@ func (r *run) loadSource(from chosen) (*source.Source, error) {
 	idToken, remedy := r.platform.IDToken()
 	loaded, err := source.Load(source.Input{
 		Kubeconfig: from.kubeconfig, Recorded: from.recorded, Context: from.context, AllowInsecure: declared.AllowInsecure,
-		Server: declared.Server, Authority: r.authorityAsGiven, Bearer: token.New(declared.BearerToken),
+		Server: declared.Server, Authority: r.authorityAsGiven, Bearer: secret.New(declared.BearerToken),
 		Audience: declared.OIDCAudience,
 		IDToken:  idToken, NoIDToken: remedy,
 		ExpectServer: declared.Expect.Server, ExpectFingerprint: declared.Expect.Fingerprint,
@@ -108,7 +108,7 @@ func (r *run) authorityAsGiven() ([]byte, error) {
 }
 
 // open connects as the runner. A token that has to be asked for is asked for now, and masked.
-func (r *run) open(ctx context.Context, s *source.Source) (*cluster.Client, error) {
+func (r *run) open(ctx context.Context, s *source.Source) (*client.Client, error) {
 	if err := s.Authenticate(ctx, r.platform.Mask); err != nil {
 		return nil, err
 	}
@@ -118,29 +118,29 @@ func (r *run) open(ctx context.Context, s *source.Source) (*cluster.Client, erro
 // openExpected is open, and an error where the cluster is not the one that `expect_cluster` names by
 // its UID, or where the API server does not know the runner of a source without token and certificate.
 // Revoke does not ask: it goes by the receipt.
-func (r *run) openExpected(ctx context.Context, s *source.Source) (*cluster.Client, error) {
-	client, err := r.open(ctx, s)
+func (r *run) openExpected(ctx context.Context, s *source.Source) (*client.Client, error) {
+	api, err := r.open(ctx, s)
 	if err == nil && s.Nameless() { // nothing is written before it is known who writes: it costs these sources a round trip
-		if err = client.Recognise(ctx); err != nil {
-			client.Close()
+		if err = api.Recognise(ctx); err != nil {
+			api.Close()
 			return nil, err
 		}
 	}
 	want := r.cfg.Source.Expect.UID
 	if err != nil || want == "" {
-		return client, err
+		return api, err
 	}
-	system := cluster.Empty(access.Ref{Kind: "Namespace", Name: metav1.NamespaceSystem})
-	err = client.Explain(problem.Source, "read Namespace "+metav1.NamespaceSystem, client.Get(ctx, system))
+	system := client.Empty(kube.Ref{Kind: "Namespace", Name: metav1.NamespaceSystem})
+	err = api.Explain(problem.Source, "read Namespace "+metav1.NamespaceSystem, api.Get(ctx, system))
 	if have := string(system.GetUID()); err == nil && have != want {
 		err = problem.Newf(problem.Source, "use "+s.Server, "its namespace kube-system has the UID %s, and `expect_cluster` says %s", have, want).
 			Hint(source.WrongCluster)
 	}
 	if err != nil {
-		client.Close()
+		api.Close()
 		return nil, err
 	}
-	return client, nil
+	return api, nil
 }
 
 // address is where the new credential is for: the source's API server, but for what the inputs `server` and

@@ -9,14 +9,14 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/kubemint/kubemint/internal/access"
-	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/client/discovery"
+	"github.com/kubemint/kubemint/internal/client/explain"
 	"github.com/kubemint/kubemint/internal/config"
-	"github.com/kubemint/kubemint/internal/discovery"
+	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/lease"
+	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/receipt"
-	"github.com/kubemint/kubemint/internal/refusal"
-	"github.com/kubemint/kubemint/internal/token"
 )
 
 // advise warns of a lifetime that will not serve.
@@ -36,7 +36,7 @@ func (m *minting) advise() {
 func (m *minting) newLease() *coordinationv1.Lease {
 	marks := m.desired.Marks
 	marks.Access = m.desired.Hash()
-	return token.NewLease(m.desired.Access.ServiceAccount, marks, m.now(), m.cfg.Token.Duration)
+	return lease.New(m.desired.Access.ServiceAccount, marks, m.now(), m.cfg.Token.Duration)
 }
 
 // createLeaseEarly makes the lease while the cluster is observed. A namespace that is missing then may be one that this
@@ -47,16 +47,16 @@ func (m *minting) createLease(ctx context.Context, early bool) error {
 	if m.lease == nil || m.leased {
 		return nil
 	}
-	err := token.CreateLease(ctx, m.client, m.lease)
-	m.maybe = !cluster.Untouched(err)
+	err := lease.Create(ctx, m.client, m.lease)
+	m.maybe = !client.Untouched(err)
 	// Before this answer the API server had not said its time.
 	if wrong := m.lease; err == nil && m.now().Sub(wrong.Spec.AcquireTime.Time).Abs() > time.Minute {
 		// Made anew, as CreateLease does with one that is there, and not changed: the runner's identity need not have that right.
 		m.lease = m.newLease()
 		m.lease.Name = wrong.Name
-		err = token.CreateLease(ctx, m.client, m.lease)
+		err = lease.Create(ctx, m.client, m.lease)
 	}
-	if early && m.desired.Access.CreateNamespace && cluster.NamespaceMissing(err) {
+	if early && m.desired.Access.CreateNamespace && client.NamespaceMissing(err) {
 		return nil
 	}
 	if err != nil {
@@ -73,7 +73,7 @@ func (m *minting) createLease(ctx context.Context, early bool) error {
 // cluster does not admit it.
 func (m *minting) withoutLease(err error) error {
 	const remedy = "or set `revoke: false`, and the token lives to its expiry without a lease"
-	_, denied := errors.AsType[*refusal.Denial](err)
+	_, denied := errors.AsType[*explain.Denial](err)
 	switch {
 	case discovery.Unserved(err):
 		return m.adviseRevokeFalse(err)
@@ -81,7 +81,7 @@ func (m *minting) withoutLease(err error) error {
 		return err
 	case denied:
 		return hint(err, problem.Rights, remedy)
-	case cluster.NotAdmitted(err):
+	case client.NotAdmitted(err):
 		return hint(err, problem.Mint, remedy)
 	}
 	return err
@@ -89,7 +89,7 @@ func (m *minting) withoutLease(err error) error {
 
 // withoutSecret adds the way out where the cluster does not admit the Secret of a permanent token.
 func withoutSecret(err error) error {
-	if cluster.NotAdmitted(err) {
+	if client.NotAdmitted(err) {
 		return hint(err, problem.Mint,
 			"or give `duration` a lifetime, with `revoke: false`: such a token needs no Secret")
 	}
@@ -113,7 +113,7 @@ func (m *minting) credential(ctx context.Context) error {
 }
 
 func (m *minting) mintToken(ctx context.Context) error {
-	wanted := token.Wanted{
+	wanted := lease.Wanted{
 		Account: m.desired.Access.ServiceAccount, UID: m.accountUID(),
 		Lifetime: m.cfg.Token.Duration, Audiences: m.cfg.Token.Audiences, Now: m.trace.ServerTime,
 	}
@@ -121,8 +121,8 @@ func (m *minting) mintToken(ctx context.Context) error {
 		wanted.BoundTo = m.lease.Name
 		wanted.BoundUID = m.bound
 	}
-	minted, err := m.masked(func() (token.Minted, error) { return token.Mint(ctx, m.client, wanted) })
-	m.asked = m.asked || !cluster.Untouched(err)
+	minted, err := m.masked(func() (lease.Minted, error) { return lease.Mint(ctx, m.client, wanted) })
+	m.asked = m.asked || !client.Untouched(err)
 	if err != nil {
 		return m.client.Explain(problem.Mint, "mint token for "+wanted.Account.String(), err)
 	}
@@ -132,7 +132,7 @@ func (m *minting) mintToken(ctx context.Context) error {
 
 // masked gets a token and masks it. The log is held meanwhile: until the runner knows the mask, it must not read anything
 // that others wrote, such as the API server's warning that comes with the token.
-func (m *minting) masked(get func() (token.Minted, error)) (token.Minted, error) {
+func (m *minting) masked(get func() (lease.Minted, error)) (lease.Minted, error) {
 	release := m.log.Hold()
 	defer release()
 	minted, err := get()
@@ -145,7 +145,7 @@ func (m *minting) masked(get func() (token.Minted, error)) (token.Minted, error)
 // accountUID is the ServiceAccount's as this run made or found it.
 func (m *minting) accountUID() types.UID {
 	for _, o := range m.desired.Objects {
-		if ref := access.RefOf(o); ref.Kind == "ServiceAccount" {
+		if ref := kube.RefOf(o); ref.Kind == "ServiceAccount" {
 			return cmp.Or(m.observed.Objects[ref], o).GetUID()
 		}
 	}
@@ -158,30 +158,30 @@ func (m *minting) findPermanent(ctx context.Context) error {
 	if m.cfg.Token.Duration != config.Permanent {
 		return nil
 	}
-	_, err := m.masked(func() (token.Minted, error) {
+	_, err := m.masked(func() (lease.Minted, error) {
 		err := m.lookForPermanent(ctx)
-		return token.Minted{Token: token.In(m.permanent)}, err
+		return lease.Minted{Token: lease.In(m.permanent)}, err
 	})
 	return err
 }
 
 func (m *minting) lookForPermanent(ctx context.Context) error {
 	account := m.desired.Access.ServiceAccount
-	ours := token.NewPermanent(account, m.desired.Marks)
+	ours := lease.NewPermanent(account, m.desired.Marks)
 	op := "read Secret " + ours.Namespace + "/" + ours.Name
 	err := m.client.Get(ctx, ours)
 	switch {
-	case err == nil && !token.HoldsTokenOf(ours, account):
+	case err == nil && !lease.HoldsTokenOf(ours, account):
 		return problem.Newf(problem.Rights, op, "it exists and holds no token of ServiceAccount %s", account).
 			Hint("delete it, or name another `service_account`")
 	case err == nil:
 		m.permanent = ours
 		return nil
-	case !cluster.Missing(err):
+	case !client.Missing(err):
 		return m.client.Explain(problem.Mint, op, err)
 	}
 	secrets, err := m.client.TokenSecrets(ctx, account.Namespace)
-	if cluster.Forbidden(err) {
+	if client.Forbidden(err) {
 		m.log.Printf("note: Secrets may not be listed by the runner's identity: a token Secret that others made is not looked for")
 		return nil
 	}
@@ -189,7 +189,7 @@ func (m *minting) lookForPermanent(ctx context.Context) error {
 		return m.client.Explain(problem.Mint, "list Secrets", err)
 	}
 	for i := range secrets {
-		if token.HoldsTokenOf(&secrets[i], account) {
+		if lease.HoldsTokenOf(&secrets[i], account) {
 			m.permanent = &secrets[i]
 			return nil
 		}
@@ -202,15 +202,15 @@ func (m *minting) lookForPermanent(ctx context.Context) error {
 func (m *minting) permanentToken(ctx context.Context) error {
 	account := m.desired.Access.ServiceAccount
 	if m.permanent == nil {
-		m.permanent = token.NewPermanent(account, m.desired.Marks)
+		m.permanent = lease.NewPermanent(account, m.desired.Marks)
 		err := m.client.Apply(ctx, m.permanent, false) // unlike a POST it shows the authorizer the name
-		if m.made = !cluster.Untouched(err); m.made {  // it may be there, although the answer was lost
+		if m.made = !client.Untouched(err); m.made {   // it may be there, although the answer was lost
 			m.output.receipt.Objects = append(m.output.receipt.Objects, object(m.permanent, "Secret"))
 			if err := m.saveReceipt(); err != nil {
 				return err
 			}
 		}
-		if err != nil && !cluster.Conflict(err) { // then it is this run's, or that of another one beside it
+		if err != nil && !client.Conflict(err) { // then it is this run's, or that of another one beside it
 			op := "create Secret " + m.permanent.Namespace + "/" + m.permanent.Name
 			return withoutSecret(m.client.Explain(problem.Mint, op, err))
 		}
@@ -223,17 +223,17 @@ func (m *minting) permanentToken(ctx context.Context) error {
 	return nil
 }
 
-func (m *minting) awaitPermanent(ctx context.Context) (token.Minted, error) {
-	await := func() (token.Minted, error) {
-		return token.AwaitPermanent(ctx, m.client, m.permanent, m.desired.Access.ServiceAccount, m.accountUID())
+func (m *minting) awaitPermanent(ctx context.Context) (lease.Minted, error) {
+	await := func() (lease.Minted, error) {
+		return lease.AwaitPermanent(ctx, m.client, m.permanent, m.desired.Access.ServiceAccount, m.accountUID())
 	}
-	if !token.In(m.permanent).Empty() {
+	if !lease.In(m.permanent).Empty() {
 		return await() // masked when it was found
 	}
 	return m.masked(await)
 }
 
 // object names what is on the server in the receipt.
-func object(o access.Object, kind string) receipt.Object {
+func object(o kube.Object, kind string) receipt.Object {
 	return receipt.Object{Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName(), UID: o.GetUID()}
 }

@@ -9,17 +9,17 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/client"
 	"github.com/kubemint/kubemint/internal/kubeconfig"
+	"github.com/kubemint/kubemint/internal/lease"
+	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/platform"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/receipt"
 	"github.com/kubemint/kubemint/internal/source"
-	"github.com/kubemint/kubemint/internal/token"
 )
 
 // reconnect loads the source that the receipt records. $KUBECONFIG may by now name our own file.
-func (r *run) reconnect(ctx context.Context, record *receipt.Receipt) (*cluster.Client, *source.Source, error) {
+func (r *run) reconnect(ctx context.Context, record *receipt.Receipt) (*client.Client, *source.Source, error) {
 	from, err := r.recordedSource(record)
 	if err != nil {
 		return nil, nil, err
@@ -75,7 +75,7 @@ func (r *run) withoutKubeconfig(name string) string {
 
 // revokeLease ends what hangs on one lease. A receipt is data: only a Lease with a name that we give those of its ServiceAccount is
 // touched, and one whose UID is not known only where this run declares that ServiceAccount too.
-func (r *run) revokeLease(ctx context.Context, client *cluster.Client, record *receipt.Receipt, lease receipt.Object) error {
+func (r *run) revokeLease(ctx context.Context, client *client.Client, record *receipt.Receipt, lease receipt.Object) error {
 	op := "delete Lease " + lease.Namespace + "/" + lease.Name
 	if !namesLeaseOf(record, lease) {
 		return problem.Newf(problem.Revoke, op, "kubemint makes no lease of that name for ServiceAccount %s/%s",
@@ -92,8 +92,8 @@ func (r *run) revokeLease(ctx context.Context, client *cluster.Client, record *r
 }
 
 // namesLeaseOf says whether a lease is called as those of the record's ServiceAccount are.
-func namesLeaseOf(record *receipt.Receipt, lease receipt.Object) bool {
-	return lease.Namespace == record.Account.Namespace && token.NamesLease(lease.Name, record.Account.Name)
+func namesLeaseOf(record *receipt.Receipt, its receipt.Object) bool {
+	return its.Namespace == record.Account.Namespace && lease.HasName(its.Name, record.Account.Name)
 }
 
 // declares says whether the inputs of this run declare the ServiceAccount.

@@ -8,12 +8,13 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/console"
+	"github.com/kubemint/kubemint/internal/kube"
 )
 
 func TestShowDone(t *testing.T) {
 	t.Parallel()
 	change := func(verb access.Verb, name string) access.Change {
-		return access.Change{Verb: verb, Ref: access.Ref{Kind: "Role", Namespace: "shop", Name: name}}
+		return access.Change{Verb: verb, Ref: kube.Ref{Kind: "Role", Namespace: "shop", Name: name}}
 	}
 	for name, tt := range map[string]struct {
 		failed bool
@@ -62,7 +63,7 @@ func TestShowDone_BindingNotRecreated(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	m := &minting{run: &run{log: console.New(&log)}}
-	ref := access.Ref{Kind: "RoleBinding", Namespace: "shop", Name: "x"}
+	ref := kube.Ref{Kind: "RoleBinding", Namespace: "shop", Name: "x"}
 	m.plan.Changes = []access.Change{{Verb: access.Configured, Ref: ref, Details: []string{"+ roleRef ClusterRole edit"}}}
 	m.outcome.Did(access.Change{Verb: access.Deleted, Ref: ref})
 	m.outcome.Failed(ref, false)

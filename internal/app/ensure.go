@@ -6,10 +6,11 @@ import (
 	"slices"
 
 	"github.com/kubemint/kubemint/internal/access"
-	"github.com/kubemint/kubemint/internal/cluster"
-	"github.com/kubemint/kubemint/internal/lock"
+	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/lease"
+	"github.com/kubemint/kubemint/internal/lease/lock"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/token"
 )
 
 // ensure carries the plan out and mints, once the run may: see enter.
@@ -25,7 +26,7 @@ func (m *minting) ensure(ctx context.Context) error {
 		if err := m.bond(ctx); err != nil { // first, as it can take another lease: what the old one owns is collected
 			return err
 		}
-		m.desired.Own(token.OwnedBy(m.lease), m.lease)
+		m.desired.Own(lease.OwnedBy(m.lease), m.lease)
 	}
 	under, err := m.enter(ctx)
 	if err != nil {
@@ -52,20 +53,20 @@ func (m *minting) changeAccess(ctx context.Context) error {
 		return c.Verb != access.Unchanged && c.Ref.Kind != "Namespace" && !m.early[c.Ref]
 	})
 	m.dirty = m.dirty || len(changes) > 0
-	ahead := map[access.Ref]bool{}
+	ahead := map[kube.Ref]bool{}
 	for _, c := range changes {
 		ahead[c.Ref] = c.Apply != nil
 	}
 	var first, after []access.Change
 	for _, c := range changes {
-		if c.Apply != nil && access.IsBinding(c.Apply) && ahead[access.RoleOf(c.Apply)] {
+		if c.Apply != nil && kube.IsBinding(c.Apply) && ahead[kube.RoleOf(c.Apply)] {
 			after = append(after, c)
 		} else {
 			first = append(first, c)
 		}
 	}
 	account := m.desired.Access.ServiceAccount
-	isNew := ahead[access.Ref{Kind: "ServiceAccount", Namespace: account.Namespace, Name: account.Name}]
+	isNew := ahead[kube.Ref{Kind: "ServiceAccount", Namespace: account.Namespace, Name: account.Name}]
 	if m.bound != "" || m.lease == nil {
 		if !isNew {
 			return m.inTwo(ctx, first, after, m.credential, nil)
@@ -109,9 +110,9 @@ func (m *minting) change(ctx context.Context, change access.Change) error {
 			m.outcome.Did(change)
 			return nil
 		}
-		m.outcome.Failed(change.Ref, cluster.Untouched(err))
+		m.outcome.Failed(change.Ref, client.Untouched(err))
 		switch {
-		case !cluster.Conflict(err) || try == changeTries:
+		case !client.Conflict(err) || try == changeTries:
 			return m.client.Explain(problem.Mint, op+" "+change.Ref.String(), err)
 		case change.Apply == nil: // a leftover that is another object by now
 			m.log.Printf("note: %s was changed by somebody else meanwhile, and is left to the next run", change.Ref)
@@ -126,7 +127,7 @@ func (m *minting) change(ctx context.Context, change access.Change) error {
 func (m *minting) carryOut(ctx context.Context, change access.Change) (op string, err error) {
 	if change.Delete != nil && change.Apply != nil {
 		// Whoever may not bind the new role must not lose the old binding: the API server is asked before.
-		if err := m.client.Dry().Apply(ctx, change.Apply, true); err != nil && !cluster.Immutable(err) && !m.unknown(change, err) {
+		if err := m.client.Dry().Apply(ctx, change.Apply, true); err != nil && !client.Immutable(err) && !m.unknown(change, err) {
 			return "apply", err
 		}
 	}
@@ -149,16 +150,16 @@ func (m *minting) carryOut(ctx context.Context, change access.Change) (op string
 // unknown says whether a dry run was refused a binding for the sake of its role, which the run makes or
 // narrows before.
 func (m *minting) unknown(change access.Change, err error) bool {
-	return m.client.IsDry() && (cluster.Missing(err) || cluster.Escalation(err)) && m.planned[access.RoleOf(change.Apply)]
+	return m.client.IsDry() && (client.Missing(err) || client.Escalation(err)) && m.planned[kube.RoleOf(change.Apply)]
 }
 
 func (m *minting) planAnew(ctx context.Context, change access.Change) (access.Change, error) {
 	if m.gate != nil && !m.gate.Held() && change.Ref.Kind != "Namespace" {
 		return change, m.gate.Lost(lock.ErrLost)
 	}
-	have := cluster.Empty(change.Ref)
+	have := client.Empty(change.Ref)
 	err := m.client.Get(ctx, have)
-	if cluster.Missing(err) {
+	if client.Missing(err) {
 		have, err = nil, nil
 	}
 	if err != nil {

@@ -8,11 +8,12 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/console"
-	"github.com/kubemint/kubemint/internal/lock"
+	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/lease"
+	"github.com/kubemint/kubemint/internal/lease/lock"
+	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/receipt"
 	"github.com/kubemint/kubemint/internal/revoke"
-	"github.com/kubemint/kubemint/internal/token"
 )
 
 // enter returns when the run may rely on its access: because all is as it declares and nobody can change
@@ -197,17 +198,17 @@ func (m *minting) observeAgain(ctx context.Context) error {
 // foundAccount says whether the ServiceAccount was there when the cluster was observed.
 func (m *minting) foundAccount() bool {
 	account := m.desired.Access.ServiceAccount
-	return m.observed.Objects[access.Ref{Kind: "ServiceAccount", Namespace: account.Namespace, Name: account.Name}] != nil
+	return m.observed.Objects[kube.Ref{Kind: "ServiceAccount", Namespace: account.Namespace, Name: account.Name}] != nil
 }
 
 // notePermanent warns where a token that never expires has the access that changes. It is found by its
 // Secret's name, whose metadata alone is asked for; a runner that may not read Secrets does not find it.
 func (m *minting) notePermanent(ctx context.Context) error {
 	account := m.desired.Access.ServiceAccount
-	secret := token.NewPermanent(account, m.desired.Marks)
+	secret := lease.NewPermanent(account, m.desired.Marks)
 	if m.client.GetMetadata(ctx, secret) == nil {
 		m.log.Warnf("%s holds a permanent token of ServiceAccount %s: whoever has it gets the changed access too",
-			access.RefOf(secret), account)
+			kube.RefOf(secret), account)
 	}
 	return nil
 }

@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubemint/kubemint/internal/command/process"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/process"
 )
 
 // The exit codes of exec that are not the command's own: those of env, nice and nohup (POSIX).

@@ -5,17 +5,18 @@ import (
 	"context"
 
 	"github.com/kubemint/kubemint/internal/access"
-	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/client/discovery"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/console"
-	"github.com/kubemint/kubemint/internal/discovery"
-	"github.com/kubemint/kubemint/internal/lock"
-	"github.com/kubemint/kubemint/internal/token"
+	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/lease"
+	"github.com/kubemint/kubemint/internal/lease/lock"
 )
 
 // openGate prepares the lock. The credential that this run replaces at its output is not in its way.
 func (m *minting) openGate() {
-	m.early = map[access.Ref]bool{}
+	m.early = map[kube.Ref]bool{}
 	if m.desired.Ephemeral() {
 		return
 	}
@@ -26,10 +27,10 @@ func (m *minting) openGate() {
 }
 
 // newGate opens the gate of an account for a run that declares access with this hash.
-func (r *run) newGate(client *cluster.Client, desired access.Desired, hash string, advice ...string) *lock.Gate {
+func (r *run) newGate(client *client.Client, desired access.Desired, hash string, advice ...string) *lock.Gate {
 	account := desired.Access.ServiceAccount
 	who := cmp.Or(desired.Marks.Run, account.String())
-	about := lock.Options{Account: account, Marks: desired.Marks, Holder: token.EphemeralName(who), Now: r.now}
+	about := lock.Options{Account: account, Marks: desired.Marks, Holder: lease.EphemeralName(who), Now: r.now}
 	return lock.NewGate(client, about, lock.GateOptions{
 		Hash: hash, TakeOwnership: desired.Access.TakeOwnership, Timeout: console.Short(r.cfg.Result.Timeout),
 		Advice: advice, Log: r.log,
@@ -72,7 +73,7 @@ func (m *minting) asDeclared() bool {
 // lease. Where the policy is against Leases as such, no run can have one.
 func (m *minting) mayChangeUnlocked(err error) bool {
 	hasLease := m.cfg.Token.Revoke && m.cfg.Token.Duration != config.Permanent
-	return !hasLease && (cluster.PolicyDenied(err) || cluster.NotAdmitted(err))
+	return !hasLease && (client.PolicyDenied(err) || client.NotAdmitted(err))
 }
 
 // goUnlocked goes on without the lock, where no live credential is seen that depends on other access.

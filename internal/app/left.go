@@ -7,17 +7,17 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kubemint/kubemint/internal/cluster"
-	"github.com/kubemint/kubemint/internal/private"
+	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/output/private"
+	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/receipt"
 	"github.com/kubemint/kubemint/internal/source"
 )
 
 // leftover deals with the private directories of exec whose runs were killed: each holds a live token.
 type leftover struct {
 	*run
-	client *cluster.Client
+	client *client.Client
 	source *source.Source // whose cluster's leases may be ended
 }
 

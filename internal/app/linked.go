@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/workspace"
+	"github.com/kubemint/kubemint/internal/source/workspace"
 )
 
 // readRules reads the file that an input names with @.

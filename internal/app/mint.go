@@ -12,14 +12,15 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubemint/kubemint/internal/access"
-	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/client"
 	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/kubeconfig"
-	"github.com/kubemint/kubemint/internal/lock"
-	"github.com/kubemint/kubemint/internal/private"
+	"github.com/kubemint/kubemint/internal/lease"
+	"github.com/kubemint/kubemint/internal/lease/lock"
+	"github.com/kubemint/kubemint/internal/output/private"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/source"
-	"github.com/kubemint/kubemint/internal/token"
 )
 
 // minting is a run of mint: what is known so far.
@@ -28,13 +29,13 @@ type minting struct {
 	private   bool         // for exec: nothing is published, and the token stands in a file of its own
 	dir       *private.Dir // of exec
 	source    *source.Source
-	client    *cluster.Client // as the runner
-	prover    *prover         // as the new credential
+	client    *client.Client // as the runner
+	prover    *prover        // as the new credential
 	desired   access.Desired
 	observed  access.Observed
 	plan      access.Plan
-	replan    sync.Mutex          // while changes are carried out, some are planned anew
-	planned   map[access.Ref]bool // of a dry run: what it would create, or narrow
+	replan    sync.Mutex        // while changes are carried out, some are planned anew
+	planned   map[kube.Ref]bool // of a dry run: what it would create, or narrow
 	outcome   access.Outcome
 	output    *output
 	lease     *coordinationv1.Lease // nil with revoke: false, and for a permanent token
@@ -44,14 +45,14 @@ type minting struct {
 	asked     bool                  // a token was requested: it may live, whatever became of the answer
 	permanent *corev1.Secret        // the token Secret, found or made
 	made      bool                  // this run made the token Secret
-	minted    token.Minted
+	minted    lease.Minted
 	written   kubeconfig.Config
-	extending sync.Once           // that the lease may not be extended is said once
-	gate      *lock.Gate          // nil for an ephemeral identity
-	noted     bool                // what could not be observed was said
-	rendered  []byte              // the kubeconfig of exec, as it was written last
-	dirty     bool                // changes to the access have begun
-	early     map[access.Ref]bool // changes that were made before it was known who depends on the access
+	extending sync.Once         // that the lease may not be extended is said once
+	gate      *lock.Gate        // nil for an ephemeral identity
+	noted     bool              // what could not be observed was said
+	rendered  []byte            // the kubeconfig of exec, as it was written last
+	dirty     bool              // changes to the access have begun
+	early     map[kube.Ref]bool // changes that were made before it was known who depends on the access
 }
 
 // mint is the main job; docs/architecture.md has its picture. With planOnly it ends before anything is written.
@@ -85,7 +86,7 @@ func (m *minting) prepare(ctx context.Context) (err error) {
 	}
 	marks := m.marks()
 	if declared.Ephemeral {
-		declared.ServiceAccount.Name = token.EphemeralName(declared.ServiceAccount.Name)
+		declared.ServiceAccount.Name = lease.EphemeralName(declared.ServiceAccount.Name)
 		marks.ExpiresAt = m.now().Add(m.cfg.Token.Duration)
 	}
 	m.desired = access.Desire(declared, marks)

@@ -12,9 +12,9 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/wait"
 
-	"github.com/kubemint/kubemint/internal/private"
+	"github.com/kubemint/kubemint/internal/output/private"
+	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/receipt"
 )
 
 // outputLock keeps a second run from an output: what the first one found there, and what it records, stays

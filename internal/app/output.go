@@ -12,10 +12,10 @@ import (
 	"time"
 
 	"github.com/kubemint/kubemint/internal/kubeconfig"
+	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/platform"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/receipt"
-	"github.com/kubemint/kubemint/internal/token"
+	"github.com/kubemint/kubemint/internal/secret"
 )
 
 // output is the written kubeconfig's place, and what lay there before.
@@ -163,16 +163,16 @@ func (r *run) readEnvFile(o *output) (err error) {
 
 // tokenIn returns the token of a kubeconfig of ours. Where it names a file for it, as that of exec does, only the one that
 // we would have put beside it is read.
-func tokenIn(path string, data []byte) (token.Token, error) {
+func tokenIn(path string, data []byte) (secret.Value, error) {
 	written, err := kubeconfig.Read(data)
 	if err != nil || written.TokenFile == "" {
 		return written.Token, err
 	}
 	if written.TokenFile != tokenFile(path) {
-		return token.Token{}, errors.New("not a kubeconfig that kubemint wrote")
+		return secret.Value{}, errors.New("not a kubeconfig that kubemint wrote")
 	}
 	content, err := readBounded(written.TokenFile)
-	return token.New(string(content)), err
+	return secret.New(string(content)), err
 }
 
 // tokenFile is where exec keeps the token, beside the kubeconfig.

@@ -6,13 +6,15 @@ import (
 	"slices"
 
 	"github.com/kubemint/kubemint/internal/access"
-	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/client/discovery"
+	"github.com/kubemint/kubemint/internal/client/explain"
 	"github.com/kubemint/kubemint/internal/config"
-	"github.com/kubemint/kubemint/internal/discovery"
+	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/lease"
 	"github.com/kubemint/kubemint/internal/platform"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/refusal"
-	"github.com/kubemint/kubemint/internal/token"
+	"github.com/kubemint/kubemint/internal/proof"
 )
 
 // dryRun reads, plans, has the API server say what it would answer, and prints: neither receipt nor lease, and no token.
@@ -23,7 +25,7 @@ func (m *minting) dryRun(ctx context.Context) error {
 	m.openGate()
 	look := func(ctx context.Context) error {
 		err := m.lookAtLock(ctx)
-		if _, denied := errors.AsType[*refusal.Denial](err); denied {
+		if _, denied := errors.AsType[*explain.Denial](err); denied {
 			m.gate = nil // mayMint says so, with all else that is lacking
 			return nil
 		}
@@ -36,7 +38,7 @@ func (m *minting) dryRun(ctx context.Context) error {
 	if m.plan, err = access.Diff(m.desired, m.observed); err != nil {
 		return err
 	}
-	m.planned = map[access.Ref]bool{}
+	m.planned = map[kube.Ref]bool{}
 	for _, change := range m.plan.Changes {
 		m.planned[change.Ref] = change.Verb == access.Created || len(change.Removed) > 0
 	}
@@ -59,7 +61,7 @@ func (m *minting) dryRun(ctx context.Context) error {
 // askable are the changes that a dry run can ask about: not those in a namespace that is itself only planned.
 func (m *minting) askable() []access.Change {
 	return slices.DeleteFunc(slices.Clone(m.plan.Changes), func(change access.Change) bool {
-		return change.Verb == access.Unchanged || m.planned[access.Ref{Kind: "Namespace", Name: change.Ref.Namespace}]
+		return change.Verb == access.Unchanged || m.planned[kube.Ref{Kind: "Namespace", Name: change.Ref.Namespace}]
 	})
 }
 
@@ -108,7 +110,7 @@ func (m *minting) mayMint(ctx context.Context) error {
 		if need.Namespace != account.Namespace {
 			continue
 		}
-		lacks, err := token.Lacks(ctx, m.client, need.Namespace, need.Rules)
+		lacks, err := proof.Lacks(ctx, m.client, need.Namespace, need.Rules)
 		if discovery.Unserved(err) {
 			m.log.Printf("note: %s: what the runner's identity may do is not known before it is tried", err)
 			return m.admitted(ctx)
@@ -120,8 +122,8 @@ func (m *minting) mayMint(ctx context.Context) error {
 			return m.admitted(ctx)
 		}
 		return problem.Newf(problem.Rights, "mint token for "+account.String(),
-			"the runner's identity lacks these rules in namespace %s", need.Namespace).Detail(refusal.Pasteable(lacks)...).
-			Hint("give it these rules: see who it is with  kubectl auth whoami").Hint("%s", refusal.Bootstrap(""))
+			"the runner's identity lacks these rules in namespace %s", need.Namespace).Detail(explain.Pasteable(lacks)...).
+			Hint("give it these rules: see who it is with  kubectl auth whoami").Hint("%s", explain.Bootstrap(""))
 	}
 	return nil
 }
@@ -131,22 +133,22 @@ func (m *minting) mayMint(ctx context.Context) error {
 func (m *minting) admitted(ctx context.Context) error {
 	account := m.desired.Access.ServiceAccount
 	switch asked := m.cfg.Token; {
-	case m.planned[access.Ref{Kind: "Namespace", Name: account.Namespace}]:
+	case m.planned[kube.Ref{Kind: "Namespace", Name: account.Namespace}]:
 		return nil
 	case asked.Duration == config.Permanent:
-		secret := token.NewPermanent(account, m.desired.Marks)
+		secret := lease.NewPermanent(account, m.desired.Marks)
 		op := "create Secret " + secret.Namespace + "/" + secret.Name
 		err := m.client.Explain(problem.Mint, op, m.client.Apply(ctx, secret, false))
-		if _, denied := errors.AsType[*refusal.Denial](err); err != nil && !denied && !cluster.Conflict(err) {
+		if _, denied := errors.AsType[*explain.Denial](err); err != nil && !denied && !client.Conflict(err) {
 			return withoutSecret(err) // else it is there, or an identity for steady runs need not make it
 		}
 	case asked.Revoke:
-		lease := m.newLease()
-		name := lease.Namespace + "/" + lease.Name
-		if err := token.CreateLease(ctx, m.client, lease); err != nil {
+		its := m.newLease()
+		name := its.Namespace + "/" + its.Name
+		if err := lease.Create(ctx, m.client, its); err != nil {
 			return m.withoutLease(m.client.Explain(problem.Mint, "create Lease "+name, err))
 		}
-		if _, err := token.Bond(ctx, m.client, lease); err != nil {
+		if _, err := lease.Bond(ctx, m.client, its); err != nil {
 			return m.withoutLease(m.client.Explain(problem.Mint, "create Secret "+name, err))
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
@@ -24,9 +25,9 @@ func parse(t *testing.T, shorthand string) []rbacv1.PolicyRule {
 func TestAskable(t *testing.T) {
 	t.Parallel()
 	change := func(verb access.Verb, kind, namespace, name string) access.Change {
-		return access.Change{Verb: verb, Ref: access.Ref{Kind: kind, Namespace: namespace, Name: name}}
+		return access.Change{Verb: verb, Ref: kube.Ref{Kind: kind, Namespace: namespace, Name: name}}
 	}
-	m := &minting{planned: map[access.Ref]bool{{Kind: "Namespace", Name: "new"}: true}, plan: access.Plan{Changes: []access.Change{
+	m := &minting{planned: map[kube.Ref]bool{{Kind: "Namespace", Name: "new"}: true}, plan: access.Plan{Changes: []access.Change{
 		change(access.Created, "Namespace", "", "new"), change(access.Unchanged, "Namespace", "", "old"),
 		change(access.Created, "ServiceAccount", "new", "ci"), change(access.Created, "Role", "old", "x"), change(access.Unchanged, "RoleBinding", "old", "x"),
 		change(access.Created, "Role", "new", "x"), change(access.Created, "ClusterRole", "", "new"), change(access.Deleted, "Role", "old", "y"),

@@ -11,10 +11,10 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/kubemint/kubemint/internal/access"
-	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/client"
 	"github.com/kubemint/kubemint/internal/config"
-	"github.com/kubemint/kubemint/internal/private"
+	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/output/private"
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
@@ -113,13 +113,13 @@ func (m *minting) end(ctx context.Context) error {
 func (m *minting) extendLease(ctx context.Context) error {
 	now := metav1.NewMicroTime(m.now())
 	m.lease.Spec.RenewTime = &now
-	m.lease.Annotations[access.AnnotationExpiresAt] = m.minted.ExpiresAt.UTC().Format(time.RFC3339)
+	m.lease.Annotations[kube.AnnotationExpiresAt] = m.minted.ExpiresAt.UTC().Format(time.RFC3339)
 	lease := m.lease.DeepCopy()
 	lease.ManagedFields, lease.ResourceVersion = nil, "" // the version of the creation: each extension changes it
 	err := m.client.Apply(ctx, lease, true)
-	if cluster.Forbidden(err) || cluster.PolicyDenied(err) {
+	if client.Forbidden(err) || client.PolicyDenied(err) {
 		who := "the runner's identity may not patch"
-		if cluster.PolicyDenied(err) {
+		if client.PolicyDenied(err) {
 			who = "a policy of the cluster refuses to patch"
 		}
 		m.extending.Do(func() {

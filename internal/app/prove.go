@@ -11,23 +11,23 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubemint/kubemint/internal/access"
-	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/proof"
 	"github.com/kubemint/kubemint/internal/rules"
-	"github.com/kubemint/kubemint/internal/token"
 )
 
 // connect opens nothing yet. Every client has a dialer of its own: client-go shares connections between equal
 // configurations, and a connection with a client certificate would vouch for a token that is not even read.
-func (r *run) connect(config *rest.Config) (*cluster.Client, error) {
+func (r *run) connect(config *rest.Config) (*client.Client, error) {
 	config = rest.CopyConfig(config)
 	config.UserAgent = "kubemint/" + r.process.Version
 	if config.Dial == nil {
 		config.Dial = (&net.Dialer{}).DialContext
 	}
 	r.trace.Follow(config)
-	client, err := cluster.New(config)
+	client, err := client.New(config)
 	if err != nil {
 		return nil, problem.New(problem.Source, "connect to "+config.Host, err)
 	}
@@ -63,7 +63,7 @@ func (m *minting) newest() (places map[string]bool, inOrder bool) {
 	}
 	places, inOrder = proof.Newest(m.plan, m.observed)
 	if inOrder {
-		places[token.EveryNamespace] = true
+		places[proof.EveryNamespace] = true
 	}
 	return places, inOrder
 }
@@ -78,10 +78,10 @@ func (p *prover) prove(ctx context.Context, m *minting) error {
 	err := m.log.Each("namespaces proved", len(places)+1, func(i int) error {
 		if i == 0 {
 			err := known.Identify(ctx, func(ctx context.Context) error {
-				return token.WhoAmI(ctx, p.clients[0], m.desired.Access.ServiceAccount)
+				return proof.WhoAmI(ctx, p.clients[0], m.desired.Access.ServiceAccount)
 			})
 			said := p.clients[0].Explain(problem.Mint, "prove token", err)
-			if errors.Is(err, token.ErrRefused) || cluster.Forbidden(err) || cluster.Missing(err) || cluster.Foreign(err) {
+			if errors.Is(err, proof.ErrRefused) || client.Forbidden(err) || client.Missing(err) || client.Foreign(err) {
 				return proof.NameFront(said, m.written.Server)
 			}
 			return said
@@ -95,7 +95,7 @@ func (p *prover) prove(ctx context.Context, m *minting) error {
 			clients = clients[:1]
 		}
 		err := known.Review(ctx, claim.MustNot, func(ctx context.Context) error {
-			return everywhere(clients, func(c *cluster.Client) error { return token.Prove(ctx, c, claim) })
+			return everywhere(clients, func(c *client.Client) error { return proof.Prove(ctx, c, claim) })
 		})
 		return m.unbind(ctx, places[i-1], p.clients[0].Explain(problem.Mint, "prove access", err))
 	})
@@ -108,9 +108,9 @@ func (p *prover) prove(ctx context.Context, m *minting) error {
 // unbind takes the binding of a role back that turned out not to exist: it would grant as soon as somebody makes a role of
 // that name.
 func (m *minting) unbind(ctx context.Context, namespace string, err error) error {
-	missing, ok := errors.AsType[token.NoRole](err)
+	missing, ok := errors.AsType[proof.NoRole](err)
 	for _, change := range m.plan.Changes {
-		if !ok || change.Verb != access.Created || change.Ref.Namespace != namespace || access.RoleOf(change.Apply).Name != string(missing) {
+		if !ok || change.Verb != access.Created || change.Ref.Namespace != namespace || kube.RoleOf(change.Apply).Name != string(missing) {
 			continue
 		}
 		if m.client.Delete(ctx, change.Apply) != nil {
@@ -123,12 +123,12 @@ func (m *minting) unbind(ctx context.Context, namespace string, err error) error
 }
 
 // claim is what is proved in a namespace, or at cluster scope.
-func (m *minting) claim(namespace string) token.Claim {
-	claim := token.Claim{Namespace: namespace}
+func (m *minting) claim(namespace string) proof.Claim {
+	claim := proof.Claim{Namespace: namespace}
 	m.granted(&claim)
 	m.takenAway(&claim)
 	if namespace == "" {
-		claim.Namespace = token.EveryNamespace
+		claim.Namespace = proof.EveryNamespace
 		claim.MustNot = m.desired.Access.AllMustNot()
 		return claim
 	}
@@ -139,31 +139,31 @@ func (m *minting) claim(namespace string) token.Claim {
 
 // takenAway adds what this run has taken away, and the credential must have no longer when it is handed out. Of a role that was
 // bound and is not declared nothing says what it grants: then time has to tell.
-func (m *minting) takenAway(claim *token.Claim) {
+func (m *minting) takenAway(claim *proof.Claim) {
 	still := slices.Concat(claim.Rules, m.desired.Access.Cluster.Rules)
 	for _, change := range m.plan.Changes {
 		if change.Ref.Namespace != claim.Namespace {
 			continue
 		}
 		claim.Gone = append(claim.Gone, rules.Covers(still, change.Removed)...)
-		if change.Delete != nil && access.IsBinding(change.Delete) {
-			claim.Fresh = claim.Fresh || access.RoleOf(change.Delete).Name != access.Name(m.desired.Access.ServiceAccount)
+		if change.Delete != nil && kube.IsBinding(change.Delete) {
+			claim.Fresh = claim.Fresh || kube.RoleOf(change.Delete).Name != access.Name(m.desired.Access.ServiceAccount)
 		}
 	}
 }
 
 // granted adds what the declared access grants in that place: the declared rules, and those of the bound roles that could be read. What
 // an administrator has asked to leave as it is proves nothing.
-func (m *minting) granted(claim *token.Claim) {
-	fresh := map[access.Ref]bool{} // roles of bindings that this run has written
-	held := map[string]bool{}      // names of our role and bindings
+func (m *minting) granted(claim *proof.Claim) {
+	fresh := map[kube.Ref]bool{} // roles of bindings that this run has written
+	held := map[string]bool{}    // names of our role and bindings
 	for _, change := range m.plan.Changes {
 		if change.Ref.Namespace != claim.Namespace {
 			continue
 		}
 		held[change.Ref.Name] = held[change.Ref.Name] || change.Held
 		if change.Apply != nil {
-			fresh[access.RoleOf(change.Apply)] = true
+			fresh[kube.RoleOf(change.Apply)] = true
 		}
 	}
 	account, declared := m.desired.Access.ServiceAccount, m.desired.Access.Place(claim.Namespace)
@@ -176,7 +176,7 @@ func (m *minting) granted(claim *token.Claim) {
 		}
 		ref := access.NamedRef(role, claim.Namespace)
 		if role := m.observed.Named[ref]; role != nil {
-			claim.Rules = append(claim.Rules, access.Rules(role)...)
+			claim.Rules = append(claim.Rules, kube.Rules(role)...)
 			continue
 		}
 		claim.Unread, claim.Fresh = append(claim.Unread, ref.Name), claim.Fresh || fresh[ref]

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
@@ -16,19 +17,19 @@ import (
 func TestClaimBesideWhatIsHeld(t *testing.T) {
 	t.Parallel()
 	account := types.NamespacedName{Namespace: "shop", Name: "ci"}
-	view := access.Ref{Kind: "ClusterRole", Name: "view"}
+	view := kube.Ref{Kind: "ClusterRole", Name: "view"}
 	own, bound := access.Name(account), access.BindingName(account, "ClusterRole", "view")
 	for name, tt := range map[string]struct {
-		held   access.Ref
+		held   kube.Ref
 		rules  string
 		unread []string
 	}{
-		"nothing":               {access.Ref{}, "get pods\nlist services", []string{"gone"}},
-		"our Role":              {access.Ref{Kind: "Role", Namespace: "shop", Name: own}, "list services", []string{"gone"}},
-		"our binding":           {access.Ref{Kind: "RoleBinding", Namespace: "shop", Name: own}, "list services", []string{"gone"}},
-		"the binding of a role": {access.Ref{Kind: "RoleBinding", Namespace: "shop", Name: bound}, "get pods", []string{"gone"}},
-		"in another namespace":  {access.Ref{Kind: "Role", Namespace: "web", Name: own}, "get pods\nlist services", []string{"gone"}},
-		"one that is not there": {access.Ref{Kind: "RoleBinding", Namespace: "shop", Name: access.BindingName(account, "ClusterRole", "gone")}, "get pods\nlist services", nil},
+		"nothing":               {kube.Ref{}, "get pods\nlist services", []string{"gone"}},
+		"our Role":              {kube.Ref{Kind: "Role", Namespace: "shop", Name: own}, "list services", []string{"gone"}},
+		"our binding":           {kube.Ref{Kind: "RoleBinding", Namespace: "shop", Name: own}, "list services", []string{"gone"}},
+		"the binding of a role": {kube.Ref{Kind: "RoleBinding", Namespace: "shop", Name: bound}, "get pods", []string{"gone"}},
+		"in another namespace":  {kube.Ref{Kind: "Role", Namespace: "web", Name: own}, "get pods\nlist services", []string{"gone"}},
+		"one that is not there": {kube.Ref{Kind: "RoleBinding", Namespace: "shop", Name: access.BindingName(account, "ClusterRole", "gone")}, "get pods\nlist services", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -39,7 +40,7 @@ func TestClaimBesideWhatIsHeld(t *testing.T) {
 				},
 			}
 			m := &minting{desired: access.Desire(declared, access.Marks{})}
-			m.observed.Named = map[access.Ref]access.Object{view: &rbacv1.ClusterRole{Rules: parse(t, "list services\nget /metrics")}}
+			m.observed.Named = map[kube.Ref]kube.Object{view: &rbacv1.ClusterRole{Rules: parse(t, "list services\nget /metrics")}}
 			m.plan.Changes = []access.Change{{Verb: access.Unchanged, Ref: tt.held, Held: true}}
 			claim := m.claim("shop")
 			if diff := cmp.Diff(rules.Format(parse(t, tt.rules)), rules.Format(claim.Rules)); diff != "" {
@@ -55,7 +56,7 @@ func TestClaimBesideWhatIsHeld(t *testing.T) {
 // Each scope is proved in its place, and what must_not forbids at cluster scope is looked for there alone.
 func TestClaim_BothScopes(t *testing.T) {
 	t.Parallel()
-	view := access.Ref{Kind: "ClusterRole", Name: "view"}
+	view := kube.Ref{Kind: "ClusterRole", Name: "view"}
 	declared := config.Access{
 		ServiceAccount: types.NamespacedName{Namespace: "bots", Name: "ci"}, Namespaces: []string{"shop"},
 		Namespaced: config.Grants{
@@ -70,7 +71,7 @@ func TestClaim_BothScopes(t *testing.T) {
 		ClusterMustNot: parse(t, "list secrets"),
 	}
 	m := &minting{desired: access.Desire(declared, access.Marks{})}
-	m.observed.Named = map[access.Ref]access.Object{view: &rbacv1.ClusterRole{Rules: parse(t, "list services\nget /metrics")}}
+	m.observed.Named = map[kube.Ref]kube.Object{view: &rbacv1.ClusterRole{Rules: parse(t, "list services\nget /metrics")}}
 	for place, want := range map[string]struct {
 		namespace, rules, mustNot string
 		unread                    []string

@@ -10,10 +10,10 @@ import (
 
 	"k8s.io/client-go/rest"
 
-	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/client"
 	"github.com/kubemint/kubemint/internal/kubeconfig"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/token"
+	"github.com/kubemint/kubemint/internal/secret"
 )
 
 // provers is over how many connections fresh access is proved. Each API server learns of it by a watch of its own, and a
@@ -22,14 +22,14 @@ const provers = 3
 
 // prover asks the API server as the new credential, over connections of its own that are opened before there is a token.
 type prover struct {
-	clients []*cluster.Client
-	token   atomic.Pointer[token.Token]
+	clients []*client.Client
+	token   atomic.Pointer[secret.Value]
 	narrow  bool // the first connection is enough
 	warmed  bool // the others are being opened
 }
 
 func (r *run) newProver(written kubeconfig.Config) (p *prover, err error) {
-	p = &prover{clients: make([]*cluster.Client, provers)}
+	p = &prover{clients: make([]*client.Client, provers)}
 	config := &rest.Config{
 		Host:            written.Server,
 		TLSClientConfig: rest.TLSClientConfig{CAData: written.CAData, ServerName: written.TLSServerName, Insecure: written.Insecure},
@@ -51,7 +51,7 @@ func (r *run) newProver(written kubeconfig.Config) (p *prover, err error) {
 // bearer adds the token to requests once there is one.
 type bearer struct {
 	next  http.RoundTripper
-	token *atomic.Pointer[token.Token]
+	token *atomic.Pointer[secret.Value]
 }
 
 // WrappedRoundTripper is as the tracer's.
@@ -78,7 +78,7 @@ func (p *prover) widen(ctx context.Context, fresh bool) {
 }
 
 // asked are the connections over which access is proved.
-func (p *prover) asked() []*cluster.Client {
+func (p *prover) asked() []*client.Client {
 	if p.narrow {
 		return p.clients[:1]
 	}
@@ -92,7 +92,7 @@ func (p *prover) close() {
 }
 
 // everywhere asks over each connection at the same time, and returns one error of those that came.
-func everywhere(clients []*cluster.Client, ask func(*cluster.Client) error) (err error) {
+func everywhere(clients []*client.Client, ask func(*client.Client) error) (err error) {
 	errs := make(chan error, len(clients))
 	for _, client := range clients {
 		go func() { errs <- ask(client) }()

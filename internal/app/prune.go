@@ -7,7 +7,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/prune"
+	"github.com/kubemint/kubemint/internal/revoke/prune"
 )
 
 // prune deletes the access of this ServiceAccount that the configuration does not declare any more,

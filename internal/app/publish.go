@@ -8,11 +8,11 @@ import (
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/platform"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/token"
+	"github.com/kubemint/kubemint/internal/secret"
 )
 
 // publish hands the credential to later steps and says what happened.
-func (m *minting) publish(encoded token.Token) error {
+func (m *minting) publish(encoded secret.Value) error {
 	result, err := m.result(encoded)
 	if err != nil {
 		return err
@@ -35,7 +35,7 @@ func (m *minting) publish(encoded token.Token) error {
 	return nil
 }
 
-func (m *minting) result(encoded token.Token) (platform.Result, error) {
+func (m *minting) result(encoded secret.Value) (platform.Result, error) {
 	changes, err := changesJSON(m.plan)
 	if err != nil {
 		return platform.Result{}, err

@@ -7,10 +7,10 @@ import (
 	"runtime"
 	"slices"
 
-	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/platform"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/receipt"
 )
 
 // receipts is where this job's receipts lie: never where the checkout can write.
@@ -76,7 +76,7 @@ func (m *minting) openReceipt() error {
 	}
 	if m.desired.Ephemeral() {
 		for _, o := range m.desired.Objects {
-			if ref := access.RefOf(o); ref.Kind != "Namespace" {
+			if ref := kube.RefOf(o); ref.Kind != "Namespace" {
 				record.Objects = append(record.Objects, object(o, ref.Kind))
 			}
 		}
@@ -120,9 +120,9 @@ func (r *run) receiptPlace(output string) (string, error) {
 
 // recordObjects adds the UIDs of what this run made for itself alone, and a permanent token's Secret that is ours.
 func (m *minting) recordObjects() error {
-	made := map[receipt.Object]access.Object{}
+	made := map[receipt.Object]kube.Object{}
 	for _, o := range m.desired.Objects {
-		made[receipt.Object{Kind: access.RefOf(o).Kind, Namespace: o.GetNamespace(), Name: o.GetName()}] = o
+		made[receipt.Object{Kind: kube.RefOf(o).Kind, Namespace: o.GetNamespace(), Name: o.GetName()}] = o
 	}
 	if m.permanent != nil {
 		made[receipt.Object{Kind: "Secret", Namespace: m.permanent.Namespace, Name: m.permanent.Name}] = m.permanent

@@ -8,18 +8,18 @@ import (
 
 	"github.com/kubemint/kubemint/internal/kubeconfig"
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/secret"
 	"github.com/kubemint/kubemint/internal/source"
-	"github.com/kubemint/kubemint/internal/token"
 )
 
 // render returns the kubeconfig with the current token, and its base64, which the platform masks from here
 // on.
-func (m *minting) render() (data []byte, encoded token.Token, err error) {
+func (m *minting) render() (data []byte, encoded secret.Value, err error) {
 	m.written.Token = m.minted.Token
 	if data, err = kubeconfig.Render(m.written); err != nil {
 		return nil, encoded, problem.New(problem.Mint, "render kubeconfig", err)
 	}
-	encoded = token.New(base64.StdEncoding.EncodeToString(data))
+	encoded = secret.New(base64.StdEncoding.EncodeToString(data))
 	if m.private { // it is published nowhere, and a long mask could be torn apart: the command may write to the same stream
 		return data, encoded, nil
 	}

@@ -11,11 +11,11 @@ import (
 	"time"
 
 	"github.com/kubemint/kubemint/internal/access"
-	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/receipt"
+	"github.com/kubemint/kubemint/internal/proof"
 	"github.com/kubemint/kubemint/internal/source"
-	"github.com/kubemint/kubemint/internal/token"
 )
 
 // revokeWithin bounds the whole of a revocation: a post step must not hold the job.
@@ -115,7 +115,7 @@ func (r *run) kill(ctx context.Context, record *receipt.Receipt, given options) 
 	return r.awaitDeath(ctx, record, from)
 }
 
-func (r *run) killLeases(ctx context.Context, client *cluster.Client, record *receipt.Receipt) error {
+func (r *run) killLeases(ctx context.Context, client *client.Client, record *receipt.Receipt) error {
 	var errs []error
 	for _, lease := range record.Leases {
 		if err := r.revokeLease(ctx, client, record, lease); err != nil {
@@ -154,7 +154,7 @@ func (r *run) awaitDeath(ctx context.Context, record *receipt.Receipt, from *sou
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, deathWithin)
 	defer cancel()
-	if err := everywhere(p.asked(), func(c *cluster.Client) error { return token.AwaitDeath(ctx, c) }); err != nil {
+	if err := everywhere(p.asked(), func(c *client.Client) error { return proof.AwaitDeath(ctx, c) }); err != nil {
 		return problem.Newf(problem.Revoke, op, "the API server still accepts it after %s: %w", time.Since(start).Round(time.Second), err).
 			Hint("it lives until %s at most; does the cluster's garbage collector run (kube-controller-manager)?", record.ExpiresAt).
 			Hint("deleting the Secret of the lease's name kills it as well, for who may")

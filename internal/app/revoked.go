@@ -8,23 +8,23 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/lease"
+	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/receipt"
 	"github.com/kubemint/kubemint/internal/revoke"
-	"github.com/kubemint/kubemint/internal/token"
 )
 
 // doomed is the credential that hangs on a lease of the record.
-func doomed(record *receipt.Receipt, lease receipt.Object) revoke.Doomed {
-	name := token.LeaseAccount(lease.Name, record.Account.Name)
-	account := types.NamespacedName{Namespace: lease.Namespace, Name: name}
-	return revoke.Doomed{Account: account, Lease: lease.Name, UID: lease.UID, Secret: lease.SecretUID}
+func doomed(record *receipt.Receipt, its receipt.Object) revoke.Doomed {
+	name := lease.AccountOf(its.Name, record.Account.Name)
+	account := types.NamespacedName{Namespace: its.Namespace, Name: name}
+	return revoke.Doomed{Account: account, Lease: its.Name, UID: its.UID, Secret: its.SecretUID}
 }
 
 // endCredential ends a credential. Its error says what is left of it, until when that lives, and the command
 // that ends it; remedy is for a lease that could not be deleted at all.
-func endCredential(ctx context.Context, client *cluster.Client, doomed revoke.Doomed, until, remedy string) error {
+func endCredential(ctx context.Context, client *client.Client, doomed revoke.Doomed, until, remedy string) error {
 	name := doomed.Account.Namespace + "/" + doomed.Lease
 	err := revoke.End(ctx, client, doomed)
 	alive, ok := errors.AsType[*revoke.AliveError](err)
@@ -60,7 +60,7 @@ func (m *minting) endOwn(ctx context.Context, lease receipt.Object) error {
 	}
 	err := revoke.Discard(ctx, m.client, ends)
 	err = m.client.Explain(problem.Revoke, "delete Lease "+lease.Namespace+"/"+lease.Name, err)
-	if _, nobody := cluster.Unrecognised(err); nobody {
+	if _, nobody := client.Unrecognised(err); nobody {
 		return nil // the runner has been told that it is nobody; it has no token, and may not have made the lease
 	}
 	return hint(err, problem.Revoke, remedy)

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/receipt"
 	"github.com/kubemint/kubemint/internal/revoke"
 )
 

@@ -7,7 +7,7 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 
-	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/client"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/rules"
 )
@@ -21,7 +21,7 @@ func (m *minting) checkServed(ctx context.Context) error {
 		return nil
 	}
 	served, err := m.client.Discover(ctx)
-	if err != nil && !cluster.Forbidden(err) {
+	if err != nil && !client.Forbidden(err) {
 		return m.client.Explain(problem.Mint, "read what the cluster serves", err)
 	}
 	if len(served) == 0 {

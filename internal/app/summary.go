@@ -8,6 +8,7 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/console"
+	"github.com/kubemint/kubemint/internal/kube"
 )
 
 // summary is what the job summary says of this run.
@@ -47,7 +48,7 @@ func (m *minting) mayDo(where console.Markdown, granted config.Grants) console.A
 		bound := console.Bound{Kind: role.Kind, Name: role.Name}
 		for ref, object := range m.observed.Named {
 			if ref.Kind == role.Kind && ref.Name == role.Name {
-				may.Rules = append(may.Rules, access.Rules(object)...)
+				may.Rules = append(may.Rules, kube.Rules(object)...)
 				bound.Read = true
 			}
 		}

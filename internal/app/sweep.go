@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 
-	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/client"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/revoke/sweep"
 	"github.com/kubemint/kubemint/internal/source"
-	"github.com/kubemint/kubemint/internal/sweep"
 )
 
 // sweep deletes what jobs left that were killed before they could revoke, in the cluster and, of a killed exec,
@@ -29,7 +29,7 @@ func (r *run) sweep(ctx context.Context, given options) error {
 		s.Namespace = ""
 	}
 	err = s.Expired(ctx)
-	if nobody, ok := cluster.Unrecognised(err); ok { // then nothing was found, and nothing can be deleted
+	if nobody, ok := client.Unrecognised(err); ok { // then nothing was found, and nothing can be deleted
 		nobody.Code = problem.Source
 		err = nobody
 	}
@@ -38,7 +38,7 @@ func (r *run) sweep(ctx context.Context, given options) error {
 
 // runner is a connection as the runner, and what the inputs declare.
 type runner struct {
-	client   *cluster.Client
+	client   *client.Client
 	from     *source.Source
 	declared config.Access
 }

@@ -5,15 +5,15 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/kubemint/kubemint/internal/access"
-	"github.com/kubemint/kubemint/internal/cluster"
+	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/receipt"
 )
 
 // othersSecret is the Secret of a permanent token that somebody else made.
 func (m *minting) othersSecret() []receipt.Object {
-	if m.permanent == nil || access.Managed(m.permanent, m.desired.Access.ServiceAccount) {
+	if m.permanent == nil || kube.Managed(m.permanent, m.desired.Access.ServiceAccount) {
 		return nil
 	}
 	return []receipt.Object{object(m.permanent, "Secret")}
@@ -35,17 +35,17 @@ func (r *run) sayKept(record *receipt.Receipt) {
 }
 
 // refuseTheirs is an error for each Secret of somebody else that is still there: its token lives.
-func (r *run) refuseTheirs(ctx context.Context, client *cluster.Client, record *receipt.Receipt) error {
+func (r *run) refuseTheirs(ctx context.Context, api *client.Client, record *receipt.Receipt) error {
 	var errs []error
 	for _, recorded := range record.Theirs {
 		op := "delete Secret " + recorded.Namespace + "/" + recorded.Name
-		secret := cluster.Empty(refOf(recorded))
-		err := client.Get(ctx, secret)
+		secret := client.Empty(refOf(recorded))
+		err := api.Get(ctx, secret)
 		switch {
-		case cluster.Missing(err), err == nil && secret.GetUID() != recorded.UID:
+		case client.Missing(err), err == nil && secret.GetUID() != recorded.UID:
 			continue // and its token with it
-		case err != nil && !cluster.Forbidden(err):
-			errs = append(errs, client.Explain(problem.Revoke, op, err))
+		case err != nil && !client.Forbidden(err):
+			errs = append(errs, api.Explain(problem.Revoke, op, err))
 			continue
 		}
 		left := problem.Newf(problem.Revoke, op, "it was left: somebody else made it, and may use its token").

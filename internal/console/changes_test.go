@@ -10,6 +10,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
@@ -33,7 +34,7 @@ func spread(n int, change access.Change) (all []access.Change) {
 
 func TestChangeLines(t *testing.T) {
 	t.Parallel()
-	role := access.Ref{Kind: "Role", Name: "kubemint:bots:ci"}
+	role := kube.Ref{Kind: "Role", Name: "kubemint:bots:ci"}
 	pods, secrets := parse(t, "get,list pods\nget /x"), parse(t, "get secrets a")
 	created := access.Change{Verb: access.Created, Ref: role, Added: pods}
 	configured := access.Change{Verb: access.Configured, Ref: role, Added: pods, Removed: secrets}
@@ -46,7 +47,7 @@ func TestChangeLines(t *testing.T) {
 	}
 	namespaces := func(n int) (all []access.Change) {
 		for i := range n {
-			all = append(all, access.Change{Verb: access.Created, Ref: access.Ref{Kind: "Namespace", Name: fmt.Sprintf("n%02d", i)}})
+			all = append(all, access.Change{Verb: access.Created, Ref: kube.Ref{Kind: "Namespace", Name: fmt.Sprintf("n%02d", i)}})
 		}
 		return all
 	}
@@ -72,10 +73,10 @@ func TestChangeLines(t *testing.T) {
 		"nothing": {nil, nil},
 		"of each kind": {
 			[]access.Change{
-				{Verb: access.Created, Ref: access.Ref{Kind: "ServiceAccount", Namespace: "bots", Name: "ci"}},
-				{Verb: access.Configured, Ref: access.Ref{Kind: "ClusterRole", Name: "x"}, Added: pods, Removed: secrets, TakenFrom: []string{"helm", "kubectl"}},
+				{Verb: access.Created, Ref: kube.Ref{Kind: "ServiceAccount", Namespace: "bots", Name: "ci"}},
+				{Verb: access.Configured, Ref: kube.Ref{Kind: "ClusterRole", Name: "x"}, Added: pods, Removed: secrets, TakenFrom: []string{"helm", "kubectl"}},
 				{Verb: access.Unchanged, Ref: role},
-				{Verb: access.Deleted, Ref: access.Ref{Kind: "RoleBinding", Namespace: "shop", Name: "y"}},
+				{Verb: access.Deleted, Ref: kube.Ref{Kind: "RoleBinding", Namespace: "shop", Name: "y"}},
 			},
 			[]string{
 				"created    ServiceAccount bots/ci", "configured ClusterRole x (taken back from helm, kubectl)",
@@ -100,7 +101,7 @@ func TestChangeLines(t *testing.T) {
 			},
 		},
 		"objects of other names": {
-			join(spread(3, access.Change{Verb: access.Deleted, Ref: role}), spread(3, access.Change{Verb: access.Deleted, Ref: access.Ref{Kind: "RoleBinding", Name: role.Name}})),
+			join(spread(3, access.Change{Verb: access.Deleted, Ref: role}), spread(3, access.Change{Verb: access.Deleted, Ref: kube.Ref{Kind: "RoleBinding", Name: role.Name}})),
 			append(few("deleted   ", 3, ""), strings.Split(strings.ReplaceAll(strings.Join(few("deleted   ", 3, ""), "|"), " Role ", " RoleBinding "), "|")...),
 		},
 		"50 lines": {namespaces(50), named(50)},
@@ -121,14 +122,14 @@ func TestChangeLines(t *testing.T) {
 
 func TestShowPlanned(t *testing.T) {
 	t.Parallel()
-	shop := access.Ref{Kind: "Role", Namespace: "shop", Name: "x"}
+	shop := kube.Ref{Kind: "Role", Namespace: "shop", Name: "x"}
 	var out bytes.Buffer
 	New(&out).ShowPlanned(access.Plan{Changes: append([]access.Change{
 		{Verb: access.Created, Ref: shop, Added: parse(t, "get pods")},
 		{Verb: access.Configured, Ref: shop, Removed: parse(t, "get pods"), TakenFrom: []string{"eve"}},
 		{Verb: access.Deleted, Ref: shop},
 		{Verb: access.Unchanged, Ref: shop},
-	}, spread(6, access.Change{Verb: access.Created, Ref: access.Ref{Kind: "RoleBinding", Name: "x"}})...)})
+	}, spread(6, access.Change{Verb: access.Created, Ref: kube.Ref{Kind: "RoleBinding", Name: "x"}})...)})
 	want := `would create    Role shop/x
              + get  pods
 would configure Role shop/x (taken back from eve)

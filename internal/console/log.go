@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/token"
+	"github.com/kubemint/kubemint/internal/secret"
 )
 
 // Log writes lines for people to stderr, since stdout belongs to the platform's commands. Every line goes through
@@ -44,11 +44,11 @@ func (l *Log) Clean(text string) string {
 	for sent := range l.sent.Range {
 		for word := range strings.FieldsSeq(fmt.Sprint(sent)) {
 			if len(word) > len("Bearer") {
-				text = strings.ReplaceAll(text, word, token.Redacted)
+				text = strings.ReplaceAll(text, word, secret.Redacted)
 			}
 		}
 	}
-	return jsonWebToken.ReplaceAllLiteralString(text, token.Redacted)
+	return jsonWebToken.ReplaceAllLiteralString(text, secret.Redacted)
 }
 
 // Printf writes exactly one line, whatever stands in the arguments.

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
@@ -18,7 +19,7 @@ func TestWhatIsSaidHasTheLinesOfTheProgramAlone(t *testing.T) {
 	const evil = "z\n::stop-commands::x"
 	const shown = `z\n::stop-commands::x`
 	plan := access.Plan{Changes: []access.Change{{
-		Verb: access.Deleted, Ref: access.Ref{Kind: "Role", Namespace: "shop", Name: evil}, TakenFrom: []string{evil}, Details: []string{"- subject User " + evil},
+		Verb: access.Deleted, Ref: kube.Ref{Kind: "Role", Namespace: "shop", Name: evil}, TakenFrom: []string{evil}, Details: []string{"- subject User " + evil},
 	}}}
 	for name, tt := range map[string]struct {
 		say  func(l *Log)

@@ -13,6 +13,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/kube"
 )
 
 func TestCode(t *testing.T) {
@@ -91,7 +92,7 @@ func summaryWith(data string) Summary {
 		},
 		Facts: []Fact{{"Cluster", Code(data)}, {"Access in", Codes([]string{data, data})}, {"Lease", Code(data) + ": " + Prose(data)}},
 		Plan: access.Plan{Changes: []access.Change{{
-			Verb: access.Configured, Ref: access.Ref{Kind: "Role", Namespace: data, Name: data}, Added: rules, Removed: rules,
+			Verb: access.Configured, Ref: kube.Ref{Kind: "Role", Namespace: data, Name: data}, Added: rules, Removed: rules,
 			Details: []string{"- subject User " + data}, TakenFrom: []string{data},
 		}}},
 	}

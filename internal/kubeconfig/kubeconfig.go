@@ -7,7 +7,7 @@ import (
 	clientcmd "k8s.io/client-go/tools/clientcmd/api/v1"
 	"sigs.k8s.io/yaml"
 
-	"github.com/kubemint/kubemint/internal/token"
+	"github.com/kubemint/kubemint/internal/secret"
 )
 
 // Config is what the written kubeconfig says.
@@ -19,7 +19,7 @@ type Config struct {
 	TLSServerName string
 	ProxyURL      string
 	Insecure      bool // insecure-skip-tls-verify; the CA is then left out, as client-go refuses both together
-	Token         token.Token
+	Token         secret.Value
 	TokenFile     string // also holds Token: a path that client-go reads again while it runs
 }
 
@@ -56,7 +56,7 @@ func Render(c Config) ([]byte, error) {
 // Written is what a kubeconfig that [Render] made says of its credential.
 type Written struct {
 	Server    string
-	Token     token.Token
+	Token     secret.Value
 	TokenFile string // "", or where the present token is
 }
 
@@ -66,7 +66,7 @@ func Read(data []byte) (Written, error) {
 	var config clientcmd.Config
 	if yaml.Unmarshal(data, &config) == nil && len(config.AuthInfos) == 1 && len(config.Clusters) == 1 {
 		user := config.AuthInfos[0].AuthInfo
-		written := Written{Server: config.Clusters[0].Cluster.Server, Token: token.New(user.Token), TokenFile: user.TokenFile}
+		written := Written{Server: config.Clusters[0].Cluster.Server, Token: secret.New(user.Token), TokenFile: user.TokenFile}
 		if written.TokenFile != "" || !written.Token.Empty() {
 			return written, nil
 		}

@@ -11,7 +11,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/kubemint/kubemint/internal/kubeconfig"
-	"github.com/kubemint/kubemint/internal/token"
+	"github.com/kubemint/kubemint/internal/secret"
 )
 
 // jwt is no token: it has claims and nothing that anybody signed.
@@ -19,13 +19,13 @@ func jwt(claims string) string {
 	return "header." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".signature"
 }
 
-var secret = jwt(`{"jti":"0f1e2d3c"}`)
+var canary = jwt(`{"jti":"0f1e2d3c"}`)
 
 func TestRender(t *testing.T) {
 	t.Parallel()
 	// Not a certificate: that is for the source to judge, and for client-go when it connects.
 	ca := []byte("-----BEGIN CERTIFICATE-----\nbase64\n-----END CERTIFICATE-----\n")
-	base := kubeconfig.Config{Name: "ci@prod", Namespace: "shop", Server: "https://10.0.0.1:6443", Token: token.New(secret)}
+	base := kubeconfig.Config{Name: "ci@prod", Namespace: "shop", Server: "https://10.0.0.1:6443", Token: secret.New(canary)}
 	for name, change := range map[string]func(c *kubeconfig.Config){
 		"ca":          func(c *kubeconfig.Config) { c.CAData = ca },
 		"systemroots": func(*kubeconfig.Config) {},
@@ -56,7 +56,7 @@ func TestRender(t *testing.T) {
 			if want.Insecure {
 				want.CAData = nil
 			}
-			if diff := cmp.Diff(want, load(t, data), cmp.Comparer(func(a, b token.Token) bool { return a.Reveal() == b.Reveal() })); diff != "" {
+			if diff := cmp.Diff(want, load(t, data), cmp.Comparer(func(a, b secret.Value) bool { return a.Reveal() == b.Reveal() })); diff != "" {
 				t.Error(diff)
 			}
 			if written, err := kubeconfig.Read(data); err != nil || written.Token.Hash() != want.Token.Hash() || written.Server != want.Server {
@@ -87,7 +87,7 @@ func load(t *testing.T, data []byte) kubeconfig.Config {
 	}
 	return kubeconfig.Config{
 		Name: file.CurrentContext, Namespace: namespace, Server: config.Host, CAData: config.CAData, TLSServerName: config.ServerName,
-		ProxyURL: file.Clusters[file.CurrentContext].ProxyURL, Insecure: config.Insecure, Token: token.New(config.BearerToken),
+		ProxyURL: file.Clusters[file.CurrentContext].ProxyURL, Insecure: config.Insecure, Token: secret.New(config.BearerToken),
 	}
 }
 
@@ -121,7 +121,7 @@ func TestReadRefusesWhatIsNotOursWithoutEcho(t *testing.T) {
 
 func BenchmarkRender(b *testing.B) {
 	config := kubeconfig.Config{
-		Name: "ci@prod", Namespace: "shop", Server: "https://10.0.0.1:6443", Token: token.New(secret), CAData: []byte(strings.Repeat("x", 1500)),
+		Name: "ci@prod", Namespace: "shop", Server: "https://10.0.0.1:6443", Token: secret.New(canary), CAData: []byte(strings.Repeat("x", 1500)),
 	}
 	for b.Loop() {
 		if _, err := kubeconfig.Render(config); err != nil {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/token"
+	"github.com/kubemint/kubemint/internal/secret"
 )
 
 // azure is a job of Azure Pipelines, whose agent takes commands from a step's output (azure-pipelines-agent,
@@ -57,7 +57,7 @@ func (a azure) DefaultOutput() string {
 	return filepath.Join(a.env.Getenv("AGENT_TEMPDIRECTORY"), "kubemint", "kubeconfig")
 }
 
-func (a azure) Mask(secret token.Token) error { return a.command("setsecret", secret.Reveal()) }
+func (a azure) Mask(secret secret.Value) error { return a.command("setsecret", secret.Reveal()) }
 
 // Publish sets variables of the job, and each output as one of the step, which later jobs can refer to.
 func (a azure) Publish(result Result) error {

@@ -54,19 +54,19 @@ func TestAzureIsToldTheSecretFirstAndThenWhatLaterStepsSee(t *testing.T) {
 	if !p.Masks() {
 		t.Error("it does not claim to mask")
 	}
-	if err := errors.Join(p.Ready(), p.Mask(secret), p.Publish(secretResult())); err != nil {
+	if err := errors.Join(p.Ready(), p.Mask(canary), p.Publish(secretResult())); err != nil {
 		t.Fatal(err)
 	}
 	want := []command{
-		{"task.setsecret", secret.Reveal(), map[string]string{}},
+		{"task.setsecret", canary.Reveal(), map[string]string{}},
 		{"task.setvariable", "/work/kubeconfig", map[string]string{"variable": "KUBECONFIG"}},
 		{"task.setvariable", "https://cluster:6443", map[string]string{"variable": "server", "isoutput": "true", "issecret": "false"}},
-		{"task.setvariable", secret.Reveal(), map[string]string{"variable": "token", "isoutput": "true", "issecret": "true"}},
+		{"task.setvariable", canary.Reveal(), map[string]string{"variable": "token", "isoutput": "true", "issecret": "true"}},
 	}
 	if diff := cmp.Diff(want, asAgent(t, stdout.String()), cmp.AllowUnexported(command{})); diff != "" {
 		t.Errorf("(-want +have):\n%s", diff)
 	}
-	if content := string(p.EnvFile(secretResult())); strings.Contains(content, secret.Reveal()) {
+	if content := string(p.EnvFile(secretResult())); strings.Contains(content, canary.Reveal()) {
 		t.Errorf("the secret is in the env file:\n%s", content)
 	}
 }
@@ -111,8 +111,8 @@ func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }
 func TestAzureWhoseOutputFails(t *testing.T) {
 	t.Parallel()
 	p := platform.Detect(platform.Environment{Getenv: func(name string) string { return variables{"TF_BUILD": "True"}[name] }, Stdout: full{}})
-	for name, err := range map[string]error{"mask": p.Mask(secret), "publish": p.Publish(secretResult())} {
-		if err == nil || problem.ExitCode(problem.All(err)[0]) != int(problem.Publish) || strings.Contains(err.Error(), secret.Reveal()) {
+	for name, err := range map[string]error{"mask": p.Mask(canary), "publish": p.Publish(secretResult())} {
+		if err == nil || problem.ExitCode(problem.All(err)[0]) != int(problem.Publish) || strings.Contains(err.Error(), canary.Reveal()) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

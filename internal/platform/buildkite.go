@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/client/wire"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/token"
-	"github.com/kubemint/kubemint/internal/wire"
+	"github.com/kubemint/kubemint/internal/secret"
 )
 
 // buildkite is a job of Buildkite. Its agent serves an API to the job on a Unix socket (buildkite/agent, jobapi): it redacts a
@@ -49,7 +49,7 @@ func (b buildkite) socket() string { return b.env.Getenv("BUILDKITE_AGENT_JOB_AP
 
 func (b buildkite) Masks() bool { return b.socket() != "" && b.env.Exists(b.socket()) }
 
-func (b buildkite) Mask(secret token.Token) error {
+func (b buildkite) Mask(secret secret.Value) error {
 	return b.call(http.MethodPost, "redactions", map[string]any{"redact": secret.Reveal()})
 }
 

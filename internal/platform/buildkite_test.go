@@ -106,19 +106,19 @@ func TestBuildkiteRedactsAndHandsOverTheEnvironment(t *testing.T) {
 	}
 	result := secretResult()
 	result.Outputs = append(result.Outputs, platform.Output{Name: "changes", Value: strings.Repeat("x", 130<<10)})
-	if err := errors.Join(p.Ready(), p.Mask(secret), p.Publish(result)); err != nil {
+	if err := errors.Join(p.Ready(), p.Mask(canary), p.Publish(result)); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(api.redacted, []string{secret.Reveal()}) {
+	if !slices.Equal(api.redacted, []string{canary.Reveal()}) {
 		t.Errorf("redacted: %q", api.redacted)
 	}
 	want := map[string]string{
-		"THEIRS": "untouched", "KUBECONFIG": "/work/kubeconfig", "KUBEMINT_OUT_SERVER": "https://cluster:6443", "KUBEMINT_OUT_TOKEN": secret.Reveal(),
+		"THEIRS": "untouched", "KUBECONFIG": "/work/kubeconfig", "KUBEMINT_OUT_SERVER": "https://cluster:6443", "KUBEMINT_OUT_TOKEN": canary.Reveal(),
 	}
 	if diff := cmp.Diff(want, api.env); diff != "" {
 		t.Errorf("(-want +have):\n%s", diff)
 	}
-	if content := string(p.EnvFile(result)); !strings.Contains(content, "KUBEMINT_OUT_CHANGES=x") || strings.Contains(content, secret.Reveal()) {
+	if content := string(p.EnvFile(result)); !strings.Contains(content, "KUBEMINT_OUT_CHANGES=x") || strings.Contains(content, canary.Reveal()) {
 		t.Error("the file beside the kubeconfig lacks the changes, or has the secret")
 	}
 	if stdout.Len() > 0 {
@@ -141,8 +141,8 @@ func TestBuildkiteThatCannotRedactIsAFailure(t *testing.T) {
 		"nobody listens":        {gone, "no such file"},
 	} {
 		p, _ := detect(c.env)
-		for _, err := range []error{p.Mask(secret), p.Publish(secretResult())} {
-			if problem.ExitCode(err) != int(problem.Publish) || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), secret.Reveal()) {
+		for _, err := range []error{p.Mask(canary), p.Publish(secretResult())} {
+			if problem.ExitCode(err) != int(problem.Publish) || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), canary.Reveal()) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -154,7 +154,7 @@ func TestBuildkiteWhoseSocketIsNotHereDoesNotMask(t *testing.T) {
 	t.Parallel()
 	env := variables{"BUILDKITE": "true", "BUILDKITE_AGENT_JOB_API_SOCKET": "/x/1.sock", "BUILDKITE_AGENT_JOB_API_TOKEN": "x"}
 	p := platform.Detect(platform.Environment{Getenv: func(name string) string { return env[name] }, Exists: func(string) bool { return false }})
-	if err := errors.Join(p.Mask(secret), p.Publish(secretResult())); p.Masks() || err != nil {
+	if err := errors.Join(p.Mask(canary), p.Publish(secretResult())); p.Masks() || err != nil {
 		t.Errorf("masks: %v (%v)", p.Masks(), err)
 	}
 }

@@ -123,7 +123,7 @@ func TestJobEnvReadByTheRunnersLoop(t *testing.T) {
 			t.Fatalf("%q was executed", value)
 		}
 	}
-	if strings.Contains(read(t, file), secret.Reveal()) {
+	if strings.Contains(read(t, file), canary.Reveal()) {
 		t.Error("the secret is in the file")
 	}
 }

@@ -17,9 +17,9 @@ import (
 	"github.com/sethvargo/go-githubactions"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/client/wire"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/token"
-	"github.com/kubemint/kubemint/internal/wire"
+	"github.com/kubemint/kubemint/internal/secret"
 )
 
 // github is a GitHub Actions step, in the runner's Docker container or on the host.
@@ -139,29 +139,29 @@ func (g github) Temp() string { return g.Inside(g.env.Getenv("RUNNER_TEMP")) }
 const idTokenTries = 4
 
 // IDToken asks as @actions/core does. Without the permission the runner does not set the two variables.
-func (g github) IDToken() (func(context.Context, string) (token.Token, error), string) {
+func (g github) IDToken() (func(context.Context, string) (secret.Value, error), string) {
 	if g.env.Getenv("ACTIONS_ID_TOKEN_REQUEST_URL") == "" || g.env.Getenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN") == "" {
 		return nil, "give the job `permissions: {id-token: write}` (and `contents: read`, since a job that names any has no others); " +
 			"a workflow that a fork's pull request starts never gets it"
 	}
-	return func(ctx context.Context, audience string) (token.Token, error) {
+	return func(ctx context.Context, audience string) (secret.Value, error) {
 		const op = "request the job's OIDC token"
 		for try := 1; ; try++ {
 			value, err := g.action.GetIDToken(ctx, audience)
 			refused, answered := errors.AsType[*githubactions.RequestFailedError](err)
 			switch {
 			case err == nil && value != "":
-				return token.New(value), nil
+				return secret.New(value), nil
 			case err == nil:
-				return token.Token{}, problem.Newf(problem.Source, op, "the runner's answer holds none")
+				return secret.Value{}, problem.Newf(problem.Source, op, "the runner's answer holds none")
 			case answered && refused.StatusCode < http.StatusInternalServerError && refused.StatusCode != http.StatusTooManyRequests:
 				status := http.StatusText(refused.StatusCode)
-				return token.Token{}, problem.Newf(problem.Source, op, "the runner answers %d %s", refused.StatusCode, status)
+				return secret.Value{}, problem.Newf(problem.Source, op, "the runner answers %d %s", refused.StatusCode, status)
 			case wire.Final(err):
-				return token.Token{}, problem.New(problem.Source, op, innermost(err),
+				return secret.Value{}, problem.New(problem.Source, op, innermost(err),
 					"see what answers at ACTIONS_ID_TOKEN_REQUEST_URL: the runner sets it, and no step should")
 			case try == idTokenTries || ctx.Err() != nil:
-				return token.Token{}, problem.Newf(problem.Source, op, "the runner's endpoint does not answer: %s", innermost(err))
+				return secret.Value{}, problem.Newf(problem.Source, op, "the runner's endpoint does not answer: %s", innermost(err))
 			}
 			select {
 			case <-ctx.Done():
@@ -202,7 +202,7 @@ func (g github) Visible(path string) error {
 }
 
 // Mask covers exactly this value, which must be one line: the runner would mask each line of several by itself.
-func (g github) Mask(secret token.Token) error {
+func (g github) Mask(secret secret.Value) error {
 	return guard("mask secret", func() { g.action.AddMask(secret.Reveal()) })
 }
 

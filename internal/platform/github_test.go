@@ -13,14 +13,14 @@ import (
 
 	"github.com/kubemint/kubemint/internal/platform"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/token"
+	"github.com/kubemint/kubemint/internal/secret"
 )
 
-var secret = token.New("eyJhbGciOi.canary-payload.signature-1234567890")
+var canary = secret.New("eyJhbGciOi.canary-payload.signature-1234567890")
 
 func secretResult() platform.Result {
 	return platform.Result{
-		Outputs: []platform.Output{{Name: "server", Value: "https://cluster:6443"}, {Name: "token", Value: secret.Reveal(), Secret: true}},
+		Outputs: []platform.Output{{Name: "server", Value: "https://cluster:6443"}, {Name: "token", Value: canary.Reveal(), Secret: true}},
 		Env:     []platform.Output{{Name: "KUBECONFIG", Value: "/work/kubeconfig"}},
 	}
 }
@@ -142,10 +142,10 @@ func TestOutputOutsideEveryMountIsRefused(t *testing.T) {
 func TestMaskIsOneCommandForTheWholeValue(t *testing.T) {
 	t.Parallel()
 	p, stdout := detect(step(t))
-	if err := p.Mask(secret); err != nil {
+	if err := p.Mask(canary); err != nil {
 		t.Fatal(err)
 	}
-	if want := "::add-mask::" + secret.Reveal() + "\n"; stdout.String() != want {
+	if want := "::add-mask::" + canary.Reveal() + "\n"; stdout.String() != want {
 		t.Errorf("%q, not %q", stdout, want)
 	}
 }
@@ -172,7 +172,7 @@ func TestResultsGoToTheFilesOfTheRunner(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string][]pair{
-		"GITHUB_OUTPUT": {{"server", "https://cluster:6443"}, {"token", secret.Reveal()}},
+		"GITHUB_OUTPUT": {{"server", "https://cluster:6443"}, {"token", canary.Reveal()}},
 		"GITHUB_ENV":    {{"KUBECONFIG", "/work/kubeconfig"}},
 		"GITHUB_STATE":  {{"receipt", `{"first":1}`}, {"receipt", `{"second":2}`}}, // the runner takes the last
 	} {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/token"
+	"github.com/kubemint/kubemint/internal/secret"
 )
 
 // gitLab is a GitLab CI/CD job. The runner masks only what is a masked variable beforehand, so no secret is printed; the
@@ -44,7 +44,7 @@ func (g gitLab) Workspace() []string { return g.dirs("CI_PROJECT_DIR") }
 // Temp is where the runner puts file variables.
 func (g gitLab) Temp() string { return g.env.Getenv("CI_PROJECT_DIR") + ".tmp" }
 
-func (gitLab) IDToken() (func(context.Context, string) (token.Token, error), string) {
+func (gitLab) IDToken() (func(context.Context, string) (secret.Value, error), string) {
 	return nil, "declare an ID token in the job that is the input itself: `id_tokens: {KUBEMINT_BEARER_TOKEN: {aud: …}}`"
 }
 

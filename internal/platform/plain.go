@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/kubemint/kubemint/internal/access"
-	"github.com/kubemint/kubemint/internal/token"
+	"github.com/kubemint/kubemint/internal/secret"
 )
 
 // plain is any place without conventions of its own: a shell, a container step, Tekton. Results go to an env file.
@@ -84,12 +84,12 @@ func (plain) Temp() string               { return "" }
 func (plain) Masks() bool                { return false }
 
 // IDToken requests nothing: such a CI system makes its ID token before the job starts, if any.
-func (plain) IDToken() (func(context.Context, string) (token.Token, error), string) {
+func (plain) IDToken() (func(context.Context, string) (secret.Value, error), string) {
 	return nil, "give `bearer_token`: the ID token that the CI system made for this job"
 }
 
 // Mask does nothing: printing a mask command where nobody understands it would print the secret.
-func (plain) Mask(token.Token) error { return nil }
+func (plain) Mask(secret.Value) error { return nil }
 
 func (plain) Ready() error           { return nil }
 func (plain) SaveState(string) error { return nil }

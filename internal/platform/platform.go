@@ -14,7 +14,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/token"
+	"github.com/kubemint/kubemint/internal/secret"
 )
 
 // Platform is what the rest of the program asks of a CI system.
@@ -41,13 +41,13 @@ type Platform interface {
 	Temp() string
 	// IDToken asks for the job's own OIDC token with an audience. request is nil where the job has none to ask for; remedy is
 	// then what its author can do.
-	IDToken() (request func(ctx context.Context, audience string) (token.Token, error), remedy string)
+	IDToken() (request func(ctx context.Context, audience string) (secret.Value, error), remedy string)
 	// Visible is an error where a file at this path would vanish with the container.
 	Visible(path string) error
 	// Masks says whether a secret can be hidden from the log at run time. Without it no secret is ever printed.
 	Masks() bool
 	// Mask hides a secret from all that is logged after it.
-	Mask(secret token.Token) error
+	Mask(secret secret.Value) error
 	// Ready is an error where results could not be handed over later: found out before anything is made.
 	Ready() error
 	// SaveState keeps the receipt for the post step; SavedState returns it there, "" where there is none.

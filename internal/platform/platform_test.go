@@ -222,10 +222,10 @@ func TestNobodyElseIsToldASecret(t *testing.T) {
 		if p.Masks() {
 			t.Errorf("%s claims to mask", name)
 		}
-		if err := p.Mask(secret); err != nil || stdout.Len() > 0 {
+		if err := p.Mask(canary); err != nil || stdout.Len() > 0 {
 			t.Errorf("%s: asked to mask, it printed %q (%v)", name, stdout, err)
 		}
-		if content := string(p.EnvFile(secretResult())); !strings.Contains(content, "KUBEMINT_OUT_SERVER=") || strings.Contains(content, secret.Reveal()) {
+		if content := string(p.EnvFile(secretResult())); !strings.Contains(content, "KUBEMINT_OUT_SERVER=") || strings.Contains(content, canary.Reveal()) {
 			t.Errorf("%s: the env file lacks the server or has the secret:\n%s", name, content)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/token"
+	"github.com/kubemint/kubemint/internal/secret"
 )
 
 // elsewhere is where no request of a platform may come to.
@@ -85,7 +85,7 @@ func TestIDTokenEndpointThatIsNotTheRunners(t *testing.T) {
 	}
 }
 
-func idToken(t *testing.T, url string) (token.Token, error) {
+func idToken(t *testing.T, url string) (secret.Value, error) {
 	t.Helper()
 	request, _ := of(variables{
 		"GITHUB_ACTIONS": "true", "ACTIONS_ID_TOKEN_REQUEST_URL": url + "/canary?x=canary", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "canary",
@@ -114,7 +114,7 @@ func TestJobAPIThatRedirects(t *testing.T) {
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Close() })
 	agent := of(variables{"BUILDKITE": "true", "BUILDKITE_AGENT_JOB_API_SOCKET": path, "BUILDKITE_AGENT_JOB_API_TOKEN": "canary"})
-	err = agent.Mask(token.New("canary"))
+	err = agent.Mask(secret.New("canary"))
 	if err == nil || !strings.Contains(err.Error(), `to "http://elsewhere.example", which is not followed`) || strings.Contains(err.Error(), "canary") {
 		t.Errorf("it says %v", err)
 	}

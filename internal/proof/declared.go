@@ -4,6 +4,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
@@ -11,7 +12,7 @@ import (
 func DeclaresReviews(desired access.Desired) bool {
 	var reviews []rbacv1.PolicyRule
 	for _, kind := range []string{"SelfSubjectReview", "SelfSubjectRulesReview"} {
-		r := access.Resources[kind]
+		r := kube.Resources[kind]
 		reviews = append(reviews, rbacv1.PolicyRule{
 			Verbs: []string{"create"}, APIGroups: []string{r.Group}, Resources: []string{r.Resource},
 		})

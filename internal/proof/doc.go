@@ -1,9 +1,7 @@
-// Package proof decides what a missing review means for a new credential.
+// Package proof asks the API server, as the new credential, who it is and what it may do.
 //
-// A server need not serve the reviews by which a credential is asked about itself (Karpor's does
-// not), and an account need not be allowed to send them (where system:basic-user is bound to
-// nobody). The credential is then proved as far as it can be: the API server takes its token, and
-// refuses a broken one. The rest is unproven, which is said once. In: what the reviews failed with.
-// Out: an error where something was disproved, and what stays unproven. It imports access, cluster,
-// discovery, problem, rules and token.
+// In: the credential's client, and what was declared. Out: an error when something was disproved, and a
+// list of what stays unproven: a server need not serve the reviews (Karpor's does not), and an account need
+// not be allowed to send them. It imports access, client, client/discovery, client/explain, console, kube,
+// parallel, problem and rules.
 package proof

@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/kube"
 )
 
 // Newest are the namespaces of the Role and of the binding that were written last, of all that the access
@@ -13,7 +14,7 @@ import (
 // these two knows the others. ok is false where that does not follow: where something is taken away or
 // replaced, and where resourceVersions cannot be compared.
 func Newest(plan access.Plan, observed access.Observed) (namespaces map[string]bool, ok bool) {
-	last := map[string]access.Object{} // by kind
+	last := map[string]kube.Object{} // by kind
 	for _, change := range plan.Changes {
 		if change.Delete != nil || len(change.Removed) > 0 {
 			return nil, false

@@ -10,26 +10,27 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/proof"
 )
 
 func TestNewest(t *testing.T) {
 	t.Parallel()
-	object := func(kind, namespace, version string) access.Object {
+	object := func(kind, namespace, version string) kube.Object {
 		meta := metav1.ObjectMeta{Namespace: namespace, Name: "kubemint:bots:ci", ResourceVersion: version}
 		if kind == "Role" {
-			return &rbacv1.Role{TypeMeta: access.TypeMeta(kind), ObjectMeta: meta}
+			return &rbacv1.Role{TypeMeta: kube.TypeMeta(kind), ObjectMeta: meta}
 		}
-		return &rbacv1.RoleBinding{TypeMeta: access.TypeMeta(kind), ObjectMeta: meta}
+		return &rbacv1.RoleBinding{TypeMeta: kube.TypeMeta(kind), ObjectMeta: meta}
 	}
 	wrote := func(kind, namespace, version string) access.Change {
 		o := object(kind, namespace, version)
-		return access.Change{Verb: access.Created, Ref: access.RefOf(o), Apply: o}
+		return access.Change{Verb: access.Created, Ref: kube.RefOf(o), Apply: o}
 	}
 	same := func(kind, namespace string) access.Change {
-		return access.Change{Verb: access.Unchanged, Ref: access.RefOf(object(kind, namespace, ""))}
+		return access.Change{Verb: access.Unchanged, Ref: kube.RefOf(object(kind, namespace, ""))}
 	}
-	account := access.Change{Verb: access.Unchanged, Ref: access.Ref{Kind: "ServiceAccount", Namespace: "bots", Name: "ci"}}
+	account := access.Change{Verb: access.Unchanged, Ref: kube.Ref{Kind: "ServiceAccount", Namespace: "bots", Name: "ci"}}
 	narrowed := wrote("Role", "a", "5")
 	narrowed.Removed = []rbacv1.PolicyRule{{Verbs: []string{"list"}}}
 	replaced := wrote("RoleBinding", "a", "5")
@@ -50,9 +51,9 @@ func TestNewest(t *testing.T) {
 		"a binding was replaced":        {[]access.Change{replaced, wrote("RoleBinding", "b", "9")}, "-"},
 		"nothing but the account":       {[]access.Change{account}, ""},
 	} {
-		observed := access.Observed{Objects: map[access.Ref]access.Object{}}
+		observed := access.Observed{Objects: map[kube.Ref]kube.Object{}}
 		seen := object("Role", "seen", "100")
-		observed.Objects[access.RefOf(seen)] = seen
+		observed.Objects[kube.RefOf(seen)] = seen
 		namespaces, ok := proof.Newest(access.Plan{Changes: tt.changes}, observed)
 		got := strings.Join(slices.Sorted(maps.Keys(namespaces)), " ")
 		if !ok {

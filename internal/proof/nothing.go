@@ -7,6 +7,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
@@ -15,7 +16,7 @@ import (
 func RolesOfNothing(desired access.Desired, observed access.Observed) (warnings []string) {
 	type empty struct{ role, why string }
 	type looked struct {
-		role   access.Object // the same one for every namespace, and with a thousand rules
+		role   kube.Object // the same one for every namespace, and with a thousand rules
 		inRole bool
 	}
 	why := map[looked]string{}
@@ -48,8 +49,8 @@ func RolesOfNothing(desired access.Desired, observed access.Observed) (warnings 
 }
 
 // explainNothing says why a role grants nothing in a place, "" where it grants something.
-func explainNothing(role access.Object, place string) string {
-	granted := access.Rules(role)
+func explainNothing(role kube.Object, place string) string {
+	granted := kube.Rules(role)
 	clusterRole, ok := role.(*rbacv1.ClusterRole)
 	switch {
 	case rules.CountInNamespace(granted), place == "" && len(rules.Format(granted)) > 0:

@@ -11,10 +11,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 
-	"github.com/kubemint/kubemint/internal/cluster"
-	"github.com/kubemint/kubemint/internal/discovery"
+	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/client/discovery"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/token"
 )
 
 // Server is a connection with one credential.
@@ -44,11 +43,11 @@ const inEffectWithin = time.Second
 // is accepted.
 func (p *Proof) Identify(ctx context.Context, ask func(context.Context) error) error {
 	err := p.send(ctx, ask)
-	switch user := cluster.RefusedUser(err); {
+	switch user := client.RefusedUser(err); {
 	case user == p.user():
 		return nil // the refusal has said who it is
 	case user != "" && user != anonymous:
-		return token.Mistaken(user, p.Account)
+		return Mistaken(user, p.Account)
 	case !discovery.Unserved(err):
 		return err
 	}
@@ -66,11 +65,11 @@ func (p *Proof) Review(
 	ctx context.Context, mustNot []rbacv1.PolicyRule, ask func(context.Context) error,
 ) error {
 	err := p.send(ctx, ask)
-	user := cluster.RefusedUser(err)
+	user := client.RefusedUser(err)
 	mayNot := user == p.user()
 	switch {
 	case user != "" && user != anonymous && !mayNot:
-		return token.Mistaken(user, p.Account)
+		return Mistaken(user, p.Account)
 	case !mayNot && !discovery.Unserved(err):
 		return err
 	}
@@ -97,13 +96,13 @@ const declareReviews = "have the account ask: add to `rules`  cluster create " +
 	"selfsubjectreviews.authentication.k8s.io,selfsubjectrulesreviews.authorization.k8s.io," +
 	"selfsubjectaccessreviews.authorization.k8s.io"
 
-func (p *Proof) user() string { return token.UserOf(p.Account) }
+func (p *Proof) user() string { return UserOf(p.Account) }
 
 // send sends a review, for a moment again where the account may send it as soon as its access is in
 // effect.
 func (p *Proof) send(ctx context.Context, ask func(context.Context) error) error {
 	err := ask(ctx)
-	if !p.Declared || cluster.RefusedUser(err) != p.user() {
+	if !p.Declared || client.RefusedUser(err) != p.user() {
 		return err
 	}
 	bounded, cancel := context.WithTimeout(ctx, inEffectWithin)
@@ -111,7 +110,7 @@ func (p *Proof) send(ctx context.Context, ask func(context.Context) error) error
 	pauses := wait.Backoff{Duration: 5 * time.Millisecond, Factor: 2, Steps: 8}
 	_ = pauses.DelayFunc().Until(bounded, false, true, func(context.Context) (bool, error) {
 		err = ask(ctx)
-		return cluster.RefusedUser(err) != p.user(), nil
+		return client.RefusedUser(err) != p.user(), nil
 	})
 	return err
 }
@@ -121,9 +120,9 @@ func (p *Proof) send(ctx context.Context, ask func(context.Context) error) error
 func (p *Proof) prove(ctx context.Context) error {
 	const op = "prove token"
 	err := p.Good.ReadRoot(ctx)
-	switch user := cluster.RefusedUser(err); {
+	switch user := client.RefusedUser(err); {
 	case apierrors.IsUnauthorized(err):
-		return problem.New(problem.Mint, op, token.ErrRefused,
+		return problem.New(problem.Mint, op, ErrRefused,
 			"its ServiceAccount may have been deleted meanwhile: run again")
 	case user == p.user():
 		p.mu.Lock()
@@ -131,7 +130,7 @@ func (p *Proof) prove(ctx context.Context) error {
 		p.mu.Unlock()
 		return nil
 	case user != "" && user != anonymous:
-		return token.Mistaken(user, p.Account)
+		return Mistaken(user, p.Account)
 	case err != nil:
 		return err
 	}

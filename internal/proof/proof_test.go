@@ -12,10 +12,10 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/kubemint/kubemint/internal/discovery"
+	"github.com/kubemint/kubemint/internal/client/discovery"
+	"github.com/kubemint/kubemint/internal/client/explain"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/proof"
-	"github.com/kubemint/kubemint/internal/refusal"
 )
 
 const me = "system:serviceaccount:shop:ci"
@@ -29,7 +29,7 @@ func refusedTo(user string) error {
 		errors.New(`User "`+user+`" cannot create resource "selfsubjectrulesreviews" in API group "authorization.k8s.io" at the cluster scope`))
 }
 
-func unauthorized() error { return apierrors.NewUnauthorized("Unauthorized") }
+func refuses401() error { return apierrors.NewUnauthorized("Unauthorized") }
 
 // server answers the question for its root.
 type server struct{ err error }
@@ -58,10 +58,10 @@ func TestIdentify(t *testing.T) {
 		"to one whose name only begins the same": {refusedTo(me + "2"), nil, nil, `takes it for "` + me + `2"`, ""},
 		"to nobody":                              {refusedTo("system:anonymous"), nil, nil, "system:anonymous", ""},
 		"another fault":                          {fault, nil, nil, "connection reset", ""},
-		"no review, and the token is accepted":   {unserved("selfsubjectreviews"), nil, unauthorized(), "", stays},
+		"no review, and the token is accepted":   {unserved("selfsubjectreviews"), nil, refuses401(), "", stays},
 		"no review, and the root is refused":     {unserved("selfsubjectreviews"), refusedTo(me), fault, "", ""},
 		"no review, and somebody else":           {unserved("selfsubjectreviews"), refusedTo("u"), nil, `takes it for "u"`, ""},
-		"no review, and the token is refused":    {unserved("selfsubjectreviews"), unauthorized(), nil, "refuses the token that it has just issued", ""},
+		"no review, and the token is refused":    {unserved("selfsubjectreviews"), refuses401(), nil, "refuses the token that it has just issued", ""},
 		"no review, and a broken one is taken":   {unserved("selfsubjectreviews"), nil, nil, "takes a token with a broken signature as well", ""},
 		"no review, and it is only forbidden":    {unserved("selfsubjectreviews"), nil, refusedTo("u"), "takes a token with a broken signature as well", ""},
 		"no review, and no answer":               {unserved("selfsubjectreviews"), fault, nil, "connection reset", ""},
@@ -96,12 +96,12 @@ func TestReview(t *testing.T) {
 		"another user is refused":               {refusedTo("u"), nil, `takes it for "u", not for "system:serviceaccount:shop:ci"`, ""},
 		"nobody is refused":                     {refusedTo("system:anonymous"), nil, `User "system:anonymous" cannot`, ""},
 	} {
-		p := proofOf(nil, unauthorized())
+		p := proofOf(nil, refuses401())
 		err := p.Review(t.Context(), tt.mustNot, func(context.Context) error { return tt.review })
 		if (err == nil) != (tt.want == "") || (err != nil && !strings.Contains(err.Error(), tt.want)) {
 			t.Errorf("%s: got %v, want %q", name, err, tt.want)
 		}
-		if _, denied := errors.AsType[*refusal.Denial](err); denied {
+		if _, denied := errors.AsType[*explain.Denial](err); denied {
 			t.Errorf("%s: the error asks for a right of the runner's", name)
 		}
 		if len(tt.mustNot) > 0 && err != nil && problem.ExitCode(err) != 5 {

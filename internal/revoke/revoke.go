@@ -14,13 +14,13 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 
-	"github.com/kubemint/kubemint/internal/access"
-	"github.com/kubemint/kubemint/internal/token"
+	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/lease"
 )
 
 // API is what it takes to end a credential and to see its end.
 type API interface {
-	token.API
+	lease.API
 	GetMetadata(ctx context.Context, o *corev1.Secret) error
 }
 
@@ -49,7 +49,7 @@ func End(ctx context.Context, api API, doomed Doomed) error {
 
 // Discard is [End] for a lease that no token was requested for: nobody can hold one, so nothing is waited
 // for. A Secret whose UID is not known can be somebody else's, and is left to the garbage collector.
-func Discard(ctx context.Context, api token.API, doomed Doomed) error {
+func Discard(ctx context.Context, api lease.API, doomed Doomed) error {
 	e := &ending{api: discarder{api}, Doomed: doomed}
 	if doomed.Secret == "" {
 		return e.deleteLease(ctx)
@@ -58,7 +58,7 @@ func Discard(ctx context.Context, api token.API, doomed Doomed) error {
 }
 
 // discarder reads no metadata.
-type discarder struct{ token.API }
+type discarder struct{ lease.API }
 
 func (discarder) GetMetadata(context.Context, *corev1.Secret) error { return errors.ErrUnsupported }
 
@@ -85,7 +85,7 @@ func (e *ending) deleteBoth(ctx context.Context) error {
 // deleteLease deletes the lease. One that is gone already may have left its Secret.
 func (e *ending) deleteLease(ctx context.Context) error {
 	lease := &coordinationv1.Lease{
-		TypeMeta:   access.TypeMeta("Lease"),
+		TypeMeta:   kube.TypeMeta("Lease"),
 		ObjectMeta: metav1.ObjectMeta{Namespace: e.Account.Namespace, Name: e.Lease, UID: e.UID},
 	}
 	err := e.api.Delete(ctx, lease)
@@ -129,7 +129,7 @@ func hasAnotherUID(err error) bool {
 
 func (e *ending) boundSecret() *corev1.Secret {
 	return &corev1.Secret{
-		TypeMeta:   access.TypeMeta("Secret"),
+		TypeMeta:   kube.TypeMeta("Secret"),
 		ObjectMeta: metav1.ObjectMeta{Namespace: e.Account.Namespace, Name: e.Lease},
 	}
 }
@@ -204,7 +204,7 @@ func (e *ending) asked(ctx context.Context) (gone bool, err error) {
 		return true, nil
 	}
 	name := e.Account.Name
-	named := token.NamesLease(e.Lease, name) && token.LeaseAccount(e.Lease, name) == name
+	named := lease.HasName(e.Lease, name) && lease.AccountOf(e.Lease, name) == name
 	if named && len(name) < surelyWhole {
 		return true, nil // the account is gone, and with it every token of it
 	}

@@ -16,7 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/revoke"
 )
 
@@ -44,16 +44,16 @@ func next(answers []answer, n *int) answer {
 	return a
 }
 
-func (s *server) Create(context.Context, access.Object) error { return errors.ErrUnsupported }
+func (s *server) Create(context.Context, kube.Object) error { return errors.ErrUnsupported }
 
-func (s *server) Delete(_ context.Context, o access.Object) error {
-	said := "delete " + access.RefOf(o).Kind
+func (s *server) Delete(_ context.Context, o kube.Object) error {
+	said := "delete " + kube.RefOf(o).Kind
 	if o.GetUID() != "" {
 		said += " " + string(o.GetUID())
 	}
 	s.asked = append(s.asked, said)
 	var a answer
-	if access.RefOf(o).Kind == "Lease" {
+	if kube.RefOf(o).Kind == "Lease" {
 		a = next(s.lease, &s.leases)
 	} else {
 		a = next(s.secret, &s.secrets)

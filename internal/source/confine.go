@@ -9,7 +9,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/source/disk"
 	"github.com/kubemint/kubemint/internal/source/form"
-	"github.com/kubemint/kubemint/internal/workspace"
+	"github.com/kubemint/kubemint/internal/source/workspace"
 )
 
 const flatten = "embed the file: `kubectl config view --raw --flatten`"

@@ -14,8 +14,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/secret"
 	"github.com/kubemint/kubemint/internal/source/certs"
-	"github.com/kubemint/kubemint/internal/token"
 )
 
 // choose makes a Source of one context. clientcmd gets to see its cluster and its user alone, with every file already
@@ -138,7 +138,7 @@ func (l *loader) user(name string, u *api.AuthInfo, c *api.Cluster) (err error) 
 			return err
 		}
 	}
-	claims, _ := token.New(u.Token).Claims() // none where it is no such token
+	claims, _ := secret.New(u.Token).Claims() // none where it is no such token
 	l.warnExpired("the token of user "+name, claims.ExpiresAt)
 	if err := checkImpersonation(op, u); err != nil {
 		return err

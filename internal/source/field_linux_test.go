@@ -16,9 +16,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/kubemint/kubemint/internal/receipt"
+	"github.com/kubemint/kubemint/internal/output/receipt"
+	"github.com/kubemint/kubemint/internal/secret"
 	"github.com/kubemint/kubemint/internal/source/disk"
-	"github.com/kubemint/kubemint/internal/token"
 )
 
 // What people give, as the input and in a file: what is certain is read, what is not is named, with a remedy.
@@ -266,7 +266,7 @@ func TestLoad_BundlesOfPeople(t *testing.T) {
 				t.Errorf("%s, %s: %v", name, how, err)
 			}
 		}
-		server := Input{Server: "https://x", Bearer: token.New("t"), Authority: func() ([]byte, error) { return given, nil }, ExpectFingerprint: sum}
+		server := Input{Server: "https://x", Bearer: secret.New("t"), Authority: func() ([]byte, error) { return given, nil }, ExpectFingerprint: sum}
 		load(t, server)
 		authority, err := ReadAuthority(string(bytes.TrimSpace(given)), func(path string) string { return path })
 		if err != nil || string(authority.PEM) != string(good)+string(other) || len(authority.Warnings) != strings.Count(name, "negative") {

@@ -15,9 +15,9 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/kubemint/kubemint/internal/secret"
 	"github.com/kubemint/kubemint/internal/source/cloud"
 	"github.com/kubemint/kubemint/internal/source/form"
-	"github.com/kubemint/kubemint/internal/token"
 )
 
 // Whatever the content: no panic, no program run, an error of exit code 3, and no secret in it.
@@ -144,8 +144,8 @@ func FuzzStanza(f *testing.F) {
 		}
 		s, err := Load(Input{
 			Kubeconfig: string(content), Getenv: env("AZURE_CLIENT_ID", "11111111-2222-3333-4444-555555555555", "AZURE_TENANT_ID", "contoso.com", "AWS_REGION", "eu-west-1"),
-			IDToken: func(context.Context, string) (token.Token, error) {
-				return token.Token{}, errors.New("not asked for yet")
+			IDToken: func(context.Context, string) (secret.Value, error) {
+				return secret.Value{}, errors.New("not asked for yet")
 			},
 			HTTP: &http.Client{Transport: nobody{t}},
 		})

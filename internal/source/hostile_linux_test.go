@@ -14,9 +14,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 
-	"github.com/kubemint/kubemint/internal/receipt"
+	"github.com/kubemint/kubemint/internal/output/receipt"
+	"github.com/kubemint/kubemint/internal/secret"
 	"github.com/kubemint/kubemint/internal/source/program"
-	"github.com/kubemint/kubemint/internal/token"
 )
 
 const (
@@ -110,7 +110,7 @@ func TestHostileKubeconfigs(t *testing.T) {
 	defer attacker.Close()
 	dir := t.TempDir()
 	work, temp, trusted := dir+"/work", dir+"/temp", dir+"/home/.kube"
-	secret := write(t, temp+"/secret", "canary-of-another-step")
+	other := write(t, temp+"/secret", "canary-of-another-step")
 	write(t, temp+"/other-secret", "canary-of-another-step") // it may be read as a CA, and is none
 	inWorkspace := write(t, work+"/in-workspace", "canary-of-another-step")
 	write(t, trusted+"/lines", "canary-of-another-step\nand more\n")
@@ -127,14 +127,14 @@ func TestHostileKubeconfigs(t *testing.T) {
 		}
 	}
 	write(t, work+"/config", "[default]\ncredential_process = "+canary+"\n")
-	unread := unreadSince(t, secret, beyond, inWorkspace)
+	unread := unreadSince(t, other, beyond, inWorkspace)
 
 	archive, err := txtar.ParseFile("../../testdata/hostile/kubeconfigs.txtar")
 	if err != nil {
 		t.Fatal(err)
 	}
 	values := map[string]string{
-		"CANARY": canary, "SECRET": secret, "SERVER": attacker.URL, "WORK": work, "TEMP": temp,
+		"CANARY": canary, "SECRET": other, "SERVER": attacker.URL, "WORK": work, "TEMP": temp,
 		"CA": b64(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: attacker.Certificate().Raw})),
 	}
 	met := map[string]bool{}
@@ -159,14 +159,14 @@ func TestHostileKubeconfigs(t *testing.T) {
 			})
 			want := hostile[file.Name]
 			if err == nil && strings.HasPrefix(want, "~") { // it shows when the file would be read
-				err = s.Authenticate(t.Context(), func(token.Token) error { return nil })
+				err = s.Authenticate(t.Context(), func(secret.Value) error { return nil })
 			}
 			switch {
 			case want == "works":
 				if err != nil {
 					t.Fatal(err)
 				}
-				if err := s.Authenticate(t.Context(), func(token.Token) error { return nil }); err != nil {
+				if err := s.Authenticate(t.Context(), func(secret.Value) error { return nil }); err != nil {
 					t.Fatal(err)
 				}
 				ask(t, s)

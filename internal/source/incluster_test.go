@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"k8s.io/client-go/rest"
 
-	"github.com/kubemint/kubemint/internal/receipt"
+	"github.com/kubemint/kubemint/internal/output/receipt"
 )
 
 func TestInClusterAsClientGoDoesIt(t *testing.T) {

@@ -11,12 +11,12 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/secret"
 	"github.com/kubemint/kubemint/internal/source/cloud"
-	"github.com/kubemint/kubemint/internal/token"
 )
 
 // login asks for the source's token, and says when it expires: the zero time where that is not known.
-type login func(ctx context.Context) (token.Token, time.Time, error)
+type login func(ctx context.Context) (secret.Value, time.Time, error)
 
 const (
 	askAgain    = time.Minute      // before a token expires, the next is asked for
@@ -30,7 +30,7 @@ func (l *loader) direct() (*api.Config, error) {
 	case !l.Bearer.Empty():
 		claims, _ := l.Bearer.Claims() // none where it is no such token
 		l.warnExpired("`bearer_token`", claims.ExpiresAt)
-		l.login = func(context.Context) (token.Token, time.Time, error) { return l.Bearer, time.Time{}, nil }
+		l.login = func(context.Context) (secret.Value, time.Time, error) { return l.Bearer, time.Time{}, nil }
 	case l.Context != "":
 		return nil, fail("use context "+named(l.Context), "there is no kubeconfig, and `server` has no contexts").
 			Hint("leave `context` out, or give `kubeconfig`")
@@ -40,14 +40,14 @@ func (l *loader) direct() (*api.Config, error) {
 	default:
 		audience := cmp.Or(l.Audience, l.Server)
 		l.secrets = cloud.JobToken
-		l.login = func(ctx context.Context) (token.Token, time.Time, error) {
+		l.login = func(ctx context.Context) (secret.Value, time.Time, error) {
 			bearer, err := l.IDToken(ctx, audience)
 			if err != nil {
-				return token.Token{}, time.Time{}, err
+				return secret.Value{}, time.Time{}, err
 			}
 			claims, err := bearer.Claims()
 			if err != nil {
-				return token.Token{}, time.Time{}, fail("request the job's OIDC token",
+				return secret.Value{}, time.Time{}, fail("request the job's OIDC token",
 					"the CI system's answer is not a JSON Web Token").
 					Hint("see whether a proxy answers in its place; NO_PROXY takes a host out")
 			}
@@ -71,7 +71,7 @@ func (l *loader) direct() (*api.Config, error) {
 // Authenticate asks for the credential where it has to be asked for: a cloud's, or the job's own OIDC token. Each token is
 // handed to mask before it is used. REST asks for the next one by itself before one expires. The error is of code
 // [problem.Source].
-func (s *Source) Authenticate(ctx context.Context, mask func(token.Token) error) error {
+func (s *Source) Authenticate(ctx context.Context, mask func(secret.Value) error) error {
 	if s.login == nil {
 		return nil
 	}
@@ -133,7 +133,7 @@ func (a authenticated) RoundTrip(request *http.Request) (*http.Response, error) 
 type renewal struct {
 	ctx   context.Context //nolint:containedctx // that interface has none
 	login login
-	mask  func(token.Token) error
+	mask  func(secret.Value) error
 }
 
 func (r renewal) Token() (*oauth2.Token, error) {

@@ -19,10 +19,10 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/receipt"
+	"github.com/kubemint/kubemint/internal/secret"
 	"github.com/kubemint/kubemint/internal/source/cloud"
-	"github.com/kubemint/kubemint/internal/token"
 )
 
 // server records the credential of each request.
@@ -37,8 +37,8 @@ func server(t *testing.T) (seen *[]string, at string, ca []byte) {
 }
 
 // masks records what is masked, as it is.
-func masks(into *[]string) func(token.Token) error {
-	return func(secret token.Token) error {
+func masks(into *[]string) func(secret.Value) error {
+	return func(secret secret.Value) error {
 		*into = append(*into, secret.Reveal())
 		return nil
 	}
@@ -50,7 +50,7 @@ func TestServerWithAGivenToken(t *testing.T) {
 	home := t.TempDir()
 	write(t, home+"/.kube/config", entries("other", "other=o")) // what happens to be there does not matter
 	s := load(t, Input{
-		Server: at, Authority: func() ([]byte, error) { return ca, nil }, Bearer: token.New("a-token-of-the-ci-system"),
+		Server: at, Authority: func() ([]byte, error) { return ca, nil }, Bearer: secret.New("a-token-of-the-ci-system"),
 		Getenv: env("HOME", home, "KUBECONFIG", home+"/.kube/config", "KUBERNETES_SERVICE_HOST", "h", "KUBERNETES_SERVICE_PORT", "1"),
 	})
 	if s.Server != at || string(s.CAData) != string(ca) || len(s.Files) > 0 || s.Origin.Kind != receipt.KindServer || s.Origin.Context != "" {
@@ -82,10 +82,10 @@ func TestServerWithTheJobsOwnToken(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			seen, at, ca := server(t)
 			var masked, audiences []string
-			s := load(t, Input{Server: at, Authority: func() ([]byte, error) { return ca, nil }, Audience: c.audience, IDToken: func(_ context.Context, audience string) (token.Token, error) {
+			s := load(t, Input{Server: at, Authority: func() ([]byte, error) { return ca, nil }, Audience: c.audience, IDToken: func(_ context.Context, audience string) (secret.Value, error) {
 				audiences = append(audiences, strings.Replace(audience, at, "the server", 1))
 				end := strconv.FormatInt(time.Now().Add(c.expires).Unix(), 10)
-				return token.New(jwt(`{"n":` + strconv.Itoa(len(audiences)) + `,"exp":` + end + `}`)), nil
+				return secret.New(jwt(`{"n":` + strconv.Itoa(len(audiences)) + `,"exp":` + end + `}`)), nil
 			}})
 			if len(audiences) > 0 {
 				t.Fatal("requested by Load")
@@ -113,14 +113,14 @@ func TestARequestThatEndsWhileATokenIsAskedFor(t *testing.T) {
 	seen, at, ca := server(t)
 	end, hang := time.Now(), make(chan struct{})
 	asked := 0
-	s := load(t, Input{Server: at, Authority: func() ([]byte, error) { return ca, nil }, IDToken: func(context.Context, string) (token.Token, error) {
+	s := load(t, Input{Server: at, Authority: func() ([]byte, error) { return ca, nil }, IDToken: func(context.Context, string) (secret.Value, error) {
 		if asked++; asked == 2 {
 			<-hang
 		}
 		end = end.Add(30 * time.Second * time.Duration(asked)) // the first one is soon to expire
-		return token.New(jwt(`{"n":` + strconv.Itoa(asked) + `,"exp":` + strconv.FormatInt(end.Unix(), 10) + `}`)), nil
+		return secret.New(jwt(`{"n":` + strconv.Itoa(asked) + `,"exp":` + strconv.FormatInt(end.Unix(), 10) + `}`)), nil
 	}})
-	if err := s.Authenticate(t.Context(), func(token.Token) error { return nil }); err != nil {
+	if err := s.Authenticate(t.Context(), func(secret.Value) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	client, err := rest.HTTPClientFor(s.REST)
@@ -159,17 +159,17 @@ func TestServerWithoutACredential(t *testing.T) {
 			"use context \"prod\": there is no kubeconfig, and `server` has no contexts\nleave `context` out, or give `kubeconfig`",
 		},
 		"none is given": {
-			Input{IDToken: func(context.Context, string) (token.Token, error) {
-				return token.Token{}, fail("request", "%w", broken).Hint("start it")
+			Input{IDToken: func(context.Context, string) (secret.Value, error) {
+				return secret.Value{}, fail("request", "%w", broken).Hint("start it")
 			}},
 			"request: the runner is away",
 		},
 		"it is none": {
-			Input{IDToken: func(context.Context, string) (token.Token, error) { return token.New("sesame"), nil }},
+			Input{IDToken: func(context.Context, string) (secret.Value, error) { return secret.New("sesame"), nil }},
 			"request the job's OIDC token: the CI system's answer is not a JSON Web Token",
 		},
 		"of two lines": {
-			Input{Bearer: token.New("sesame\nopen")},
+			Input{Bearer: secret.New("sesame\nopen")},
 			"log in to the cluster: the token that was given out is not one line of ASCII",
 		},
 	} {
@@ -177,7 +177,7 @@ func TestServerWithoutACredential(t *testing.T) {
 			c.in.Server, c.in.Getenv = "https://x", env()
 			s, err := Load(c.in)
 			if err == nil {
-				err = s.Authenticate(t.Context(), func(token.Token) error { t.Error("masked"); return nil })
+				err = s.Authenticate(t.Context(), func(secret.Value) error { t.Error("masked"); return nil })
 			}
 			if diff := refusedAs(t, c.want, err); diff != "" {
 				t.Error(diff)
@@ -196,20 +196,20 @@ func TestServerWithoutACredential(t *testing.T) {
 		},
 	} {
 		ctx, cancel := context.WithCancelCause(t.Context())
-		s := load(t, Input{Server: "https://x", IDToken: func(context.Context, string) (token.Token, error) {
+		s := load(t, Input{Server: "https://x", IDToken: func(context.Context, string) (secret.Value, error) {
 			cancel(c.cause)
-			return token.Token{}, errors.New("away")
+			return secret.Value{}, errors.New("away")
 		}})
 		err := s.Authenticate(ctx, nil)
 		if got := everything(err); got != c.want || problem.ExitCode(err) != c.code {
 			t.Errorf("%s: exit code %d, %s", name, problem.ExitCode(err), got)
 		}
 	}
-	s := load(t, Input{Server: "https://x", Bearer: token.New("a-token-of-the-ci-system")})
-	if err := s.Authenticate(t.Context(), func(token.Token) error { return broken }); !errors.Is(err, broken) {
+	s := load(t, Input{Server: "https://x", Bearer: secret.New("a-token-of-the-ci-system")})
+	if err := s.Authenticate(t.Context(), func(secret.Value) error { return broken }); !errors.Is(err, broken) {
 		t.Errorf("what cannot be masked is used: %v", err)
 	}
-	expired := load(t, Input{Server: "https://x", Bearer: token.New(jwt(`{"exp":946684800}`))})
+	expired := load(t, Input{Server: "https://x", Bearer: secret.New(jwt(`{"exp":946684800}`))})
 	if diff := cmp.Diff([]string{"`bearer_token` expired at 2000-01-01T00:00:00Z"}, expired.Warnings); diff != "" {
 		t.Error(diff)
 	}
@@ -220,7 +220,7 @@ func TestServerBesideAKubeconfig(t *testing.T) {
 	dir := t.TempDir()
 	other := write(t, dir+"/other", entries("other", "other=o"))
 	ours := mint(t, dir+"/ours", receipt.Source{Kind: receipt.KindServer})
-	given := func(context.Context, string) (token.Token, error) { return token.New(jwt(`{"n":1}`)), nil }
+	given := func(context.Context, string) (secret.Value, error) { return secret.New(jwt(`{"n":1}`)), nil }
 	for name, c := range map[string]struct {
 		in   Input
 		want string
@@ -231,7 +231,7 @@ func TestServerBesideAKubeconfig(t *testing.T) {
 		"ours":           {Input{Getenv: env("KUBECONFIG", ours)}, "https://x"},
 		"a pod's":        {Input{Getenv: env("KUBERNETES_SERVICE_HOST", "h", "KUBERNETES_SERVICE_PORT", "1")}, "https://x"},
 		"with an aud":    {Input{Audience: "a", Getenv: env("KUBECONFIG", other)}, "https://x"},
-		"with its token": {Input{Bearer: token.New("a-token-of-the-ci-system"), Getenv: env("KUBECONFIG", other)}, "https://x"},
+		"with its token": {Input{Bearer: secret.New("a-token-of-the-ci-system"), Getenv: env("KUBECONFIG", other)}, "https://x"},
 	} {
 		c.in.Server, c.in.IDToken, c.in.Receipt = "https://x", given, receipt.Read
 		if s := load(t, c.in); s.Server != c.want {

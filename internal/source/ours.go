@@ -9,9 +9,9 @@ import (
 
 	"k8s.io/client-go/tools/clientcmd/api"
 
-	"github.com/kubemint/kubemint/internal/receipt"
+	"github.com/kubemint/kubemint/internal/output/receipt"
+	"github.com/kubemint/kubemint/internal/secret"
 	"github.com/kubemint/kubemint/internal/source/disk"
-	"github.com/kubemint/kubemint/internal/token"
 )
 
 // own is the receipt of a kubeconfig that kubemint wrote, and that file as it is read and as an error about
@@ -27,7 +27,7 @@ func (o own) wrote(user *api.AuthInfo) bool {
 	if user == nil || user.TokenFile != "" || o.TokenHash == "" {
 		return false
 	}
-	return token.New(user.Token).Hash() == o.TokenHash
+	return secret.New(user.Token).Hash() == o.TokenHash
 }
 
 // receiptOf returns the receipt of a kubeconfig that kubemint wrote: one of its users has the recorded token.

@@ -10,11 +10,11 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/secret"
 	"github.com/kubemint/kubemint/internal/source/certs"
 	"github.com/kubemint/kubemint/internal/source/cloud"
 	"github.com/kubemint/kubemint/internal/source/disk"
 	"github.com/kubemint/kubemint/internal/source/program"
-	"github.com/kubemint/kubemint/internal/token"
 )
 
 const byToken = "a token in the kubeconfig goes before the program: `kubectl config set-credentials USER --token=…`"
@@ -75,7 +75,7 @@ const refreshIt = "run any kubectl command with this kubeconfig in an earlier st
 // sent its client secret.
 func (l *loader) idToken(op string, u *api.AuthInfo) error {
 	given := strings.TrimSpace(u.AuthProvider.Config["id-token"])
-	claims, err := token.New(given).Claims()
+	claims, err := secret.New(given).Claims()
 	switch {
 	case given == "":
 		return fail(op, "its auth-provider oidc has no id-token").Hint(refreshIt)

@@ -6,15 +6,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/kubemint/kubemint/internal/receipt"
-	"github.com/kubemint/kubemint/internal/token"
+	"github.com/kubemint/kubemint/internal/output/receipt"
+	"github.com/kubemint/kubemint/internal/secret"
 )
 
 // mint writes a kubeconfig and its receipt as kubemint does.
 func mint(t *testing.T, path string, from receipt.Source) string {
 	t.Helper()
 	bearer := jwt(`{"jti":"id-of-` + path + `"}`)
-	writeReceipt(t, &receipt.Receipt{Server: "https://minted", Source: from, Output: path, TokenHash: token.New(bearer).Hash()})
+	writeReceipt(t, &receipt.Receipt{Server: "https://minted", Source: from, Output: path, TokenHash: secret.New(bearer).Hash()})
 	return write(t, path, entries("minted", "minted="+bearer))
 }
 

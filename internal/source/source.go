@@ -13,11 +13,11 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/receipt"
+	"github.com/kubemint/kubemint/internal/secret"
 	"github.com/kubemint/kubemint/internal/source/certs"
 	"github.com/kubemint/kubemint/internal/source/form"
-	"github.com/kubemint/kubemint/internal/token"
 )
 
 // Input is what the caller knows of the source. Getenv is required, everything else may be left zero.
@@ -29,7 +29,7 @@ type Input struct {
 
 	Server    string                 // URL of an API server that takes ID tokens; where a kubeconfig is found it is not the source's
 	Authority func() ([]byte, error) // its CA as it was given, PEM; nothing: the system's; nil: likewise
-	Bearer    token.Token            // the ID token for it
+	Bearer    secret.Value           // the ID token for it
 	Audience  string                 // to request one with; empty: the server's URL
 	IDToken   IDToken                // nil where the job has none to request
 	NoIDToken string                 // then: what its author can do
@@ -52,7 +52,7 @@ type Input struct {
 }
 
 // IDToken requests the job's own OIDC token.
-type IDToken = func(ctx context.Context, audience string) (token.Token, error)
+type IDToken = func(ctx context.Context, audience string) (secret.Value, error)
 
 // Source is the credential, and what the written kubeconfig takes over from it.
 type Source struct {

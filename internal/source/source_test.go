@@ -12,8 +12,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/yaml"
 
+	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/receipt"
 	"github.com/kubemint/kubemint/internal/source/certs"
 	"github.com/kubemint/kubemint/internal/source/form"
 )

@@ -13,7 +13,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/token"
+	"github.com/kubemint/kubemint/internal/secret"
 )
 
 // awsFlags are those of `aws eks get-token`. The CLI takes a flag's beginning for the flag, and update-kubeconfig relies on
@@ -154,7 +154,7 @@ func eksRegion(host string) string {
 // token is a signed request for the name of the caller, which the API server sends to STS: nothing is asked of STS here,
 // unless a role has to be assumed. The format is aws-iam-authenticator's (pkg/token). STS takes such a request for 15
 // minutes, whatever its X-Amz-Expires says; old servers want that to be at most 60.
-func (l awsLogin) token(ctx context.Context) (token.Token, time.Time, error) {
+func (l awsLogin) token(ctx context.Context) (secret.Value, time.Time, error) {
 	keys, err := l.credentials(ctx)
 	if err == nil && l.role != "" {
 		keys, err = l.assume(ctx, keys)
@@ -163,7 +163,7 @@ func (l awsLogin) token(ctx context.Context) (token.Token, time.Time, error) {
 		err = problem.Newf(problem.Source, noKeys, "the answer has none in it").Hint(checkLogin)
 	}
 	if err != nil {
-		return token.Token{}, time.Time{}, err
+		return secret.Value{}, time.Time{}, err
 	}
 	issued := time.Now()
 	signed, err := sts.NewPresignClient(l.sts(keys)).PresignGetCallerIdentity(ctx, &sts.GetCallerIdentityInput{},
@@ -172,9 +172,9 @@ func (l awsLogin) token(ctx context.Context) (token.Token, time.Time, error) {
 			smithyhttp.SetHeaderValue("X-Amz-Expires", "60"),
 		)))
 	if err != nil {
-		return token.Token{}, time.Time{}, failed("sign the request for EKS", err)
+		return secret.Value{}, time.Time{}, failed("sign the request for EKS", err)
 	}
-	return token.New("k8s-aws-v1." + base64.RawURLEncoding.EncodeToString([]byte(signed.URL))), issued.Add(14 * time.Minute), nil
+	return secret.New("k8s-aws-v1." + base64.RawURLEncoding.EncodeToString([]byte(signed.URL))), issued.Add(14 * time.Minute), nil
 }
 
 // sts is made without the SDK's config package, which would read profiles and AWS_ENDPOINT_URL.

@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/secret"
 	"github.com/kubemint/kubemint/internal/source/program"
-	"github.com/kubemint/kubemint/internal/token"
 )
 
 // aksServer is the application that every AKS cluster with managed Entra integration asks a token for
@@ -254,8 +254,8 @@ func (k *kubelogin) identity(l *entraLogin) error {
 		return refuse("the tenant id is neither a GUID nor a domain")
 	}
 	if k.mode != "workloadidentity" {
-		l.certificate, l.password = k.file("client-certificate"), token.New(k.value("client-certificate-password"))
-		l.secret = token.New(k.value("client-secret"))
+		l.certificate, l.password = k.file("client-certificate"), secret.New(k.value("client-certificate-password"))
+		l.secret = secret.New(k.value("client-secret"))
 		if l.certificate != nil || !l.secret.Empty() {
 			return nil
 		}
@@ -269,14 +269,14 @@ func (k *kubelogin) identity(l *entraLogin) error {
 	file := k.file("federated-token-file")
 	switch {
 	case k.runner.IDToken != nil:
-		l.assertion = func(ctx context.Context) (token.Token, error) {
+		l.assertion = func(ctx context.Context) (secret.Value, error) {
 			id, err := k.runner.IDToken(ctx, l.cloud.audience)
 			return id, failed("ask for the job's own OIDC token", err)
 		}
 	case file != nil:
-		l.assertion = func(context.Context) (token.Token, error) {
+		l.assertion = func(context.Context) (secret.Value, error) {
 			data, err := file()
-			return token.New(string(bytes.TrimSpace(data))), err
+			return secret.New(string(bytes.TrimSpace(data))), err
 		}
 	default:
 		return k.remedy(refuse("kubelogin's login mode %s finds neither an OIDC token of the job nor a token file", k.mode))

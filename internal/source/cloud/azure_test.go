@@ -24,8 +24,8 @@ import (
 
 	"github.com/kubemint/kubemint/internal/kubetest/clouds"
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/secret"
 	"github.com/kubemint/kubemint/internal/source/program"
-	"github.com/kubemint/kubemint/internal/token"
 )
 
 const (
@@ -105,8 +105,8 @@ func newAzureWorld(t *testing.T, host, audience string) *azureWorld {
 			}
 			return nil, errors.New("no such file or directory")
 		},
-		IDToken: func(_ context.Context, audience string) (token.Token, error) {
-			return token.New(w.job.Token(map[string]any{"sub": azureSubject}, audience)), nil
+		IDToken: func(_ context.Context, audience string) (secret.Value, error) {
+			return secret.New(w.job.Token(map[string]any{"sub": azureSubject}, audience)), nil
 		},
 		HTTP: w.Client(t),
 	}
@@ -369,9 +369,9 @@ func TestAKSRefuses(t *testing.T) {
 				s.Program, s.Args, s.Config = "azure", nil, c.config
 			}
 			// Nothing else of the runner may be touched.
-			_, err := For(s, offering(Runner{Getenv: func(name string) string { return env[name] }, IDToken: func(context.Context, string) (token.Token, error) {
+			_, err := For(s, offering(Runner{Getenv: func(name string) string { return env[name] }, IDToken: func(context.Context, string) (secret.Value, error) {
 				t.Error("the job's token was asked for")
-				return token.Token{}, nil
+				return secret.Value{}, nil
 			}}))
 			got := azureSaid(t, err)
 			if diff := cmp.Diff(start+c.want, got); diff != "" {
@@ -424,7 +424,7 @@ func TestAKSSaysWhyThereIsNoToken(t *testing.T) {
 			w.files["/f"] = w.job.Token(map[string]any{"sub": "repo:octo/fork:pull_request"}, "api://AzureADTokenExchange")
 		}, ask + "HTTP status 400: AADSTS70021: No matching federated identity record found for presented assertion. Assertion Issuer: 'https://token.actions.githubusercontent.com'. Assertion Subject: 'repo:octo/fork:pull_request'. Assertion Audience: 'api://AzureADTokenExchange'. https://learn.microsoft.com/entra/workload-id/workload-identity-federation Sent: [token]" + federated},
 		"no OIDC token after all": {"-l workloadidentity " + home, map[string]string{"ACTIONS_ID_TOKEN_REQUEST_URL": "u", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "t"}, func(w *azureWorld) {
-			w.runner.IDToken = func(context.Context, string) (token.Token, error) { return token.Token{}, errors.New("it is\naway") }
+			w.runner.IDToken = func(context.Context, string) (secret.Value, error) { return secret.Value{}, errors.New("it is\naway") }
 		}, "ask for the job's own OIDC token: it is away"},
 		"no token file":          {"-l workloadidentity " + home, map[string]string{"AZURE_FEDERATED_TOKEN_FILE": "/none"}, nil, "read the file of AZURE_FEDERATED_TOKEN_FILE: no such file or directory"},
 		"empty token file":       {"-l workloadidentity " + home, map[string]string{"AZURE_FEDERATED_TOKEN_FILE": "/f"}, func(w *azureWorld) { w.files["/f"] = "\n" }, "prepare a login with Entra: the OIDC token is empty\nsee whether the step that writes the token file has run"},

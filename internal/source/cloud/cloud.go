@@ -11,10 +11,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubemint/kubemint/internal/client/wire"
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/secret"
 	"github.com/kubemint/kubemint/internal/source/program"
-	"github.com/kubemint/kubemint/internal/token"
-	"github.com/kubemint/kubemint/internal/wire"
 )
 
 // Stanza is what a user entry of a kubeconfig says of where its credential comes from.
@@ -32,8 +32,8 @@ type Stanza struct {
 // Runner is what this process was given by whoever runs it.
 type Runner struct {
 	Getenv   func(string) string
-	ReadFile func(path string) ([]byte, error)                               // a file that the environment names
-	IDToken  func(ctx context.Context, audience string) (token.Token, error) // the job's own OIDC token; nil where the platform has none
+	ReadFile func(path string) ([]byte, error)                                // a file that the environment names
+	IDToken  func(ctx context.Context, audience string) (secret.Value, error) // the job's own OIDC token; nil where the platform has none
 	HTTP     *http.Client
 }
 
@@ -51,7 +51,7 @@ type Login struct {
 	Secrets []string // variables of the environment that are the credential, or lead to it
 
 	// Token asks for a token, and says when it expires. Errors are of code [problem.Source].
-	Token func(ctx context.Context) (token.Token, time.Time, error)
+	Token func(ctx context.Context) (secret.Value, time.Time, error)
 }
 
 // JobToken are the variables by which GitHub's runner gives out the job's own OIDC token.

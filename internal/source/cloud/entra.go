@@ -19,7 +19,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/token"
+	"github.com/kubemint/kubemint/internal/secret"
 )
 
 // entra is one of Microsoft's clouds.
@@ -83,15 +83,15 @@ type entraLogin struct {
 	// One of these.
 	managed     bool // by the machine's own endpoint
 	certificate func() ([]byte, error)
-	secret      token.Token
-	assertion   func(context.Context) (token.Token, error)
+	secret      secret.Value
+	assertion   func(context.Context) (secret.Value, error)
 
-	resource string      // of a managed identity that has no id
-	password token.Token // of the certificate
+	resource string       // of a managed identity that has no id
+	password secret.Value // of the certificate
 }
 
 // token asks for a token.
-func (l *entraLogin) token(ctx context.Context) (token.Token, time.Time, error) {
+func (l *entraLogin) token(ctx context.Context) (secret.Value, time.Time, error) {
 	seen := &exchange{}
 	credential, err := l.credential(ctx, azcore.ClientOptions{
 		Cloud:            l.cloud.config,
@@ -103,13 +103,13 @@ func (l *entraLogin) token(ctx context.Context) (token.Token, time.Time, error) 
 		},
 	})
 	if err != nil {
-		return token.Token{}, time.Time{}, err
+		return secret.Value{}, time.Time{}, err
 	}
 	got, err := credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{l.server + "/.default"}})
 	if err != nil {
-		return token.Token{}, time.Time{}, l.failed(ctx, seen, err)
+		return secret.Value{}, time.Time{}, l.failed(ctx, seen, err)
 	}
-	return token.New(got.Token), got.ExpiresOn, nil
+	return secret.New(got.Token), got.ExpiresOn, nil
 }
 
 // credential reads what the login needs. Instance discovery would ask Entra whether the host is one of its own, which it is.
@@ -204,9 +204,9 @@ func (l *entraLogin) failed(ctx context.Context, seen *exchange, err error) erro
 		_ = json.Unmarshal(body, &answer) // what is no JSON is of a proxy, and is not repeated
 		text, _, _ := strings.Cut(cmp.Or(answer.Description, answer.Error, "without a reason"), "Trace ID:")
 		if !l.secret.Empty() {
-			text = strings.ReplaceAll(text, l.secret.Reveal(), token.Redacted)
+			text = strings.ReplaceAll(text, l.secret.Reveal(), secret.Redacted)
 		}
-		err = fmt.Errorf("HTTP status %d: %s", seen.response.StatusCode, regexp.MustCompile(jwt).ReplaceAllString(text, token.Redacted))
+		err = fmt.Errorf("HTTP status %d: %s", seen.response.StatusCode, regexp.MustCompile(jwt).ReplaceAllString(text, secret.Redacted))
 	}
 	return failed(op, err, hints...)
 }

@@ -26,7 +26,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/kubetest/clouds"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/token"
+	"github.com/kubemint/kubemint/internal/secret"
 )
 
 const (
@@ -125,7 +125,7 @@ func (w *googleWorld) login(t *testing.T, s Stanza) (user string, until time.Tim
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	var got token.Token
+	var got secret.Value
 	if got, until, err = l.Token(t.Context()); err != nil {
 		return "", time.Time{}, err
 	}

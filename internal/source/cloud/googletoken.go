@@ -15,16 +15,16 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/kubemint/kubemint/internal/client/wire"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/token"
-	"github.com/kubemint/kubemint/internal/wire"
+	"github.com/kubemint/kubemint/internal/secret"
 )
 
 const getGoogleToken = "get a token of Google" //nolint:gosec // says what was tried
 
 // token is [Login.Token]. The expiry is zero where nobody says it, which is so for CLOUDSDK_AUTH_ACCESS_TOKEN: such tokens
 // live for an hour by default and cannot be renewed here.
-func (g gcp) token(ctx context.Context) (token.Token, time.Time, error) {
+func (g gcp) token(ctx context.Context) (secret.Value, time.Time, error) {
 	var refused error
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, g.client(ctx, &refused))
 	source, err := g.base(ctx)
@@ -41,9 +41,9 @@ func (g gcp) token(ctx context.Context) (token.Token, time.Time, error) {
 		err = errors.New("what was given as one is not one line of ASCII")
 	}
 	if err != nil {
-		return token.Token{}, time.Time{}, failed(getGoogleToken, cmp.Or(refused, err))
+		return secret.Value{}, time.Time{}, failed(getGoogleToken, cmp.Or(refused, err))
 	}
-	return token.New(got.AccessToken), got.Expiry, nil
+	return secret.New(got.AccessToken), got.Expiry, nil
 }
 
 // tokens is an [oauth2.TokenSource].

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kubemint/kubemint/internal/wire"
+	"github.com/kubemint/kubemint/internal/client/wire"
 )
 
 const (

@@ -12,7 +12,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/kubetest/clouds"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/token"
+	"github.com/kubemint/kubemint/internal/secret"
 )
 
 // endless is a body without an end, and counts what is read of it.
@@ -90,7 +90,7 @@ func hostileRunner(env map[string]string, over http.RoundTripper) Runner {
 			}
 			return nil, io.ErrUnexpectedEOF
 		},
-		IDToken: func(context.Context, string) (token.Token, error) { return token.New("sesame"), nil },
+		IDToken: func(context.Context, string) (secret.Value, error) { return secret.New("sesame"), nil },
 		HTTP:    &http.Client{Transport: over},
 	}
 }

@@ -1,0 +1,41 @@
+package access
+
+import (
+	"time"
+
+	"github.com/kubemint/kubemint/internal/kube"
+)
+
+// Marks say on whose behalf an object was made. The run that last changed an object leaves its own.
+type Marks struct {
+	// Owner does not change when a repository is renamed: github:1234, gitlab:7@gitlab.example.com. It is "" where the
+	// platform names none.
+	Owner     string
+	OwnerName string   // the same for people: acme/shop
+	Formerly  []string // what earlier versions called this owner, by its name: see [SameOwner]
+	Job       string
+	Run       string
+	Commit    string
+	Labels    map[string]string // what the user wants on everything made, beside our own
+	// ExpiresAt is set for what is of this run alone: a lease, an ephemeral identity.
+	ExpiresAt time.Time
+	// Access is set for a lease: the hash of the access that its credential was promised.
+	Access string
+}
+
+// Annotations are the marks as annotations; an empty one is left out.
+func (m Marks) Annotations() map[string]string {
+	annotations := map[string]string{}
+	for key, value := range map[string]string{
+		kube.AnnotationOwner: m.Owner, kube.AnnotationOwnerName: m.OwnerName,
+		kube.AnnotationJob: m.Job, kube.AnnotationRun: m.Run, kube.AnnotationCommit: m.Commit, kube.AnnotationAccess: m.Access,
+	} {
+		if value != "" {
+			annotations[key] = value
+		}
+	}
+	if !m.ExpiresAt.IsZero() {
+		annotations[kube.AnnotationExpiresAt] = m.ExpiresAt.UTC().Format(time.RFC3339)
+	}
+	return annotations
+}

@@ -1,0 +1,192 @@
+package explain
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/rules"
+)
+
+// Explain explains a 403: missing rights, an escalation, or something else that the server's words explain best (a
+// quota, an admission plugin, a namespace that is being deleted).
+func Explain(p *problem.Error, status metav1.Status) {
+	if apierrors.HasStatusCause(p.Cause, corev1.NamespaceTerminatingCause) {
+		p.Code, p.Cause = problem.Mint, fmt.Errorf("the namespace is being deleted: %s", strings.Join(strings.Fields(status.Message), " "))
+		p.Hint("wait until it is gone, then run again")
+		return
+	}
+	if denied := regexp.MustCompile(denial).FindStringSubmatch(status.Message); denied != nil {
+		d := &Denial{User: Unquote(denied[1]), Verb: denied[2], Group: denied[4], Resource: denied[3], Namespace: denied[5]}
+		if d.Resource == "secrets" && !regexp.MustCompile(drawn).MatchString(status.Details.Name) {
+			d.Name = status.Details.Name // nobody is told to give away every Secret
+		}
+		if d.Resource == "leases" && (d.Verb == "get" || d.Verb == "patch") {
+			d.Name = status.Details.Name // the lock, which is the only Lease that is read or changed by name
+		}
+		p.Code, p.Cause = problem.Rights, d
+		p.Hint("give the runner's identity this rule:  %s", pasteableLine(d.Rule()))
+		if d.Namespace != "" {
+			p.Hint("or see whether namespace %s exists: to an identity without rights in it the server does not say", d.Namespace)
+		}
+		return
+	}
+	if held := HeldRules(status.Message); len(held) > 0 {
+		p.Code = problem.Rights
+		escalated := &Escalated{Rules: held}
+		p.Cause = escalated
+		p.Detail(rules.Format(held)...)
+		p.Hint("give the runner's identity these rules too, or the verb `escalate` (for a role) or `bind` (for a binding)")
+		if named := regexp.MustCompile(granter).FindStringSubmatch(status.Message); named != nil {
+			escalated.User = Unquote(named[1])
+		}
+		return
+	}
+	p.Code = problem.Mint
+}
+
+// Escalated is the refusal of a role or binding to who does not hold its rules, as the cause of an error.
+type Escalated struct {
+	User  string // "" where the API server does not say
+	Rules []rbacv1.PolicyRule
+}
+
+func (e *Escalated) Error() string {
+	return "the runner's identity does not hold all the rights that it is to give away"
+}
+
+// Unquote is a name that the API server has quoted as Go does.
+func Unquote(name string) string {
+	if plain, err := strconv.Unquote(name); err == nil {
+		return plain
+	}
+	return name
+}
+
+// Denial is the authorizer's refusal of a request, as the cause of an error.
+type Denial struct{ User, Verb, Group, Resource, Namespace, Name string }
+
+func (d *Denial) Error() string {
+	place := " at the cluster scope"
+	if d.Namespace != "" {
+		place = " in namespace " + d.Namespace
+	}
+	return fmt.Sprintf("user %q may not %s %s%s", d.User, d.Verb, resourceGroup(d.Resource, d.Group), place)
+}
+
+// Rule is what the user lacks. Apply needs create and patch, and the server names one at a time.
+func (d *Denial) Rule() rbacv1.PolicyRule {
+	verbs := []string{d.Verb}
+	applied := d.Resource != "secrets" && d.Resource != "leases" && !strings.Contains(d.Resource, "/")
+	if d.Verb == "patch" || d.Verb == "create" && applied {
+		verbs = []string{"create", "patch"}
+	}
+	rule := rbacv1.PolicyRule{APIGroups: []string{d.Group}, Resources: []string{d.Resource}, Verbs: verbs}
+	if d.Name != "" {
+		rule.ResourceNames = []string{d.Name}
+	}
+	return rule
+}
+
+// Bootstrap tells who may give a user all the rights that the configuration takes, and how.
+func Bootstrap(user string) string {
+	subject := "user:" + user
+	if account, ok := strings.CutPrefix(user, "system:serviceaccount:"); ok {
+		subject = "serviceaccount:" + strings.Replace(account, ":", "/", 1)
+	}
+	if !regexp.MustCompile(plainWord).MatchString(user) {
+		subject = "KIND:NAME"
+	}
+	return "an administrator can give it all that this configuration takes:  kubemint bootstrap --subject " + subject + " | kubectl apply -f -"
+}
+
+// ProviderAdvice is what is known of who may write RBAC at a cloud's API servers, by their names.
+func ProviderAdvice(server string) string {
+	host := server
+	if parsed, err := url.Parse(server); err == nil {
+		host = parsed.Hostname()
+	}
+	switch {
+	case strings.HasSuffix(host, ".eks.amazonaws.com"), strings.HasSuffix(host, ".eks.amazonaws.com.cn"):
+		return "on EKS the access policy AmazonEKSAdminPolicy lets nobody write roles and bindings: take AmazonEKSClusterAdminPolicy, " +
+			"or a group of the access entry with these rules"
+	case strings.HasSuffix(host, ".gke.goog"):
+		return "on GKE it takes roles/container.admin to write roles and bindings (container.developer may not), " +
+			"or these rules for the Google identity"
+	}
+	return ""
+}
+
+// IsDenial says whether a message is the authorizer's.
+func IsDenial(message string) bool { return regexp.MustCompile(denial).MatchString(message) }
+
+// denial is the authorizer's message: k8s.io/apiserver pkg/endpoints/handlers/responsewriters forbiddenMessage.
+const denial = `User ("(?:[^"\\]|\\.)*") cannot (\w+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?`
+
+func resourceGroup(resource, group string) string {
+	name, sub, hasSub := strings.Cut(resource, "/")
+	if group != "" {
+		name += "." + group
+	}
+	if hasSub {
+		name += "/" + sub
+	}
+	return name
+}
+
+// pasteableLine is a rule as a line of a Role.
+func pasteableLine(rule rbacv1.PolicyRule) string {
+	names := ""
+	if len(rule.ResourceNames) > 0 {
+		names = fmt.Sprintf(", resourceNames: [%q]", rule.ResourceNames[0])
+	}
+	return fmt.Sprintf("{apiGroups: [%q], resources: [%q], verbs: [%s]%s}",
+		rule.APIGroups[0], rule.Resources[0], strings.Join(rule.Verbs, ", "), names)
+}
+
+// HeldRules reads the rules out of an escalation refusal: k8s.io/kubernetes pkg/registry/rbac/validation
+// ConfirmNoEscalation prints each as {APIGroups:["a"], Resources:["b"], ResourceNames:["c"], Verbs:["d"]}.
+func HeldRules(message string) []rbacv1.PolicyRule {
+	if !strings.Contains(message, "is attempting to grant RBAC permissions not currently held") {
+		return nil
+	}
+	var held []rbacv1.PolicyRule
+	fieldsOf, valuesOf := regexp.MustCompile(ruleField), regexp.MustCompile(quoted)
+	for _, braces := range regexp.MustCompile(ruleText).FindAllStringSubmatch(message, -1) {
+		var rule rbacv1.PolicyRule
+		fields := map[string]*[]string{
+			"APIGroups": &rule.APIGroups, "Resources": &rule.Resources, "ResourceNames": &rule.ResourceNames,
+			"NonResourceURLs": &rule.NonResourceURLs, "Verbs": &rule.Verbs,
+		}
+		for _, field := range fieldsOf.FindAllStringSubmatch(braces[1], -1) {
+			var values []string
+			for _, value := range valuesOf.FindAllStringSubmatch(field[2], -1) {
+				values = append(values, value[1])
+			}
+			if of := fields[field[1]]; of != nil {
+				*of = values
+			}
+		}
+		held = append(held, rule)
+	}
+	return held
+}
+
+// Compiled where they are asked for: a run that is refused nothing starts without.
+const (
+	ruleText  = `\{([^{}]*)\}`
+	ruleField = `(\w+):\[([^\]]*)\]`
+	quoted    = `"([^"]*)"`
+	granter   = `user ("(?:[^"\\]|\\.)*") \(groups=`
+	// drawn is a name that this run has drawn (a lease's): no rule can be about it.
+	drawn     = `-[a-z0-9]{10}(:|$)`
+	plainWord = `^[A-Za-z0-9:@._/-]+$` // to a shell
+)

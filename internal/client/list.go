@@ -1,0 +1,106 @@
+package client
+
+import (
+	"context"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	k8slabels "k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/kubemint/kubemint/internal/kube"
+)
+
+// page is how many objects of a list one answer may hold.
+const page = 500
+
+// ListLabelled reads all objects of a kind that bear the labels, as of now and page by page. Namespace "" is all.
+func (c *Client) ListLabelled(ctx context.Context, kind, namespace string, labels map[string]string) ([]kube.Object, error) {
+	return c.list(ctx, kind, namespace, labels, false)
+}
+
+// ListRecent is [Client.ListLabelled] from the API server's memory: it does not wait for etcd, and may be a moment old.
+func (c *Client) ListRecent(ctx context.Context, kind, namespace string, labels map[string]string) ([]kube.Object, error) {
+	return c.list(ctx, kind, namespace, labels, true)
+}
+
+// TokenSecrets reads the ServiceAccount token Secrets of a namespace.
+func (c *Client) TokenSecrets(ctx context.Context, namespace string) ([]corev1.Secret, error) {
+	options := metav1.ListOptions{FieldSelector: "type=" + string(corev1.SecretTypeServiceAccountToken)}
+	secrets := &corev1.SecretList{}
+	err := c.List(ctx, "Secret", namespace, options, secrets)
+	return secrets.Items, err
+}
+
+// list reads objects that bear the labels: as of now and page by page, or from the API server's memory, which has no pages.
+func (c *Client) list(
+	ctx context.Context, kind, namespace string, labels map[string]string, cached bool,
+) ([]kube.Object, error) {
+	options := metav1.ListOptions{LabelSelector: k8slabels.Set(labels).String(), Limit: page}
+	if cached {
+		options.ResourceVersion, options.Limit = "0", 0
+	}
+	return c.listAll(ctx, kind, namespace, options)
+}
+
+// listAll reads objects that know their kind: the API server leaves it out of the items of a list.
+func (c *Client) listAll(
+	ctx context.Context, kind, namespace string, options metav1.ListOptions,
+) (all []kube.Object, err error) {
+	for {
+		read := kinds[kind].list.DeepCopyObject().(list) //nolint:errcheck,forcetypeassert // a copy has the same type
+		if err := c.List(ctx, kind, namespace, options, read); err != nil {
+			return nil, err
+		}
+		err := meta.EachListItem(read, func(item runtime.Object) error {
+			object := item.(kube.Object) //nolint:errcheck,forcetypeassert // as all of this table are
+			setKind(object, kind)
+			all = append(all, object)
+			return nil
+		})
+		if options.Continue = read.GetContinue(); err != nil || options.Continue == "" {
+			return all, err
+		}
+	}
+}
+
+// list is any of the API's list types.
+type list interface {
+	runtime.Object
+	metav1.ListInterface
+}
+
+// kinds are the objects that are read by name, empty, and the lists of those that are looked for by label.
+var kinds = map[string]struct {
+	object kube.Object
+	list   list
+}{
+	"Lease":              {&coordinationv1.Lease{}, &coordinationv1.LeaseList{}},
+	"Secret":             {&corev1.Secret{}, nil},
+	"Namespace":          {&corev1.Namespace{}, nil},
+	"ServiceAccount":     {&corev1.ServiceAccount{}, &corev1.ServiceAccountList{}},
+	"Role":               {&rbacv1.Role{}, &rbacv1.RoleList{}},
+	"RoleBinding":        {&rbacv1.RoleBinding{}, &rbacv1.RoleBindingList{}},
+	"ClusterRole":        {&rbacv1.ClusterRole{}, &rbacv1.ClusterRoleList{}},
+	"ClusterRoleBinding": {&rbacv1.ClusterRoleBinding{}, &rbacv1.ClusterRoleBindingList{}},
+}
+
+// Empty returns an object of the kind and name that ref gives, to be read into; nil for a kind that is not read.
+func Empty(ref kube.Ref) kube.Object {
+	kind, ok := kinds[ref.Kind]
+	if !ok {
+		return nil
+	}
+	o := kind.object.DeepCopyObject().(kube.Object) //nolint:errcheck,forcetypeassert // a copy has the same type
+	o.SetNamespace(ref.Namespace)
+	o.SetName(ref.Name)
+	setKind(o, ref.Kind)
+	return o
+}
+
+func setKind(o kube.Object, kind string) {
+	o.GetObjectKind().SetGroupVersionKind(kube.Resources[kind].GroupVersion().WithKind(kind))
+}

@@ -1,0 +1,65 @@
+package client
+
+import (
+	"net/http"
+	"regexp"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubemint/kubemint/internal/client/explain"
+)
+
+const policyHint = "a policy, a quota or a limit of the cluster refuses it: whoever runs the cluster knows which"
+
+// The words of an API server whose admission refuses a request: k8s.io/apiserver pkg/admission/plugin/webhook/errors
+// (ToStatusErr) and pkg/admission/plugin/policy/validating (dispatcher). The webhook or policy chooses the code and the
+// reason, and may leave both out.
+const (
+	deniedByHook = `admission webhook ".+" denied the request`
+	deniedByCEL  = `ValidatingAdmissionPolicy '.+' denied request`
+	hookFailed   = `failed calling webhook ("[^"]+")`
+)
+
+func deniedByPolicy(message string) bool {
+	return regexp.MustCompile(deniedByHook + "|" + deniedByCEL).MatchString(message)
+}
+
+// asDenial makes a plain 403 of what a policy denies. The webhook chooses the code and the reason, and its
+// 404 is not a missing object, its 409 not a conflict, its 503 not a fault that passes.
+func asDenial(err error) error {
+	status, answered := answer(err)
+	if !answered || !deniedByPolicy(status.Message) {
+		return err
+	}
+	return &apierrors.StatusError{ErrStatus: metav1.Status{
+		Status: metav1.StatusFailure, Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden,
+		Message: status.Message,
+	}}
+}
+
+// PolicyDenied says whether a policy of the cluster refused the request.
+func PolicyDenied(err error) bool {
+	status, answered := answer(err)
+	return answered && deniedByPolicy(status.Message)
+}
+
+// NotAdmitted says whether a policy, a quota or a limit of the cluster refused the request, and not the
+// identity.
+func NotAdmitted(err error) bool {
+	status, _ := answer(err)
+	return apierrors.IsForbidden(err) && !Escalation(err) &&
+		!apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) &&
+		!explain.IsDenial(status.Message)
+}
+
+// silentWebhook is the name, quoted, of a webhook that the API server could not ask; "" where that was not so.
+func silentWebhook(message string) string {
+	failed := regexp.MustCompile(hookFailed).FindStringSubmatch(message)
+	if failed == nil {
+		return ""
+	}
+	return strconv.QuoteToASCII(failed[1][1 : len(failed[1])-1])
+}

@@ -1,0 +1,205 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
+	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
+
+	"github.com/kubemint/kubemint/internal/client/wire"
+)
+
+const (
+	firstWait     = 50 * time.Millisecond
+	longestWait   = 5 * time.Second
+	longestAnswer = 40 * time.Second       // a stalled connection; an API server waits up to 30 s for a webhook
+	lastMoment    = 500 * time.Millisecond // for a request under way to be answered, after its context has ended
+	// mostValues bounds what an answer is decoded to: 64 MiB of "{}," would become objects of gigabytes. The objects of 5,000
+	// namespaces have a third of it.
+	mostValues = 1 << 20
+	fewTries   = 6 // some 3 s: a restarting API server is back, a mistyped address is not worth the user's minutes
+)
+
+// line has the requests of a client wait until the first one has its connection, which HTTP/2 then lets all of them share:
+// net/http would dial one for each, and every TLS handshake costs both sides more than a request does.
+type line struct {
+	once sync.Once
+	open chan struct{}
+}
+
+// join waits, or marks the request that the others wait for. passed has to be called when that one has ended.
+func (l *line) join(ctx context.Context) (traced context.Context, passed func()) {
+	first := false
+	l.once.Do(func() { first = true })
+	if !first {
+		select {
+		case <-l.open:
+		case <-ctx.Done():
+		}
+		return ctx, func() {}
+	}
+	passed = sync.OnceFunc(func() { close(l.open) })
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { passed() }}), passed
+}
+
+// anyAnswer is for an answer of which only the API server says of what kind it is.
+type anyAnswer struct{ runtime.Object }
+
+type sender func(ctx context.Context, into runtime.Object, request *rest.Request) error
+
+// tries sends a request until it is answered, or refused for good, or the context ends. A transient fault is tried again
+// with jitter: the API server's own delay where it names one, else twice the last one's.
+func (c *Client) tries(ctx context.Context, send sender, into runtime.Object, request func() *rest.Request) error {
+	wait, before, fault := firstWait, error(nil), error(nil)
+	for try := 1; ; try++ {
+		traced, passed := c.line.join(ctx)
+		err := send(traced, into, request())
+		passed()
+		switch {
+		case err != nil && fault != nil && brokenOff(ctx, err):
+			err = &unsureError{last: fault, before: err} // that the time was over tells less than the fault before
+		case err != nil && before != nil:
+			err = &unsureError{last: err, before: before}
+		}
+		if err != nil && before == nil && !Untouched(err) {
+			before = err
+		}
+		if _, answered := answer(err); answered || err == nil {
+			c.heard.Store(true)
+		}
+		if err == nil || ctx.Err() != nil || !transient(err, try) {
+			return c.tellUnserved(ctx, request(), ended(ctx, err))
+		}
+		pause := wait/2 + rand.N(wait) //nolint:gosec // jitter, not a secret
+		if seconds, ok := apierrors.SuggestsClientDelay(err); ok && seconds > 0 {
+			pause = time.Duration(seconds)*time.Second + rand.N(wait) //nolint:gosec // jitter, not a secret
+		}
+		wait, fault = min(2*wait, longestWait), err
+		select {
+		case <-ctx.Done():
+			return ended(ctx, err)
+		case <-time.After(pause):
+		}
+	}
+}
+
+// brokenOff says whether a request had no answer because its time was over.
+func brokenOff(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && (errors.Is(err, context.Cause(ctx)) || errors.Is(err, context.Canceled))
+}
+
+// sendToTheEnd is send for a request that makes something: it has a moment more than ctx. What an abandoned one has made
+// a moment after somebody looked for it, in order to take it back, would stay.
+func sendToTheEnd(ctx context.Context, into runtime.Object, request *rest.Request) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx) // nothing is begun that late
+	}
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastMoment, cancel) })()
+	return send(longer, into, request)
+}
+
+func send(ctx context.Context, into runtime.Object, request *rest.Request) error {
+	ctx, cancel := context.WithTimeout(klog.NewContext(ctx, logr.Discard()), longestAnswer) // client-go logs cut answers to stderr
+	defer cancel()
+	result := request.Do(ctx)
+	var err error
+	if body, _ := result.Raw(); bytes.Count(body, []byte{','}) > mostValues {
+		return &wire.TooLargeError{Bound: fmt.Sprintf("%d values", mostValues)}
+	}
+	if said, ok := into.(*anyAnswer); ok {
+		said.Object, err = result.Get() // an answer that is not an object of the API does not count, whatever its status
+	} else {
+		err = result.Into(into)
+	}
+	return foreign(result, asDenial(err))
+}
+
+// ForeignError is an answer that is not an API server's, but a page: of a proxy, a login, another server. That it says 200 or
+// 404 means nothing.
+type ForeignError struct{ code int }
+
+func (e *ForeignError) Error() string {
+	return fmt.Sprintf("the answer is not one of the Kubernetes API (%d %s)", e.code, http.StatusText(e.code))
+}
+
+// foreign tells such an answer from the others. In words of its own, and not as an object, an API server answers 401, 429 and
+// 5xx (k8s.io/apiserver pkg/server/filters), and so does what stands before it.
+func foreign(result rest.Result, err error) error {
+	var code int // 0 where the answer did not come, or not whole
+	result.StatusCode(&code)
+	if status, answered := answer(err); answered {
+		code = int(status.Code)
+		if !apierrors.IsUnexpectedServerError(err) || code == http.StatusUnauthorized || code == http.StatusTooManyRequests || code >= 500 {
+			return err
+		}
+	}
+	if err == nil || code == 0 {
+		return err
+	}
+	return &ForeignError{code}
+}
+
+// ended keeps the last fault beside the reason that the context ended for: a timeout alone says nothing.
+func ended(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil || errors.Is(err, context.Cause(ctx)) {
+		return err
+	}
+	if errors.Is(err, context.Canceled) { // no fault of its own
+		return context.Cause(ctx)
+	}
+	return &endedError{cause: context.Cause(ctx), last: err}
+}
+
+// unsureError is the last fault of a request of which an earlier try may have been carried out.
+type unsureError struct{ last, before error }
+
+func (e *unsureError) Error() string { return e.last.Error() }
+func (e *unsureError) Unwrap() error { return e.last }
+
+type endedError struct{ cause, last error }
+
+func (e *endedError) Error() string {
+	return e.cause.Error() + "; the last answer was: " + bare(e.last).Error()
+}
+func (e *endedError) Unwrap() []error { return []error{e.cause, e.last} }
+
+// transient says whether the same request may succeed a moment later.
+func transient(err error, try int) bool {
+	status, answered := answer(err)
+	var dns *net.DNSError
+	switch {
+	case wire.Final(err):
+		return false
+	case answered:
+		return status.Code == 429 || status.Code >= 500 && status.Code != 501 && status.Code != 505
+	case utilnet.IsConnectionRefused(err), errors.As(err, &dns), strings.Contains(err.Error(), "tls: bad record MAC"):
+		return try < fewTries
+	}
+	return utilnet.IsConnectionReset(err) || utilnet.IsProbableEOF(err) || streamLost(err) || utilnet.IsTimeout(err) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// streamLost says whether HTTP/2 gave up the request. net/http keeps these types to itself: their text is all there is.
+func streamLost(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "stream error: stream ID ") || strings.Contains(text, "http2: server sent GOAWAY ") ||
+		strings.Contains(text, "http2: client conn")
+}

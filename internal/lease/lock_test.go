@@ -1,0 +1,39 @@
+package lease_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/lease"
+)
+
+// A lock is never taken for the lease of a credential, which revoke would delete, whichever two accounts are meant.
+func TestNoLockIsNamedAsALease(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("a", 253)
+	names := []string{
+		"a", "ci", "a-abcdefgh23", "a-abcdefgh23-lock", "a-abcdefgh23-abcdefgh23", "abcdefgh23", "-abcdefgh23", "lock", "ci-lock",
+		"kubemint", "kubemint-a", "kubemint-abcdefgh23", long, long[:244], long[:243], long[:233] + "-abcdefgh23", long[:242] + "-abcdefgh23",
+	}
+	for _, locked := range names {
+		lock := access.LockName(locked)
+		for _, account := range append(names, strings.TrimPrefix(lock, lease.NamePrefix)) {
+			if lease.HasName(lock, account) || lease.NamesEphemeral(lock, account) {
+				t.Errorf("the lock of %q, %q, passes for a lease of %q", locked, lock, account)
+			}
+			if name := lease.EphemeralName(lease.NamePrefix + account); name == lock {
+				t.Errorf("a lease of %q has the name of a lock", account)
+			}
+		}
+	}
+}
+
+func FuzzNoLockIsNamedAsALease(f *testing.F) {
+	f.Add("a-abcdefgh23", "a")
+	f.Fuzz(func(t *testing.T, locked, account string) {
+		if lease.HasName(access.LockName(locked), account) {
+			t.Errorf("the lock of %q passes for a lease of %q", locked, account)
+		}
+	})
+}
