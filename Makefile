@@ -12,8 +12,8 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 RACE ?= $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 FUZZTIME ?= 10000x
 
-shell_scripts := entrypoint controlplane/build.sh $(wildcard .ci/* examples/*.sh testdata/entrypoint/*)
-generated := action.yml native/action.yml docs/inputs.md README.md
+shell_scripts := entrypoint test/controlplane/build.sh $(wildcard .ci/* examples/*.sh testdata/entrypoint/*)
+generated := action.yml native/action.yml docs/inputs.md README.md templates/kubemint.yml entrypoint
 
 .PHONY: help
 help: ## list the targets
@@ -25,13 +25,13 @@ build: ## build ./kubemint
 
 platforms := $(foreach os,linux darwin windows,$(os)/amd64 $(os)/arm64)
 
-# Of the tests, kubetest's own need a Unix: the control plane runs nowhere else.
+# What lies below test/ needs a Unix: the control plane runs nowhere else.
 .PHONY: cross
 cross: ## compile for every platform of a release; vet what is particular to Windows and macOS
 	@for platform in $(platforms); do \
 	  echo "go build $$platform"; CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} go build -trimpath -buildvcs=false ./...; \
 	done
-	GOOS=windows go vet $$(go list ./... | grep -v /kubetest)
+	GOOS=windows go vet . ./internal/...
 	GOOS=darwin go vet ./...
 
 .PHONY: demo
@@ -40,10 +40,10 @@ demo: ## the main job, end to end, on a Kubernetes control plane of its own on t
 
 .PHONY: controlplane
 controlplane: ## build the Kubernetes control plane for tests and demo: minutes, once; VERSION=1.31.14 builds another one
-	@controlplane/build.sh $(if $(filter command%,$(origin VERSION)),$(VERSION))
+	@test/controlplane/build.sh $(if $(filter command%,$(origin VERSION)),$(VERSION))
 
 .PHONY: generate
-generate: ## write what is generated: both action.yml, docs/inputs.md, the servers in README.md
+generate: ## write what is generated: both action.yml, docs/inputs.md, the GitLab component, the entrypoint's words, README's tables
 	go generate ./...
 
 # Compared with what lay there before, not with the last commit: uncommitted work is no fault.
@@ -66,18 +66,49 @@ lint: ## golangci-lint; actionlint on workflows and examples; the shell scripts;
 	else echo 'shellcheck is not here: the shell scripts were only parsed (CI has it)'; fi
 	go mod tidy -diff
 
+.PHONY: house
+house: ## the rules of the house (imports, sizes, words), and the figures that say how the code reads
+	go test ./test/house
+	go run ./test/house/figures
+
+# The tests from outside run the program as a process: it is built once for all of them, as a release is.
+with_program = KUBEMINT_BINARY=$(CURDIR)/kubemint
+with_cluster = controlplane=$$(test/controlplane/build.sh); KUBEMINT_CONTROLPLANE=$$controlplane $(with_program)
+# Most of these tests wait: for a token to die, for a lock, for a server that does not answer. So more run at once than there are cores.
+PARALLEL ?= 8
+# -count 1: go test's cache knows nothing of the program's binary.
+outside = GOGC=400 go test -count 1 -timeout 30m -parallel $(PARALLEL)
+
 .PHONY: check
-check: lint generate-check ## what every commit passes, within a minute or two: lint, generated files, tests without a cluster
-	go test -short ./...
+check: lint generate-check build ## what every commit passes, within a minute: lint, generated files, tests without a cluster
+	$(with_program) go test -short . ./internal/... ./test/...
 
+# The race detector looks at the rooms here, and at whole runs in make test-race.
 .PHONY: test
-test: ## every test that needs no container engine; the first time it builds the control plane
-	@controlplane=$$(controlplane/build.sh); \
-	echo go test $(RACE) ./...; \
-	KUBEMINT_CONTROLPLANE=$$controlplane go test $(RACE) -timeout 30m ./...
-	@echo 'The tests of the container image are not among these: make test-container. Fuzzing: make fuzz'
+test: build ## what a change passes: the rooms with the race detector; scripts and credentials' lives on a real control plane
+	@test/controlplane/build.sh >/dev/null
+	go test $(RACE) -timeout 10m . ./internal/... ./test/kubetest/... ./test/clouds
+	@$(with_cluster) $(outside) ./test/script ./test/lifecycle ./test/output
+	@echo 'The rest, which takes longer: make test-rest test-faults test-scale test-race, or all of it, make test-all'
 
-# By default all of controlplane/servers; each that is not built yet takes minutes once.
+.PHONY: test-rest
+test-rest: build ## sources and clouds, platforms, what the pages say, rights to the letter
+	@$(with_cluster) $(outside) ./test/sources ./test/platforms ./test/docs ./test/access
+
+.PHONY: test-scale
+test-scale: build ## a thousand namespaces, fifty runs at once, two API servers, races of hundreds of runs
+	@$(with_cluster) $(outside) -parallel 2 ./test/scale
+
+.PHONY: test-race
+test-race: ## whole runs in one process, with the race detector: some of those that meet faults
+	@controlplane=$$(test/controlplane/build.sh); \
+	KUBEMINT_CONTROLPLANE=$$controlplane go test $(RACE) -count 1 -timeout 20m -run 'TestFaultStorms|TestFaults/^mint$$' ./test/faults
+
+.PHONY: test-all
+test-all: ## everything that a machine with Go and Debian's packages can run, a container engine included
+	.ci/run
+
+# By default all of test/controlplane/servers; each that is not built yet takes minutes once.
 .PHONY: test-versions
 test-versions: ## the contract of kubemint on other API servers: make test-versions SERVERS="1.31.14 1.37.1-kine"
 	.ci/test-versions $(SERVERS)
@@ -88,9 +119,8 @@ test-clients: ## other programs read the kubeconfig: kubectl, helm, Python, Node
 	.ci/test-clients
 
 .PHONY: test-faults
-test-faults: ## every request of a run × every fault of the API server and the network, and storms of them; `make test` tries a sample
-	@controlplane=$$(controlplane/build.sh); \
-	KUBEMINT_CONTROLPLANE=$$controlplane go test -count 1 -timeout 30m -run 'TestFault' -v . -args -faults
+test-faults: build ## every request of a run × every fault of the API server and the network, and storms of them
+	@$(with_cluster) $(outside) -v ./test/faults -args -faults
 
 .PHONY: test-container
 test-container: ## build the image and test it with a container engine, which is started where none answers
@@ -122,8 +152,8 @@ fuzz: ## each fuzz target FUZZTIME (10000x) times; a table of executions at the 
 # Ratios of one run on one machine: seconds of another say nothing. Ten minutes, most of them kubectl's.
 .PHONY: bench
 bench: ## kubemint beside kubectl, as one table of ratios; then Go's own benchmarks, in the form that benchstat reads
-	@controlplane=$$(controlplane/build.sh); \
-	KUBEMINT_CONTROLPLANE=$$controlplane go test -tags bench -count 1 -timeout 30m -run 'TestBench|TestTimeline' ./bench -v
+	@controlplane=$$(test/controlplane/build.sh); \
+	KUBEMINT_CONTROLPLANE=$$controlplane go test -tags bench -count 1 -timeout 30m -run 'TestBench|TestTimeline' ./test/bench -v
 	go test -run '^$$' -bench . -benchmem -count 6 ./internal/rules ./internal/access ./internal/kubeconfig
 
 .PHONY: vulncheck

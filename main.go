@@ -1,5 +1,5 @@
-// Command kubemint gives a pipeline a cluster credential that is scoped, short-lived, proven to work, and dead when the
-// job ends. README.md says how to use it, docs/architecture.md how it is built.
+// Command kubemint gives a pipeline a cluster credential that is scoped, short-lived, proven to work, and
+// dead when the job ends. README.md says how to use it, docs/architecture.md how it is built.
 package main
 
 import (
@@ -13,7 +13,7 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/klog/v2"
 
-	"github.com/kubemint/kubemint/internal/app"
+	"github.com/kubemint/kubemint/internal/command"
 	"github.com/kubemint/kubemint/internal/command/process"
 	"github.com/kubemint/kubemint/internal/problem"
 )
@@ -30,7 +30,8 @@ func main() {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	// Whoever reads our output may end before us (| head): then a write fails, and the run takes back what it made.
+	// Whoever reads our output may end before us (| head): then a write fails, and the run takes back what
+	// it made.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	go func() {
 		// A second signal changes nothing: taking back what was made is bounded, and must not be cut short.
@@ -42,7 +43,7 @@ func main() {
 	if err != nil {
 		dir = "."
 	}
-	os.Exit(app.Main(ctx, app.Process{
+	os.Exit(command.Main(ctx, command.Process{
 		Args: os.Args, Environ: environ, Exposed: exposed, Dir: dir,
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Version: version,
 	}))

@@ -17,9 +17,9 @@ refused() {
 
 say "1. Build kubemint, and etcd, kube-apiserver, kube-controller-manager and kubectl (minutes the first time, then cached)"
 work=$(mktemp -d)
-controlplane=$(controlplane/build.sh)
+controlplane=$(test/controlplane/build.sh)
 CGO_ENABLED=0 go build -trimpath -o "$work/kubemint" .
-go build -o "$work/serve" ./internal/kubetest/serve
+go build -o "$work/serve" ./test/kubetest/serve
 kubectl=$(dirname "$controlplane")/kubectl
 [ -x "$kubectl" ] || { ln -s "$controlplane" "$work/kubectl"; kubectl=$work/kubectl; }
 kubectl() { "$kubectl" "$@"; }

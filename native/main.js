@@ -1,5 +1,5 @@
-// Runs the kubemint of this action's own release on the runner itself: from the tool cache, or else downloaded, and either
-// way only if it has the SHA-256 that checksums.txt says, a file of the same commit as this one. docs/native.md has more.
+// Runs the kubemint binary of this action's own release on the runner itself, from the tool cache or downloaded. It starts the
+// binary only if its SHA-256 is the one in checksums.txt, a file of the same commit as this one. docs/native.md has more.
 'use strict';
 const { createHash, randomUUID } = require('node:crypto');
 const { spawn } = require('node:child_process');
@@ -15,7 +15,7 @@ const attempts = 4; // of a download, each of at most
 const patience = 60_000; // ms
 const mostBytes = 64 << 20; // a binary has about 15 MB
 
-// problem is what a person is told: `verb object: cause`, and what to do about it.
+// problem is an error for a person: `verb object: cause`, and hints that say what to do.
 const problem = (message, ...hints) => Object.assign(new Error(message), { hints });
 
 // asset is this release's binary for this machine, by its line in checksums.txt: `SHA256  kubemint_VERSION_OS_ARCH`.
@@ -37,14 +37,14 @@ function asset() {
 
 const sha256 = (content) => createHash('sha256').update(content).digest('hex');
 
-// provide gives the path of the binary, verified a moment ago. A self-hosted runner's tool cache outlives the job, and other
-// jobs write to it, so what lies there is believed as little as a download.
+// provide returns the path of the binary, verified a moment ago. A self-hosted runner's tool cache outlives the job, and other
+// jobs write to it, so a file there is trusted no more than a download.
 async function provide(mayDownload) {
   const { sum, name, version } = asset();
   if (!process.env.RUNNER_TOOL_CACHE) {
     throw problem('find the tool cache: RUNNER_TOOL_CACHE is not set', 'run this as a step of GitHub Actions');
   }
-  const directory = path.join(process.env.RUNNER_TOOL_CACHE, 'kubemint', version, process.arch); // as @actions/tool-cache has it
+  const directory = path.join(process.env.RUNNER_TOOL_CACHE, 'kubemint', version, process.arch); // the layout of @actions/tool-cache
   const file = path.join(directory, `kubemint${path.extname(name) === '.exe' ? '.exe' : ''}`);
   if (fs.existsSync(file)) {
     if (sha256(fs.readFileSync(file)) === sum) return file;
@@ -52,8 +52,8 @@ async function provide(mayDownload) {
   }
   if (!mayDownload) throw problem(`find ${file}: it is not there`);
   const base = process.env.KUBEMINT_DOWNLOAD_URL || releases;
-  if (!/^https?:\/\/[^@\s]+$/.test(base)) { // not repeated: it may hold a password
-    throw problem('read KUBEMINT_DOWNLOAD_URL: it is no URL like https://HOST/PATH, without a user or password');
+  if (!/^https?:\/\/[^@\s]+$/.test(base)) { // the message does not repeat it: it may contain a password
+    throw problem('read KUBEMINT_DOWNLOAD_URL: it is not a URL like https://HOST/PATH without a user or password');
   }
   const url = `${base.replace(/\/+$/, '')}/v${version}/${name}`;
   const content = await download(url);
@@ -65,7 +65,7 @@ async function provide(mayDownload) {
   return file;
 }
 
-// install lets nobody see a file of this name that is not complete. Beside it, since a rename does not leave a file system.
+// install renames a complete file: nobody sees a partial one. Both are in one directory, since a rename cannot cross file systems.
 function install(content, directory, file) {
   const temporary = `${file}.${randomUUID()}`;
   try {
@@ -103,11 +103,11 @@ async function download(url) {
     }
   }
   throw problem(`download ${url}: ${cause}`,
-    'behind a proxy, set NODE_USE_ENV_PROXY: 1 beside HTTPS_PROXY in the env of the step',
-    'without a way to GitHub, set KUBEMINT_DOWNLOAD_URL to a mirror, or put the binary into the tool cache: see docs/native.md');
+    'behind a proxy, set NODE_USE_ENV_PROXY: 1 and HTTPS_PROXY in the env of the step',
+    'without access to GitHub, set KUBEMINT_DOWNLOAD_URL to a mirror, or put the binary into the tool cache: see docs/native.md');
 }
 
-// run gives the exit code. The runner sends SIGINT to this process alone, and SIGTERM 7.5 s later; on Windows every process
+// run returns the exit code. The runner sends SIGINT to this process alone, and SIGTERM 7.5 s later; on Windows every process
 // of the console gets the event, and kill would end the child at once.
 async function run(command) {
   let child;
@@ -118,7 +118,7 @@ async function run(command) {
     });
   }
   const file = await provide(command === 'mint' || process.env.STATE_receipt);
-  const { KUBEMINT_DOWNLOAD_URL, ...env } = process.env; // no input of kubemint, which would warn about it
+  const { KUBEMINT_DOWNLOAD_URL, ...env } = process.env; // not an input of kubemint, which would warn about it
   return new Promise((resolve, reject) => {
     child = spawn(file, [command], { stdio: 'inherit', env });
     child.on('error', (error) => reject(problem(`start kubemint: ${error.message}`)));

@@ -1,5 +1,5 @@
 // The scripts as the runner starts them, against a file server of this machine. The binary is a stand-in, a shell script:
-// native_test.go has the same with the program itself and an API server.
+// test/platforms/native_test.go has the same with the program itself and an API server.
 'use strict';
 const assert = require('node:assert/strict');
 const { spawn } = require('node:child_process');

@@ -1,3 +1,3 @@
-// Revokes what main.js minted: the runner hands STATE_receipt over.
+// Revokes what main.js minted: the runner passes STATE_receipt on.
 'use strict';
 require('./main.js').step('revoke');

@@ -6,8 +6,8 @@ import (
 	"github.com/kubemint/kubemint/internal/kube"
 )
 
-// automountDiffers says whether pods that run as the ServiceAccount still find a token mounted: they do where the
-// account does not say.
+// automountDiffers says whether pods that run as the ServiceAccount still find a token mounted:
+// they do where the account does not say.
 func automountDiffers(want *corev1.ServiceAccount, have kube.Object) bool {
 	account, ok := have.(*corev1.ServiceAccount)
 	if !ok {

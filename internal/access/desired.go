@@ -7,58 +7,49 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kube"
 )
 
-// Desired is what has to be on the cluster.
+// Desired describes the objects that the cluster has to have.
 type Desired struct {
 	Access config.Access
 	Marks  Marks
-	// Objects are the wanted ones: namespaces (only with create_namespace), the ServiceAccount, roles, bindings.
+	// Objects are the wanted ones: namespaces (only with create_namespace), the ServiceAccount,
+	// roles, bindings.
 	Objects []kube.Object
 	// Named are the existing roles that the bindings refer to; they are read and never written.
 	Named []kube.Ref
 }
 
-// Ephemeral says whether the objects are of this run alone.
-func (d *Desired) Ephemeral() bool { return !d.Marks.ExpiresAt.IsZero() }
+// IsEphemeral says whether only this run uses the objects.
+func (d *Desired) IsEphemeral() bool { return !d.Marks.ExpiresAt.IsZero() }
 
-// Own hands the ephemeral objects of the owner's namespace to the garbage collector, which deletes them after the
-// lease. An owner in another namespace would have it delete them at once. All expire when the lease does.
-func (d *Desired) Own(owner metav1.OwnerReference, lease kube.Object) {
-	for _, o := range d.Objects {
-		if marks := o.GetAnnotations(); marks[kube.AnnotationExpiresAt] != "" {
-			marks[kube.AnnotationExpiresAt] = lease.GetAnnotations()[kube.AnnotationExpiresAt]
-		}
-		if o.GetNamespace() == lease.GetNamespace() {
-			o.SetOwnerReferences([]metav1.OwnerReference{owner})
-		}
-	}
-}
-
-// Desire builds the wanted objects from the declared access, which has to be complete ([config.Access.In]).
+// Desire builds the wanted objects from the declared access, which has to be complete
+// ([config.Access.In]).
 func Desire(declared config.Access, marks Marks) Desired {
 	d := Desired{Access: declared, Marks: marks}
 	if declared.CreateNamespace {
-		for _, name := range namespaces(declared) {
-			d.add(&corev1.Namespace{}, "Namespace", "", name)
+		for _, name := range touchedNamespaces(declared) {
+			d.addObject(&corev1.Namespace{}, "Namespace", "", name)
 		}
 	}
 	account := declared.ServiceAccount
 	// Tokens are for those who ask for one: no pod that runs as the account finds one mounted.
-	d.add(&corev1.ServiceAccount{AutomountServiceAccountToken: new(false)}, "ServiceAccount", account.Namespace, account.Name)
-	for _, place := range Places(declared) {
-		d.grant(place, declared.Place(place))
+	d.addObject(
+		&corev1.ServiceAccount{AutomountServiceAccountToken: new(false)}, "ServiceAccount",
+		account.Namespace, account.Name,
+	)
+	for _, place := range ListPlaces(declared) {
+		d.addGrants(place, declared.Place(place))
 	}
 	return d
 }
 
-// Places are where access is declared: the namespaces, and "" for the cluster scope.
-func Places(declared config.Access) (places []string) {
+// ListPlaces are where access is declared: the namespaces, and "" for the cluster scope.
+func ListPlaces(declared config.Access) (places []string) {
 	if !declared.Namespaced.Empty() {
 		places = slices.Clone(declared.Namespaces)
 	}
@@ -71,8 +62,8 @@ func Places(declared config.Access) (places []string) {
 // WholeCluster is the cluster scope, for a person.
 const WholeCluster = "the whole cluster"
 
-// Reach names where access is declared, for a person.
-func Reach(declared config.Access) string {
+// DescribeReach names where access is declared, for a person.
+func DescribeReach(declared config.Access) string {
 	namespaces := strings.Join(declared.Namespaces, ", ")
 	switch {
 	case declared.Cluster.Empty():
@@ -83,8 +74,9 @@ func Reach(declared config.Access) string {
 	return namespaces + " and " + WholeCluster
 }
 
-// Near is what is declared for where the ServiceAccount is; anywhere means that it may be in any namespace.
-func Near(declared config.Access, anywhere bool) config.Grants {
+// GrantsNear is what is declared for where the ServiceAccount is; anywhere means that it may be in
+// any namespace.
+func GrantsNear(declared config.Access, anywhere bool) config.Grants {
 	near := declared.Cluster
 	if anywhere || slices.Contains(declared.Namespaces, declared.ServiceAccount.Namespace) {
 		near.Rules = declared.AllRules()
@@ -93,20 +85,22 @@ func Near(declared config.Access, anywhere bool) config.Grants {
 	return near
 }
 
-// grant adds what one place takes: a role with our own rules, bindings, and the existing roles that these refer to.
-func (d *Desired) grant(place string, granted config.Grants) {
+// addGrants adds what one place takes: a role with our own rules, bindings, and the existing roles
+// that these refer to.
+func (d *Desired) addGrants(place string, granted config.Grants) {
 	account := d.Access.ServiceAccount
 	if len(granted.Rules) > 0 {
 		kind := "Role"
 		if place == "" {
 			kind = "ClusterRole"
 		}
-		d.role(place, kind, granted.Rules)
-		d.bind(place, Name(account), kind, Name(account))
+		d.addRole(place, kind, granted.Rules)
+		d.addBinding(place, ObjectName(account), kind, ObjectName(account))
 	}
 	for _, role := range granted.Roles {
-		d.bind(place, BindingName(account, role.Kind, role.Name), role.Kind, role.Name)
-		if ref := NamedRef(role, place); !slices.Contains(d.Named, ref) { // a ClusterRole is the same for all places
+		d.addBinding(place, BindingName(account, role.Kind, role.Name), role.Kind, role.Name)
+		// a ClusterRole is the same for all places
+		if ref := NamedRef(role, place); !slices.Contains(d.Named, ref) {
 			d.Named = append(d.Named, ref)
 		}
 	}
@@ -120,15 +114,15 @@ func NamedRef(role config.Role, place string) kube.Ref {
 	return kube.Ref{Kind: role.Kind, Name: role.Name}
 }
 
-// Name is that of the objects which carry our own rules. Colons are allowed in RBAC names alone, so that nothing else
-// that a user makes is called so by accident.
-func Name(account types.NamespacedName) string {
+// ObjectName is that of the objects which carry our own rules. Colons are allowed in RBAC names
+// alone, so that nothing else that a user makes is called so by accident.
+func ObjectName(account types.NamespacedName) string {
 	return "kubemint:" + account.Namespace + ":" + account.Name
 }
 
 // BindingName is that of the binding of an existing role.
 func BindingName(account types.NamespacedName, roleKind, role string) string {
-	return Name(account) + ":" + strings.ToLower(roleKind) + ":" + role
+	return ObjectName(account) + ":" + strings.ToLower(roleKind) + ":" + role
 }
 
 // NamedFor says whether an object has a name that we give a ServiceAccount and what we make for it.
@@ -136,20 +130,21 @@ func NamedFor(ref kube.Ref, namespace, account string) bool {
 	if ref.Kind == "ServiceAccount" {
 		return ref.Namespace == namespace && ref.Name == account
 	}
-	name := Name(types.NamespacedName{Namespace: namespace, Name: account})
+	name := ObjectName(types.NamespacedName{Namespace: namespace, Name: account})
 	rest, ok := strings.CutPrefix(ref.Name, name)
-	return ok && (rest == "" || strings.HasPrefix(rest, ":role:") || strings.HasPrefix(rest, ":clusterrole:"))
+	return ok &&
+		(rest == "" || strings.HasPrefix(rest, ":role:") || strings.HasPrefix(rest, ":clusterrole:"))
 }
 
-// namespaces are all that the run touches, the ServiceAccount's among them.
-func namespaces(declared config.Access) []string {
+// touchedNamespaces are all that the run touches, the ServiceAccount's among them.
+func touchedNamespaces(declared config.Access) []string {
 	if slices.Contains(declared.Namespaces, declared.ServiceAccount.Namespace) {
 		return declared.Namespaces
 	}
 	return append([]string{declared.ServiceAccount.Namespace}, declared.Namespaces...)
 }
 
-func (d *Desired) add(o kube.Object, kind, namespace, name string) {
+func (d *Desired) addObject(o kube.Object, kind, namespace, name string) {
 	o.GetObjectKind().SetGroupVersionKind(kube.Resources[kind].GroupVersion().WithKind(kind))
 	o.SetNamespace(namespace)
 	o.SetName(name)
@@ -162,23 +157,27 @@ func (d *Desired) add(o kube.Object, kind, namespace, name string) {
 	d.Objects = append(d.Objects, o)
 }
 
-func (d *Desired) role(namespace, kind string, rs []rbacv1.PolicyRule) {
-	name := Name(d.Access.ServiceAccount)
+func (d *Desired) addRole(namespace, kind string, rs []rbacv1.PolicyRule) {
+	name := ObjectName(d.Access.ServiceAccount)
 	if kind == "ClusterRole" {
-		d.add(&rbacv1.ClusterRole{Rules: rs}, kind, "", name)
+		d.addObject(&rbacv1.ClusterRole{Rules: rs}, kind, "", name)
 		return
 	}
-	d.add(&rbacv1.Role{Rules: rs}, kind, namespace, name)
+	d.addObject(&rbacv1.Role{Rules: rs}, kind, namespace, name)
 }
 
-func (d *Desired) bind(namespace, name, roleKind, role string) {
+func (d *Desired) addBinding(namespace, name, roleKind, role string) {
 	ref := rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: roleKind, Name: role}
 	subjects := []rbacv1.Subject{{
-		Kind: rbacv1.ServiceAccountKind, Namespace: d.Access.ServiceAccount.Namespace, Name: d.Access.ServiceAccount.Name,
+		Kind: rbacv1.ServiceAccountKind, Namespace: d.Access.ServiceAccount.Namespace,
+		Name: d.Access.ServiceAccount.Name,
 	}}
 	if namespace == "" {
-		d.add(&rbacv1.ClusterRoleBinding{Subjects: subjects, RoleRef: ref}, "ClusterRoleBinding", "", name)
+		d.addObject(
+			&rbacv1.ClusterRoleBinding{Subjects: subjects, RoleRef: ref}, "ClusterRoleBinding", "",
+			name,
+		)
 		return
 	}
-	d.add(&rbacv1.RoleBinding{Subjects: subjects, RoleRef: ref}, "RoleBinding", namespace, name)
+	d.addObject(&rbacv1.RoleBinding{Subjects: subjects, RoleRef: ref}, "RoleBinding", namespace, name)
 }

@@ -117,7 +117,7 @@ func TestDesire(t *testing.T) {
 			var got, named []string
 			for _, o := range d.Objects {
 				got = append(got, about(o))
-				if !kube.Managed(o, tt.declared.ServiceAccount) || o.GetAnnotations()["kubemint/owner"] != marks.Owner {
+				if !kube.IsManaged(o, tt.declared.ServiceAccount) || o.GetAnnotations()["kubemint/owner"] != marks.Owner {
 					t.Errorf("%s bears %v %v", about(o), o.GetLabels(), o.GetAnnotations())
 				}
 			}
@@ -174,7 +174,7 @@ func TestDesiredObjectsInFull(t *testing.T) {
 func TestLabelsFitAndTellServiceAccountsApart(t *testing.T) {
 	t.Parallel()
 	value := func(namespace, name string) string {
-		return kube.Labels(types.NamespacedName{Namespace: namespace, Name: name})["kubemint/service-account"]
+		return kube.LabelsFor(types.NamespacedName{Namespace: namespace, Name: name})["kubemint/service-account"]
 	}
 	n := strings.Repeat("n", 30)
 	if got, want := value(n, strings.Repeat("s", 32)), n+"."+strings.Repeat("s", 32); got != want {
@@ -225,7 +225,7 @@ func TestManagedIsForThisServiceAccountAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := kube.Managed(&rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Labels: tt.labels}}, account); got != tt.want {
+			if got := kube.IsManaged(&rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Labels: tt.labels}}, account); got != tt.want {
 				t.Errorf("got %t", got)
 			}
 		})

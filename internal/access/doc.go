@@ -1,7 +1,7 @@
-// Package access decides what has to change on the cluster so that the pipeline has exactly the access it
-// declares.
+// Package access decides what has to change on the cluster so that the pipeline has exactly the
+// access it declares.
 //
-// In: the declared access, the marks of the run, and what was observed. Out: a [Plan], or the refusal to
-// touch what is somebody else's; and the rights that the runner's identity needs for it ([Needs]). It is
-// pure: no client, no clock, no os. It imports config, kube, problem and rules.
+// In: the declared access, the marks of the run, and what was observed. Out: a [Plan], or the
+// refusal to touch what is somebody else's. It is pure: no client, no clock, no os. It imports
+// config, kube, problem and rules.
 package access

@@ -12,17 +12,17 @@ import (
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
-// Undeclared stands in place of a hash for a run that declares neither role nor rules. It changes no
-// access and was promised none: it holds no other run back.
+// Undeclared stands in place of a hash for a run that declares neither role nor rules. It changes
+// no access and was promised none: it holds no other run back.
 const Undeclared = "undeclared"
 
 // hashLength is 64 bits in hexadecimal digits: enough that no two declarations of one account meet.
 const hashLength = 16
 
-// Hash names the declared access: what the roles and bindings grant, to which ServiceAccount and where.
-// Two declarations that grant the same have the same hash, however they are written and whichever job
-// makes them. Later versions of kubemint must come to the same one, or their runs would wait for each
-// other.
+// Hash names the declared access: what the roles and bindings grant, to which ServiceAccount and
+// where. Two declarations that grant the same have the same hash, however they are written and
+// whichever job makes them. Later versions of kubemint must come to the same one, or their runs
+// would wait for each other.
 func (d Desired) Hash() string {
 	if !d.Access.Grants() {
 		return Undeclared
@@ -31,21 +31,26 @@ func (d Desired) Hash() string {
 	lines := make([]string, 0, len(d.Objects))
 	normal := map[*rbacv1.PolicyRule][]string{} // a thousand namespaces share the same rules
 	for _, o := range d.Objects {
-		ref, role := kube.RefOf(o), kube.RoleOf(o)
+		ref := kube.RefOf(o)
+		role := kube.RoleOf(o)
 		switch {
 		case kube.IsBinding(o):
-			lines = append(lines, strings.Join([]string{"bind", ref.Namespace, role.Kind, role.Name}, "\t"))
+			lines = append(
+				lines, strings.Join([]string{"bind", ref.Namespace, role.Kind, role.Name}, "\t"),
+			)
 		case strings.HasSuffix(ref.Kind, "Role"):
-			first := &kube.Rules(o)[0]
+			first := &kube.RulesOf(o)[0]
 			if normal[first] == nil {
-				normal[first] = rules.Normal(kube.Rules(o))
+				normal[first] = rules.NormalLines(kube.RulesOf(o))
 			}
 			grants := append([]string{"role", ref.Namespace, ref.Kind}, normal[first]...)
 			lines = append(lines, strings.Join(grants, "\t"))
 		}
 	}
 	slices.Sort(lines)
-	lines = append([]string{"account\t" + account.Namespace + "\t" + account.Name}, slices.Compact(lines)...)
+	lines = append(
+		[]string{"account\t" + account.Namespace + "\t" + account.Name},
+		slices.Compact(lines)...)
 	sum := sha256.Sum256([]byte(strings.Join(lines, "\n")))
 	return hex.EncodeToString(sum[:])[:hashLength]
 }

@@ -8,16 +8,16 @@ import (
 
 // Marks say on whose behalf an object was made. The run that last changed an object leaves its own.
 type Marks struct {
-	// Owner does not change when a repository is renamed: github:1234, gitlab:7@gitlab.example.com. It is "" where the
-	// platform names none.
+	// Owner does not change when a repository is renamed: github:1234, gitlab:7@gitlab.example.com.
+	// It is "" where the platform names none.
 	Owner     string
 	OwnerName string   // the same for people: acme/shop
 	Formerly  []string // what earlier versions called this owner, by its name: see [SameOwner]
 	Job       string
 	Run       string
 	Commit    string
-	Labels    map[string]string // what the user wants on everything made, beside our own
-	// ExpiresAt is set for what is of this run alone: a lease, an ephemeral identity.
+	Labels    map[string]string // what the user wants on everything made, next to our own
+	// ExpiresAt is set for what only this run uses: a lease, an ephemeral identity.
 	ExpiresAt time.Time
 	// Access is set for a lease: the hash of the access that its credential was promised.
 	Access string
@@ -28,7 +28,8 @@ func (m Marks) Annotations() map[string]string {
 	annotations := map[string]string{}
 	for key, value := range map[string]string{
 		kube.AnnotationOwner: m.Owner, kube.AnnotationOwnerName: m.OwnerName,
-		kube.AnnotationJob: m.Job, kube.AnnotationRun: m.Run, kube.AnnotationCommit: m.Commit, kube.AnnotationAccess: m.Access,
+		kube.AnnotationJob: m.Job, kube.AnnotationRun: m.Run, kube.AnnotationCommit: m.Commit,
+		kube.AnnotationAccess: m.Access,
 	} {
 		if value != "" {
 			annotations[key] = value

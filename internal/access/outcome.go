@@ -6,7 +6,7 @@ import (
 	"github.com/kubemint/kubemint/internal/kube"
 )
 
-// Outcome is what became of planned changes so far. Changes are made many at once.
+// Outcome records what has become of planned changes. It is safe for concurrent use.
 type Outcome struct {
 	mu        sync.Mutex
 	done      map[kube.Ref]Change
@@ -23,7 +23,8 @@ func (o *Outcome) Did(change Change) {
 	o.done[change.Ref] = change
 }
 
-// Failed notes a request that failed; without an answer (untouched is false) it may have been carried out.
+// Failed notes a request that failed; without an answer (untouched is false) it may have been
+// carried out.
 func (o *Outcome) Failed(ref kube.Ref, untouched bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -33,7 +34,8 @@ func (o *Outcome) Failed(ref kube.Ref, untouched bool) {
 	o.uncertain[ref] = !untouched
 }
 
-// Of is what became of a plan: first what was done and what did not change, then what a run that failed has left.
+// Of is what became of a plan: first what was done and what did not change, then what a run that
+// failed has left.
 func (o *Outcome) Of(changes []Change, failed bool) []Change {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -13,72 +13,83 @@ import (
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
-// Outlives is a warning about declared access by which the credential goes on when its token has ended, or "". Only what
-// reaches the ServiceAccount's own namespace counts: its lease, its tokens and pods that run as it are there. Of the
-// bound roles it knows those that could be read.
-func Outlives(desired Desired, observed Observed) string {
+// WarnOutliving is a warning about declared access by which the credential goes on when its token
+// has ended, or "". Only what reaches the ServiceAccount's own namespace counts: its lease, its
+// tokens and pods that run as it are there. Of the bound roles it knows those that could be read.
+func WarnOutliving(desired Desired, observed Observed) string {
 	account := desired.Access.ServiceAccount
-	everywhere := desired.granted("", observed)
+	everywhere := desired.grantedIn("", observed)
 	home := slices.Clone(everywhere)
 	if slices.Contains(desired.Access.Namespaces, account.Namespace) {
-		home = append(home, desired.granted(account.Namespace, observed)...)
+		home = append(home, desired.grantedIn(account.Namespace, observed)...)
 	}
-	if desired.Ephemeral() { // its account is deleted, which leaves what it does as somebody else
-		if others := impersonates(everywhere, everywhere); others != "" {
-			return outlives(account.Namespace, []string{others}, []string{leaveOut})
+	if desired.IsEphemeral() { // its account is deleted, which leaves what it does as somebody else
+		if others := describeImpersonation(everywhere, everywhere); others != "" {
+			return formatOutliving(account.Namespace, []string{others}, []string{leaveOut})
 		}
 		return ""
 	}
-	can := escapes(home, account.Name)
-	if others := impersonates(home, everywhere); others != "" {
+	can := findEscapes(home, account.Name)
+	if others := describeImpersonation(home, everywhere); others != "" {
 		can = append(can, others)
 	}
 	if len(can) == 0 {
 		return ""
 	}
-	ways := []string{"give the account a namespace of its own (`service_account: " + apart(desired.Access) + "`)"}
-	if len(escapes(everywhere, account.Name)) > 0 {
+	ways := []string{
+		"give the account a namespace of its own " +
+			"(`service_account: " + suggestAccount(desired.Access) + "`)",
+	}
+	if len(findEscapes(everywhere, account.Name)) > 0 {
 		ways = []string{"grant it in namespaces, and not in that of the account"}
 	}
-	ways = append(ways, "or set `ephemeral: true`: that account is deleted at the end, and with it all its tokens")
-	if impersonates(everywhere, everywhere) != "" {
+	ways = append(
+		ways,
+		"or set `ephemeral: true`: that account is deleted at the end, and with it all its tokens",
+	)
+	if describeImpersonation(everywhere, everywhere) != "" {
 		ways = append(ways, leaveOut)
 	}
-	return outlives(account.Namespace, can, ways)
+	return formatOutliving(account.Namespace, can, ways)
 }
 
 // leaveOut is the only remedy for what is done under another name.
 const leaveOut = "leave `impersonate` at cluster scope out of what is declared"
 
-func outlives(namespace string, can, ways []string) string {
-	return fmt.Sprintf("from namespace %s, where its ServiceAccount is, the credential can %s; revoking it does not undo that: %s",
-		namespace, strings.Join(can, ", "), strings.Join(ways, "; "))
+func formatOutliving(namespace string, can, ways []string) string {
+	return fmt.Sprintf(
+		"from namespace %s, where its ServiceAccount is, the credential can %s; revoking it does not undo that: %s",
+		namespace, strings.Join(can, ", "), strings.Join(ways, "; "),
+	)
 }
 
-// apart is an account of the same purpose in a namespace in which nothing is declared.
-func apart(declared config.Access) string {
-	account, namespace := declared.ServiceAccount, "kubemint"
+// suggestAccount is an account of the same purpose in a namespace in which nothing is declared.
+func suggestAccount(declared config.Access) string {
+	account := declared.ServiceAccount
+	namespace := "kubemint"
 	for account.Namespace == namespace || slices.Contains(declared.Namespaces, namespace) {
 		namespace += "-accounts"
 	}
 	return namespace + "/" + account.Namespace + "-" + account.Name
 }
 
-// granted are the rules that take effect in a place: our own, and those of the bound roles that could be read.
-func (d Desired) granted(place string, observed Observed) []rbacv1.PolicyRule {
+// grantedIn are the rules that take effect in a place: our own, and those of the bound roles that
+// could be read.
+func (d Desired) grantedIn(place string, observed Observed) []rbacv1.PolicyRule {
 	declared := d.Access.Place(place)
 	all := slices.Clone(declared.Rules)
 	for _, role := range declared.Roles {
 		if named := observed.Named[NamedRef(role, place)]; named != nil {
-			all = append(all, kube.Rules(named)...)
+			all = append(all, kube.RulesOf(named)...)
 		}
 	}
 	return all
 }
 
-// escapes are the ways by which rules in the account's namespace let its access go on without the token.
-func escapes(home []rbacv1.PolicyRule, account string) (can []string) {
-	if grantsAny(home, allow("", "serviceaccounts/token", account, "create")) {
+// findEscapes are the ways by which rules in the account's namespace let its access go on without
+// the token.
+func findEscapes(home []rbacv1.PolicyRule, account string) (can []string) {
+	if grantsAny(home, kube.NewRule("", "serviceaccounts/token", account, "create")) {
 		can = append(can, "mint tokens for itself (create serviceaccounts/token)")
 	}
 	if makesTokenSecrets(home) {
@@ -97,11 +108,12 @@ func grantsAny(have []rbacv1.PolicyRule, wanted ...rbacv1.PolicyRule) bool {
 	return len(rules.Overlap(have, wanted)) > 0
 }
 
-// makesTokenSecrets says whether rules let a Secret of type kubernetes.io/service-account-token be made and read. A POST
-// shows the authorizer no name, so a named Secret can be made by apply alone, which asks for patch and create.
+// makesTokenSecrets says whether rules let a Secret of type kubernetes.io/service-account-token be
+// made and read. A POST shows the authorizer no name, so a named Secret can be made by apply alone,
+// which asks for patch and create.
 func makesTokenSecrets(home []rbacv1.PolicyRule) bool {
 	secrets := func(verbs ...string) []rbacv1.PolicyRule {
-		return rules.Overlap(home, []rbacv1.PolicyRule{allow("", "secrets", "", verbs...)})
+		return rules.Overlap(home, []rbacv1.PolicyRule{kube.NewRule("", "secrets", "", verbs...)})
 	}
 	reads := secrets("get", "list", "watch")
 	for _, made := range secrets("create") {
@@ -109,8 +121,9 @@ func makesTokenSecrets(home []rbacv1.PolicyRule) bool {
 			return true
 		}
 		for _, name := range made.ResourceNames {
-			named := allow("", "secrets", name, "get", "list", "watch")
-			if grantsAny(secrets("patch"), allow("", "secrets", name, "patch")) && grantsAny(reads, named) {
+			named := kube.NewRule("", "secrets", name, "get", "list", "watch")
+			if grantsAny(secrets("patch"), kube.NewRule("", "secrets", name, "patch")) &&
+				grantsAny(reads, named) {
 				return true
 			}
 		}
@@ -118,39 +131,49 @@ func makesTokenSecrets(home []rbacv1.PolicyRule) bool {
 	return false
 }
 
-// changesOwn says whether rules let the credential keep its Secret when its lease ends: a finalizer, owner references
-// that are taken off, a lease deleted without what it owns. The names are random, so rules with names do not count.
+// changesOwn says whether rules let the credential keep its Secret when its lease ends: a
+// finalizer, owner references that are taken off, a lease deleted without what it owns. The names
+// are random, so rules with names do not count.
 func changesOwn(home []rbacv1.PolicyRule) bool {
-	nameless := slices.DeleteFunc(slices.Clone(home), func(r rbacv1.PolicyRule) bool { return len(r.ResourceNames) > 0 })
-	return grantsAny(nameless,
-		allow("", "secrets", "", "update", "patch"),
-		allow("coordination.k8s.io", "leases", "", "update", "patch", "delete", "deletecollection"))
+	nameless := slices.DeleteFunc(
+		slices.Clone(home), func(r rbacv1.PolicyRule) bool { return len(r.ResourceNames) > 0 },
+	)
+	return grantsAny(
+		nameless,
+		kube.NewRule("", "secrets", "", "update", "patch"),
+		kube.NewRule(
+			"coordination.k8s.io", "leases", "", "update", "patch", "delete", "deletecollection",
+		),
+	)
 }
 
-// startsPods says whether rules let pods be started that run as the account: the kubelet renews the tokens of a pod for
-// as long as it runs.
+// startsPods says whether rules let pods be started that run as the account: the kubelet renews the
+// tokens of a pod for as long as it runs.
 func startsPods(home []rbacv1.PolicyRule) bool {
 	var wanted []rbacv1.PolicyRule
 	for group, resources := range podMakers {
 		for _, resource := range resources {
-			wanted = append(wanted, allow(group, resource, "", "create", "update", "patch"))
+			wanted = append(wanted, kube.NewRule(group, resource, "", "create", "update", "patch"))
 		}
 	}
-	wanted = append(wanted, allow("", "pods", "", "create"), allow("batch", "jobs", "", "create"))
+	wanted = append(
+		wanted, kube.NewRule("", "pods", "", "create"), kube.NewRule("batch", "jobs", "", "create"),
+	)
 	return grantsAny(home, wanted...)
 }
 
-// podMakers have a template of pods, which names their ServiceAccount. That of a pod or a job that is there already
-// cannot be changed.
+// podMakers have a template of pods, which names their ServiceAccount. That of a pod or a job that
+// is there already cannot be changed.
 var podMakers = map[string][]string{
 	"":      {"replicationcontrollers"},
 	"apps":  {"daemonsets", "deployments", "replicasets", "statefulsets"},
 	"batch": {"cronjobs"},
 }
 
-// impersonates names what may be impersonated: ServiceAccounts of the account's namespace, users and groups where it is
-// granted at cluster scope, as the API server asks for those without a namespace.
-func impersonates(home, everywhere []rbacv1.PolicyRule) string {
+// describeImpersonation names what may be impersonated: ServiceAccounts of the account's namespace,
+// users and groups where it is granted at cluster scope, as the API server asks for those without a
+// namespace.
+func describeImpersonation(home, everywhere []rbacv1.PolicyRule) string {
 	verbs := []string{"impersonate", "impersonate:user-info", "impersonate:serviceaccount"}
 	var kinds []string
 	for _, kind := range []string{"serviceaccounts", "users", "groups"} {
@@ -158,7 +181,10 @@ func impersonates(home, everywhere []rbacv1.PolicyRule) string {
 		if kind == "serviceaccounts" {
 			rs = home
 		}
-		if grantsAny(rs, allow(corev1.GroupName, kind, "", verbs...), allow("authentication.k8s.io", kind, "", verbs...)) {
+		if grantsAny(
+			rs, kube.NewRule(corev1.GroupName, kind, "", verbs...),
+			kube.NewRule("authentication.k8s.io", kind, "", verbs...),
+		) {
 			kinds = append(kinds, kind)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/rules"
+	"github.com/kubemint/kubemint/internal/rules/syntax"
 )
 
 // What Outlives says the credential can do.
@@ -21,9 +21,9 @@ const (
 	startsPods   = "start pods that run as it (create or change pods, deployments and such)"
 )
 
-func parsed(t *testing.T, text string) rules.Scoped {
+func parsed(t *testing.T, text string) syntax.Scoped {
 	t.Helper()
-	scoped, err := rules.Parse(text)
+	scoped, err := syntax.ParseRules(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestOutlives_Rules(t *testing.T) {
 				a.Namespaced.Rules = scoped.Rules
 				a.Cluster.Rules = scoped.Cluster
 			}), marks)
-			said := access.Outlives(d, access.Observed{})
+			said := access.WarnOutliving(d, access.Observed{})
 			wanted := "from namespace bots, where its ServiceAccount is, the credential can " + strings.Join(want, ", ") + ";"
 			if (said == "") != (want == nil) || (want != nil && !strings.HasPrefix(said, wanted)) {
 				t.Errorf("got  %q\nwant %q", said, wanted)
@@ -119,7 +119,7 @@ func TestOutlives_Places(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			said := access.Outlives(access.Desire(declared(tt.declared), marks), tt.observed)
+			said := access.WarnOutliving(access.Desire(declared(tt.declared), marks), tt.observed)
 			if (said == "") != (tt.want == "") || !strings.HasSuffix(said, tt.want) {
 				t.Errorf("got  %q\nwant %q", said, tt.want)
 			}
@@ -142,7 +142,7 @@ func TestOutlives_Ephemeral(t *testing.T) {
 			a.Namespaced.Rules = scoped.Rules
 			a.Cluster.Rules = scoped.Cluster
 		}), passing)
-		said := access.Outlives(d, access.Observed{})
+		said := access.WarnOutliving(d, access.Observed{})
 		if (said != "") != want || strings.Contains(said, "ephemeral") {
 			t.Errorf("%s: %q", text, said)
 		}

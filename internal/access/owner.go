@@ -12,9 +12,9 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// SameOwner says whether an object belongs to the owner of these marks. No owner matches only no owner. An
-// owner of old is a name, without an id and often without the instance that it is a name on: the run that
-// wrote it says that.
+// SameOwner says whether an object belongs to the owner of these marks. No owner matches only no
+// owner. An owner that an earlier version wrote is a name, without an id and often without the
+// instance that it is a name on: the annotation of the run says which.
 func SameOwner(mark Marks, have kube.Object) bool {
 	owner := have.GetAnnotations()[kube.AnnotationOwner]
 	if strings.EqualFold(owner, mark.Owner) { // names are the same in any case, and ids have none
@@ -25,8 +25,8 @@ func SameOwner(mark Marks, have kube.Object) bool {
 		slices.ContainsFunc(mark.Formerly, formerly) && mark.sameServer(have)
 }
 
-// sameServer says whether an object was last changed by a run on the server that this run is on. Where the
-// object does not say, it counts as made on the public instance, whose owners have no @.
+// sameServer says whether an object was last changed by a run on the server that this run is on.
+// Where the object does not say, it counts as made on the public instance, whose owners have no @.
 func (m Marks) sameServer(have kube.Object) bool {
 	run := have.GetAnnotations()[kube.AnnotationRun]
 	if run == "" {
@@ -46,27 +46,27 @@ func serverOf(run string) string {
 // anyone's data.
 const mostOfOwner = 120
 
-// DescribeOwner names an object's owner for a person: "acme/shop (github:1234)". It is "" where there is
-// none.
+// DescribeOwner names an object's owner for a person: "acme/shop (github:1234)". It is "" where
+// there is none.
 func DescribeOwner(have kube.Object) string {
 	marks := have.GetAnnotations()
-	return describe(marks[kube.AnnotationOwner], marks[kube.AnnotationOwnerName])
+	return formatOwner(marks[kube.AnnotationOwner], marks[kube.AnnotationOwnerName])
 }
 
 // Describe names the owner of these marks for a person, as [DescribeOwner] does.
-func (m Marks) Describe() string { return describe(m.Owner, m.OwnerName) }
+func (m Marks) Describe() string { return formatOwner(m.Owner, m.OwnerName) }
 
-func describe(owner, name string) string {
-	owner = problem.Shorten(owner, mostOfOwner)
-	name = problem.Shorten(name, mostOfOwner)
+func formatOwner(owner, name string) string {
+	owner = problem.ShortenText(owner, mostOfOwner)
+	name = problem.ShortenText(name, mostOfOwner)
 	if owner == "" || name == "" || strings.Contains(owner, name) {
 		return owner
 	}
 	return name + " (" + owner + ")"
 }
 
-// foreign says why an object is not this owner's.
-func (m Marks) foreign(have kube.Object) string {
+// explainForeign says why an object is not this owner's.
+func (m Marks) explainForeign(have kube.Object) string {
 	theirs := DescribeOwner(have)
 	ours := m.Describe()
 	switch {
@@ -78,27 +78,28 @@ func (m Marks) foreign(have kube.Object) string {
 	return "it belongs to " + theirs + ", and this run to " + ours
 }
 
-// LabelsFor are the labels of everything made for a ServiceAccount: ours, and those that the user wants on
-// it.
+// LabelsFor are the labels of everything made for a ServiceAccount: ours, and those that the user
+// wants on it.
 func (m Marks) LabelsFor(serviceAccount types.NamespacedName) map[string]string {
 	all := maps.Clone(m.Labels)
 	if all == nil {
 		all = map[string]string{}
 	}
-	maps.Copy(all, kube.Labels(serviceAccount))
+	maps.Copy(all, kube.LabelsFor(serviceAccount))
 	return all
 }
 
-// marked says whether an object bears the marks that are compared: labels and owner. Owner name, job, run
-// and commit are of the run that last changed an object, and never a difference by themselves. An owner of
-// old is one: it is written again, with the id.
-func marked(o kube.Object, d Desired) bool {
+// hasMarks says whether an object bears the marks that are compared: labels and owner. Owner name,
+// job, run and commit are of the run that last changed an object, and never a difference by
+// themselves. An owner that an earlier version wrote is one: it is written again, with the id.
+func hasMarks(o kube.Object, d Desired) bool {
 	sameMark := strings.EqualFold(o.GetAnnotations()[kube.AnnotationOwner], d.Marks.Owner)
-	return sameMark && kube.Managed(o, d.Access.ServiceAccount) && len(labelDetails(d.Marks.Labels, o)) == 0
+	return sameMark && kube.IsManaged(o, d.Access.ServiceAccount) &&
+		len(labelDetails(d.Marks.Labels, o)) == 0
 }
 
-// labelDetails are the labels that come and go beside our own. A label of the object is only ours to remove
-// where an earlier run of ours applied it.
+// labelDetails lists the labels that come and go, other than our own. A label of the object is only
+// ours to remove where an earlier run of ours applied it.
 func labelDetails(want map[string]string, have kube.Object) (lines []string) {
 	labels := have.GetLabels()
 	for _, key := range slices.Sorted(maps.Keys(want)) {

@@ -14,6 +14,7 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/lease/lock"
 )
 
 // owned is an object with these marks.
@@ -187,7 +188,7 @@ func TestLabelsAreOnEverythingAndNeverOurs(t *testing.T) {
 	labelled.Labels = map[string]string{"team": "web", "kubemint/service-account": "forged", "app.kubernetes.io/managed-by": "x"}
 	d := access.Desire(declared(func(a *config.Access) { withRules(a); a.CreateNamespace = true }), labelled)
 	for _, o := range d.Objects {
-		if o.GetLabels()["team"] != "web" || !kube.Managed(o, account) {
+		if o.GetLabels()["team"] != "web" || !kube.IsManaged(o, account) {
 			t.Errorf("%s: %v", kube.RefOf(o), o.GetLabels())
 		}
 	}
@@ -219,7 +220,7 @@ func TestMoved(t *testing.T) {
 		}
 	}
 	hostile := func(o kube.Object) {
-		o.SetLabels(kube.Labels(types.NamespacedName{Namespace: "shop", Name: "$(reboot)"}))
+		o.SetLabels(kube.LabelsFor(types.NamespacedName{Namespace: "shop", Name: "$(reboot)"}))
 	}
 	for name, tt := range map[string]struct {
 		bindings []kube.Object
@@ -235,13 +236,13 @@ func TestMoved(t *testing.T) {
 		"without an owner":             {bindings("web/ci", annotate("kubemint/owner", ""), "web"), ""},
 		"of one run alone":             {bindings("web/ci", annotate("kubemint/expires-at", "2020-01-01T00:00:00Z"), "web"), ""},
 		"without our label":            {bindings("web/ci", func(o kube.Object) { o.SetLabels(nil) }, "web"), ""},
-		"with another account's label": {bindings("web/ci", func(o kube.Object) { o.SetLabels(kube.Labels(account)) }, "web"), ""},
+		"with another account's label": {bindings("web/ci", func(o kube.Object) { o.SetLabels(kube.LabelsFor(account)) }, "web"), ""},
 		"a name that is a command":     {bindings("shop/$(reboot)", hostile, "shop"), ""},
 		"nothing":                      {nil, ""},
 		"two of them":                  {append(bindings("web/ci", annotate(), "web"), bindings("shop/ci", annotate(), "shop")...), "shop/ci web/ci"},
 	} {
 		var got []string
-		for _, account := range access.Moved(access.Desire(declared(withRules), marks), "deploy", tt.bindings) {
+		for _, account := range access.FindMoved(access.Desire(declared(withRules), marks), "deploy", tt.bindings) {
 			got = append(got, account.String())
 		}
 		if have := strings.Join(got, " "); have != tt.want {
@@ -249,7 +250,7 @@ func TestMoved(t *testing.T) {
 		}
 	}
 	none := access.Desire(declared(withRules), access.Marks{Job: "deploy"})
-	if got := access.Moved(none, "deploy", bindings("web/ci", annotate("kubemint/owner", ""), "web")); len(got) > 0 {
+	if got := access.FindMoved(none, "deploy", bindings("web/ci", annotate("kubemint/owner", ""), "web")); len(got) > 0 {
 		t.Errorf("a run without an owner found %v", got)
 	}
 }
@@ -278,12 +279,12 @@ func TestHolding(t *testing.T) {
 		"an expiry taken away":      {lease("kubemint-ci-aaaaaaaaaa"), true},
 		"named as no credential is": {lease("kubemint-ci", "kubemint/access", "b"), false},
 	} {
-		if got := access.Holding([]kube.Object{tt.lease}, "a", now); (len(got) == 1) != tt.want {
+		if got := lock.SelectHolding([]kube.Object{tt.lease}, "a", now); (len(got) == 1) != tt.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
 	same := lease("kubemint-ci-aaaaaaaaaa", "kubemint/expires-at", later)
-	if len(access.Holding([]kube.Object{same}, "", now)) != 1 {
+	if len(lock.SelectHolding([]kube.Object{same}, "", now)) != 1 {
 		t.Error("where nothing is known, a lease without a hash is not the same")
 	}
 }

@@ -8,48 +8,56 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 
+	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
-// ours finds the fields that we declare in the JSON of managedFields (FieldsV1: "f:" and the field's name).
-var ours = regexp.MustCompile(`"f:(rules|subjects|roleRef|aggregationRule|automountServiceAccountToken)"`)
+// ours finds the fields that we declare in the JSON of managedFields (FieldsV1: "f:" and the
+// field's name).
+var ours = regexp.MustCompile(
+	`"f:(rules|subjects|roleRef|aggregationRule|automountServiceAccountToken)"`,
+)
 
-// refuse returns an error where the object is not this owner's to change.
-func (d Desired) refuse(have kube.Object, verb string) error {
+// refuseForeign returns an error where the object is not this owner's to change.
+func (d Desired) refuseForeign(have kube.Object, verb string) error {
 	if d.Access.TakeOwnership {
 		return nil
 	}
 	var cause string
 	switch {
-	case !kube.Managed(have, d.Access.ServiceAccount):
+	case !kube.IsManaged(have, d.Access.ServiceAccount):
 		cause = "it exists and was not made by kubemint"
 	case !SameOwner(d.Marks, have):
-		cause = d.Marks.foreign(have)
+		cause = d.Marks.explainForeign(have)
 	default:
 		return nil
 	}
 	return problem.Newf(problem.Rights, verb+" "+kube.RefOf(have).String(), "%s", cause).
-		Hint("name another `service_account` for this pipeline: usually the better way out").
+		Hint("name another `service_account` for this pipeline (recommended)").
 		Hint("or set `take_ownership: true` to take the object over")
 }
 
-// refuseDefault refuses grants to the ServiceAccount that every pod of its namespace runs as unless told otherwise.
+// refuseDefault refuses grants to the ServiceAccount that every pod of its namespace runs as unless
+// told otherwise.
 func (d Desired) refuseDefault() error {
 	account := d.Access.ServiceAccount
 	if account.Name != "default" || !d.Access.Grants() || d.Access.TakeOwnership {
 		return nil
 	}
-	return problem.Newf(problem.Rights, "grant to ServiceAccount "+account.String(),
-		"every pod of namespace %s that names no other ServiceAccount would gain the access", account.Namespace).
-		Hint("name another `service_account`: usually the better way out").
+	return problem.Newf(
+		problem.Rights, "grant to ServiceAccount "+account.String(),
+		"every pod of namespace %s that names no other ServiceAccount would gain the access",
+		account.Namespace,
+	).
+		Hint("name another `service_account` (recommended)").
 		Hint("or set `take_ownership: true`")
 }
 
-// contradiction refuses declared access that holds what must not be, before any of it is granted. It says by what, as the
-// API server would of the credential.
-func (d Desired) contradiction(observed Observed) error {
+// refuseContradiction refuses declared access that holds what must not be, before any of it is
+// granted. It says by what, as the API server would of the credential.
+func (d Desired) refuseContradiction(observed Observed) error {
 	account := d.Access.ServiceAccount
 	var lines []string
 	seen := map[kube.Ref]bool{} // the same role in many namespaces is named once
@@ -57,58 +65,88 @@ func (d Desired) contradiction(observed Observed) error {
 		role := kube.RoleOf(o)
 		grants := d.Access.Place(o.GetNamespace()).Rules
 		if named := observed.Named[role]; named != nil {
-			grants = kube.Rules(named)
-		} else if role.Name != Name(account) {
+			grants = kube.RulesOf(named)
+		} else if role.Name != ObjectName(account) {
 			continue
 		}
 		once := kube.Ref{Kind: kube.RefOf(o).Kind + role.Kind, Name: role.Name}
-		if broken := d.forbidden(o.GetNamespace(), grants); len(broken) > 0 && !seen[once] {
+		if broken := d.formatForbidden(o.GetNamespace(), grants); len(broken) > 0 && !seen[once] {
 			seen[once] = true
-			lines = append(append(lines, broken...), fmt.Sprintf("    by %s of %s", kube.RefOf(o), role))
+			lines = append(
+				append(lines, broken...), fmt.Sprintf("    by %s of %s", kube.RefOf(o), role),
+			)
 		}
 	}
 	if len(lines) == 0 {
 		return nil
 	}
-	return problem.Newf(problem.Mint, "prove must_not", "what is declared would allow what must_not forbids").Detail(lines...).
+	return problem.Newf(
+		problem.Mint, "prove must_not", "what is declared would allow what must_not forbids",
+	).
+		Detail(lines...).
 		Hint("take it out of `rules`, name another `role`, or take it out of `must_not`")
 }
 
-// forbidden are the lines of what must_not forbids, of what is granted in a place.
-func (d Desired) forbidden(place string, granted []rbacv1.PolicyRule) []string {
+// formatForbidden are the lines of what must_not forbids, of what is granted in a place.
+func (d Desired) formatForbidden(place string, granted []rbacv1.PolicyRule) []string {
 	if place == "" {
 		return rules.Format(rules.Overlap(granted, d.Access.AllMustNot()))
 	}
 	return rules.Format(rules.Overlap(rules.InNamespace(granted), d.Access.MustNot))
 }
 
-// warnings tell of consequences that a reviewer would ask about.
-func (d Desired) warnings(observed Observed) []string {
-	account, access := d.Access.ServiceAccount, d.Access
+// listWarnings tell of consequences that a reviewer would ask about.
+func (d Desired) listWarnings(observed Observed) []string {
+	account := d.Access.ServiceAccount
+	access := d.Access
 	if !access.Grants() {
-		return []string{fmt.Sprintf("neither `rules` nor `role` is set (an empty value counts as unset): no access is declared, "+
-			"and the credential can do whatever ServiceAccount %s can do already, from earlier runs or from others: "+
-			"set one of them, or see whether the variable behind it is set", account)}
+		return []string{
+			fmt.Sprintf(
+				"neither `rules` nor `role` is set (an empty value counts as unset): no access is declared, "+
+					"and the credential can do whatever ServiceAccount %s can do already, from earlier runs or "+
+					"from others: "+
+					"set one of them, or see whether the variable behind it is set",
+				account,
+			),
+		}
 	}
-	warnings := append(rules.Caveats(access.Namespaced.Rules, true), rules.Caveats(access.Cluster.Rules, false)...)
-	have := observed.Objects[kube.Ref{Kind: "ServiceAccount", Namespace: account.Namespace, Name: account.Name}]
-	if have != nil && !kube.Managed(have, account) {
+	warnings := append(
+		rules.ListCaveats(access.Namespaced.Rules, true),
+		rules.ListCaveats(access.Cluster.Rules, false)...)
+	have := observed.Objects[kube.Ref{
+		Kind: "ServiceAccount", Namespace: account.Namespace, Name: account.Name,
+	}]
+	if have != nil && !kube.IsManaged(have, account) {
 		warnings = append(warnings, fmt.Sprintf(
-			"ServiceAccount %s was not made by kubemint: whatever else runs as it gains the declared access too", account))
+			"ServiceAccount %s was not made by kubemint: whatever else runs as it gains the declared access too",
+			account,
+		))
 	}
-	beyond := slices.DeleteFunc(slices.Clone(access.Namespaces), func(namespace string) bool { return namespace == account.Namespace })
-	var reach string
-	switch {
-	case !access.Cluster.Empty():
-		reach = WholeCluster
-	case len(beyond) > 3:
-		reach = fmt.Sprintf("%d other namespaces", len(beyond))
-	case len(beyond) > 0:
-		reach = strings.Join(beyond, ", ")
-	default:
+	reach := reachBeyond(access)
+	if reach == "" {
 		return warnings
 	}
 	return append(warnings, fmt.Sprintf(
-		"whoever may create pods in namespace %s can be ServiceAccount %s, whose rights reach %s: keep other workloads out of that namespace",
-		account.Namespace, account, reach))
+		"whoever may create pods in namespace %s can be ServiceAccount %s, whose rights reach %s: keep "+
+			"other workloads out of that namespace",
+		account.Namespace,
+		account,
+		reach,
+	))
+}
+
+// reachBeyond says where rights reach beyond the ServiceAccount's own namespace, "" where they do
+// not.
+func reachBeyond(declared config.Access) string {
+	const named = 3 // namespaces
+	beyond := slices.DeleteFunc(slices.Clone(declared.Namespaces), func(namespace string) bool {
+		return namespace == declared.ServiceAccount.Namespace
+	})
+	switch {
+	case !declared.Cluster.Empty():
+		return WholeCluster
+	case len(beyond) > named:
+		return fmt.Sprintf("%d other namespaces", len(beyond))
+	}
+	return strings.Join(beyond, ", ")
 }

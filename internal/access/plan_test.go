@@ -6,8 +6,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -34,7 +36,7 @@ func cluster(d access.Desired, change func(o kube.Object) kube.Object) access.Ob
 	for _, want := range d.Objects {
 		if o := change(copyOf(want)); o != nil {
 			observed.Objects[kube.RefOf(want)] = o
-			if kube.Rules(o) != nil || kube.IsBinding(o) {
+			if kube.RulesOf(o) != nil || kube.IsBinding(o) {
 				observed.Leftovers = append(observed.Leftovers, o)
 			}
 		}
@@ -104,7 +106,7 @@ func steps(plan access.Plan) []string {
 func refusals(t *testing.T, err error) []string {
 	t.Helper()
 	var all []string
-	for _, refusal := range problem.All(err) {
+	for _, refusal := range problem.ListErrors(err) {
 		var p *problem.Error
 		if !errors.As(refusal, &p) || p.Code != problem.Rights || len(p.Hints) == 0 {
 			t.Errorf("%v: want code %d and a remedy", refusal, problem.Rights)
@@ -416,5 +418,41 @@ func BenchmarkDiff(b *testing.B) {
 		if _, err := access.Diff(desired, observed); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func TestPlanOwnedBy_ReturnsAnotherPlan(t *testing.T) {
+	t.Parallel()
+	declared := config.Access{
+		ServiceAccount: types.NamespacedName{Namespace: "bots", Name: "ci-abc"}, CreateServiceAccount: true, Ephemeral: true,
+		Namespaces: []string{"bots", "shop"},
+		Namespaced: config.Grants{Roles: []config.Role{{Kind: "ClusterRole", Name: "view"}}},
+	}
+	made := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	desired := access.Desire(declared, access.Marks{ExpiresAt: made})
+	plan, err := access.Diff(desired, access.Observed{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	its := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "bots", Name: "kubemint-ci", Annotations: map[string]string{kube.AnnotationExpiresAt: "2026-01-02T04:04:05Z"},
+	}}
+	owner := metav1.OwnerReference{Kind: "Lease", Name: its.Name, UID: "u1"}
+	owned := plan.OwnedBy(its, owner)
+	for i, change := range owned.Changes {
+		inHome := change.Ref.Namespace == "bots"
+		if owners := change.Apply.GetOwnerReferences(); inHome != slices.Equal(owners, []metav1.OwnerReference{owner}) {
+			t.Errorf("%s has the owners %v", change.Ref, owners)
+		}
+		if at := change.Apply.GetAnnotations()[kube.AnnotationExpiresAt]; at != "2026-01-02T04:04:05Z" {
+			t.Errorf("%s expires at %s", change.Ref, at)
+		}
+		before := plan.Changes[i].Apply
+		if before.GetAnnotations()[kube.AnnotationExpiresAt] != "2026-01-02T03:04:05Z" || before.GetOwnerReferences() != nil {
+			t.Errorf("%s of the first plan has changed", change.Ref)
+		}
+	}
+	if len(owned.Changes) != 3 {
+		t.Errorf("%d changes", len(owned.Changes))
 	}
 }

@@ -11,8 +11,8 @@ import (
 )
 
 // Prune plans the deletion of those of the listed Roles and bindings, all with our marks for this
-// ServiceAccount, that are declared no longer, whichever of the owner's jobs made them. What is not this
-// owner's to delete is left out and reported, joined, as by [Diff].
+// ServiceAccount, that are declared no longer, whichever of the owner's jobs made them. What is not
+// this owner's to delete is left out and reported, joined, as by [Diff].
 func Prune(desired Desired, listed []kube.Object) (Plan, error) {
 	wanted := map[kube.Ref]bool{}
 	for _, object := range desired.Objects {
@@ -22,32 +22,45 @@ func Prune(desired Desired, listed []kube.Object) (Plan, error) {
 	var refusals []error
 	for _, object := range listed {
 		ref := kube.RefOf(object)
-		switch err := desired.refuse(object, "delete"); {
-		case wanted[ref], object.GetAnnotations()[kube.AnnotationExpiresAt] != "": // what expires is for sweep
-		case untouchable(object):
-			plan.Warnings = append(plan.Warnings,
-				ref.String()+" is declared no longer and is left: its annotation "+rbacv1.AutoUpdateAnnotationKey+" is false")
+		switch err := desired.refuseForeign(object, "delete"); {
+		// what expires is for sweep
+		case wanted[ref], object.GetAnnotations()[kube.AnnotationExpiresAt] != "":
+		case isUntouchable(object):
+			plan.Warnings = append(
+				plan.Warnings,
+				ref.String()+" is declared no longer and is left: its annotation "+
+					rbacv1.AutoUpdateAnnotationKey+" is false",
+			)
 		case err != nil:
 			refusals = append(refusals, err)
 		default:
-			plan.Changes = append(plan.Changes, Change{Verb: Deleted, Ref: ref, Delete: object, Removed: kube.Rules(object)})
+			plan.Changes = append(
+				plan.Changes,
+				Change{Verb: Deleted, Ref: ref, Delete: object, Removed: kube.RulesOf(object)},
+			)
 		}
 	}
 	return plan, errors.Join(refusals...)
 }
 
-// Removable are those of the listed objects, all with our marks for this ServiceAccount, that are this
-// owner's to delete. What an administrator wants to stay is named by a warning, and what is another owner's
-// by an error.
-func Removable(desired Desired, listed []kube.Object) (own []kube.Object, warnings []string, left error) {
+// SelectRemovable are those of the listed objects, all with our marks for this ServiceAccount, that
+// are this owner's to delete. What an administrator wants to stay is named by a warning, and what
+// is another owner's by an error.
+func SelectRemovable(
+	desired Desired, listed []kube.Object,
+) (own []kube.Object, warnings []string, left error) {
 	var refusals []error
 	for _, object := range listed {
-		switch err := desired.refuse(object, "delete"); {
+		switch err := desired.refuseForeign(object, "delete"); {
 		case err != nil:
 			refusals = append(refusals, err)
-		case untouchable(object):
-			warnings = append(warnings,
-				kube.RefOf(object).String()+" is left: its annotation "+rbacv1.AutoUpdateAnnotationKey+" is false")
+		case isUntouchable(object):
+			warnings = append(
+				warnings,
+				kube.RefOf(object).
+					String()+
+					" is left: its annotation "+rbacv1.AutoUpdateAnnotationKey+" is false",
+			)
 		default:
 			own = append(own, object)
 		}
@@ -58,9 +71,9 @@ func Removable(desired Desired, listed []kube.Object) (own []kube.Object, warnin
 // namedElsewhere is how many objects the warning names.
 const namedElsewhere = 3
 
-// elsewhere warns of what [Prune] would delete in namespaces that are not declared. Other owners' objects there
-// are theirs.
-func elsewhere(desired Desired, listed []kube.Object) []string {
+// warnElsewhere warns of what [Prune] would delete in namespaces that are not declared. Other
+// owners' objects there are theirs.
+func warnElsewhere(desired Desired, listed []kube.Object) []string {
 	plan, _ := Prune(desired, listed)
 	if len(plan.Changes) == 0 {
 		return nil
@@ -73,6 +86,8 @@ func elsewhere(desired Desired, listed []kube.Object) []string {
 		}
 		names = append(names, change.Ref.String())
 	}
-	return []string{"not declared by this run, and left, in other namespaces: " + strings.Join(names, ", ") +
-		": `kubemint prune` deletes them"}
+	return []string{
+		"not declared by this run, and left, in other namespaces: " + strings.Join(names, ", ") +
+			": `kubemint prune` deletes them",
+	}
 }

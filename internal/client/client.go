@@ -38,7 +38,8 @@ type Client struct {
 	dryRun []string // of a request that writes: nil, or metav1.DryRunAll
 }
 
-// New makes a client. No request is sent. The client throttles nothing: the API server says when it has enough (429).
+// New makes a client. No request is sent. The client throttles nothing: an overloaded API server
+// returns 429.
 func New(config *rest.Config) (*Client, error) {
 	config = rest.CopyConfig(config)
 	config.QPS = -1
@@ -59,8 +60,9 @@ func New(config *rest.Config) (*Client, error) {
 	httpClient := wire.Client(transport, wire.MostOfAPI)
 	c := &Client{
 		http: httpClient, server: config.Host,
-		groups: map[schema.GroupVersion]*rest.RESTClient{}, params: runtime.NewParameterCodec(scheme), heard: &atomic.Bool{},
-		line: &line{open: make(chan struct{})},
+		groups: map[schema.GroupVersion]*rest.RESTClient{}, params: runtime.NewParameterCodec(scheme),
+		heard: &atomic.Bool{},
+		line:  &line{open: make(chan struct{})},
 	}
 	for _, r := range kube.Resources {
 		version := r.GroupVersion()
@@ -68,7 +70,8 @@ func New(config *rest.Config) (*Client, error) {
 			continue
 		}
 		group := rest.CopyConfig(config)
-		group.GroupVersion, group.APIPath = &version, "/apis"
+		group.GroupVersion = &version
+		group.APIPath = "/apis"
 		if version.Group == "" {
 			group.APIPath = "/api"
 		}
@@ -82,9 +85,9 @@ func New(config *rest.Config) (*Client, error) {
 // Server is the URL of the API server, for messages.
 func (c *Client) Server() string { return c.server }
 
-// Dry is the same client, but that the API server carries out nothing of what it is asked to create, apply or delete: it answers
-// what it would, admission and escalation check included. Such a client requests no token, since what the API server
-// returns to a dry run of that is alive.
+// Dry is the same client, but that the API server carries out nothing of what it is asked to
+// create, apply or delete: it answers what it would, admission and escalation check included. Such
+// a client requests no token, since what the API server returns to a dry run of that is alive.
 func (c *Client) Dry() *Client {
 	dry := *c
 	dry.dryRun = []string{metav1.DryRunAll}
@@ -94,17 +97,21 @@ func (c *Client) Dry() *Client {
 // IsDry says whether this client is a dry one.
 func (c *Client) IsDry() bool { return c.dryRun != nil }
 
-// Close ends idle connections, which [http.Client.CloseIdleConnections] would not find beneath what is wrapped around them.
+// Close ends idle connections, which [http.Client.CloseIdleConnections] would not find beneath what
+// is wrapped around them.
 func (c *Client) Close() { utilnet.CloseIdleConnectionsFor(c.http.Transport) }
 
-// Warm opens the connection while there is nothing to ask yet, so that the first requests find it ready and share it.
-// It is a request that is given up as soon as its connection is dialled, which net/http finishes for the next one: a
-// request without a credential is answered too, but has the API server close an HTTP/2 connection (feature gate
-// UnauthenticatedHTTP2DOSMitigation, on from 1.29). A failure does not matter: who needs the connection will tell.
+// Warm opens the connection while there is nothing to ask yet, so that the first requests find it
+// ready and share it. It is a request that is given up as soon as its connection is dialled, which
+// net/http finishes for the next one: a request without a credential is answered too, but has the
+// API server close an HTTP/2 connection (feature gate UnauthenticatedHTTP2DOSMitigation, on from
+// 1.29). A failure does not matter: who needs the connection will tell.
 func (c *Client) Warm(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{ConnectStart: func(string, string) { cancel() }})
+	ctx = httptrace.WithClientTrace(
+		ctx, &httptrace.ClientTrace{ConnectStart: func(string, string) { cancel() }},
+	)
 	_ = c.groups[corev1.SchemeGroupVersion].Get().AbsPath("/version").MaxRetries(0).Do(ctx).Error()
 }
 
@@ -112,56 +119,66 @@ func (c *Client) Warm(ctx context.Context) {
 func (c *Client) Get(ctx context.Context, o kube.Object) error {
 	ref := kube.RefOf(o)
 	defer setKind(o, ref.Kind) // client-go's decoder empties it
-	return c.tries(ctx, send, o, func() *rest.Request { return c.at(ref, http.MethodGet).Name(ref.Name) })
+	return c.sendWithRetries(
+		ctx, sendOnce, o,
+		func() *rest.Request { return c.requestFor(ref, http.MethodGet).Name(ref.Name) },
+	)
 }
 
-// List reads the objects of a kind into list; namespace "" is all. With resourceVersion "0" the API server answers from
-// memory, maybe a moment old: a consistent list waits for etcd's next progress notice.
-func (c *Client) List(ctx context.Context, kind, namespace string, options metav1.ListOptions, list runtime.Object) error {
-	return c.tries(ctx, send, list, func() *rest.Request {
-		return c.at(kube.Ref{Kind: kind, Namespace: namespace}, http.MethodGet).VersionedParams(&options, c.params)
+// List reads the objects of a kind into list; namespace "" is all. With resourceVersion "0" the API
+// server answers from memory, maybe a moment old: a consistent list waits for etcd's next progress
+// notice.
+func (c *Client) List(
+	ctx context.Context, kind, namespace string, options metav1.ListOptions, list runtime.Object,
+) error {
+	return c.sendWithRetries(ctx, sendOnce, list, func() *rest.Request {
+		return c.requestFor(kube.Ref{Kind: kind, Namespace: namespace}, http.MethodGet).
+			VersionedParams(&options, c.params)
 	})
 }
 
 // Create makes o, or asks the review that o is, and reads the answer into o.
 func (c *Client) Create(ctx context.Context, o kube.Object) error {
-	ref, sent := kube.RefOf(o), o.DeepCopyObject()
+	ref := kube.RefOf(o)
+	sent := o.DeepCopyObject()
 	options := &metav1.CreateOptions{}
 	if !strings.HasSuffix(ref.Kind, "Review") { // which makes nothing
 		options.DryRun = c.dryRun
 	}
 	defer setKind(o, ref.Kind)
-	return c.tries(ctx, sendToTheEnd, o, func() *rest.Request {
-		return c.at(ref, http.MethodPost).VersionedParams(options, c.params).Body(sent)
+	return c.sendWithRetries(ctx, sendToTheEnd, o, func() *rest.Request {
+		return c.requestFor(ref, http.MethodPost).VersionedParams(options, c.params).Body(sent)
 	})
 }
 
-// noVersion is a resourceVersion that no object has: the API server ignores it where there is no object, and answers 409
-// where there is one, even one that says the same already.
+// noVersion is a resourceVersion that no object has: the API server ignores it where there is no
+// object, and answers 409 where there is one, even one that says the same already.
 const noVersion = "1"
 
-// Apply makes o as it is given by server-side apply, and reads o's UID and resourceVersion. Without force it creates, and
-// nothing else: what was there all the time may be somebody else's. With force it heals: fields are taken over from other
-// field managers, and o's resourceVersion, where set, is compared. The rest of the answer is not read into o, which may
-// share its rules with other objects that are applied at the same time.
-func (c *Client) Apply(ctx context.Context, o kube.Object, force bool) error {
-	version := o.GetResourceVersion()
-	if !force {
-		o.SetResourceVersion(noVersion)
-	}
-	applied := Empty(kube.RefOf(o))
-	err := c.applyInto(ctx, o, force, applied)
-	if err == nil && !c.IsDry() {
-		version = applied.GetResourceVersion()
-	}
-	o.SetResourceVersion(version)
-	if !c.IsDry() {
-		o.SetUID(applied.GetUID())
-	}
-	return err
+// Applied identifies the object as the API server stored it. It is zero after a dry run.
+type Applied struct {
+	UID             types.UID
+	ResourceVersion string
 }
 
-// applyInto sends o as it is by server-side apply, and reads the answer into applied.
+// ApplyObject makes o as it is given by server-side apply, and leaves o unchanged. Without force it
+// only creates: an object that exists already may be somebody else's, and is a conflict. With force
+// it heals: it takes fields over from other field managers. The API server compares o's
+// resourceVersion, where o has one.
+func (c *Client) ApplyObject(ctx context.Context, o kube.Object, force bool) (Applied, error) {
+	sent := o
+	if !force {
+		sent = o.DeepCopyObject().(kube.Object) //nolint:errcheck,forcetypeassert // a copy has the same type
+		sent.SetResourceVersion(noVersion)
+	}
+	answer := NewObject(kube.RefOf(o))
+	if err := c.applyInto(ctx, sent, force, answer); err != nil || c.IsDry() {
+		return Applied{}, err
+	}
+	return Applied{UID: answer.GetUID(), ResourceVersion: answer.GetResourceVersion()}, nil
+}
+
+// applyInto sends o by server-side apply, and reads the answer into applied.
 func (c *Client) applyInto(ctx context.Context, o kube.Object, force bool, applied kube.Object) error {
 	ref := kube.RefOf(o)
 	body, err := json.Marshal(o)
@@ -169,23 +186,27 @@ func (c *Client) applyInto(ctx context.Context, o kube.Object, force bool, appli
 		return fmt.Errorf("encode %s: %w", ref, err)
 	}
 	options := &metav1.PatchOptions{FieldManager: kube.FieldManager, Force: &force, DryRun: c.dryRun}
-	return c.tries(ctx, sendToTheEnd, applied, func() *rest.Request {
-		return c.at(ref, http.MethodPatch).Name(ref.Name).VersionedParams(options, c.params).
+	return c.sendWithRetries(ctx, sendToTheEnd, applied, func() *rest.Request {
+		return c.requestFor(ref, http.MethodPatch).Name(ref.Name).VersionedParams(options, c.params).
 			SetHeader("Content-Type", string(types.ApplyYAMLPatchType)).Body(body)
 	})
 }
 
-// Delete deletes the object that o names, if it still has o's UID (where o has one). What depends on the object goes with
-// it, even where somebody has put the finalizer "orphan" on it. Where finalizers hold the object, it stays: they, and the
-// time of its deletion, are set in o then.
+// Delete deletes the object that o names, if it still has o's UID (where o has one). What depends
+// on the object goes with it, even where somebody has put the finalizer "orphan" on it. Where
+// finalizers hold the object, it stays: they, and the time of its deletion, are set in o then.
 func (c *Client) Delete(ctx context.Context, o kube.Object) error {
-	ref, background := kube.RefOf(o), metav1.DeletePropagationBackground
+	ref := kube.RefOf(o)
+	background := metav1.DeletePropagationBackground
 	options := &metav1.DeleteOptions{DryRun: c.dryRun, PropagationPolicy: &background}
 	if uid := o.GetUID(); uid != "" {
 		options.Preconditions = &metav1.Preconditions{UID: &uid}
 	}
 	said := &anyAnswer{}
-	err := c.tries(ctx, send, said, func() *rest.Request { return c.at(ref, http.MethodDelete).Name(ref.Name).Body(options) })
+	err := c.sendWithRetries(
+		ctx, sendOnce, said,
+		func() *rest.Request { return c.requestFor(ref, http.MethodDelete).Name(ref.Name).Body(options) },
+	)
 	if err != nil || c.IsDry() {
 		return err
 	}
@@ -203,12 +224,12 @@ type HeldError struct{ finalizers []string }
 
 func (e *HeldError) Error() string { return "finalizers hold it: " + strings.Join(e.finalizers, ", ") }
 
-// Remove is [Client.Delete] for an object that has to be gone: one that was gone already is no error, and one that finalizers
-// hold is a [HeldError].
+// Remove is [Client.Delete] for an object that has to be gone: one that was gone already is no
+// error, and one that finalizers hold is a [HeldError].
 func (c *Client) Remove(ctx context.Context, o kube.Object) error {
 	err := c.Delete(ctx, o)
 	switch {
-	case Missing(err):
+	case IsMissing(err):
 		return nil
 	case err == nil && o.GetDeletionTimestamp() != nil && len(o.GetFinalizers()) > 0:
 		return &HeldError{o.GetFinalizers()}
@@ -217,18 +238,23 @@ func (c *Client) Remove(ctx context.Context, o kube.Object) error {
 }
 
 // RequestToken asks for a token of the ServiceAccount and reads the answer into request.
-func (c *Client) RequestToken(ctx context.Context, account types.NamespacedName, request *authenticationv1.TokenRequest) error {
+func (c *Client) RequestToken(
+	ctx context.Context, account types.NamespacedName, request *authenticationv1.TokenRequest,
+) error {
 	if c.IsDry() {
 		return errors.New("no token is requested in a dry run")
 	}
 	sent := request.DeepCopy()
 	ref := kube.Ref{Kind: "ServiceAccount", Namespace: account.Namespace}
-	return c.tries(ctx, sendToTheEnd, request, func() *rest.Request {
-		return c.at(ref, http.MethodPost).Name(account.Name).SubResource("token").Body(sent)
+	return c.sendWithRetries(ctx, sendToTheEnd, request, func() *rest.Request {
+		return c.requestFor(ref, http.MethodPost).Name(account.Name).SubResource("token").Body(sent)
 	})
 }
 
-func (c *Client) at(ref kube.Ref, verb string) *rest.Request {
+func (c *Client) requestFor(ref kube.Ref, verb string) *rest.Request {
 	r := kube.Resources[ref.Kind]
-	return c.groups[r.GroupVersion()].Verb(verb).NamespaceIfScoped(ref.Namespace, ref.Namespace != "").Resource(r.Resource).MaxRetries(0)
+	return c.groups[r.GroupVersion()].Verb(verb).
+		NamespaceIfScoped(ref.Namespace, ref.Namespace != "").
+		Resource(r.Resource).
+		MaxRetries(0)
 }

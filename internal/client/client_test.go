@@ -76,13 +76,18 @@ func TestRequests(t *testing.T) {
 			`POST /apis/authentication.k8s.io/v1/selfsubjectreviews application/json {"kind":"SelfSubjectReview","apiVersion":"authentication.k8s.io/v1","metadata":{},"status":{"userInfo":{}}}`,
 		},
 		"apply what is new, and create it only": {
-			func(c *client.Client) error { return c.Apply(ctx, object("Role", "shop", "kubemint:bots:ci"), false) },
+			func(c *client.Client) error {
+				_, err := c.ApplyObject(ctx, object("Role", "shop", "kubemint:bots:ci"), false)
+				return err
+			},
 			"PATCH " + rbac + "/namespaces/shop/roles/kubemint:bots:ci?fieldManager=kubemint&force=false application/apply-patch+yaml " +
 				strings.Replace(role, `"namespace":"shop"`, `"namespace":"shop","resourceVersion":"1"`, 1),
 		},
 		"apply by force what has a resourceVersion": {
 			func(c *client.Client) error {
-				return c.Apply(ctx, with(object("ServiceAccount", "bots", "ci"), func(o kube.Object) { o.SetResourceVersion("7") }), true)
+				account := with(object("ServiceAccount", "bots", "ci"), func(o kube.Object) { o.SetResourceVersion("7") })
+				_, err := c.ApplyObject(ctx, account, true)
+				return err
 			},
 			"PATCH /api/v1/namespaces/bots/serviceaccounts/ci?fieldManager=kubemint&force=true application/apply-patch+yaml " +
 				`{"kind":"ServiceAccount","apiVersion":"v1","metadata":{"name":"ci","namespace":"bots","resourceVersion":"7"}}`,
@@ -157,30 +162,37 @@ func TestAnswersAreReadIntoTheObjectWhichKeepsItsKind(t *testing.T) {
 	}
 }
 
-// Roles of several namespaces share their rules, and are applied at the same time: reading answers into them would race.
-func TestApplyReadsUIDAndVersionAlone(t *testing.T) {
+// Roles of several namespaces share their rules, and are applied at the same time: reading answers into
+// them would race.
+func TestApplyObject_LeavesItsArgumentUnchanged(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request, _ int) {
 		give(w, http.StatusOK, rbacv1.Role{
-			TypeMeta: metav1.TypeMeta{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "Role"}, ObjectMeta: metav1.ObjectMeta{Name: "x", UID: "u1", ResourceVersion: "8"},
-			Rules: []rbacv1.PolicyRule{{Verbs: []string{"list"}}},
+			TypeMeta:   metav1.TypeMeta{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "Role"},
+			ObjectMeta: metav1.ObjectMeta{Name: "x", UID: "u1", ResourceVersion: "8"},
+			Rules:      []rbacv1.PolicyRule{{Verbs: []string{"list"}}},
 		})
 	})
+	role := func(rules []rbacv1.PolicyRule) *rbacv1.Role {
+		role := object("Role", "shop", "x").(*rbacv1.Role)
+		role.Rules, role.ResourceVersion = rules, "7"
+		return role
+	}
 	shared := []rbacv1.PolicyRule{{Verbs: []string{"get"}}}
 	roles := make([]*rbacv1.Role, 8)
-	client := connect(t, s.config())
+	api := connect(t, s.config())
 	if err := parallel.Each(len(roles), func(i int) error {
-		roles[i] = object("Role", "shop", "x").(*rbacv1.Role)
-		roles[i].Rules = shared
-		return client.Apply(t.Context(), roles[i], false)
+		roles[i] = role(shared)
+		applied, err := api.ApplyObject(t.Context(), roles[i], i%2 == 0)
+		if want := (client.Applied{UID: "u1", ResourceVersion: "8"}); applied != want {
+			t.Errorf("got %v, want %v", applied, want)
+		}
+		return err
 	}); err != nil {
 		t.Fatal(err)
 	}
-	want := object("Role", "shop", "x").(*rbacv1.Role)
-	want.UID, want.ResourceVersion = "u1", "8"
-	want.Rules = []rbacv1.PolicyRule{{Verbs: []string{"get"}}}
-	for _, role := range roles {
-		if diff := cmp.Diff(want, role); diff != "" {
+	for _, got := range roles {
+		if diff := cmp.Diff(role([]rbacv1.PolicyRule{{Verbs: []string{"get"}}}), got); diff != "" {
 			t.Error(diff)
 		}
 	}

@@ -40,27 +40,37 @@ func (c *Client) ReadRoot(ctx context.Context) error {
 	return err
 }
 
+// MayHideRole says whether a ClusterRole that is not found may exist all the same: see
+// [discovery.MayHide].
+func (c *Client) MayHideRole(ctx context.Context, name string) bool {
+	return discovery.MayHide(ctx, c.readPath, name)
+}
+
 func (c *Client) readPath(ctx context.Context, path, accept string) (body []byte, err error) {
 	read := func(ctx context.Context, _ runtime.Object, request *rest.Request) error {
 		ctx, cancel := context.WithTimeout(ctx, longestAnswer)
 		defer cancel()
-		result := request.Do(klog.NewContext(ctx, logr.Discard())) // client-go logs cut answers to stderr
+		// client-go logs cut answers to stderr
+		result := request.Do(klog.NewContext(ctx, logr.Discard()))
 		body, _ = result.Raw()
 		if bytes.Count(body, []byte{','}) > mostValues {
 			body = nil
 			return &wire.TooLargeError{Bound: fmt.Sprintf("%d values", mostValues)}
 		}
-		return foreign(result, result.Error())
+		return asForeign(result, result.Error())
 	}
-	return body, c.tries(ctx, read, nil, func() *rest.Request {
-		return c.groups[corev1.SchemeGroupVersion].Get().AbsPath(path).SetHeader("Accept", accept).MaxRetries(0)
+	return body, c.sendWithRetries(ctx, read, nil, func() *rest.Request {
+		return c.groups[corev1.SchemeGroupVersion].Get().
+			AbsPath(path).
+			SetHeader("Accept", accept).
+			MaxRetries(0)
 	})
 }
 
 // tellUnserved finds out whether an answer that is not one of the API means that the API server
 // does not serve what was asked for, or that something else answered.
 func (c *Client) tellUnserved(ctx context.Context, request *rest.Request, err error) error {
-	if Unsure(err) || !mayBeUnserved(err) {
+	if IsUnsure(err) || !mayBeUnserved(err) {
 		return err
 	}
 	for version, group := range c.groups {
@@ -71,18 +81,19 @@ func (c *Client) tellUnserved(ctx context.Context, request *rest.Request, err er
 		}
 	}
 	if _, page := errors.AsType[*ForeignError](err); !page {
-		return &ForeignError{http.StatusNotFound} // an API server names the object that it does not find
+		// an API server names the object that it does not find
+		return &ForeignError{http.StatusNotFound}
 	}
 	return err
 }
 
-// mayBeUnserved says whether an answer can be that of an API server to a path that it does not serve: a
-// page, whether it says 200 or 404, or, where it serves something else of the group, a 404 that
-// names no object.
+// mayBeUnserved says whether an answer can be that of an API server to a path that it does not
+// serve: a page, whether it says 200 or 404, or, where it serves something else of the group, a 404
+// that names no object.
 func mayBeUnserved(err error) bool {
 	if page, ok := errors.AsType[*ForeignError](err); ok {
 		return page.code == http.StatusOK || page.code == http.StatusNotFound
 	}
-	status, _ := answer(err)
+	status, _ := statusOf(err)
 	return apierrors.IsNotFound(err) && status.Details.Kind == "" && status.Details.Name == ""
 }

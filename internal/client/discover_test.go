@@ -126,7 +126,7 @@ func TestDiscoverFails(t *testing.T) {
 			t.Parallel()
 			s := serve(t, func(w http.ResponseWriter, _ *http.Request, n int) { tt.answer(w, n) })
 			served, err := connect(t, s.config()).Discover(t.Context())
-			if (err != nil) != tt.fails || client.Forbidden(err) != tt.forbidden || (len(served) == 0) != tt.fails {
+			if (err != nil) != tt.fails || client.IsForbidden(err) != tt.forbidden || (len(served) == 0) != tt.fails {
 				t.Errorf("%v: %v", served, err)
 			}
 			if asked := s.asked(); len(asked) != tt.asked {

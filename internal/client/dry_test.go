@@ -10,6 +10,8 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubemint/kubemint/internal/client"
 )
 
 // The API server reads dryRun of a PATCH in the query, and of a DELETE in the body's DeleteOptions where there is a body
@@ -23,18 +25,22 @@ func TestADryClientAsksForNothingToBeDone(t *testing.T) {
 		}
 		give(w, http.StatusOK, named("shop", "x"))
 	})
-	client := connect(t, s.config())
-	dry, role := client.Dry(), object("Role", "shop", "x")
-	if !dry.IsDry() || client.IsDry() || !dry.Dry().IsDry() {
-		t.Errorf("dry: %t, client: %t", dry.IsDry(), client.IsDry())
+	api := connect(t, s.config())
+	dry, role := api.Dry(), object("Role", "shop", "x")
+	if !dry.IsDry() || api.IsDry() || !dry.Dry().IsDry() {
+		t.Errorf("dry: %t, client: %t", dry.IsDry(), api.IsDry())
 	}
 	role.SetUID("u")
 	review := &authorizationv1.SelfSubjectRulesReview{TypeMeta: metav1.TypeMeta{APIVersion: "authorization.k8s.io/v1", Kind: "SelfSubjectRulesReview"}}
+	apply := func(c *client.Client, force bool) error {
+		_, err := c.ApplyObject(t.Context(), object("Role", "shop", "x"), force)
+		return err
+	}
 	for _, err := range []error{
-		dry.Apply(t.Context(), object("Role", "shop", "x"), false), dry.Apply(t.Context(), object("Role", "shop", "x"), true),
+		apply(dry, false), apply(dry, true),
 		dry.Delete(t.Context(), role), dry.Delete(t.Context(), object("ClusterRole", "", "x")),
-		dry.Get(t.Context(), object("Role", "shop", "x")), dry.Create(t.Context(), review), client.Delete(t.Context(), role),
-		dry.Create(t.Context(), object("Lease", "shop", "x")), client.Create(t.Context(), object("Lease", "shop", "x")),
+		dry.Get(t.Context(), object("Role", "shop", "x")), dry.Create(t.Context(), review), api.Delete(t.Context(), role),
+		dry.Create(t.Context(), object("Lease", "shop", "x")), api.Create(t.Context(), object("Lease", "shop", "x")),
 	} {
 		if err != nil {
 			t.Error(err)

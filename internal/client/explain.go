@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -16,15 +15,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 
-	"github.com/kubemint/kubemint/internal/client/astray"
 	"github.com/kubemint/kubemint/internal/client/discovery"
 	"github.com/kubemint/kubemint/internal/client/explain"
 	"github.com/kubemint/kubemint/internal/client/wire"
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// Explain turns the failure of a request into the error that a person reads: op is "verb object", phase the code of
-// what has no kind of its own. A revocation keeps the code of its phase whatever the kind.
+// Explain turns the failure of a request into the error that a person reads: op is "verb object",
+// phase the code of what has no kind of its own. A revocation keeps the code of its phase whatever
+// the kind.
 func (c *Client) Explain(phase problem.Code, op string, err error) error {
 	if err == nil {
 		return nil
@@ -32,7 +31,7 @@ func (c *Client) Explain(phase problem.Code, op string, err error) error {
 	if _, ok := errors.AsType[*problem.Error](err); ok {
 		return err
 	}
-	p := c.explain(phase, op, err)
+	p := c.explainError(phase, op, err)
 	p.Shared = p.Code == problem.Source
 	if phase == problem.Revoke {
 		p.Code = problem.Revoke
@@ -40,8 +39,8 @@ func (c *Client) Explain(phase problem.Code, op string, err error) error {
 	return p
 }
 
-func (c *Client) explain(phase problem.Code, op string, err error) *problem.Error {
-	status, answered := answer(err)
+func (c *Client) explainError(phase problem.Code, op string, err error) *problem.Error {
+	status, answered := statusOf(err)
 	var interrupted problem.Interrupted
 	held, isHeld := errors.AsType[*HeldError](err)
 	unserved, isUnserved := errors.AsType[*discovery.UnservedError](err)
@@ -49,7 +48,10 @@ func (c *Client) explain(phase problem.Code, op string, err error) *problem.Erro
 	case isUnserved:
 		return problem.New(phase, op, unserved, unserved.Hints()...)
 	case isHeld:
-		return problem.New(phase, op, held, "see what set them; it is gone once they are removed with kubectl patch")
+		return problem.New(
+			phase, op, held,
+			"see what set them; it is gone once they are removed with kubectl patch",
+		)
 	case errors.As(err, &interrupted):
 		return problem.New(phase, op, err)
 	case errors.Is(err, context.DeadlineExceeded):
@@ -58,22 +60,26 @@ func (c *Client) explain(phase problem.Code, op string, err error) *problem.Erro
 		}
 		if hook := silentWebhook(status.Message); hook != "" {
 			return problem.Newf(phase, op, "not carried out in time: %w", err).
-				Hint("the admission webhook %s does not answer the API server: whoever runs the cluster knows what serves it", hook)
+				Hint(
+					"the admission webhook %s does not answer the API server: whoever runs the cluster knows what serves it",
+					hook,
+				)
 		}
 		if answered {
 			return problem.Newf(phase, op, "not carried out in time: %w", err).
-				Hint("raise `timeout`, or see why %s fails or has too many requests (its priority levels, for this runner's identity)", c.server)
+				Hint("raise `timeout`, or see why %s fails or has too many requests (its priority levels, "+
+					"for this runner's identity)", c.server)
 		}
-		return problem.Newf(phase, op, "no answer in time: %w", bare(err)).
+		return problem.Newf(phase, op, "no answer in time: %w", withoutURL(err)).
 			Hint("raise `timeout`, or see whether %s is reachable from this runner", c.server)
 	case answered:
-		return c.answered(phase, op, status)
+		return c.explainStatus(phase, op, status)
 	}
-	return c.unreachable(op, err)
+	return c.explainUnreachable(op, err)
 }
 
-// answer is what the API server said, where err is its answer; Details is never nil.
-func answer(err error) (status metav1.Status, ok bool) {
+// statusOf returns the API server's answer, where err is one; Details is never nil.
+func statusOf(err error) (status metav1.Status, ok bool) {
 	var answered apierrors.APIStatus
 	if ok = errors.As(err, &answered); ok {
 		status = answered.Status()
@@ -84,10 +90,10 @@ func answer(err error) (status metav1.Status, ok bool) {
 	return status, ok
 }
 
-// answered explains a refusal of the API server.
-func (c *Client) answered(phase problem.Code, op string, status metav1.Status) *problem.Error {
+// explainStatus explains a refusal of the API server.
+func (c *Client) explainStatus(phase problem.Code, op string, status metav1.Status) *problem.Error {
 	if user, ok := nobodyIn(status); ok {
-		return nobody(op, user)
+		return explainNobody(op, user)
 	}
 	p := problem.New(phase, op, said{&apierrors.StatusError{ErrStatus: status}})
 	if deniedByPolicy(status.Message) {
@@ -96,23 +102,16 @@ func (c *Client) answered(phase problem.Code, op string, status metav1.Status) *
 	}
 	switch status.Reason { //nolint:exhaustive // the others have no remedy of their own
 	case metav1.StatusReasonUnauthorized:
-		p.Code, p.Cause = problem.Source, errors.New("the API server does not accept the runner's credential (401 Unauthorized)")
+		p.Code = problem.Source
+		p.Cause = errors.New("the API server does not accept the runner's credential (401 Unauthorized)")
 		p.Hint("log in again in an earlier step: the login has expired, or it is for another cluster")
 	case metav1.StatusReasonForbidden:
 		explain.Explain(p, status)
-		if advice := explain.ProviderAdvice(c.server); advice != "" && p.Code == problem.Rights {
+		if advice := explain.AdviseRights(c.server); advice != "" && p.Code == problem.Rights {
 			p.Hint("%s", advice)
 		}
 	case metav1.StatusReasonNotFound:
-		p.Code = problem.Rights
-		if NamespaceMissing(p.Cause) {
-			p.Cause = fmt.Errorf("namespace %s does not exist", status.Details.Name)
-			p.Hint("see whether `namespace` is spelt right, make the namespace first, or set `create_namespace: true`")
-		} else if strings.HasSuffix(status.Details.Kind, "rolebindings") {
-			// The answer to a binding whose role is missing names the binding's kind and the role.
-			p.Cause = fmt.Errorf("there is no such role as %s", status.Details.Name)
-			p.Hint("see whether `role` is spelt right; a bare name is a ClusterRole, `role/%s` a Role of the namespace", status.Details.Name)
-		}
+		explainNotFound(p, status.Details)
 	case metav1.StatusReasonConflict:
 		p.Code = problem.Mint
 		p.Hint("somebody else changed it at the same time: run again")
@@ -129,59 +128,27 @@ func (c *Client) answered(phase problem.Code, op string, status metav1.Status) *
 	return p
 }
 
-// unreachable explains a request that was never answered.
-func (c *Client) unreachable(op string, err error) *problem.Error {
-	p := problem.New(problem.Source, op, bare(err))
-	var authority x509.UnknownAuthorityError
-	var hostname x509.HostnameError
-	var invalid x509.CertificateInvalidError
-	var dns *net.DNSError
-	redirect, redirected := errors.AsType[*wire.RedirectError](err)
-	tooLarge, bounded := errors.AsType[*wire.TooLargeError](err)
+// explainNotFound explains a 404: the namespace is missing, or the role of a binding.
+func explainNotFound(p *problem.Error, details *metav1.StatusDetails) {
+	p.Code = problem.Rights
 	switch {
-	case !proxyFault(err) && astray.Explain(p, c.server, bare(err)):
-	case redirected:
-		p.Cause = redirect
-		p.Hint("give the address of the API server itself: a login page, a proxy or a moved server answers at %s, "+
-			"and no credential is sent where it leads", c.server)
-	case bounded:
-		p.Cause = tooLarge
-		p.Hint("see what answers at %s: no list of an API server that kubemint asks for is as large", c.server)
-	case Foreign(err):
-		p.Hint("see where %s leads: a proxy or a login answers in the API server's place, or there is none", c.server)
-	case proxyFault(err):
-		p.Cause = fmt.Errorf("the proxy on the way to %s does not let it through: %w", c.server, err)
-		p.Hint("see whether the proxy runs and takes this runner: it is the kubeconfig's proxy-url, or else that of HTTPS_PROXY, " +
-			"from which NO_PROXY takes hosts out")
-		if errors.As(err, &authority) || errors.As(err, &hostname) {
-			p.Hint("an https proxy is checked by the kubeconfig's CA and tls-server-name, as kubectl does: " +
-				"add the proxy's CA to certificate-authority-data, or use its http address")
-		}
-	case errors.As(err, &authority):
-		p.Cause = fmt.Errorf("the certificate of %s is not signed by the kubeconfig's CA: %w", c.server, authority)
-		p.Hint("see whether certificate-authority-data is that of this cluster, and whether a proxy stands in between")
-	case errors.As(err, &hostname):
-		p.Cause = fmt.Errorf("the certificate of %s is for another name: %w", c.server, hostname)
-		p.Hint("set tls-server-name in the kubeconfig to a name of the certificate")
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		p.Cause = fmt.Errorf("the certificate of %s is not valid now: %w", c.server, invalid)
-		p.Hint("see whether this machine's clock is right; if it is, the certificate has to be renewed")
-	case errors.As(err, &dns):
-		p.Cause = fmt.Errorf("no address for %s: %w", dns.Name, err)
-		p.Hint("see whether the server's name is spelt right, and whether this runner can resolve it (a private cluster?)")
-	case utilnet.IsConnectionRefused(err):
-		p.Cause = fmt.Errorf("nothing listens at %s: %w", c.server, err)
-		p.Hint("see whether the cluster runs and whether the kubeconfig names the right server; " +
-			"in a container, 127.0.0.1 is the container itself")
-	default:
-		p.Hint("see whether %s is reachable from this runner", c.server)
+	case NamespaceMissing(p.Cause):
+		p.Cause = fmt.Errorf("namespace %s does not exist", details.Name)
+		p.Hint("see whether `namespace` is spelt right, make the namespace first, " +
+			"or set `create_namespace: true`")
+	case strings.HasSuffix(details.Kind, "rolebindings"):
+		// The answer to a binding whose role is missing names the binding's kind and the role.
+		p.Cause = fmt.Errorf("there is no such role as %s", details.Name)
+		p.Hint("see whether `role` is spelt right; a bare name is a ClusterRole, "+
+			"`role/%s` a Role of the namespace", details.Name)
 	}
-	return p
 }
 
-// bare is an error without the request's method and URL, which op says better, and without the text of a page.
-func bare(err error) error {
-	if status, ok := answer(err); ok && apierrors.IsUnexpectedServerError(err) && strings.Contains(status.Message, "<") {
+// withoutURL is an error without the request's method and URL, which op says better, and without
+// the text of a page.
+func withoutURL(err error) error {
+	if status, ok := statusOf(err); ok && apierrors.IsUnexpectedServerError(err) &&
+		strings.Contains(status.Message, "<") {
 		return fmt.Errorf("%d %s", status.Code, http.StatusText(int(status.Code)))
 	}
 	asked, ok := errors.AsType[*url.Error](err)
@@ -191,32 +158,37 @@ func bare(err error) error {
 	return err
 }
 
-// Untouched says whether a failed request surely changed nothing: the API server refused it, or never had it.
-func Untouched(err error) bool {
+// IsUntouched says whether a failed request surely changed nothing: the API server refused it, or
+// never had it.
+func IsUntouched(err error) bool {
 	var dns *net.DNSError
 	var certificate *tls.CertificateVerificationError
 	if discovery.Unserved(err) {
 		return true
 	}
-	if Unsure(err) {
+	if IsUnsure(err) {
 		return false
 	}
-	if status, answered := answer(err); answered {
+	if status, answered := statusOf(err); answered {
 		return status.Code < http.StatusInternalServerError
 	}
-	return utilnet.IsConnectionRefused(err) || errors.As(err, &dns) || errors.As(err, &certificate) || proxyFault(err)
+	return utilnet.IsConnectionRefused(err) || errors.As(err, &dns) || errors.As(err, &certificate) ||
+		proxyFault(err)
 }
 
-// Unsure says whether an earlier try of the failed request may have been carried out: what the answer is about can be its work.
-func Unsure(err error) bool {
+// IsUnsure says whether an earlier try of the failed request may have been carried out: what the
+// answer is about can be its work.
+func IsUnsure(err error) bool {
 	_, unsure := errors.AsType[*unsureError](err)
 	return unsure
 }
 
-// proxyFault says whether a proxy was not reached, or refused to connect: then the request itself was never sent. Of a CONNECT
-// that is refused net/http keeps the status text alone (transport.go, dialConn).
+// proxyFault says whether a proxy was not reached, or refused to connect: then the request itself
+// was never sent. When a proxy refuses CONNECT, net/http keeps only the status text (transport.go,
+// dialConn).
 func proxyFault(err error) bool {
-	if op, ok := errors.AsType[*net.OpError](err); ok && (op.Op == "proxyconnect" || op.Op == "socks connect") {
+	if op, ok := errors.AsType[*net.OpError](err); ok &&
+		(op.Op == "proxyconnect" || op.Op == "socks connect") {
 		return true
 	}
 	asked, ok := errors.AsType[*url.Error](err)
@@ -228,38 +200,41 @@ func proxyFault(err error) bool {
 	return false
 }
 
-// Missing says whether the API server answered that there is no such object.
-func Missing(err error) bool { return apierrors.IsNotFound(err) }
+// IsMissing says whether the API server answered that the object does not exist.
+func IsMissing(err error) bool { return apierrors.IsNotFound(err) }
 
-// Forbidden says whether it refused the identity.
-func Forbidden(err error) bool { return apierrors.IsForbidden(err) && !PolicyDenied(err) }
+// IsForbidden says whether it refused the identity.
+func IsForbidden(err error) bool { return apierrors.IsForbidden(err) && !PolicyDenied(err) }
 
-// Foreign says whether something other than an API server answered.
-func Foreign(err error) bool {
+// IsForeign says whether something other than an API server answered.
+func IsForeign(err error) bool {
 	_, page := errors.AsType[*ForeignError](err)
 	_, redirect := errors.AsType[*wire.RedirectError](err)
 	return page || redirect
 }
 
-// Escalation says whether it refused to have the identity give away what it does not hold.
-func Escalation(err error) bool {
-	status, _ := answer(err)
+// IsEscalation says whether it refused to have the identity give away what it does not hold.
+func IsEscalation(err error) bool {
+	status, _ := statusOf(err)
 	return len(explain.HeldRules(status.Message)) > 0
 }
 
-// Immutable says whether it answered that a binding's role cannot be another one, which it says to whoever may bind that.
-func Immutable(err error) bool {
-	status, _ := answer(err)
+// IsImmutable says whether it answered that a binding's role cannot be another one, which it says
+// to whoever may bind that.
+func IsImmutable(err error) bool {
+	status, _ := statusOf(err)
 	return apierrors.IsInvalid(err) &&
-		slices.ContainsFunc(status.Details.Causes, func(c metav1.StatusCause) bool { return c.Field == "roleRef" })
+		slices.ContainsFunc(
+			status.Details.Causes, func(c metav1.StatusCause) bool { return c.Field == "roleRef" },
+		)
 }
 
-// Conflict says whether it answered that the object is not as the request took it to be.
-func Conflict(err error) bool { return apierrors.IsConflict(err) }
+// IsConflict says whether it answered that the object is not as the request took it to be.
+func IsConflict(err error) bool { return apierrors.IsConflict(err) }
 
 // NamespaceMissing says whether it answered that the object's namespace does not exist.
 func NamespaceMissing(err error) bool {
-	status, _ := answer(err)
+	status, _ := statusOf(err)
 	return apierrors.IsNotFound(err) && status.Details.Kind == "namespaces" && status.Details.Name != ""
 }
 
@@ -269,8 +244,8 @@ type said struct{ *apierrors.StatusError }
 func (s said) Error() string { return wordsOf(s.ErrStatus) }
 func (s said) Unwrap() error { return s.StatusError }
 
-// wordsOf is what an API server said on one line, or where it said nothing, by which reason and code it
-// refused.
+// wordsOf is what an API server said on one line, or where it said nothing, by which reason and
+// code it refused.
 func wordsOf(status metav1.Status) string {
 	if message := oneLine(status.Message); message != "" {
 		return message

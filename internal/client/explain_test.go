@@ -20,6 +20,7 @@ import (
 	"github.com/kubemint/kubemint/internal/client"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/rules"
+	"github.com/kubemint/kubemint/internal/rules/syntax"
 )
 
 const (
@@ -178,7 +179,7 @@ func TestExplainAnswers(t *testing.T) {
 				refuse(w, metav1.Status{Code: tt.code, Reason: tt.reason, Message: tt.message, Details: tt.details})
 			})
 			client := connect(t, s.config())
-			err := client.Apply(t.Context(), object("Role", "shop", "x"), false)
+			err := applied(t.Context(), client, object("Role", "shop", "x"), false)
 			// A phase that none of these has for its own.
 			if diff := cmp.Diff(fmt.Sprintf("exit %d: apply Role shop/x: %s", tt.exit, tt.says), explained(t, client.Explain(problem.Publish, "apply Role shop/x", err))); diff != "" {
 				t.Error(diff)
@@ -213,16 +214,16 @@ func TestRemediesReadBackAsRules(t *testing.T) {
 	})
 	client := connect(t, s.config())
 	var denied, refused *problem.Error
-	if !errors.As(client.Explain(problem.Mint, "x", client.Apply(t.Context(), object("Role", "shop", "x"), false)), &denied) ||
+	if !errors.As(client.Explain(problem.Mint, "x", applied(t.Context(), client, object("Role", "shop", "x"), false)), &denied) ||
 		!errors.As(client.Explain(problem.Mint, "x", client.Create(t.Context(), object("Role", "shop", "x"))), &refused) {
 		t.Fatal("not explained")
 	}
 	_, paste, _ := strings.Cut(denied.Hints[0], ":  ")
-	if got, err := rules.Parse("- " + paste); err != nil || strings.Join(rules.Format(got.Rules), "") != "create,patch  roles.rbac.authorization.k8s.io" {
+	if got, err := syntax.ParseRules("- " + paste); err != nil || strings.Join(rules.Format(got.Rules), "") != "create,patch  roles.rbac.authorization.k8s.io" {
 		t.Errorf("%s: %q, %v", paste, rules.Format(got.Rules), err)
 	}
 	lines := strings.Join(refused.Details, "\n")
-	if got, err := rules.Parse(lines); err != nil || len(got.Rules) != 1 || got.Rules[0].ResourceNames[0] != "x:y" || got.Rules[0].Verbs[0] != "*" {
+	if got, err := syntax.ParseRules(lines); err != nil || len(got.Rules) != 1 || got.Rules[0].ResourceNames[0] != "x:y" || got.Rules[0].Verbs[0] != "*" {
 		t.Errorf("%s: %v, %v", lines, got, err)
 	}
 }
@@ -264,7 +265,7 @@ func TestExplainWhatNeverAnswered(t *testing.T) {
 			t.Parallel()
 			api := connect(t, tt.config)
 			err := api.Get(t.Context(), object("Namespace", "", "shop"))
-			if !client.Untouched(err) && name != "no network" {
+			if !client.IsUntouched(err) && name != "no network" {
 				t.Errorf("it may have changed something: %v", err)
 			}
 			got := explained(t, api.Explain(problem.Mint, "read Namespace shop", err))
@@ -306,7 +307,7 @@ func TestUntouchedIsWhatSurelyChangedNothing(t *testing.T) {
 		"cut":            {&net.OpError{Op: "read", Err: syscall.ECONNRESET}, false},
 		"timeout":        {context.DeadlineExceeded, false},
 	} {
-		if got := client.Untouched(tt.err); got != tt.want {
+		if got := client.IsUntouched(tt.err); got != tt.want {
 			t.Errorf("%s: %t", name, got)
 		}
 	}
@@ -328,7 +329,7 @@ func TestMissing(t *testing.T) {
 		"no answer":          {errors.New("x"), false, false},
 		"nothing went wrong": {nil, false, false},
 	} {
-		if object, namespace := client.Missing(tt.err), client.NamespaceMissing(tt.err); object != tt.object || namespace != tt.namespace {
+		if object, namespace := client.IsMissing(tt.err), client.NamespaceMissing(tt.err); object != tt.object || namespace != tt.namespace {
 			t.Errorf("%s: %t, %t", name, object, namespace)
 		}
 	}
@@ -349,7 +350,7 @@ func TestEscalation(t *testing.T) {
 		"no answer":          {errors.New(escalate), false},
 		"nothing went wrong": {nil, false},
 	} {
-		if got := client.Escalation(tt.err); got != tt.want {
+		if got := client.IsEscalation(tt.err); got != tt.want {
 			t.Errorf("%s: %t", name, got)
 		}
 	}

@@ -16,38 +16,44 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// anonymous is the user that an API server takes a request without a credential for, and unauthenticated
-// that user's group (k8s.io/apiserver pkg/authentication/user).
+// anonymous is the user that an API server takes a request without a credential for, and
+// unauthenticated that user's group (k8s.io/apiserver pkg/authentication/user).
 const (
 	anonymous       = "system:anonymous"
 	unauthenticated = "system:unauthenticated"
 )
 
-// UnrecognisedError is an answer to nobody: the API server did not recognise the runner's credential, or
-// never saw it. Nobody is told how to give rights to everyone who reaches the API server.
+// UnrecognisedError is an answer to nobody: the API server did not recognise the runner's
+// credential, or never saw it. Nobody is told how to give rights to everyone who reaches the API
+// server.
 type UnrecognisedError struct{ user string }
 
 func (e *UnrecognisedError) Error() string {
-	return fmt.Sprintf("the API server did not recognise the credential: it takes the runner for %q", e.user)
+	return fmt.Sprintf(
+		"the API server did not recognise the credential: it takes the runner for %q", e.user,
+	)
 }
 
 // unrecognised are the causes, likeliest first.
 var unrecognised = []string{
-	"a user name and password: no API server takes them since Kubernetes 1.19; use a token or a client certificate",
-	"a proxy or load balancer on the way ends TLS, and the client certificate with it, or drops the Authorization header: " +
+	"a user name and password: no API server takes them since Kubernetes 1.19; use a token or a " +
+		"client certificate",
+	"a proxy or load balancer on the way ends TLS, and the client certificate with it, or drops the " +
+		"Authorization header: " +
 		"use the API server's own address, or a token that the proxy passes on",
 	"a client certificate of another cluster's CA: get a new kubeconfig for this cluster",
 }
 
-// nobody explains an answer to a request of nobody. Its code is that of the source, whatever the phase.
-func nobody(op, user string) *problem.Error {
+// explainNobody explains an answer to a request of nobody. Its code is that of the source, whatever
+// the phase.
+func explainNobody(op, user string) *problem.Error {
 	return problem.New(problem.Source, op, &UnrecognisedError{user}, unrecognised...).
 		Hint("give no rights to %s: everyone who reaches the API server would have them", anonymous)
 }
 
-// Unrecognised finds the answer to nobody among failures.
-func Unrecognised(err error) (*problem.Error, bool) {
-	for _, each := range problem.All(err) {
+// FindUnrecognised finds the answer to nobody among failures.
+func FindUnrecognised(err error) (*problem.Error, bool) {
+	for _, each := range problem.ListErrors(err) {
 		p, explained := errors.AsType[*problem.Error](each)
 		if _, ok := errors.AsType[*UnrecognisedError](each); ok && explained {
 			return p, true
@@ -56,9 +62,9 @@ func Unrecognised(err error) (*problem.Error, bool) {
 	return nil, false
 }
 
-// Recognise asks whom the API server takes the runner for, and is an error where that is nobody. What cannot
-// be asked is not known, and no error: a server need not serve the review (Karpor), nor let everyone ask it.
-// A runner that is refused by its name has one.
+// Recognise asks whom the API server takes the runner for, and is an error where that is nobody.
+// What cannot be asked is not known, and no error: a server need not serve the review (Karpor), nor
+// let everyone ask it. A runner that is refused by its name has one.
 func (c *Client) Recognise(ctx context.Context) error {
 	const op = "log in to the cluster"
 	review := &authenticationv1.SelfSubjectReview{TypeMeta: kube.TypeMeta("SelfSubjectReview")}
@@ -66,22 +72,23 @@ func (c *Client) Recognise(ctx context.Context) error {
 	who := review.Status.UserInfo
 	switch {
 	case err == nil && (who.Username == anonymous || slices.Contains(who.Groups, unauthenticated)):
-		return nobody(op, who.Username)
+		return explainNobody(op, who.Username)
 	case err == nil:
 		return nil
 	}
-	status, _ := answer(err)
+	status, _ := statusOf(err)
 	if user, ok := nobodyIn(status); ok {
-		return nobody(op, user)
+		return explainNobody(op, user)
 	}
 	_, page := errors.AsType[*ForeignError](err)
-	if Forbidden(err) || PolicyDenied(err) || Missing(err) || discovery.Unserved(err) || page {
+	if IsForbidden(err) || PolicyDenied(err) || IsMissing(err) || discovery.Unserved(err) || page {
 		return nil
 	}
 	return c.Explain(problem.Mint, op, err)
 }
 
-// nobodyIn says whether a 403 is one to nobody, whatever was asked for: a resource, a path, or a grant.
+// nobodyIn says whether a 403 is one to nobody, whatever was asked for: a resource, a path, or a
+// grant.
 func nobodyIn(status metav1.Status) (user string, ok bool) {
 	user, ok = refusedUserIn(status)
 	return user, ok && (user == anonymous || user == "")
@@ -95,13 +102,14 @@ func refusedUserIn(status metav1.Status) (user string, ok bool) {
 	return explain.Unquote(named[1]), true
 }
 
-// RefusedUser is the user to whom the API server refused a request, "" where it did not refuse one to a user.
+// RefusedUser is the user to whom the API server refused a request, "" where it did not refuse one
+// to a user.
 func RefusedUser(err error) string {
-	status, _ := answer(err)
+	status, _ := statusOf(err)
 	user, _ := refusedUserIn(status)
 	return user
 }
 
-// refusedUser is the user of the authorizer's message (responsewriters forbiddenMessage) or of an escalation
-// refusal.
+// refusedUser is the user of the authorizer's message (responsewriters forbiddenMessage) or of an
+// escalation refusal.
 const refusedUser = `[Uu]ser ("(?:[^"\\]|\\.)*") (?:cannot |\(groups=)`

@@ -38,7 +38,7 @@ func TestARefusalOfNobodyAdvisesNoRights(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 				continue
 			}
-			if _, ok := client.Unrecognised(errors.Join(errors.New("other"), err)); !ok {
+			if _, ok := client.FindUnrecognised(errors.Join(errors.New("other"), err)); !ok {
 				t.Errorf("%s: it cannot be found among others", name)
 			}
 			hints := strings.Join(p.Hints, "\n")
@@ -57,11 +57,11 @@ func TestARefusalOfSomebodyKeepsItsAdvice(t *testing.T) {
 		message := `roles "x" is forbidden: User "` + user + `" cannot get resource "roles" in API group "rbac.authorization.k8s.io" in the namespace "shop"`
 		api := connect(t, &rest.Config{Host: "https://10.0.0.1", Transport: saying(message)})
 		err := api.Explain(problem.Mint, "x", api.Get(t.Context(), object("Role", "shop", "x")))
-		if _, nobody := client.Unrecognised(err); nobody || problem.ExitCode(err) != int(problem.Rights) {
+		if _, nobody := client.FindUnrecognised(err); nobody || problem.ExitCode(err) != int(problem.Rights) {
 			t.Errorf("%s: %v", user, err)
 		}
 	}
-	if _, nobody := client.Unrecognised(nil); nobody {
+	if _, nobody := client.FindUnrecognised(nil); nobody {
 		t.Error("no failure is one of nobody")
 	}
 }

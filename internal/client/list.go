@@ -17,14 +17,20 @@ import (
 // page is how many objects of a list one answer may hold.
 const page = 500
 
-// ListLabelled reads all objects of a kind that bear the labels, as of now and page by page. Namespace "" is all.
-func (c *Client) ListLabelled(ctx context.Context, kind, namespace string, labels map[string]string) ([]kube.Object, error) {
-	return c.list(ctx, kind, namespace, labels, false)
+// ListLabelled reads all objects of a kind that bear the labels, as of now and page by page.
+// Namespace "" is all.
+func (c *Client) ListLabelled(
+	ctx context.Context, kind, namespace string, labels map[string]string,
+) ([]kube.Object, error) {
+	return c.listLabelled(ctx, kind, namespace, labels, false)
 }
 
-// ListRecent is [Client.ListLabelled] from the API server's memory: it does not wait for etcd, and may be a moment old.
-func (c *Client) ListRecent(ctx context.Context, kind, namespace string, labels map[string]string) ([]kube.Object, error) {
-	return c.list(ctx, kind, namespace, labels, true)
+// ListRecent is [Client.ListLabelled] from the API server's memory: it does not wait for etcd, and
+// may be a moment old.
+func (c *Client) ListRecent(
+	ctx context.Context, kind, namespace string, labels map[string]string,
+) ([]kube.Object, error) {
+	return c.listLabelled(ctx, kind, namespace, labels, true)
 }
 
 // TokenSecrets reads the ServiceAccount token Secrets of a namespace.
@@ -35,13 +41,15 @@ func (c *Client) TokenSecrets(ctx context.Context, namespace string) ([]corev1.S
 	return secrets.Items, err
 }
 
-// list reads objects that bear the labels: as of now and page by page, or from the API server's memory, which has no pages.
-func (c *Client) list(
+// listLabelled reads objects that bear the labels: as of now and page by page, or from the API
+// server's memory, which has no pages.
+func (c *Client) listLabelled(
 	ctx context.Context, kind, namespace string, labels map[string]string, cached bool,
 ) ([]kube.Object, error) {
 	options := metav1.ListOptions{LabelSelector: k8slabels.Set(labels).String(), Limit: page}
 	if cached {
-		options.ResourceVersion, options.Limit = "0", 0
+		options.ResourceVersion = "0"
+		options.Limit = 0
 	}
 	return c.listAll(ctx, kind, namespace, options)
 }
@@ -73,7 +81,8 @@ type list interface {
 	metav1.ListInterface
 }
 
-// kinds are the objects that are read by name, empty, and the lists of those that are looked for by label.
+// kinds are the objects that are read by name, empty, and the lists of those that are looked for by
+// label.
 var kinds = map[string]struct {
 	object kube.Object
 	list   list
@@ -88,8 +97,9 @@ var kinds = map[string]struct {
 	"ClusterRoleBinding": {&rbacv1.ClusterRoleBinding{}, &rbacv1.ClusterRoleBindingList{}},
 }
 
-// Empty returns an object of the kind and name that ref gives, to be read into; nil for a kind that is not read.
-func Empty(ref kube.Ref) kube.Object {
+// NewObject returns an object of the kind and name that ref gives, to be read into; nil for a kind
+// that is not read.
+func NewObject(ref kube.Ref) kube.Object {
 	kind, ok := kinds[ref.Kind]
 	if !ok {
 		return nil

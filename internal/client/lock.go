@@ -12,11 +12,13 @@ import (
 	"github.com/kubemint/kubemint/internal/kube"
 )
 
-// Replace writes a Lease if the one on the server still has the same resourceVersion, or if there is none
-// where this one has no version. It reads the answer into lease, so that the next Replace compares with
-// the version that this one made.
+// Replace writes a Lease if the one on the server still has the same resourceVersion, or if there
+// is none where this one has no version. It reads the answer into lease, so that the next Replace
+// compares with the version that this one made.
 func (c *Client) Replace(ctx context.Context, lease *coordinationv1.Lease) error {
-	ref, sent, answer := kube.RefOf(lease), lease.DeepCopy(), &coordinationv1.Lease{}
+	ref := kube.RefOf(lease)
+	sent := lease.DeepCopy()
+	answer := &coordinationv1.Lease{}
 	sent.ManagedFields = nil
 	if sent.ResourceVersion == "" {
 		sent.ResourceVersion = noVersion
@@ -34,14 +36,14 @@ func (c *Client) DeleteSame(ctx context.Context, lease *coordinationv1.Lease) er
 	options := &metav1.DeleteOptions{DryRun: c.dryRun, Preconditions: &metav1.Preconditions{
 		UID: &lease.UID, ResourceVersion: &lease.ResourceVersion,
 	}}
-	return c.tries(ctx, send, &anyAnswer{}, func() *rest.Request {
-		return c.at(kube.RefOf(lease), http.MethodDelete).Name(lease.Name).Body(options)
+	return c.sendWithRetries(ctx, sendOnce, &anyAnswer{}, func() *rest.Request {
+		return c.requestFor(kube.RefOf(lease), http.MethodDelete).Name(lease.Name).Body(options)
 	})
 }
 
-// ListSince reads the objects of a kind that bear the labels, as they were at a resourceVersion of that
-// same kind or later. The API server answers from memory as soon as it knows that version: a consistent
-// list would wait for etcd to say that nothing newer exists.
+// ListSince reads the objects of a kind that bear the labels, as they were at a resourceVersion of
+// that same kind or later. The API server answers from memory as soon as it knows that version: a
+// consistent list would wait for etcd to say that nothing newer exists.
 func (c *Client) ListSince(
 	ctx context.Context, kind, namespace string, labels map[string]string, version string,
 ) ([]kube.Object, error) {

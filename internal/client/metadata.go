@@ -12,7 +12,8 @@ import (
 	"github.com/kubemint/kubemint/internal/kube"
 )
 
-// What a Secret holds is never read where only its metadata is asked for: the API server leaves it out.
+// What a Secret holds is never read where only its metadata is asked for: the API server leaves it
+// out.
 const (
 	metadataOfOne  = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 	metadataOfMany = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -20,9 +21,10 @@ const (
 
 // GetMetadata reads the metadata of the Secret that o names into o.
 func (c *Client) GetMetadata(ctx context.Context, o *corev1.Secret) error {
-	read, ref := &metav1.PartialObjectMetadata{}, kube.RefOf(o)
-	err := c.tries(ctx, send, read, func() *rest.Request {
-		return c.at(ref, http.MethodGet).Name(ref.Name).SetHeader("Accept", metadataOfOne)
+	read := &metav1.PartialObjectMetadata{}
+	ref := kube.RefOf(o)
+	err := c.sendWithRetries(ctx, sendOnce, read, func() *rest.Request {
+		return c.requestFor(ref, http.MethodGet).Name(ref.Name).SetHeader("Accept", metadataOfOne)
 	})
 	if err == nil {
 		o.ObjectMeta = read.ObjectMeta
@@ -30,22 +32,25 @@ func (c *Client) GetMetadata(ctx context.Context, o *corev1.Secret) error {
 	return err
 }
 
-// ListSecrets reads the metadata of all Secrets that bear the labels, page by page. Namespace "" is all.
+// ListSecrets reads the metadata of all Secrets that bear the labels, page by page. Namespace "" is
+// all.
 func (c *Client) ListSecrets(
 	ctx context.Context, namespace string, labels map[string]string,
 ) (all []*corev1.Secret, err error) {
 	options := metav1.ListOptions{LabelSelector: k8slabels.Set(labels).String(), Limit: page}
 	for {
 		read := &metav1.PartialObjectMetadataList{}
-		err := c.tries(ctx, send, read, func() *rest.Request {
-			return c.at(kube.Ref{Kind: "Secret", Namespace: namespace}, http.MethodGet).
+		err := c.sendWithRetries(ctx, sendOnce, read, func() *rest.Request {
+			return c.requestFor(kube.Ref{Kind: "Secret", Namespace: namespace}, http.MethodGet).
 				VersionedParams(&options, c.params).SetHeader("Accept", metadataOfMany)
 		})
 		if err != nil {
 			return nil, err
 		}
 		for _, item := range read.Items {
-			all = append(all, &corev1.Secret{TypeMeta: kube.TypeMeta("Secret"), ObjectMeta: item.ObjectMeta})
+			all = append(
+				all, &corev1.Secret{TypeMeta: kube.TypeMeta("Secret"), ObjectMeta: item.ObjectMeta},
+			)
 		}
 		if options.Continue = read.Continue; options.Continue == "" {
 			return all, nil

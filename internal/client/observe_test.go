@@ -14,6 +14,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/client/observe"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/parallel"
@@ -88,7 +89,7 @@ func TestObserve(t *testing.T) {
 		rbac + "clusterroles":      list(named("", "was")),
 		rbac + "clusterroles/edit": named("", "edit"),
 	})
-	observed, notes, err := connect(t, s.config()).Observe(t.Context(), desire(1), true, parallel.Each)
+	observed, notes, err := observe.ReadState(t.Context(), connect(t, s.config()), desire(1), true, parallel.Each)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +133,7 @@ func TestObserveWithoutTheRightToListEverywhere(t *testing.T) {
 	}
 	for _, n := range []int{2, 17} { // by name, and by one list in place of reads
 		s := holding(t, there)
-		observed, notes, err := connect(t, s.config()).Observe(t.Context(), desire(n), true, parallel.Each)
+		observed, notes, err := observe.ReadState(t.Context(), connect(t, s.config()), desire(n), true, parallel.Each)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -151,7 +152,7 @@ func TestObserveWithoutTheRightToListEverywhere(t *testing.T) {
 
 	there[rbac+"clusterroles"], there[rbac+"clusterrolebindings"] = http.StatusForbidden, http.StatusForbidden
 	there[rbac+"namespaces/n01/rolebindings"] = http.StatusForbidden
-	_, notes, err := connect(t, holding(t, there).config()).Observe(t.Context(), desire(2), true, parallel.Each)
+	_, notes, err := observe.ReadState(t.Context(), connect(t, holding(t, there).config()), desire(2), true, parallel.Each)
 	if diff := cmp.Diff([]string{fmt.Sprintf(unseen, "at the cluster scope, in declared namespaces, ")}, notes); diff != "" || err != nil {
 		t.Error(err, diff)
 	}
@@ -160,14 +161,14 @@ func TestObserveWithoutTheRightToListEverywhere(t *testing.T) {
 func TestObserveARoleToBind(t *testing.T) {
 	t.Parallel()
 	s := holding(t, nil)
-	_, _, err := connect(t, s.config()).Observe(t.Context(), desire(1), true, parallel.Each)
+	_, _, err := observe.ReadState(t.Context(), connect(t, s.config()), desire(1), true, parallel.Each)
 	want := "exit 4: bind ClusterRole edit: there is no such role; see whether `role` is spelt right; a bare name is a ClusterRole, `role/edit` a Role of the namespace"
 	if diff := cmp.Diff(want, explained(t, err)); diff != "" {
 		t.Error(diff)
 	}
 
 	s = holding(t, map[string]any{rbac + "clusterroles/edit": http.StatusForbidden})
-	observed, notes, err := connect(t, s.config()).Observe(t.Context(), desire(1), true, parallel.Each)
+	observed, notes, err := observe.ReadState(t.Context(), connect(t, s.config()), desire(1), true, parallel.Each)
 	if diff := cmp.Diff([]string{"ClusterRole edit cannot be read by the runner's identity: that its rights are in effect stays unproven"}, notes); diff != "" || err != nil || len(observed.Named) > 0 {
 		t.Errorf("%v, %v, %s", err, observed.Named, diff)
 	}
@@ -178,7 +179,7 @@ func TestObserveWithoutGrants(t *testing.T) {
 	t.Parallel()
 	s := holding(t, nil)
 	desired := access.Desire(config.Access{ServiceAccount: types.NamespacedName{Namespace: "bots", Name: "ci"}, Namespaces: make([]string, 99)}, access.Marks{})
-	if _, _, err := connect(t, s.config()).Observe(t.Context(), desired, true, parallel.Each); err != nil {
+	if _, _, err := observe.ReadState(t.Context(), connect(t, s.config()), desired, true, parallel.Each); err != nil {
 		t.Error(err)
 	}
 	if diff := cmp.Diff([]string{"GET /api/v1/namespaces/bots/serviceaccounts/ci"}, s.asked()); diff != "" {
@@ -194,7 +195,7 @@ func TestObserveManyNamespaces(t *testing.T) {
 		rbac + "roles":             list(named("n03", "kubemint:bots:ci"), named("n05", "kubemint:bots:old"), named("elsewhere", "kubemint:bots:ci")),
 	}
 	s := holding(t, there)
-	observed, notes, err := connect(t, s.config()).Observe(t.Context(), desire(17), true, parallel.Each)
+	observed, notes, err := observe.ReadState(t.Context(), connect(t, s.config()), desire(17), true, parallel.Each)
 	if err != nil || len(notes) > 0 {
 		t.Fatal(err, notes)
 	}
@@ -218,7 +219,7 @@ func TestObserveManyNamespaces(t *testing.T) {
 	there[rbac+"rolebindings"] = http.StatusForbidden
 	there[rbac+"namespaces/n03/roles/kubemint:bots:ci"] = named("n03", "kubemint:bots:ci")
 	s = holding(t, there)
-	observed, _, err = connect(t, s.config()).Observe(t.Context(), desire(17), true, parallel.Each)
+	observed, _, err = observe.ReadState(t.Context(), connect(t, s.config()), desire(17), true, parallel.Each)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,9 +235,9 @@ func TestObserveReportsEveryFailure(t *testing.T) {
 		rbac + "clusterroles/edit":                   http.StatusUnauthorized,
 		rbac + "clusterroles":                        http.StatusUnauthorized,
 	})
-	_, _, err := connect(t, s.config()).Observe(t.Context(), desire(1), true, parallel.Each)
+	_, _, err := observe.ReadState(t.Context(), connect(t, s.config()), desire(1), true, parallel.Each)
 	var ops []string
-	for _, failure := range problem.All(err) {
+	for _, failure := range problem.ListErrors(err) {
 		op, _, _ := strings.Cut(failure.Error(), ":")
 		ops = append(ops, op)
 	}
@@ -249,11 +250,11 @@ func TestEmptyKnowsTheKindsThatAreRead(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"Namespace", "ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "Lease", "Secret"} {
 		ref := kube.Ref{Kind: kind, Namespace: "n", Name: "x"}
-		if got := kube.RefOf(client.Empty(ref)); got != ref {
+		if got := kube.RefOf(client.NewObject(ref)); got != ref {
 			t.Errorf("got %s", got)
 		}
 	}
-	if got := client.Empty(kube.Ref{Kind: "Pod"}); got != nil {
+	if got := client.NewObject(kube.Ref{Kind: "Pod"}); got != nil {
 		t.Errorf("a Pod is none of our business, and there is %v", got)
 	}
 }

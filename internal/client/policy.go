@@ -12,11 +12,12 @@ import (
 	"github.com/kubemint/kubemint/internal/client/explain"
 )
 
-const policyHint = "a policy, a quota or a limit of the cluster refuses it: whoever runs the cluster knows which"
+const policyHint = "a policy, a quota or a limit of the cluster refuses it: whoever runs the " +
+	"cluster knows which"
 
-// The words of an API server whose admission refuses a request: k8s.io/apiserver pkg/admission/plugin/webhook/errors
-// (ToStatusErr) and pkg/admission/plugin/policy/validating (dispatcher). The webhook or policy chooses the code and the
-// reason, and may leave both out.
+// The words of an API server whose admission refuses a request: k8s.io/apiserver
+// pkg/admission/plugin/webhook/errors (ToStatusErr) and pkg/admission/plugin/policy/validating
+// (dispatcher). The webhook or policy chooses the code and the reason, and may leave both out.
 const (
 	deniedByHook = `admission webhook ".+" denied the request`
 	deniedByCEL  = `ValidatingAdmissionPolicy '.+' denied request`
@@ -27,10 +28,10 @@ func deniedByPolicy(message string) bool {
 	return regexp.MustCompile(deniedByHook + "|" + deniedByCEL).MatchString(message)
 }
 
-// asDenial makes a plain 403 of what a policy denies. The webhook chooses the code and the reason, and its
-// 404 is not a missing object, its 409 not a conflict, its 503 not a fault that passes.
+// asDenial makes a plain 403 of what a policy denies. The webhook chooses the code and the reason,
+// and its 404 is not a missing object, its 409 not a conflict, its 503 not a fault that passes.
 func asDenial(err error) error {
-	status, answered := answer(err)
+	status, answered := statusOf(err)
 	if !answered || !deniedByPolicy(status.Message) {
 		return err
 	}
@@ -42,20 +43,21 @@ func asDenial(err error) error {
 
 // PolicyDenied says whether a policy of the cluster refused the request.
 func PolicyDenied(err error) bool {
-	status, answered := answer(err)
+	status, answered := statusOf(err)
 	return answered && deniedByPolicy(status.Message)
 }
 
-// NotAdmitted says whether a policy, a quota or a limit of the cluster refused the request, and not the
-// identity.
+// NotAdmitted says whether a policy, a quota or a limit of the cluster refused the request, and not
+// the identity.
 func NotAdmitted(err error) bool {
-	status, _ := answer(err)
-	return apierrors.IsForbidden(err) && !Escalation(err) &&
+	status, _ := statusOf(err)
+	return apierrors.IsForbidden(err) && !IsEscalation(err) &&
 		!apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) &&
 		!explain.IsDenial(status.Message)
 }
 
-// silentWebhook is the name, quoted, of a webhook that the API server could not ask; "" where that was not so.
+// silentWebhook is the name, quoted, of a webhook that the API server could not ask; "" where that
+// was not so.
 func silentWebhook(message string) string {
 	failed := regexp.MustCompile(hookFailed).FindStringSubmatch(message)
 	if failed == nil {

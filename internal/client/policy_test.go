@@ -64,11 +64,11 @@ func TestDenial_AnyCode(t *testing.T) {
 		status.Status, status.Message = metav1.StatusFailure, `admission webhook "a.b" denied the request: no`
 		s := serve(t, func(w http.ResponseWriter, _ *http.Request, _ int) { refuse(w, status) })
 		api := connect(t, s.config())
-		err := api.Apply(ctx, object("Role", "shop", "x"), false)
-		if !client.PolicyDenied(err) || !client.NotAdmitted(err) || !client.Untouched(err) {
+		_, err := api.ApplyObject(ctx, object("Role", "shop", "x"), false)
+		if !client.PolicyDenied(err) || !client.NotAdmitted(err) || !client.IsUntouched(err) {
 			t.Errorf("%d %s is no denial: %v", status.Code, status.Reason, err)
 		}
-		if client.Missing(err) || client.Conflict(err) || client.Forbidden(err) || client.Immutable(err) ||
+		if client.IsMissing(err) || client.IsConflict(err) || client.IsForbidden(err) || client.IsImmutable(err) ||
 			apierrors.IsAlreadyExists(err) || apierrors.IsUnauthorized(err) {
 			t.Errorf("%d %s is taken for something else", status.Code, status.Reason)
 		}
@@ -93,7 +93,7 @@ func TestNotAdmitted(t *testing.T) {
 		`roles "x" is forbidden: ` + escalate + "\n" + `{APIGroups:[""], Resources:["pods"], Verbs:["get"]}`:                false,
 	} {
 		api := connect(t, &rest.Config{Host: "https://10.0.0.1", Transport: saying(message)})
-		if got := client.NotAdmitted(api.Apply(t.Context(), object("Role", "shop", "x"), false)); got != want {
+		if got := client.NotAdmitted(applied(t.Context(), api, object("Role", "shop", "x"), false)); got != want {
 			t.Errorf("%s: %t", message, got)
 		}
 	}

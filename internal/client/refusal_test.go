@@ -60,7 +60,7 @@ func TestExplainKnowsProviders(t *testing.T) {
 		} {
 			client := connect(t, &rest.Config{Host: server, Transport: saying(message)})
 			var p *problem.Error
-			if !errors.As(client.Explain(problem.Mint, "x", client.Apply(t.Context(), object("Role", "shop", "x"), false)), &p) || p.Code != code {
+			if !errors.As(client.Explain(problem.Mint, "x", applied(t.Context(), client, object("Role", "shop", "x"), false)), &p) || p.Code != code {
 				t.Fatalf("%s: %v", server, p)
 			}
 			advice := ""
@@ -96,7 +96,7 @@ func TestBootstrapNamesTheSubject(t *testing.T) {
 		"":                                "KIND:NAME",
 	} {
 		want := "an administrator can give it all that this configuration takes:  kubemint bootstrap --subject " + want + " | kubectl apply -f -"
-		if got := explain.Bootstrap(user); got != want {
+		if got := explain.SuggestBootstrap(user); got != want {
 			t.Errorf("%q: %s", user, got)
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -19,6 +19,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 
@@ -26,24 +27,29 @@ import (
 )
 
 const (
-	firstWait     = 50 * time.Millisecond
-	longestWait   = 5 * time.Second
-	longestAnswer = 40 * time.Second       // a stalled connection; an API server waits up to 30 s for a webhook
-	lastMoment    = 500 * time.Millisecond // for a request under way to be answered, after its context has ended
-	// mostValues bounds what an answer is decoded to: 64 MiB of "{}," would become objects of gigabytes. The objects of 5,000
-	// namespaces have a third of it.
+	firstWait   = 33 * time.Millisecond // up to twice as long with jitter, as every pause
+	longestWait = 3300 * time.Millisecond
+	// a stalled connection; an API server waits up to 30 s for a webhook.
+	longestAnswer = 40 * time.Second
+	// for a request under way to be answered, after its context has ended.
+	lastMoment = 500 * time.Millisecond
+	// mostValues bounds what an answer is decoded to: 64 MiB of "{}," would become objects of
+	// gigabytes. The objects of 5,000 namespaces have a third of it.
 	mostValues = 1 << 20
-	fewTries   = 6 // some 3 s: a restarting API server is back, a mistyped address is not worth the user's minutes
+	// some 3 s: a restarting API server is back, a mistyped address is not worth the user's minutes.
+	fewTries = 6
 )
 
-// line has the requests of a client wait until the first one has its connection, which HTTP/2 then lets all of them share:
-// net/http would dial one for each, and every TLS handshake costs both sides more than a request does.
+// line has the requests of a client wait until the first one has its connection, which HTTP/2 then
+// lets all of them share: net/http would dial one for each, and every TLS handshake costs both
+// sides more than a request does.
 type line struct {
 	once sync.Once
 	open chan struct{}
 }
 
-// join waits, or marks the request that the others wait for. passed has to be called when that one has ended.
+// join waits, or marks the request that the others wait for. passed has to be called when that one
+// has ended.
 func (l *line) join(ctx context.Context) (traced context.Context, passed func()) {
 	first := false
 	l.once.Do(func() { first = true })
@@ -55,48 +61,72 @@ func (l *line) join(ctx context.Context) (traced context.Context, passed func())
 		return ctx, func() {}
 	}
 	passed = sync.OnceFunc(func() { close(l.open) })
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { passed() }}), passed
+	return httptrace.WithClientTrace(
+		ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { passed() }},
+	), passed
 }
 
-// anyAnswer is for an answer of which only the API server says of what kind it is.
+// anyAnswer takes an answer whose kind only the API server knows.
 type anyAnswer struct{ runtime.Object }
 
 type sender func(ctx context.Context, into runtime.Object, request *rest.Request) error
 
-// tries sends a request until it is answered, or refused for good, or the context ends. A transient fault is tried again
-// with jitter: the API server's own delay where it names one, else twice the last one's.
-func (c *Client) tries(ctx context.Context, send sender, into runtime.Object, request func() *rest.Request) error {
-	wait, before, fault := firstWait, error(nil), error(nil)
+// sendWithRetries sends a request until it is answered, or refused permanently, or the context
+// ends. It tries again after a transient fault: after the delay that the API server names, if it
+// names one, else after pauses that double, with jitter.
+func (c *Client) sendWithRetries(
+	ctx context.Context, send sender, into runtime.Object, request func() *rest.Request,
+) error {
+	pauses := wait.Backoff{
+		Duration: firstWait, Factor: 2, Jitter: 1, Steps: math.MaxInt32, Cap: longestWait,
+	}
+	var earlier attempts
 	for try := 1; ; try++ {
 		traced, passed := c.line.join(ctx)
 		err := send(traced, into, request())
 		passed()
-		switch {
-		case err != nil && fault != nil && brokenOff(ctx, err):
-			err = &unsureError{last: fault, before: err} // that the time was over tells less than the fault before
-		case err != nil && before != nil:
-			err = &unsureError{last: err, before: before}
-		}
-		if err != nil && before == nil && !Untouched(err) {
-			before = err
-		}
-		if _, answered := answer(err); answered || err == nil {
+		err = earlier.add(ctx, err)
+		if _, answered := statusOf(err); answered || err == nil {
 			c.heard.Store(true)
 		}
-		if err == nil || ctx.Err() != nil || !transient(err, try) {
-			return c.tellUnserved(ctx, request(), ended(ctx, err))
+		if err == nil || ctx.Err() != nil || !isTransient(err, try) {
+			return c.tellUnserved(ctx, request(), withEnd(ctx, err))
 		}
-		pause := wait/2 + rand.N(wait) //nolint:gosec // jitter, not a secret
-		if seconds, ok := apierrors.SuggestsClientDelay(err); ok && seconds > 0 {
-			pause = time.Duration(seconds)*time.Second + rand.N(wait) //nolint:gosec // jitter, not a secret
+		pause := pauses.Step()
+		if seconds, ok := apierrors.SuggestsClientDelay(err); ok {
+			pause += time.Duration(seconds) * time.Second
 		}
-		wait, fault = min(2*wait, longestWait), err
 		select {
 		case <-ctx.Done():
-			return ended(ctx, err)
+			return withEnd(ctx, err)
 		case <-time.After(pause):
 		}
 	}
+}
+
+// attempts remembers how a request's earlier tries failed.
+type attempts struct {
+	last   error // the transient fault of the last try
+	unsure error // the first one of a try that may have been carried out
+}
+
+// add remembers a try's error and returns the request's: an [unsureError] where an earlier try may
+// have been carried out.
+func (a *attempts) add(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case a.last != nil && brokenOff(ctx, err):
+		// that the time was over tells less than the fault before
+		err = &unsureError{last: a.last, before: err}
+	case a.unsure != nil:
+		err = &unsureError{last: err, before: a.unsure}
+	}
+	if a.unsure == nil && !IsUntouched(err) {
+		a.unsure = err
+	}
+	a.last = err
+	return err
 }
 
 // brokenOff says whether a request had no answer because its time was over.
@@ -104,8 +134,9 @@ func brokenOff(ctx context.Context, err error) bool {
 	return ctx.Err() != nil && (errors.Is(err, context.Cause(ctx)) || errors.Is(err, context.Canceled))
 }
 
-// sendToTheEnd is send for a request that makes something: it has a moment more than ctx. What an abandoned one has made
-// a moment after somebody looked for it, in order to take it back, would stay.
+// sendToTheEnd is send for a request that makes something: it has a moment more than ctx. What an
+// abandoned one has made a moment after somebody looked for it, in order to take it back, would
+// stay.
 func sendToTheEnd(ctx context.Context, into runtime.Object, request *rest.Request) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx) // nothing is begun that late
@@ -113,11 +144,12 @@ func sendToTheEnd(ctx context.Context, into runtime.Object, request *rest.Reques
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastMoment, cancel) })()
-	return send(longer, into, request)
+	return sendOnce(longer, into, request)
 }
 
-func send(ctx context.Context, into runtime.Object, request *rest.Request) error {
-	ctx, cancel := context.WithTimeout(klog.NewContext(ctx, logr.Discard()), longestAnswer) // client-go logs cut answers to stderr
+func sendOnce(ctx context.Context, into runtime.Object, request *rest.Request) error {
+	// client-go logs cut answers to stderr
+	ctx, cancel := context.WithTimeout(klog.NewContext(ctx, logr.Discard()), longestAnswer)
 	defer cancel()
 	result := request.Do(ctx)
 	var err error
@@ -125,29 +157,35 @@ func send(ctx context.Context, into runtime.Object, request *rest.Request) error
 		return &wire.TooLargeError{Bound: fmt.Sprintf("%d values", mostValues)}
 	}
 	if said, ok := into.(*anyAnswer); ok {
-		said.Object, err = result.Get() // an answer that is not an object of the API does not count, whatever its status
+		// an answer that is not an object of the API does not count, whatever its status
+		said.Object, err = result.Get()
 	} else {
 		err = result.Into(into)
 	}
-	return foreign(result, asDenial(err))
+	return asForeign(result, asDenial(err))
 }
 
-// ForeignError is an answer that is not an API server's, but a page: of a proxy, a login, another server. That it says 200 or
-// 404 means nothing.
+// ForeignError is an answer that is not an API server's, but a page: of a proxy, a login, another
+// server. That it says 200 or 404 means nothing.
 type ForeignError struct{ code int }
 
 func (e *ForeignError) Error() string {
-	return fmt.Sprintf("the answer is not one of the Kubernetes API (%d %s)", e.code, http.StatusText(e.code))
+	return fmt.Sprintf(
+		"the answer is not one of the Kubernetes API (%d %s)", e.code, http.StatusText(e.code),
+	)
 }
 
-// foreign tells such an answer from the others. In words of its own, and not as an object, an API server answers 401, 429 and
-// 5xx (k8s.io/apiserver pkg/server/filters), and so does what stands before it.
-func foreign(result rest.Result, err error) error {
+// asForeign tells such an answer from the others. In words of its own, and not as an object, an API
+// server answers 401, 429 and 5xx (k8s.io/apiserver pkg/server/filters), and so does what stands
+// before it.
+func asForeign(result rest.Result, err error) error {
 	var code int // 0 where the answer did not come, or not whole
 	result.StatusCode(&code)
-	if status, answered := answer(err); answered {
+	if status, answered := statusOf(err); answered {
 		code = int(status.Code)
-		if !apierrors.IsUnexpectedServerError(err) || code == http.StatusUnauthorized || code == http.StatusTooManyRequests || code >= 500 {
+		if !apierrors.IsUnexpectedServerError(err) || code == http.StatusUnauthorized ||
+			code == http.StatusTooManyRequests ||
+			code >= 500 {
 			return err
 		}
 	}
@@ -157,8 +195,9 @@ func foreign(result rest.Result, err error) error {
 	return &ForeignError{code}
 }
 
-// ended keeps the last fault beside the reason that the context ended for: a timeout alone says nothing.
-func ended(ctx context.Context, err error) error {
+// withEnd adds the reason why the context ended to the last fault: a timeout by itself says
+// nothing.
+func withEnd(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() == nil || errors.Is(err, context.Cause(ctx)) {
 		return err
 	}
@@ -168,7 +207,7 @@ func ended(ctx context.Context, err error) error {
 	return &endedError{cause: context.Cause(ctx), last: err}
 }
 
-// unsureError is the last fault of a request of which an earlier try may have been carried out.
+// unsureError is the last fault of a request whose earlier try may have been carried out.
 type unsureError struct{ last, before error }
 
 func (e *unsureError) Error() string { return e.last.Error() }
@@ -177,29 +216,36 @@ func (e *unsureError) Unwrap() error { return e.last }
 type endedError struct{ cause, last error }
 
 func (e *endedError) Error() string {
-	return e.cause.Error() + "; the last answer was: " + bare(e.last).Error()
+	return e.cause.Error() + "; the last answer was: " + withoutURL(e.last).Error()
 }
 func (e *endedError) Unwrap() []error { return []error{e.cause, e.last} }
 
-// transient says whether the same request may succeed a moment later.
-func transient(err error, try int) bool {
-	status, answered := answer(err)
+// isTransient says whether the same request may succeed a moment later.
+func isTransient(err error, try int) bool {
+	status, answered := statusOf(err)
 	var dns *net.DNSError
 	switch {
 	case wire.Final(err):
 		return false
 	case answered:
-		return status.Code == 429 || status.Code >= 500 && status.Code != 501 && status.Code != 505
-	case utilnet.IsConnectionRefused(err), errors.As(err, &dns), strings.Contains(err.Error(), "tls: bad record MAC"):
+		return status.Code == 429 || (status.Code >= 500 && status.Code != 501 && status.Code != 505)
+	case utilnet.IsConnectionRefused(err),
+		errors.As(err, &dns),
+		strings.Contains(err.Error(), "tls: bad record MAC"):
 		return try < fewTries
 	}
-	return utilnet.IsConnectionReset(err) || utilnet.IsProbableEOF(err) || streamLost(err) || utilnet.IsTimeout(err) ||
-		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, context.DeadlineExceeded)
+	return utilnet.IsConnectionReset(err) || utilnet.IsProbableEOF(err) || streamLost(err) ||
+		utilnet.IsTimeout(err) ||
+		errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.EPIPE) ||
+		errors.Is(err, context.DeadlineExceeded)
 }
 
-// streamLost says whether HTTP/2 gave up the request. net/http keeps these types to itself: their text is all there is.
+// streamLost says whether HTTP/2 gave up the request. net/http keeps these types to itself: their
+// text is all there is.
 func streamLost(err error) bool {
 	text := err.Error()
-	return strings.Contains(text, "stream error: stream ID ") || strings.Contains(text, "http2: server sent GOAWAY ") ||
+	return strings.Contains(text, "stream error: stream ID ") ||
+		strings.Contains(text, "http2: server sent GOAWAY ") ||
 		strings.Contains(text, "http2: client conn")
 }

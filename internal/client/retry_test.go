@@ -108,7 +108,7 @@ func TestAnAnswerIsFinal(t *testing.T) {
 			s := serve(t, func(w http.ResponseWriter, _ *http.Request, _ int) { status(tt.code, tt.reason)(w) })
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
-			err := connect(t, s.config()).Apply(ctx, object("Role", "shop", "x"), false)
+			_, err := connect(t, s.config()).ApplyObject(ctx, object("Role", "shop", "x"), false)
 			var got apierrors.APIStatus
 			if !errors.As(err, &got) || got.Status().Code != tt.code || got.Status().Reason != tt.reason {
 				t.Errorf("got %v", err)
@@ -228,7 +228,7 @@ func TestTheEndOfTheContextKeepsBothCauses(t *testing.T) {
 				ctx, cancel := tt.end(t.Context())
 				defer cancel()
 				start := time.Now()
-				err := client.Apply(ctx, object("Role", "shop", "x"), false)
+				_, err := client.ApplyObject(ctx, object("Role", "shop", "x"), false)
 				if !errors.Is(err, context.Cause(ctx)) || !apierrors.IsServiceUnavailable(err) {
 					t.Errorf("one of two causes is lost: %v", err)
 				}
@@ -344,7 +344,7 @@ func TestAPageIsNoAnswer(t *testing.T) {
 				if op == "read Role shop/x" && name == "another JSON" {
 					continue // api-go takes it for an empty Role, which the object's UID shows
 				}
-				if !client.Foreign(err) || client.Missing(err) || client.Forbidden(err) || client.Conflict(err) || client.Untouched(err) {
+				if !client.IsForeign(err) || client.IsMissing(err) || client.IsForbidden(err) || client.IsConflict(err) || client.IsUntouched(err) {
 					t.Errorf("%s: %v", op, err)
 				}
 				err = api.Explain(problem.Mint, op, err)

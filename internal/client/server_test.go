@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"context"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -99,5 +100,11 @@ func give(w http.ResponseWriter, code int, o any) {
 func cut(http.ResponseWriter) { panic(http.ErrAbortHandler) }
 
 func object(kind, namespace, name string) kube.Object {
-	return client.Empty(kube.Ref{Kind: kind, Namespace: namespace, Name: name})
+	return client.NewObject(kube.Ref{Kind: kind, Namespace: namespace, Name: name})
+}
+
+// applied is for tests that look at the error alone.
+func applied(ctx context.Context, api *client.Client, o kube.Object, force bool) error {
+	_, err := api.ApplyObject(ctx, o, force)
+	return err
 }

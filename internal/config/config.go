@@ -38,14 +38,14 @@ type Expect struct {
 	UID         string // of the namespace kube-system
 }
 
-// Access is what the pipeline may do. Before [Access.In] was called, Namespaces may be empty and the ServiceAccount's
-// namespace "".
+// Access says what the pipeline may do. Before [Access.In] was called, Namespaces may be empty and
+// the ServiceAccount's namespace "".
 type Access struct {
 	Namespaces           []string
 	ServiceAccount       types.NamespacedName
 	CreateServiceAccount bool
 	CreateNamespace      bool
-	Ephemeral            bool                // the ServiceAccount's name is a prefix until the run completes it
+	Ephemeral            bool                // ServiceAccount is a prefix until the run completes it
 	Namespaced           Grants              // in each of the namespaces
 	Cluster              Grants              // at cluster scope
 	MustNot              []rbacv1.PolicyRule // none of it may be allowed, anywhere
@@ -53,13 +53,13 @@ type Access struct {
 	TakeOwnership        bool
 }
 
-// Grants is what is granted in one place.
+// Grants are the roles and rules that are granted in one place.
 type Grants struct {
 	Roles []Role
 	Rules []rbacv1.PolicyRule
 }
 
-// Empty says whether nothing is granted.
+// Empty reports whether nothing is granted.
 func (g Grants) Empty() bool { return len(g.Roles) == 0 && len(g.Rules) == 0 }
 
 // Role names an existing role to bind.
@@ -68,7 +68,8 @@ type Role struct {
 	Name string
 }
 
-// In completes the access with the namespace of the source's context, for what was left open.
+// In completes the access: the namespace of the source's context stands in for one that is not
+// declared.
 func (a Access) In(contextNamespace string) Access {
 	if len(a.Namespaces) == 0 {
 		a.Namespaces = []string{cmp.Or(contextNamespace, "default")}
@@ -77,10 +78,11 @@ func (a Access) In(contextNamespace string) Access {
 	return a
 }
 
-// Grants says whether any RBAC object is declared. Without role and rules the token carries what the ServiceAccount has.
+// Grants reports whether any RBAC object is declared. Without role and rules the token carries what
+// the ServiceAccount has.
 func (a Access) Grants() bool { return !a.Namespaced.Empty() || !a.Cluster.Empty() }
 
-// Place is what is granted in a namespace, or at cluster scope, which is "".
+// Place returns the grants in a namespace, or at cluster scope, which is "".
 func (a Access) Place(namespace string) Grants {
 	if namespace == "" {
 		return a.Cluster
@@ -88,34 +90,37 @@ func (a Access) Place(namespace string) Grants {
 	return a.Namespaced
 }
 
-// AllRules are the declared rules, wherever they are granted.
+// AllRules returns the declared rules, wherever they are granted.
 func (a Access) AllRules() []rbacv1.PolicyRule {
 	return slices.Concat(a.Namespaced.Rules, a.Cluster.Rules)
 }
 
-// AllMustNot are the rules of which the credential must not have any, wherever that holds.
+// AllMustNot returns every rule that must_not forbids, in whatever scope.
 func (a Access) AllMustNot() []rbacv1.PolicyRule { return slices.Concat(a.MustNot, a.ClusterMustNot) }
 
-// Token is the token as asked for.
+// Marks go onto everything that the run makes.
+type Marks struct {
+	Owner  string            // on whose behalf; "" leaves it to the platform
+	Labels map[string]string // in addition to kubemint's own
+}
+
+// Token is the token that the run asks for.
 type Token struct {
-	Duration  time.Duration // between MinDuration and MaxDuration; Permanent for a token Secret
-	Asked     string        // the duration as the user wrote it, for people
-	Audiences []string      // empty: the API server's own
+	Lifetime  Lifetime
+	Asked     string   // the lifetime as the user wrote it, for people
+	Audiences []string // empty: the API server's own
 	Revoke    bool
 	Strict    bool // on_shortened: fail
 }
 
-// Permanent is the duration of a token that never expires.
-const Permanent time.Duration = 0
+// Lifetime is how long a token is asked to live. Only [Lifetime.Permanent] asks for one that never
+// expires: the zero value asks for none, and no API server grants it.
+type Lifetime struct {
+	Duration  time.Duration // zero where it is permanent
+	Permanent bool
+}
 
-// The API server's own limits of a token's lifetime; see validation.ValidateTokenRequest in k8s.io/kubernetes
-// pkg/apis/authentication/validation.
-const (
-	MinDuration = 10 * time.Minute
-	MaxDuration = (1 << 32) * time.Second
-)
-
-// Result is what becomes of the credential.
+// Result says where the credential goes, and how the run behaves.
 type Result struct {
 	Output        string // empty: the platform's default
 	ContextName   string // empty: SERVICE_ACCOUNT@CLUSTER
@@ -123,7 +128,6 @@ type Result struct {
 	SecretOutputs *bool // nil: the platform's default
 	DryRun        bool
 	Timeout       time.Duration
-	Debug         *bool // nil: the platform's own flag
-	HostWorkspace string
-	HostTemp      string
+	Debug         *bool                            // nil: the platform's own flag
+	Host          struct{ Workspace, Temp string } // paths of the runner's host
 }

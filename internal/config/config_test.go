@@ -1,7 +1,6 @@
 package config_test
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"regexp"
@@ -16,6 +15,9 @@ import (
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/problem"
 )
+
+// longest is the longest lifetime that Kubernetes gives.
+const longest = (1 << 32) * time.Second
 
 // environment is one with these variables and these files.
 func environment(variables, files map[string]string) config.Environment {
@@ -46,9 +48,9 @@ func inputs(pairs ...string) map[string]string {
 // load returns the configuration, and each fault as a person reads it: the error, then the hints.
 func load(t *testing.T, env config.Environment) (*config.Config, []string) {
 	t.Helper()
-	cfg, err := config.Load(t.Context(), env)
+	cfg, err := config.Load(env)
 	var faults []string
-	for _, fault := range problem.All(err) {
+	for _, fault := range problem.ListErrors(err) {
 		var p *problem.Error
 		if !errors.As(fault, &p) || p.Code != problem.Config {
 			t.Errorf("%v has not the code %d", fault, problem.Config)
@@ -59,11 +61,11 @@ func load(t *testing.T, env config.Environment) (*config.Config, []string) {
 	return cfg, faults
 }
 
-// with is what an empty environment gives, changed.
+// with changes the configuration of an empty environment.
 func with(change func(c *config.Config)) *config.Config {
 	c := &config.Config{
 		Access: config.Access{ServiceAccount: types.NamespacedName{Name: "kubemint"}, CreateServiceAccount: true},
-		Token:  config.Token{Duration: time.Hour, Asked: "1h", Revoke: true},
+		Token:  config.Token{Lifetime: config.Lifetime{Duration: time.Hour}, Asked: "1h", Revoke: true},
 		Result: config.Result{ExportEnv: true, Timeout: 2 * time.Minute},
 	}
 	change(c)
@@ -75,7 +77,7 @@ var (
 	healthz = rbacv1.PolicyRule{Verbs: []string{"get"}, NonResourceURLs: []string{"/healthz"}}
 )
 
-func TestLoadValid(t *testing.T) {
+func TestLoad_ValidInputs(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		inputs map[string]string
@@ -172,7 +174,7 @@ func TestLoadValid(t *testing.T) {
 		"debug":          {inputs("debug", "true"), func(c *config.Config) { c.Result.Debug = new(true) }},
 		// The prefix keeps GitHub's runner from translating the path for the container.
 		"host paths": {inputs("host_workspace", "host:/home/runner/work/shop/shop", "host_temp", "host:/home/runner/work/_temp"), func(c *config.Config) {
-			c.Result.HostWorkspace, c.Result.HostTemp = "/home/runner/work/shop/shop", "/home/runner/work/_temp"
+			c.Result.Host.Workspace, c.Result.Host.Temp = "/home/runner/work/shop/shop", "/home/runner/work/_temp"
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -188,14 +190,14 @@ func TestLoadValid(t *testing.T) {
 	}
 }
 
-func TestLoadFaults(t *testing.T) {
+func TestLoad_FaultyInputs(t *testing.T) {
 	t.Parallel()
 	const (
 		trueFalse = "is neither true nor false | write true or false"
 		url       = "it is not an https:// address without user, query and fragment | write https://HOST or https://HOST:PORT"
 		noServer  = "it is the credential for `server`, which is not given | give `server` and its `certificate_authority`, or leave it out"
 		two       = "`kubeconfig` is a credential as well | leave one of the two out"
-		expect    = "is no https:// address, no SHA-256 fingerprint and no UID | `kubectl get namespace kube-system -o jsonpath={.metadata.uid}` " +
+		expect    = "is not an https:// address, a SHA-256 fingerprint or a UID | `kubectl get namespace kube-system -o jsonpath={.metadata.uid}` " +
 			"prints the UID, `openssl x509 -in ca.crt -noout -fingerprint -sha256` the CA's fingerprint"
 		namespace = "is not a namespace's name | a namespace has lower-case letters, digits and dashes, at most 63"
 		account   = "is not a ServiceAccount's name | a ServiceAccount has lower-case letters, digits, dashes and dots; write `name`, or `namespace/name`"
@@ -234,10 +236,10 @@ func TestLoadFaults(t *testing.T) {
 			"input oidc_audience: " + two,
 		}},
 		"bearer_token, oidc_audience": {inputs("server", "https://x", "oidc_audience", "x", "bearer_token", "y"), []string{
-			"input oidc_audience: a token is requested with it, and `bearer_token` is one | leave one of the two out",
+			"input oidc_audience: it requests a token, and `bearer_token` is one already | leave one of the two out",
 		}},
 		"bearer_token, context": {inputs("server", "https://x", "bearer_token", "y", "context", "prod"), []string{
-			"input context: \"prod\" belongs to a kubeconfig, and with `bearer_token` there is none | leave it out",
+			"input context: \"prod\" belongs to a kubeconfig, and `bearer_token` takes its place | leave it out",
 		}},
 		"expect_cluster, a name":  {inputs("expect_cluster", "prod"), []string{`input expect_cluster: "prod" ` + expect}},
 		"expect_cluster, a user":  {inputs("expect_cluster", "https://u@x"), []string{`input expect_cluster: "https://u@x" ` + expect}},
@@ -340,7 +342,7 @@ func TestLoadFaults(t *testing.T) {
 }
 
 // What an input says itself is its author's, and is quoted; a file that it names may hold anything.
-func TestRulesFile_NothingOfAnotherFileIsShown(t *testing.T) {
+func TestRulesFile_OtherFileIsNotQuoted(t *testing.T) {
 	t.Parallel()
 	const netrc = "machine api.example.com\nlogin ci\npassword hunter2\n"
 	for _, input := range []string{"rules", "must_not"} {
@@ -357,7 +359,7 @@ func TestRulesFile_NothingOfAnotherFileIsShown(t *testing.T) {
 	}
 }
 
-func TestExpectedCluster(t *testing.T) {
+func TestExpectCluster_EachForm(t *testing.T) {
 	t.Parallel()
 	const hex, uid = "00a1b2c3d4e5f60718293a4b5c6d7e8f00a1b2c3d4e5f60718293a4b5c6d7e8f", "0a1b2c3d-0000-4000-8000-00000000000a"
 	colons := strings.ToUpper(strings.Trim(regexp.MustCompile("..").ReplaceAllString(hex, "$0:"), ":"))
@@ -379,7 +381,7 @@ func TestExpectedCluster(t *testing.T) {
 	}
 }
 
-func TestDuration(t *testing.T) {
+func TestDuration_EachForm(t *testing.T) {
 	t.Parallel()
 	const (
 		garbage = "is not a duration | write for example 90m, 1h, 30d, 3600 (seconds), or permanent"
@@ -390,14 +392,15 @@ func TestDuration(t *testing.T) {
 	for value, want := range map[string]time.Duration{
 		"90m": 90 * time.Minute, "1h": time.Hour, "1h30m": 90 * time.Minute, "1.5h": 90 * time.Minute, "1000h": 1000 * time.Hour,
 		"30d": 30 * day, "1d12h": 36 * time.Hour, "0d10m": 10 * time.Minute, "3600": time.Hour, " 1h\n": time.Hour,
-		"600": 10 * time.Minute, "10m": 10 * time.Minute, "4294967296": config.MaxDuration, "4294967296s": config.MaxDuration,
-		"49710d6h28m16s": config.MaxDuration, "permanent": config.Permanent, " permanent\n": config.Permanent,
+		"600": 10 * time.Minute, "10m": 10 * time.Minute, "4294967296": longest, "4294967296s": longest,
+		"49710d6h28m16s": longest, "permanent": 0, " permanent\n": 0,
 	} {
 		t.Run(value, func(t *testing.T) {
 			t.Parallel()
 			got, faults := load(t, environment(inputs("duration", value), nil))
-			if len(faults) > 0 || got.Token.Duration != want || got.Token.Asked != strings.TrimSpace(value) {
-				t.Errorf("got %v, asked %q, faults %q; want %v", got.Token.Duration, got.Token.Asked, faults, want)
+			lifetime := config.Lifetime{Duration: want, Permanent: want == 0}
+			if len(faults) > 0 || got.Token.Lifetime != lifetime || got.Token.Asked != strings.TrimSpace(value) {
+				t.Errorf("got %v, asked %q, faults %q; want %v", got.Token.Lifetime, got.Token.Asked, faults, lifetime)
 			}
 		})
 	}
@@ -421,7 +424,7 @@ func TestDuration(t *testing.T) {
 }
 
 // The runner sets every input that the workflow leaves out to "".
-func TestEmptyIsUnset(t *testing.T) {
+func TestLoad_EmptyInputIsUnset(t *testing.T) {
 	t.Parallel()
 	for _, empty := range []string{"", " ", "\n\t "} {
 		variables := map[string]string{"GITHUB_ACTIONS": "true"}
@@ -439,7 +442,7 @@ func TestEmptyIsUnset(t *testing.T) {
 	}
 }
 
-func TestInputVariablesCountUnderGitHubActionsAlone(t *testing.T) {
+func TestLoad_InputVariablesOnGitHubAlone(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		github, input, kubemint, want string
@@ -463,7 +466,7 @@ func TestInputVariablesCountUnderGitHubActionsAlone(t *testing.T) {
 	}
 }
 
-func TestUnknownVariablesAreWarnedAbout(t *testing.T) {
+func TestLoad_UnknownVariableIsWarnedAbout(t *testing.T) {
 	t.Parallel()
 	cfg, faults := load(t, environment(map[string]string{
 		"KUBEMINT_NAMESPACES": "shop", "KUBEMINT_SERVICE_ACOUNT": "x", "KUBEMINT_COLOUR": "red", "KUBEMINT_namespace": "shop",
@@ -480,7 +483,7 @@ func TestUnknownVariablesAreWarnedAbout(t *testing.T) {
 	}
 }
 
-func TestNoFaultOrWarningEchoesASecret(t *testing.T) {
+func TestLoad_NoMessageQuotesASecret(t *testing.T) {
 	t.Parallel()
 	const canary = "eyJhbGciOiJSUzI1NiJ9.canary"
 	for name, variables := range map[string]map[string]string{
@@ -505,7 +508,7 @@ func TestNoFaultOrWarningEchoesASecret(t *testing.T) {
 	}
 }
 
-func TestInCompletesFromTheContext(t *testing.T) {
+func TestAccessIn_CompletesFromTheContext(t *testing.T) {
 	t.Parallel()
 	account := func(namespace string) types.NamespacedName {
 		return types.NamespacedName{Namespace: namespace, Name: "ci"}
@@ -515,11 +518,11 @@ func TestInCompletesFromTheContext(t *testing.T) {
 		context  string
 		want     config.Access
 	}{
-		"nothing declared":            {config.Access{ServiceAccount: account("")}, "shop", config.Access{Namespaces: []string{"shop"}, ServiceAccount: account("shop")}},
-		"nothing in the context":      {config.Access{ServiceAccount: account("")}, "", config.Access{Namespaces: []string{"default"}, ServiceAccount: account("default")}},
-		"a ServiceAccount elsewhere":  {config.Access{ServiceAccount: account("bots")}, "shop", config.Access{Namespaces: []string{"shop"}, ServiceAccount: account("bots")}},
-		"declared namespaces: first":  {config.Access{Namespaces: []string{"a", "b"}, ServiceAccount: account("")}, "shop", config.Access{Namespaces: []string{"a", "b"}, ServiceAccount: account("a")}},
-		"all declared: left as it is": {config.Access{Namespaces: []string{"a"}, ServiceAccount: account("b")}, "shop", config.Access{Namespaces: []string{"a"}, ServiceAccount: account("b")}},
+		"nothing declared":           {config.Access{ServiceAccount: account("")}, "shop", config.Access{Namespaces: []string{"shop"}, ServiceAccount: account("shop")}},
+		"nothing in the context":     {config.Access{ServiceAccount: account("")}, "", config.Access{Namespaces: []string{"default"}, ServiceAccount: account("default")}},
+		"a ServiceAccount elsewhere": {config.Access{ServiceAccount: account("bots")}, "shop", config.Access{Namespaces: []string{"shop"}, ServiceAccount: account("bots")}},
+		"declared namespaces: first": {config.Access{Namespaces: []string{"a", "b"}, ServiceAccount: account("")}, "shop", config.Access{Namespaces: []string{"a", "b"}, ServiceAccount: account("a")}},
+		"all declared":               {config.Access{Namespaces: []string{"a"}, ServiceAccount: account("b")}, "shop", config.Access{Namespaces: []string{"a"}, ServiceAccount: account("b")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -536,8 +539,8 @@ func FuzzDuration(f *testing.F) {
 		f.Add(seed)
 	}
 	read := func(value string) (time.Duration, error) {
-		cfg, err := config.Load(context.Background(), environment(inputs("duration", value), nil))
-		return cfg.Token.Duration, err
+		cfg, err := config.Load(environment(inputs("duration", value), nil))
+		return cfg.Token.Lifetime.Duration, err
 	}
 	f.Fuzz(func(t *testing.T, value string) {
 		if strings.TrimSpace(value) == "" {
@@ -547,7 +550,7 @@ func FuzzDuration(f *testing.F) {
 		if err != nil || strings.TrimSpace(value) == "permanent" {
 			return
 		}
-		if d < config.MinDuration || d > config.MaxDuration || d%time.Second != 0 {
+		if d < 10*time.Minute || d > longest || d%time.Second != 0 {
 			t.Errorf("%q is taken as %v", value, d)
 		}
 		if again, err := read(d.String()); err != nil || again != d {

@@ -10,7 +10,7 @@ import (
 )
 
 // Users' pipelines call these names. A change here breaks them.
-func TestInputsAreThoseOfTheContract(t *testing.T) {
+func TestInputs_NamesAndDefaultsOfTheContract(t *testing.T) {
 	t.Parallel()
 	want := []string{
 		"kubeconfig", "context", "server", "certificate_authority", "bearer_token", "oidc_audience", "allow_insecure=false", "expect_cluster",
@@ -30,8 +30,8 @@ func TestInputsAreThoseOfTheContract(t *testing.T) {
 		if !strings.HasSuffix(input.Help, ".") {
 			t.Errorf("input %s: no sentence says what it is", input.Name)
 		}
-		if helper := strings.HasPrefix(input.Name, "host_"); helper != strings.HasPrefix(input.ActionDefault, "host:${{ ") {
-			t.Errorf("input %s: default in action.yml is %q", input.Name, input.ActionDefault)
+		if helper := strings.HasPrefix(input.Name, "host_"); helper != strings.HasPrefix(input.Pages.Docker, "host:${{ ") {
+			t.Errorf("input %s: default in action.yml is %q", input.Name, input.Pages.Docker)
 		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -39,7 +39,7 @@ func TestInputsAreThoseOfTheContract(t *testing.T) {
 	}
 }
 
-func TestOutputsAreThoseOfTheContract(t *testing.T) {
+func TestOutputs_NamesOfTheContract(t *testing.T) {
 	t.Parallel()
 	want := []string{
 		"kubeconfig_path", "kubeconfig (secret)", "token (secret)", "certificate_authority", "server", "expires_at", "service_account",

@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestLabels(t *testing.T) {
+func TestLabels_EachForm(t *testing.T) {
 	t.Parallel()
 	const (
 		key   = " is not the key of a label"
@@ -25,7 +25,7 @@ func TestLabels(t *testing.T) {
 		"commas, line breaks, spaces":   {"team = web,\r\n example.com/cost=4711\n,a=b,", map[string]string{"team": "web", "example.com/cost": "4711", "a": "b"}, ""},
 		"an empty value":                {"team=", map[string]string{"team": ""}, ""},
 		"the same twice":                {"team=web,team=web", map[string]string{"team": "web"}, ""},
-		"two values":                    {"team=web,team=till", nil, `"team=till" gives the label another value than before`},
+		"two values":                    {"team=web,team=till", nil, `"team=till" sets the label a second time, to another value`},
 		"no value":                      {"team", nil, `"team" has no =`},
 		"a colon, as in YAML":           {"team: web", nil, `"team: web" has no =`},
 		"spaces between two":            {"team=web env=prod", nil, `"team=web env=prod"` + value},
@@ -56,7 +56,7 @@ func TestLabels(t *testing.T) {
 	}
 }
 
-func TestEveryFaultOfLabelsIsReported(t *testing.T) {
+func TestLabels_EachFaultIsReported(t *testing.T) {
 	t.Parallel()
 	_, faults := load(t, environment(inputs("labels", "team,kubemint/x=y,a b=c,ok=yes"), nil))
 	if len(faults) != 3 {
@@ -64,7 +64,7 @@ func TestEveryFaultOfLabelsIsReported(t *testing.T) {
 	}
 }
 
-func TestOwner(t *testing.T) {
+func TestOwner_EachForm(t *testing.T) {
 	t.Parallel()
 	for given, fault := range map[string]string{
 		"":                       "",

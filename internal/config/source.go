@@ -5,46 +5,23 @@ import (
 	"strings"
 )
 
-func (c *checker) source(raw *sourceInputs) Source {
-	s := Source{
-		Kubeconfig:           raw.Kubeconfig,
-		Context:              strings.TrimSpace(raw.Context),
-		Server:               c.server(raw.Server),
-		CertificateAuthority: strings.TrimSpace(raw.CertificateAuthority),
-		BearerToken:          strings.TrimSpace(raw.BearerToken),
-		OIDCAudience:         c.line("oidc_audience", raw.OIDCAudience),
-		AllowInsecure:        c.boolean("allow_insecure", raw.AllowInsecure),
-		Expect:               c.expect(raw.ExpectCluster),
+// parseBearerToken takes a token on one line. It is never shown.
+func parseBearerToken(c *checker, in Input, value string) string {
+	token := strings.TrimSpace(value)
+	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		c.addFault(in.Name, "", "it is not one line of ASCII",
+			"give the token alone, as the CI system made it")
 	}
-	if strings.ContainsFunc(s.BearerToken, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		c.fault("bearer_token", "", "it is not one line of ASCII", "give the token alone, as the CI system made it")
-	}
-	for _, input := range []struct{ name, value string }{{"bearer_token", s.BearerToken}, {"oidc_audience", s.OIDCAudience}} {
-		if input.value == "" {
-			continue
-		}
-		if strings.TrimSpace(raw.Server) == "" {
-			c.fault(input.name, "", "it is the credential for `server`, which is not given",
-				"give `server` and its `certificate_authority`, or leave it out")
-		}
-		if strings.TrimSpace(s.Kubeconfig) != "" {
-			c.fault(input.name, "", "`kubeconfig` is a credential as well", "leave one of the two out")
-		}
-		if s.Context != "" {
-			c.fault("context", s.Context, "belongs to a kubeconfig, and with `"+input.name+"` there is none", "leave it out")
-		}
-	}
-	if s.BearerToken != "" && s.OIDCAudience != "" {
-		c.fault("oidc_audience", "", "a token is requested with it, and `bearer_token` is one", "leave one of the two out")
-	}
-	return s
+	return token
 }
 
-// server takes what client-go can use as an address. A faulty one is not shown: it can hold a password.
-func (c *checker) server(value string) string {
+// parseServer takes an address that client-go can use. A faulty one is not shown: it can hold a
+// password.
+func parseServer(c *checker, in Input, value string) string {
 	value = strings.TrimSpace(value)
 	if value != "" && !matches(address, value) {
-		c.fault("server", "", "it is not an https:// address without user, query and fragment", "write https://HOST or https://HOST:PORT")
+		c.addFault(in.Name, "", "it is not an https:// address without user, query and fragment",
+			"write https://HOST or https://HOST:PORT")
 	}
 	return lowerScheme(value)
 }
@@ -67,10 +44,12 @@ const (
 	sha256 = `^(?:sha-?256(?: fingerprint)?[:=])?((?:[0-9a-f]{2}:?){31}[0-9a-f]{2})$`
 )
 
-func matches(pattern, text string) bool { return regexp.MustCompile(pattern).MatchString(text) }
+func matches(pattern, text string) bool {
+	return regexp.MustCompile(pattern).MatchString(text)
+}
 
-// expect tells by its form which of the three the value is.
-func (c *checker) expect(value string) Expect {
+// parseExpected tells by its form which of the three the value is.
+func parseExpected(c *checker, in Input, value string) Expect {
 	value = strings.TrimSpace(value)
 	lower := strings.ToLower(value)
 	switch found := regexp.MustCompile(sha256).FindStringSubmatch(lower); {
@@ -82,7 +61,7 @@ func (c *checker) expect(value string) Expect {
 	case matches(uid, lower):
 		return Expect{UID: lower}
 	default:
-		c.fault("expect_cluster", value, "is no https:// address, no SHA-256 fingerprint and no UID",
+		c.addFault(in.Name, value, "is not an https:// address, a SHA-256 fingerprint or a UID",
 			"`kubectl get namespace kube-system -o jsonpath={.metadata.uid}` prints the UID, "+
 				"`openssl x509 -in ca.crt -noout -fingerprint -sha256` the CA's fingerprint")
 	}

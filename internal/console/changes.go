@@ -11,24 +11,24 @@ import (
 // shownAtMost keeps the change set readable; the output `changes` has all of it.
 const shownAtMost = 50
 
-// Show prints a change set that was carried out.
-func (l *Log) Show(plan access.Plan) {
-	l.write(ChangeLines(plan)...)
+// ShowChanges prints a change set that was carried out.
+func (l *Log) ShowChanges(plan access.Plan) {
+	l.writeLines(ChangeLines(plan)...)
 }
 
 // ShowPlanned prints a change set that was not.
 func (l *Log) ShowPlanned(plan access.Plan) {
-	l.write(changeLines(plan.Changes, planned)...)
+	l.writeLines(changeLines(plan.Changes, wordPlanned)...)
 }
 
 // wording is how a change set says what happens to an object.
 type wording func(verb access.Verb, what string) string
 
-// done says what happened.
-func done(verb access.Verb, what string) string { return fmt.Sprintf("%-10s %s", verb, what) }
+// wordDone says what happened.
+func wordDone(verb access.Verb, what string) string { return fmt.Sprintf("%-10s %s", verb, what) }
 
-// planned says what would happen.
-func planned(verb access.Verb, what string) string {
+// wordPlanned says what would happen.
+func wordPlanned(verb access.Verb, what string) string {
 	word := string(verb)
 	switch verb { //nolint:exhaustive // the others stand for themselves
 	case access.Created:
@@ -41,20 +41,23 @@ func planned(verb access.Verb, what string) string {
 	return fmt.Sprintf("%-15s %s", word, what)
 }
 
-// ChangeLines is the change set for people: what happened to each object, and below it which rules come and go. Changes
-// that are alike in many namespaces share a line. The lines are raw: whoever prints one passes it through [Line].
-func ChangeLines(plan access.Plan) []string { return changeLines(plan.Changes, done) }
+// ChangeLines is the change set for people: what happened to each object, and below it which rules
+// come and go. Changes that are alike in many namespaces share a line. The lines are raw: whoever
+// prints one passes it through [CleanLine].
+func ChangeLines(plan access.Plan) []string { return changeLines(plan.Changes, wordDone) }
 
 func changeLines(changes []access.Change, say wording) []string {
 	order, alike, unchanged := groupChanges(changes)
 	var lines []string
-	shown, hidden := 0, 0
+	shown := 0
+	hidden := 0
 	for _, key := range order {
 		group := alike[key]
-		what, objects := "", 1
+		what := ""
+		objects := 1
 		const many = 5 // in up to so many namespaces each object has a line of its own
 		if first := group[0].Ref; len(group) > many {
-			names := Some(namespacesOf(group))
+			names := ListSome(namespacesOf(group))
 			what = fmt.Sprintf("%s %s in %d namespaces: %s", first.Kind, first.Name, len(group), names)
 			objects = len(group)
 			group = group[:1]
@@ -64,11 +67,16 @@ func changeLines(changes []access.Change, say wording) []string {
 				hidden += objects
 				continue
 			}
-			lines = append(lines, changeLine(change, say(change.Verb, cmp.Or(what, change.Ref.String())))...)
+			lines = append(
+				lines,
+				changeLine(change, say(change.Verb, cmp.Or(what, change.Ref.String())))...)
 		}
 	}
 	if hidden > 0 {
-		lines = append(lines, fmt.Sprintf("and %s more; the output `changes` lists all", Plural(hidden, "object")))
+		lines = append(
+			lines,
+			fmt.Sprintf("and %s more; the output `changes` lists all", Plural(hidden, "object")),
+		)
 	}
 	if unchanged > 0 {
 		lines = append(lines, say(access.Unchanged, Plural(unchanged, "object")))
@@ -76,8 +84,11 @@ func changeLines(changes []access.Change, say wording) []string {
 	return lines
 }
 
-// groupChanges groups changes that differ only in their namespace, and counts the objects that do not change.
-func groupChanges(changes []access.Change) (order []string, alike map[string][]access.Change, unchanged int) {
+// groupChanges groups changes that differ only in their namespace, and counts the objects that do
+// not change.
+func groupChanges(
+	changes []access.Change,
+) (order []string, alike map[string][]access.Change, unchanged int) {
 	alike = map[string][]access.Change{}
 	for _, change := range changes {
 		if change.Verb == access.Unchanged {
@@ -85,7 +96,8 @@ func groupChanges(changes []access.Change) (order []string, alike map[string][]a
 			continue
 		}
 		key := fmt.Sprintf("%q", []any{
-			change.Verb, change.Ref.Kind, change.Ref.Name, change.TakenFrom, change.Details, change.Added, change.Removed,
+			change.Verb, change.Ref.Kind, change.Ref.Name, change.TakenFrom, change.Details, change.Added,
+			change.Removed,
 		})
 		if alike[key] == nil {
 			order = append(order, key)
@@ -107,7 +119,7 @@ func changeLine(change access.Change, line string) []string {
 		line += " (taken back from " + strings.Join(change.TakenFrom, ", ") + ")"
 	}
 	lines := []string{line}
-	for _, difference := range access.Difference(change) {
+	for _, difference := range access.FormatDifference(change) {
 		lines = append(lines, "             "+difference)
 	}
 	return lines

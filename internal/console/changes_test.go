@@ -11,12 +11,12 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/rules"
+	"github.com/kubemint/kubemint/internal/rules/syntax"
 )
 
 func parse(t *testing.T, shorthand string) []rbacv1.PolicyRule {
 	t.Helper()
-	parsed, err := rules.Parse(shorthand)
+	parsed, err := syntax.ParseRules(shorthand)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +146,7 @@ unchanged       1 object
 func TestSummaryNamesBothPlaces(t *testing.T) {
 	t.Parallel()
 	both := Summary{Access: []Access{
-		{Where: Code("shop"), Rules: parse(t, "get pods")},
+		{Where: CodeSpan("shop"), Rules: parse(t, "get pods")},
 		{Where: "the whole cluster", Roles: []Bound{{Kind: "ClusterRole", Name: "view"}}, Rules: parse(t, "list nodes")},
 	}}
 	text := both.Render()

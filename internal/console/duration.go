@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Short is a duration without the units that are zero: 2h, 90m, not 2h0m0s.
-func Short(d time.Duration) string {
+// FormatDuration is a duration without the units that are zero: 2h, 90m, not 2h0m0s.
+func FormatDuration(d time.Duration) string {
 	switch {
 	case d%time.Hour == 0:
 		return fmt.Sprintf("%dh", d/time.Hour)

@@ -22,21 +22,21 @@ import (
 func said(data string) (log, beside string) {
 	var written bytes.Buffer
 	l := New(&written)
-	l.Debug(true)
+	l.SetDebug(true)
 	l.Printf("%s", data)
 	l.Printf("deleted    %s", data)
 	l.Warnf("%s", data)
 	l.Debugf("GET %s: 200", data)
-	l.List("", []string{data, data})
+	l.PrintList("", []string{data, data})
 	release := l.Hold()
 	l.Warnf("x: %s", errors.Join(errors.New(data), problem.New(problem.Mint, data, errors.New(data)).Detail(data)))
 	release()
-	l.Show(summaryWith(data).Plan)
+	l.ShowChanges(summaryWith(data).Plan)
 	p := problem.New(problem.Mint, data, errors.New(data), data).Detail(data, "    "+data).Hint("%s", data)
 	p.Paste = &problem.Paste{Intro: data, Lines: []string{data, "    - " + data}}
-	l.Report(p, func(message string) { beside += message + "\n" })
-	l.Report(errors.New(data), func(message string) { beside += message + "\n" })
-	_ = Write(&written, data, "# "+data)
+	l.ReportError(p, func(message string) { beside += message + "\n" })
+	l.ReportError(errors.New(data), func(message string) { beside += message + "\n" })
+	_ = WriteLines(&written, data, "# "+data)
 	return written.String(), beside
 }
 
@@ -71,7 +71,7 @@ func FuzzConsole(f *testing.F) {
 				t.Errorf("%s: %d lines, not %d:\n%s", where, got, want, texts[1])
 			}
 			for _, r := range texts[1] {
-				if r != '\n' && !visible(r) {
+				if r != '\n' && !isVisible(r) {
 					t.Errorf("%s: %q is in it", where, r)
 				}
 			}
@@ -90,7 +90,7 @@ func FuzzConsole(f *testing.F) {
 
 // plainWords says whether a text may stand in the summary as it is, or is nothing to see. The verb * may.
 func plainWords(data string) bool {
-	return data == "*" || !strings.HasPrefix(string(Prose(data)), "`") || !strings.HasPrefix(string(Code(data)), "`")
+	return data == "*" || !strings.HasPrefix(string(ProseOrCode(data)), "`") || !strings.HasPrefix(string(CodeSpan(data)), "`")
 }
 
 // FuzzConsoleEncodes: what a manifest or the output `changes` says can be read back, and no line of it is obeyed.
@@ -104,12 +104,12 @@ func FuzzConsoleEncodes(f *testing.F) {
 			TypeMeta: metav1.TypeMeta{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "RoleBinding"}, ObjectMeta: metav1.ObjectMeta{Name: data},
 			Subjects: []rbacv1.Subject{{Kind: "User", Name: data}, {Kind: "Group", Name: "a" + data + "b"}},
 		}
-		lines, err := Manifest(object)
+		lines, err := RenderManifest(object)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var written bytes.Buffer
-		_ = Write(&written, lines...)
+		_ = WriteLines(&written, lines...)
 		var read rbacv1.RoleBinding
 		if err := yaml.Unmarshal(written.Bytes(), &read); err != nil {
 			t.Fatalf("%v:\n%s", err, &written)
@@ -117,7 +117,7 @@ func FuzzConsoleEncodes(f *testing.F) {
 		if diff := cmp.Diff(object, read); diff != "" {
 			t.Errorf("%s\n%s", diff, &written)
 		}
-		changes, err := JSON(map[access.Verb][]string{access.Deleted: {data, "Role shop/" + data}})
+		changes, err := EncodeJSON(map[access.Verb][]string{access.Deleted: {data, "Role shop/" + data}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -130,7 +130,7 @@ func FuzzConsoleEncodes(f *testing.F) {
 				t.Errorf("a runner obeys %q", got)
 			}
 		}
-		if strings.ContainsFunc(changes, func(r rune) bool { return !visible(r) }) {
+		if strings.ContainsFunc(changes, func(r rune) bool { return !isVisible(r) }) {
 			t.Errorf("%q holds what is not visible", changes)
 		}
 	})

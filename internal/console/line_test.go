@@ -67,11 +67,11 @@ func TestLine(t *testing.T) {
 	for name, tt := range hostile {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := Line(tt.text)
+			got := CleanLine(tt.text)
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Error(diff)
 			}
-			if again := Line(got); again != got {
+			if again := CleanLine(got); again != got {
 				t.Errorf("a second time it is %q", again)
 			}
 		})
@@ -88,7 +88,7 @@ func TestRunnersObeyWhatIsNotEscaped(t *testing.T) {
 		if len(obeyed(text)) == 0 {
 			t.Errorf("nobody obeys %q", text)
 		}
-		if got := obeyed(Line(text)); got != nil {
+		if got := obeyed(CleanLine(text)); got != nil {
 			t.Errorf("of %q remains %q", text, got)
 		}
 	}
@@ -100,14 +100,14 @@ func TestRunnersObeyWhatIsNotEscaped(t *testing.T) {
 func TestWrite(t *testing.T) {
 	t.Parallel()
 	var written bytes.Buffer
-	if err := Write(&written, "a: b", "# x\n::stop-commands::y", ""); err != nil {
+	if err := WriteLines(&written, "a: b", "# x\n::stop-commands::y", ""); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := written.String(), "a: b\n# x\\n::stop-commands::y\n\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	full := errors.New("no space left")
-	err := Write(fullDisk{full}, "a")
+	err := WriteLines(fullDisk{full}, "a")
 	if problem.ExitCode(err) != int(problem.Publish) || !errors.Is(err, full) || !strings.HasPrefix(err.Error(), "write to stdout: ") {
 		t.Error(err)
 	}

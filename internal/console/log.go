@@ -12,8 +12,8 @@ import (
 	"github.com/kubemint/kubemint/internal/secret"
 )
 
-// Log writes lines for people to stderr, since stdout belongs to the platform's commands. Every line goes through
-// [Line].
+// Log writes lines for people to stderr, since stdout belongs to the platform's commands. Every
+// line goes through [CleanLine].
 type Log struct {
 	mu    sync.Mutex
 	w     io.Writer
@@ -32,15 +32,15 @@ var jsonWebToken = regexp.MustCompile(`eyJ[\w-]+\.[\w-]+(\.[\w-]*)?`)
 // New returns a log that writes to w and says nothing at debug level.
 func New(w io.Writer) *Log { return &Log{w: w, said: time.Now()} }
 
-// Debug says whether [Log.Debugf] writes.
-func (l *Log) Debug(on bool) { l.debug = on }
+// SetDebug says whether [Log.Debugf] writes.
+func (l *Log) SetDebug(on bool) { l.debug = on }
 
-// Sent notes an Authorization header, so that no line repeats what is in it.
-func (l *Log) Sent(header string) { l.sent.Store(header, nil) }
+// HideSent notes an Authorization header, so that no line repeats what is in it.
+func (l *Log) HideSent(header string) { l.sent.Store(header, nil) }
 
-// Clean removes the credentials that were sent, and every JSON Web Token: an answer may repeat the former, and hold a
-// token of its own.
-func (l *Log) Clean(text string) string {
+// Redact removes the credentials that were sent, and every JSON Web Token: an answer may repeat the
+// former, and hold a token of its own.
+func (l *Log) Redact(text string) string {
 	for sent := range l.sent.Range {
 		for word := range strings.FieldsSeq(fmt.Sprint(sent)) {
 			if len(word) > len("Bearer") {
@@ -58,22 +58,22 @@ func (l *Log) Printf(format string, args ...any) {
 			args[i] = problem.Sentence(err)
 		}
 	}
-	l.write(fmt.Sprintf(format, args...))
+	l.writeLines(fmt.Sprintf(format, args...))
 }
 
-// write writes lines that belong together.
-func (l *Log) write(lines ...string) {
+// writeLines writes lines that belong together.
+func (l *Log) writeLines(lines ...string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.said = time.Now()
 	for _, line := range lines {
-		l.held = append(l.held, Line(l.Clean(line)))
+		l.held = append(l.held, CleanLine(l.Redact(line)))
 	}
 	l.flush()
 }
 
-// Hold buffers the log until release is called. While a token is on its way, the runner must not read anybody's data:
-// it does not know the mask yet. Holds nest, and nothing is lost.
+// Hold buffers the log until release is called. While a token is on its way, the runner must not
+// read anybody's data: it does not know the mask yet. Holds nest, and nothing is lost.
 func (l *Log) Hold() (release func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -91,7 +91,7 @@ func (l *Log) flush() {
 	if l.holds > 0 || len(l.held) == 0 {
 		return
 	}
-	l.clear()
+	l.clearLine()
 	for _, line := range l.held {
 		fmt.Fprintln(l.w, line) //nolint:errcheck // there is no other place to say it
 	}
@@ -108,8 +108,8 @@ func (l *Log) Debugf(format string, args ...any) {
 	}
 }
 
-// List prints so many lines as stay readable.
-func (l *Log) List(prefix string, lines []string) {
+// PrintList prints so many lines as stay readable.
+func (l *Log) PrintList(prefix string, lines []string) {
 	for i, line := range lines {
 		if i == reportedAtMost {
 			l.Printf("%sand %d more like these", prefix, len(lines)-i)

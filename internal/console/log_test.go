@@ -28,21 +28,21 @@ func TestWhatIsSaidHasTheLinesOfTheProgramAlone(t *testing.T) {
 		"a line":        {func(l *Log) { l.Printf("deleted %s", evil) }, "deleted " + shown + "\n"},
 		"data alone":    {func(l *Log) { l.Printf("%s", "::add-mask::x") }, `\x3a:add-mask::x` + "\n"},
 		"a warning":     {func(l *Log) { l.Warnf("%s", evil) }, "warning: " + shown + "\n"},
-		"a debug line":  {func(l *Log) { l.Debug(true); l.Debugf("GET /%s: 200", evil) }, "debug: GET /" + shown + ": 200\n"},
-		"a list":        {func(l *Log) { l.List("note: ", []string{evil, evil}) }, "note: " + shown + "\nnote: " + shown + "\n"},
+		"a debug line":  {func(l *Log) { l.SetDebug(true); l.Debugf("GET /%s: 200", evil) }, "debug: GET /" + shown + ": 200\n"},
+		"a list":        {func(l *Log) { l.PrintList("note: ", []string{evil, evil}) }, "note: " + shown + "\nnote: " + shown + "\n"},
 		"joined errors": {func(l *Log) { l.Warnf("left: %s", errors.Join(errors.New(evil), errors.New("b"))) }, "warning: left: " + shown + "; b\n"},
 		"errors in errors": {func(l *Log) {
 			l.Warnf("%s", problem.New(problem.Mint, "a", errors.Join(errors.New("b"), errors.New("c"))))
 		}, "warning: a: b; c\n"},
 		"a change set": {
-			func(l *Log) { l.Show(plan) },
+			func(l *Log) { l.ShowChanges(plan) },
 			"deleted    Role shop/" + shown + " (taken back from " + shown + ")\n             - subject User " + shown + "\n",
 		},
 		"an error": {
 			func(l *Log) {
 				p := problem.Newf(problem.Mint, "delete Role "+evil, "%s", evil).Detail("get  "+evil, "    "+evil).Hint("ask %s", evil)
 				p.Paste = &problem.Paste{Intro: "paste " + evil, Lines: []string{"  in " + evil, "    - " + evil}}
-				l.Report(p, func(string) {})
+				l.ReportError(p, func(string) {})
 			},
 			"error: delete Role " + shown + ": " + shown + ":\n    get  " + shown + "\n        " + shown + "\nhint: ask " + shown +
 				"\nhint: paste " + shown + "\n  in " + shown + "\n    - " + shown + "\n",
@@ -64,7 +64,7 @@ func TestAnnotationsAreMadeHarmlessToo(t *testing.T) {
 	t.Parallel()
 	err := problem.Newf(problem.Rights, "apply Role x", "it belongs to %s", "a\n::set-output::").Detail("b\rc").Hint("d\u2028e")
 	var said []string
-	New(&bytes.Buffer{}).Report(err, func(message string) { said = append(said, message) })
+	New(&bytes.Buffer{}).ReportError(err, func(message string) { said = append(said, message) })
 	if diff := cmp.Diff([]string{`apply Role x: it belongs to a\n::set-output:::` + "\n" + `    b\rc` + "\n" + `d\u2028e`}, said); diff != "" {
 		t.Error(diff)
 	}
@@ -121,7 +121,7 @@ func TestHold(t *testing.T) {
 	l.Warnf("c")
 	says("a\n")
 	first()
-	l.Report(errors.New("d"), func(string) {})
+	l.ReportError(errors.New("d"), func(string) {})
 	says("a\n")
 	first() // a second time it does nothing
 	says("a\n")

@@ -5,44 +5,48 @@ import (
 	"strings"
 )
 
-// Markdown is a piece of the job summary. Other people's data enters it only through [Code], [Prose] or [Fence].
+// Markdown is a piece of the job summary. Other people's data enters it only through [CodeSpan],
+// [ProseOrCode] or [CodeBlock].
 type Markdown string
 
-// Code is a text as a code span, in a paragraph or in a table cell. Backquotes and bars are escaped like invisible
-// characters, so nothing ends the span or the cell, whatever a dialect of Markdown makes of a backslash before them.
-func Code(text string) Markdown {
+// CodeSpan is a text as a code span, in a paragraph or in a table cell. Backquotes and bars are
+// escaped like invisible characters, so nothing ends the span or the cell, whatever a dialect of
+// Markdown makes of a backslash before them.
+func CodeSpan(text string) Markdown {
 	escape := strings.NewReplacer("`", `\x60`, "|", `\x7c`)
-	text = escape.Replace(Line(text))
+	text = escape.Replace(CleanLine(text))
 	if strings.TrimSpace(text) == "" { // two backquotes in a row open another kind of span
 		return "(empty)"
 	}
 	return Markdown("`" + text + "`")
 }
 
-// Codes are several texts, each a code span.
-func Codes(texts []string) Markdown {
+// CodeSpans are several texts, each a code span.
+func CodeSpans(texts []string) Markdown {
 	spans := make([]string, len(texts))
 	for i, text := range texts {
-		spans[i] = string(Code(text))
+		spans[i] = string(CodeSpan(text))
 	}
 	return Markdown(strings.Join(spans, ", "))
 }
 
-// Prose is a text that consists of plain words as it stands, and any other text as a code span. Escaping would not be
-// enough: GitHub turns addresses into links after it has resolved the escapes.
-func Prose(text string) Markdown {
+// ProseOrCode is a text that consists of plain words as it stands, and any other text as a code
+// span. Escaping would not be enough: GitHub turns addresses into links after it has resolved the
+// escapes.
+func ProseOrCode(text string) Markdown {
 	if regexp.MustCompile(`^[A-Za-z0-9 ,;'-]*$`).MatchString(text) {
 		return Markdown(text)
 	}
-	return Code(text)
+	return CodeSpan(text)
 }
 
-// Fence is a code block whose fence is longer than any run of backquotes in it, so no line ends it.
-func Fence(language string, lines []string) Markdown {
+// CodeBlock is a code block whose fence is longer than any run of backquotes in it, so no line ends
+// it.
+func CodeBlock(language string, lines []string) Markdown {
 	var text strings.Builder
 	longest := 2
 	for _, line := range lines {
-		line = Line(line)
+		line = CleanLine(line)
 		for _, run := range regexp.MustCompile("`+").FindAllString(line, -1) {
 			longest = max(longest, len(run))
 		}

@@ -30,11 +30,11 @@ func TestCode(t *testing.T) {
 		"  ":                 "(empty)",
 		"https://x/<b>&amp;": "`https://x/<b>&amp;`",
 	} {
-		if diff := cmp.Diff(want, Code(text)); diff != "" {
+		if diff := cmp.Diff(want, CodeSpan(text)); diff != "" {
 			t.Error(diff)
 		}
 	}
-	if got := Codes([]string{"a", "b`"}); got != "`a`, `b\\x60`" {
+	if got := CodeSpans([]string{"a", "b`"}); got != "`a`, `b\\x60`" {
 		t.Error(got)
 	}
 }
@@ -51,7 +51,7 @@ func TestProse(t *testing.T) {
 		"<img>\n# `":                                 "`<img>\\n# \\x60`",
 		"größer":                                     "`größer`",
 	} {
-		if diff := cmp.Diff(want, Prose(text)); diff != "" {
+		if diff := cmp.Diff(want, ProseOrCode(text)); diff != "" {
 			t.Error(diff)
 		}
 	}
@@ -72,7 +72,7 @@ func TestFence(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(tt.want, Fence("diff", tt.lines)); diff != "" {
+			if diff := cmp.Diff(tt.want, CodeBlock("diff", tt.lines)); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -87,10 +87,10 @@ func summaryWith(data string) Summary {
 	}
 	return Summary{
 		Account: data, Access: []Access{
-			{Where: Code(data), Roles: []Bound{{Kind: data, Name: data}, {Kind: "Role", Name: data, Read: true}}, Rules: rules},
+			{Where: CodeSpan(data), Roles: []Bound{{Kind: data, Name: data}, {Kind: "Role", Name: data, Read: true}}, Rules: rules},
 			{Where: "the whole cluster", Rules: rules},
 		},
-		Facts: []Fact{{"Cluster", Code(data)}, {"Access in", Codes([]string{data, data})}, {"Lease", Code(data) + ": " + Prose(data)}},
+		Facts: []Fact{{"Cluster", CodeSpan(data)}, {"Access in", CodeSpans([]string{data, data})}, {"Lease", CodeSpan(data) + ": " + ProseOrCode(data)}},
 		Plan: access.Plan{Changes: []access.Change{{
 			Verb: access.Configured, Ref: kube.Ref{Kind: "Role", Namespace: data, Name: data}, Added: rules, Removed: rules,
 			Details: []string{"- subject User " + data}, TakenFrom: []string{data},

@@ -11,7 +11,7 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// failure is what the report says of one or of many alike.
+// failure is what the report prints for one error, or for many alike.
 type failure struct {
 	text    string
 	details []string
@@ -26,7 +26,7 @@ func newFailure(err error) *failure {
 		return &failure{text: problem.Sentence(err)}
 	}
 	f := &failure{text: problem.Sentence(err)}
-	if err == error(p) && len(p.Details) > 0 { //nolint:errorlint // a wrapper has the details in its text
+	if err == error(p) && len(p.Details) > 0 { //nolint:errorlint // a wrapper has them in its text
 		f.text = p.Headline() + ":"
 		f.details = p.Details
 	}
@@ -39,23 +39,24 @@ func newFailure(err error) *failure {
 	return f
 }
 
-// lines are the failure without its hints.
-func (f *failure) lines() []string {
+// formatLines are the failure without its hints.
+func (f *failure) formatLines() []string {
 	lines := []string{f.text}
 	for _, detail := range f.details {
 		lines = append(lines, "    "+detail)
 	}
 	if len(f.others) > 0 {
 		more := Plural(len(f.others), "more namespace")
-		lines = append(lines, fmt.Sprintf("    and the same in %s: %s", more, Some(f.others)))
+		lines = append(lines, fmt.Sprintf("    and the same in %s: %s", more, ListSome(f.others)))
 	}
 	if len(f.also) > 0 {
-		lines = append(lines, fmt.Sprintf("    and for the same cause: %s", Some(f.also)))
+		lines = append(lines, fmt.Sprintf("    and for the same cause: %s", ListSome(f.also)))
 	}
 	return lines
 }
 
-// causeOf is what the failures of many requests for one cause have in common, "" for a cause of its own.
+// causeOf is what the failures of many requests for one cause have in common, "" for a cause of its
+// own.
 func causeOf(err error) (cause, op string) {
 	p, ok := err.(*problem.Error) //nolint:errorlint // a wrapper has a text of its own
 	if !ok || !p.Shared {
@@ -67,15 +68,16 @@ func causeOf(err error) (cause, op string) {
 // placed finds the namespace of a failure: of its object, or where its text says so.
 var placed = regexp.MustCompile(`^\w+ [A-Z]\w+ ([a-z0-9-]+)/| in namespace ([a-z0-9-]+)`)
 
-// grouped makes one of what every request in flight met alike (that the API server is out of reach, a login refused, the
-// run interrupted), and of what differs in the namespace alone.
-func grouped(err error) []*failure {
+// groupFailures makes one of what every request in flight met alike (that the API server is out of
+// reach, a login refused, the run interrupted), and of what differs in the namespace alone.
+func groupFailures(err error) []*failure {
 	var failures []*failure
 	seen := map[string]*failure{}
 	byCause := map[string]*failure{}
-	for _, each := range problem.All(err) {
+	for _, each := range problem.ListErrors(err) {
 		f := newFailure(each)
-		namespace, all := "", strings.Join(append([]string{f.text}, f.details...), "\n")
+		namespace := ""
+		all := strings.Join(append([]string{f.text}, f.details...), "\n")
 		key := all
 		if code := problem.ExitCode(each); code == int(problem.Source) || code > 128 {
 			key = strconv.Itoa(code)
@@ -94,7 +96,8 @@ func grouped(err error) []*failure {
 			alike.also = append(alike.also, op)
 			seen[key] = alike
 		default:
-			seen[key], byCause[cause] = f, f
+			seen[key] = f
+			byCause[cause] = f
 			failures = append(failures, f)
 		}
 	}
@@ -104,43 +107,46 @@ func grouped(err error) []*failure {
 // reportedAtMost keeps the log readable.
 const reportedAtMost = 20
 
-// Report shows every failure once: one sentence, then what to do. A hint that several have stands below the last of them.
-func (l *Log) Report(err error, annotate func(string)) {
-	failures := grouped(err)
+// ReportError shows every failure once: one sentence, then what to do. A hint that several have
+// stands below the last of them.
+func (l *Log) ReportError(err error, annotate func(string)) {
+	failures := groupFailures(err)
 	if more := len(failures) - reportedAtMost; more > 0 {
-		failures = append(failures[:reportedAtMost], &failure{text: fmt.Sprintf("and %d more like these", more)})
+		failures = append(
+			failures[:reportedAtMost], &failure{text: fmt.Sprintf("and %d more like these", more)},
+		)
 	}
 	left := map[string]int{}
 	for _, f := range failures {
 		for _, hint := range f.hints {
-			left[key(hint)]++
+			left[hintKey(hint)]++
 		}
 	}
 	for _, f := range failures {
-		lines := f.lines()
+		lines := f.formatLines()
 		beside := slices.Clone(lines)
 		lines[0] = "error: " + lines[0]
 		for _, hint := range f.hints {
 			beside = append(append(beside, hint.Intro), hint.Lines...)
-			if left[key(hint)]--; left[key(hint)] == 0 {
+			if left[hintKey(hint)]--; left[hintKey(hint)] == 0 {
 				lines = append(append(lines, "hint: "+hint.Intro), hint.Lines...)
 			}
 		}
-		l.write(lines...)
+		l.writeLines(lines...)
 		for i, line := range beside {
-			beside[i] = Line(l.Clean(line))
+			beside[i] = CleanLine(l.Redact(line))
 		}
 		annotate(strings.Join(beside, "\n"))
 	}
 }
 
-// key tells hints apart.
-func key(hint problem.Paste) string {
+// hintKey tells hints apart.
+func hintKey(hint problem.Paste) string {
 	return strings.Join(append([]string{hint.Intro}, hint.Lines...), "\n")
 }
 
-// Some names at most ten.
-func Some(names []string) string {
+// ListSome names at most ten.
+func ListSome(names []string) string {
 	const most = 10
 	if len(names) > most {
 		return strings.Join(names[:most], ", ") + ", …"

@@ -21,7 +21,7 @@ import (
 // reported is what the log says of a failure, and what stands beside it.
 func reported(err error) (lines string, beside []string) {
 	var written bytes.Buffer
-	New(&written).Report(err, func(message string) { beside = append(beside, message) })
+	New(&written).ReportError(err, func(message string) { beside = append(beside, message) })
 	return written.String(), beside
 }
 
@@ -174,7 +174,7 @@ func TestProgressLines(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var written bytes.Buffer
 				l := New(&written)
-				err := l.Each("namespaces proved", tt.n, func(i int) error {
+				err := l.EachWithProgress("namespaces proved", tt.n, func(i int) error {
 					time.Sleep(tt.each)
 					if i%50 == 7 {
 						return fmt.Errorf("error %d", i)
@@ -184,7 +184,7 @@ func TestProgressLines(t *testing.T) {
 				if diff := cmp.Diff(tt.want, written.String()); diff != "" {
 					t.Error(diff)
 				}
-				if parts := problem.All(err); len(parts) == 0 || parts[0].Error() != "error 7" || len(parts) != (tt.n+42)/50 {
+				if parts := problem.ListErrors(err); len(parts) == 0 || parts[0].Error() != "error 7" || len(parts) != (tt.n+42)/50 {
 					t.Errorf("the errors are %v", parts)
 				}
 				l.Printf("next")
@@ -203,7 +203,7 @@ func TestNoProgressLineWhileTheLogSpeaks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var written bytes.Buffer
 		l := New(&written)
-		_ = l.Each("x", 100, func(i int) error {
+		_ = l.EachWithProgress("x", 100, func(i int) error {
 			if i == 0 {
 				time.Sleep(2 * time.Second)
 				l.Warnf("after 2 s")
@@ -235,19 +235,19 @@ func TestABarNeverMixesWithTheLog(t *testing.T) {
 	}
 	l.Printf("before")
 	says("before\n")
-	l.overwrite("[#.]")
+	l.overwriteLine("[#.]")
 	says("[#.]")
-	l.overwrite("[##]")
+	l.overwriteLine("[##]")
 	says(erase + "[##]")
 	l.Warnf("it is %d", 7)
 	says(erase + "warning: it is 7\n")
 	l.Debugf("x")
 	says("debug: x\n")
-	l.overwrite("[##]")
+	l.overwriteLine("[##]")
 	says("[##]")
-	l.overwrite("")
+	l.overwriteLine("")
 	says(erase)
-	l.overwrite("")
+	l.overwriteLine("")
 	l.Printf("after")
 	says("after\n")
 }
@@ -281,7 +281,7 @@ func TestWhatAnAnswerRepeatsIsNotSaid(t *testing.T) {
 	var said []string
 	l := New(&written)
 	for _, header := range []string{"", "Bearer", "Bearer kubeconfig-u-1:canary", "Basic dXNlcjpjYW5hcnk=", "Bearer " + jwt} {
-		l.Sent(header)
+		l.HideSent(header)
 	}
 	for text, want := range map[string]string{
 		"no such token: kubeconfig-u-1:canary":               "no such token: [token]",
@@ -293,7 +293,7 @@ func TestWhatAnAnswerRepeatsIsNotSaid(t *testing.T) {
 		written.Reset()
 		said = nil
 		l.Warnf("%s", text)
-		l.Report(problem.New(problem.Mint, "a", errors.New(text), text), func(message string) { said = append(said, message) })
+		l.ReportError(problem.New(problem.Mint, "a", errors.New(text), text), func(message string) { said = append(said, message) })
 		if diff := cmp.Diff("warning: "+want+"\nerror: a: "+want+"\nhint: "+want+"\n", written.String()); diff != "" {
 			t.Error(diff)
 		}

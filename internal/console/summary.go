@@ -19,7 +19,7 @@ type Summary struct {
 	Plan    access.Plan
 }
 
-// Access is what it may do in one place.
+// Access lists what the credential may do in one place.
 type Access struct {
 	Where Markdown
 	Roles []Bound
@@ -41,12 +41,12 @@ type Bound struct {
 // Render returns the summary as Markdown.
 func (s Summary) Render() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "### kubemint: %s\n\n| | |\n|---|---|\n", Code(s.Account))
+	fmt.Fprintf(&b, "### kubemint: %s\n\n| | |\n|---|---|\n", CodeSpan(s.Account))
 	for _, fact := range s.Facts {
 		fmt.Fprintf(&b, "| %s | %s |\n", fact.Name, fact.Value)
 	}
 	for _, may := range s.Access {
-		b.WriteString(may.render(len(s.Access) > 1))
+		b.WriteString(may.renderPlace(len(s.Access) > 1))
 	}
 	if len(s.Access) == 0 {
 		b.WriteString("\nNo access is declared: it may do what its ServiceAccount may do already.\n")
@@ -55,12 +55,12 @@ func (s Summary) Render() string {
 	for i, line := range lines {
 		lines[i] = diffLine(line)
 	}
-	fmt.Fprintf(&b, "\n#### What changed\n\n%s", Fence("diff", lines))
+	fmt.Fprintf(&b, "\n#### What changed\n\n%s", CodeBlock("diff", lines))
 	return b.String()
 }
 
-// render is the section of one place, which is named where there are more of them.
-func (a Access) render(named bool) string {
+// renderPlace is the section of one place, which is named where there are more of them.
+func (a Access) renderPlace(named bool) string {
 	var b strings.Builder
 	b.WriteString("\n#### What it may do")
 	if named {
@@ -72,7 +72,7 @@ func (a Access) render(named bool) string {
 		if !role.Read {
 			note = " (not readable here, so not in the table)"
 		}
-		fmt.Fprintf(&b, "Bound: %s %s%s\n\n", Prose(role.Kind), Code(role.Name), note)
+		fmt.Fprintf(&b, "Bound: %s %s%s\n\n", ProseOrCode(role.Kind), CodeSpan(role.Name), note)
 	}
 	b.WriteString(string(renderMatrix(rules.NewMatrix(a.Rules))))
 	return b.String()
@@ -86,16 +86,19 @@ func renderMatrix(table rules.Matrix) Markdown {
 	var b strings.Builder
 	heads := make([]string, len(table.Verbs))
 	for i, verb := range table.Verbs {
-		heads[i] = string(Code(verb))
-		if regexp.MustCompile(`^([a-z]+|\*)$`).MatchString(verb) { // a role that others made can have any verb
+		heads[i] = string(CodeSpan(verb))
+		// a role that others made can have any verb
+		if regexp.MustCompile(`^([a-z]+|\*)$`).MatchString(verb) {
 			heads[i] = verb
 		}
 	}
-	fmt.Fprintf(&b, "| | %s |\n|---|%s\n", strings.Join(heads, " | "), strings.Repeat(":-:|", len(heads)))
+	fmt.Fprintf(
+		&b, "| | %s |\n|---|%s\n", strings.Join(heads, " | "), strings.Repeat(":-:|", len(heads)),
+	)
 	for _, line := range table.Rows {
-		name := Code(line.Resource)
+		name := CodeSpan(line.Resource)
 		if len(line.Names) > 0 {
-			name += " only " + Code(strings.Join(line.Names, ", "))
+			name += " only " + CodeSpan(strings.Join(line.Names, ", "))
 		}
 		cells := make([]string, len(line.Has))
 		for i, has := range line.Has {

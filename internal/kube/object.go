@@ -19,7 +19,8 @@ import (
 // FieldManager is the name under which the API server records what we apply.
 const FieldManager = "kubemint"
 
-// The marks on everything that we make. The label prefix is deliberately no domain name: nobody can take it away.
+// The marks on everything that we make. The label prefix is deliberately no domain name: nobody can
+// take it away.
 const (
 	LabelManagedBy      = "app.kubernetes.io/managed-by"
 	LabelServiceAccount = "kubemint/service-account"
@@ -33,20 +34,24 @@ const (
 	ManagedBy           = "kubemint"
 )
 
-// Resources is where each kind that we handle is served: k8s.io/kubernetes/pkg/controlplane names them, and they do not
-// change within v1.
+// Resources is where each kind that we handle is served: k8s.io/kubernetes/pkg/controlplane names
+// them, and they do not change within v1.
 var Resources = map[string]schema.GroupVersionResource{
-	"Namespace":               corev1.SchemeGroupVersion.WithResource("namespaces"),
-	"ServiceAccount":          corev1.SchemeGroupVersion.WithResource("serviceaccounts"),
-	"Secret":                  corev1.SchemeGroupVersion.WithResource("secrets"),
-	"Role":                    rbacv1.SchemeGroupVersion.WithResource("roles"),
-	"RoleBinding":             rbacv1.SchemeGroupVersion.WithResource("rolebindings"),
-	"ClusterRole":             rbacv1.SchemeGroupVersion.WithResource("clusterroles"),
-	"ClusterRoleBinding":      rbacv1.SchemeGroupVersion.WithResource("clusterrolebindings"),
-	"Lease":                   coordinationv1.SchemeGroupVersion.WithResource("leases"),
-	"SelfSubjectReview":       authenticationv1.SchemeGroupVersion.WithResource("selfsubjectreviews"),
-	"SelfSubjectRulesReview":  authorizationv1.SchemeGroupVersion.WithResource("selfsubjectrulesreviews"),
-	"SelfSubjectAccessReview": authorizationv1.SchemeGroupVersion.WithResource("selfsubjectaccessreviews"),
+	"Namespace":          corev1.SchemeGroupVersion.WithResource("namespaces"),
+	"ServiceAccount":     corev1.SchemeGroupVersion.WithResource("serviceaccounts"),
+	"Secret":             corev1.SchemeGroupVersion.WithResource("secrets"),
+	"Role":               rbacv1.SchemeGroupVersion.WithResource("roles"),
+	"RoleBinding":        rbacv1.SchemeGroupVersion.WithResource("rolebindings"),
+	"ClusterRole":        rbacv1.SchemeGroupVersion.WithResource("clusterroles"),
+	"ClusterRoleBinding": rbacv1.SchemeGroupVersion.WithResource("clusterrolebindings"),
+	"Lease":              coordinationv1.SchemeGroupVersion.WithResource("leases"),
+	"SelfSubjectReview":  authenticationv1.SchemeGroupVersion.WithResource("selfsubjectreviews"),
+	"SelfSubjectRulesReview": authorizationv1.SchemeGroupVersion.WithResource(
+		"selfsubjectrulesreviews",
+	),
+	"SelfSubjectAccessReview": authorizationv1.SchemeGroupVersion.WithResource(
+		"selfsubjectaccessreviews",
+	),
 }
 
 // TypeMeta is that of an object of a kind that we handle.
@@ -65,7 +70,10 @@ type Ref struct{ Kind, Namespace, Name string }
 
 // RefOf names an object. Its TypeMeta has to be filled in.
 func RefOf(o Object) Ref {
-	return Ref{Kind: o.GetObjectKind().GroupVersionKind().Kind, Namespace: o.GetNamespace(), Name: o.GetName()}
+	return Ref{
+		Kind: o.GetObjectKind().GroupVersionKind().Kind, Namespace: o.GetNamespace(),
+		Name: o.GetName(),
+	}
 }
 
 // String is the form of the change set: "Role shop/deployer", "ClusterRole edit".
@@ -76,12 +84,14 @@ func (r Ref) String() string {
 	return r.Kind + " " + r.Namespace + "/" + r.Name
 }
 
-// Labels are ours on everything made for a ServiceAccount, a lease included: what it is found by.
-func Labels(serviceAccount types.NamespacedName) map[string]string {
+// LabelsFor are ours on everything made for a ServiceAccount, a lease included: what it is found
+// by.
+func LabelsFor(serviceAccount types.NamespacedName) map[string]string {
 	return map[string]string{LabelManagedBy: ManagedBy, LabelServiceAccount: labelValue(serviceAccount)}
 }
 
-// labelValue is unambiguous, since a namespace's name has no dot. A longer one than a label may hold is hashed.
+// labelValue is unambiguous, since a namespace's name has no dot. A longer one than a label may
+// hold is hashed.
 func labelValue(serviceAccount types.NamespacedName) string {
 	value := serviceAccount.Namespace + "." + serviceAccount.Name
 	if len(value) <= validation.LabelValueMaxLength {
@@ -91,9 +101,9 @@ func labelValue(serviceAccount types.NamespacedName) string {
 	return "sha256-" + hex.EncodeToString(sum[:])[:validation.LabelValueMaxLength-len("sha256-")]
 }
 
-// Managed says whether an object bears our marks for this ServiceAccount.
-func Managed(o Object, serviceAccount types.NamespacedName) bool {
-	for key, value := range Labels(serviceAccount) {
+// IsManaged says whether an object bears our marks for this ServiceAccount.
+func IsManaged(o Object, serviceAccount types.NamespacedName) bool {
+	for key, value := range LabelsFor(serviceAccount) {
 		if o.GetLabels()[key] != value {
 			return false
 		}
@@ -101,8 +111,8 @@ func Managed(o Object, serviceAccount types.NamespacedName) bool {
 	return true
 }
 
-// Rules returns the rules of a Role or ClusterRole, nil for another kind.
-func Rules(o Object) []rbacv1.PolicyRule {
+// RulesOf returns the rules of a Role or ClusterRole, nil for another kind.
+func RulesOf(o Object) []rbacv1.PolicyRule {
 	switch role := o.(type) {
 	case *rbacv1.Role:
 		return role.Rules
@@ -112,23 +122,24 @@ func Rules(o Object) []rbacv1.PolicyRule {
 	return nil
 }
 
-// IsBinding says whether an object is a RoleBinding or ClusterRoleBinding, which needs its role to be there before it.
+// IsBinding says whether an object is a RoleBinding or ClusterRoleBinding, which needs its role to
+// be there before it.
 func IsBinding(o Object) bool {
-	_, _, ok := Binding(o)
+	_, _, ok := BindingOf(o)
 	return ok
 }
 
 // RoleOf names the role of a binding; it is the zero Ref for another kind.
 func RoleOf(o Object) Ref {
-	_, role, _ := Binding(o)
+	_, role, _ := BindingOf(o)
 	if role.Kind == "Role" {
 		return Ref{Kind: role.Kind, Namespace: o.GetNamespace(), Name: role.Name}
 	}
 	return Ref{Kind: role.Kind, Name: role.Name}
 }
 
-// Binding returns what a RoleBinding or ClusterRoleBinding binds; false for another kind.
-func Binding(o Object) ([]rbacv1.Subject, rbacv1.RoleRef, bool) {
+// BindingOf returns what a RoleBinding or ClusterRoleBinding binds; false for another kind.
+func BindingOf(o Object) ([]rbacv1.Subject, rbacv1.RoleRef, bool) {
 	switch b := o.(type) {
 	case *rbacv1.RoleBinding:
 		return b.Subjects, b.RoleRef, true

@@ -10,7 +10,7 @@ import (
 	"github.com/kubemint/kubemint/internal/secret"
 )
 
-// Config is what the written kubeconfig says.
+// Config has the fields of the written kubeconfig.
 type Config struct {
 	Name          string // of the context, the cluster and the user
 	Namespace     string // default namespace of the context
@@ -18,9 +18,10 @@ type Config struct {
 	CAData        []byte // PEM; empty: the reader's system roots
 	TLSServerName string
 	ProxyURL      string
-	Insecure      bool // insecure-skip-tls-verify; the CA is then left out, as client-go refuses both together
-	Token         secret.Value
-	TokenFile     string // also holds Token: a path that client-go reads again while it runs
+	// insecure-skip-tls-verify; the CA is then left out, as client-go refuses both together
+	Insecure  bool
+	Token     secret.Value
+	TokenFile string // also holds Token: a path that client-go reads again while it runs
 }
 
 // Render gives the file's content. It holds the token: write it with mode 0600.
@@ -35,7 +36,8 @@ func Render(c Config) ([]byte, error) {
 	if c.Insecure {
 		cluster.CertificateAuthorityData = nil
 	}
-	// Some clients do not know tokenFile: with it alone they would send no credential (the Node client, Ruby's kubeclient).
+	// Some clients do not know tokenFile: with it alone they would send no credential (the Node
+	// client, Ruby's kubeclient).
 	user := clientcmd.AuthInfo{Token: c.Token.Reveal(), TokenFile: c.TokenFile}
 	data, err := yaml.Marshal(clientcmd.Config{
 		APIVersion:     "v1",
@@ -53,21 +55,24 @@ func Render(c Config) ([]byte, error) {
 	return data, nil
 }
 
-// Written is what a kubeconfig that [Render] made says of its credential.
+// Written is the credential in a kubeconfig that [Render] made.
 type Written struct {
 	Server    string
 	Token     secret.Value
 	TokenFile string // "", or where the present token is
 }
 
-// Read reads a kubeconfig of the form that [Render] gives. Whether it is our own file the token's hash tells; what cannot be
-// one gives an error, which holds nothing of the content.
+// Read reads a kubeconfig of the form that [Render] gives. Whether it is our own file the token's
+// hash tells; what cannot be one gives an error, which holds nothing of the content.
 func Read(data []byte) (Written, error) {
 	var config clientcmd.Config
 	if yaml.Unmarshal(data, &config) == nil && len(config.AuthInfos) == 1 && len(config.Clusters) == 1 {
 		user := config.AuthInfos[0].AuthInfo
-		written := Written{Server: config.Clusters[0].Cluster.Server, Token: secret.New(user.Token), TokenFile: user.TokenFile}
-		if written.TokenFile != "" || !written.Token.Empty() {
+		written := Written{
+			Server: config.Clusters[0].Cluster.Server, Token: secret.New(user.Token),
+			TokenFile: user.TokenFile,
+		}
+		if written.TokenFile != "" || !written.Token.IsEmpty() {
 			return written, nil
 		}
 	}

@@ -109,7 +109,7 @@ func TestReadRefusesWhatIsNotOursWithoutEcho(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			written, err := kubeconfig.Read([]byte(data))
-			if err == nil || !written.Token.Empty() {
+			if err == nil || !written.Token.IsEmpty() {
 				t.Fatal("taken for ours")
 			}
 			if got, want := err.Error(), "not a kubeconfig that kubemint wrote"; got != want || strings.Contains(got, "canary") {

@@ -14,14 +14,16 @@ import (
 )
 
 const (
-	longestToken = 64 << 10 // bytes; a ServiceAccount's has some 1,000, and no server takes a header of this size
-	longestID    = 253      // bytes; a jti is a UUID
+	// bytes; a ServiceAccount's has some 1,000, and no server takes a header of this size.
+	longestToken = 64 << 10
+	longestID    = 253 // bytes; a jti is a UUID
 )
 
-// check refuses what an API server has handed out as a ServiceAccount's token, and is not one: it would be
-// sent, written and published. Nothing of it is in the error. A jti is not demanded: Kubernetes 1.29 and
-// older, and servers built from its libraries, give none. The claims returned have [Token.ID] in its place.
-func check(t secret.Value, account types.NamespacedName) (secret.Claims, error) {
+// checkToken refuses what an API server has handed out as a ServiceAccount's token, and is not one:
+// it would be sent, written and published. Nothing of it is in the error. A jti is not demanded:
+// Kubernetes 1.29 and older, and servers built from its libraries, give none. The claims returned
+// have [Token.ID] in its place.
+func checkToken(t secret.Value, account types.NamespacedName) (secret.Claims, error) {
 	value := t.Reveal()
 	if len(value) > longestToken {
 		return secret.Claims{}, fmt.Errorf("the token is longer than %d KiB", longestToken>>10)
@@ -48,12 +50,12 @@ func check(t secret.Value, account types.NamespacedName) (secret.Claims, error) 
 	return claims, nil
 }
 
-// outsideWord says whether a character is none of a word of ASCII.
+// outsideWord says whether a character cannot be part of a word of ASCII.
 func outsideWord(r rune) bool { return r <= ' ' || r > '~' }
 
-// accountIn is the ServiceAccount that the claims of Kubernetes name, which no other issuer's token has:
-// under kubernetes.io (k8s.io/kubernetes pkg/serviceaccount/claims.go), or flat in the token of a Secret
-// (legacy.go there).
+// accountIn is the ServiceAccount that the claims of Kubernetes name, which no other issuer's token
+// has: under kubernetes.io (k8s.io/kubernetes pkg/serviceaccount/claims.go), or flat in the token
+// of a Secret (legacy.go there).
 func accountIn(token string) (account types.NamespacedName, err error) {
 	parts := strings.Split(token, ".")
 	var decoded [][]byte
@@ -82,19 +84,24 @@ func accountIn(token string) (account types.NamespacedName, err error) {
 	if err := json.Unmarshal(decoded[1], &body); err != nil {
 		return account, errors.New("decode token: payload is not a set of claims")
 	}
-	account = types.NamespacedName{Namespace: body.Kubernetes.Namespace, Name: body.Kubernetes.ServiceAccount.Name}
+	account = types.NamespacedName{
+		Namespace: body.Kubernetes.Namespace, Name: body.Kubernetes.ServiceAccount.Name,
+	}
 	if account.Name == "" {
 		account = types.NamespacedName{Namespace: body.Namespace, Name: body.Name}
 	}
 	return account, nil
 }
 
-// inTime refuses a token whose expiry makes no sense. now is the API server's time, and zero where it is not
-// known: then only the token's own times are compared. The claim exp may be far later than the expiry that
-// the API server names: it extends tokens for itself (--service-account-extend-token-expiration).
+// inTime refuses a token whose expiry makes no sense. now is the API server's time, and zero where
+// it is not known: then only the token's own times are compared. The claim exp may be far later
+// than the expiry that the API server names: it extends tokens for itself
+// (--service-account-extend-token-expiration).
 func (m Minted) inTime(now time.Time) error {
 	at := m.ExpiresAt.Format(time.RFC3339)
-	switch issued, ends := m.Claims.IssuedAt, m.Claims.ExpiresAt; {
+	issued := m.Claims.IssuedAt
+	ends := m.Claims.ExpiresAt
+	switch {
 	case m.ExpiresAt.IsZero() || ends.IsZero():
 		return errors.New("the token has no expiry, although one was asked for")
 	case issued.IsZero():

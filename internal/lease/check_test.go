@@ -185,7 +185,7 @@ func TestAwaitPermanentTakesTheControllersToken(t *testing.T) {
 	t.Parallel()
 	secret := &corev1.Secret{Data: map[string][]byte{"token": []byte(signed(legacy)), "ca.crt": []byte("x")}}
 	minted, err := lease.AwaitPermanent(t.Context(), nil, secret, account, "u1")
-	if err != nil || !minted.Permanent() || !strings.HasPrefix(minted.Claims.ID, "sha256:") {
+	if err != nil || !minted.IsPermanent() || !strings.HasPrefix(minted.Claims.ID, "sha256:") {
 		t.Errorf("got %+v, %v", minted, err)
 	}
 	secret.Data["token"] = []byte(signed(ours))

@@ -220,7 +220,7 @@ func TestBondIsAnEmptySecretThatTheLeaseOwns(t *testing.T) {
 	}{{nil, "new"}, {exists, ""}, {forbidden, ""}} {
 		a := &api{errs: []error{tt.answer}}
 		// That a Secret of that name is there says nothing of whose it is.
-		if uid, err := lease.Bond(t.Context(), a, its); !errors.Is(err, tt.answer) || uid != tt.uid {
+		if uid, err := lease.CreateBond(t.Context(), a, its); !errors.Is(err, tt.answer) || uid != tt.uid {
 			t.Errorf("%v: got %q, %v", tt.answer, uid, err)
 		}
 		want := &corev1.Secret{
@@ -246,7 +246,7 @@ func TestRenamed(t *testing.T) {
 	made := its.DeepCopy()
 	made.UID, made.ResourceVersion, made.Generation = "u1", "7", 1
 	made.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "m"}}
-	renamed := lease.Renamed(made, account)
+	renamed := lease.WithNewName(made, account)
 	if renamed.Name == its.Name || !lease.HasName(renamed.Name, account.Name) {
 		t.Errorf("it is called %s", renamed.Name)
 	}
@@ -339,7 +339,7 @@ func TestExpiredAtTheBoundary(t *testing.T) {
 		its := lease.New(types.NamespacedName{Namespace: "shop", Name: "ci"}, access.Marks{}, end, 0)
 		its.Annotations[kube.AnnotationExpiresAt] = said
 		for i, now := range []time.Time{end.Add(-1), end.In(berlin), end.Add(1)} {
-			if have := lease.Expired(its, now); have != want[i] {
+			if have := lease.IsExpired(its, now); have != want[i] {
 				t.Errorf("%q, at %s: expired: %t", said, now, have)
 			}
 		}
@@ -352,7 +352,7 @@ func TestBoundByName(t *testing.T) {
 		"kubemint-ci-abcdefg234": true, "kubemint-ci": false, "kubemint-cd-abcdefg234": false, "ci-abcdefg234": false,
 		"kubemint-token-ci": false, "kubemint-token-abcdefg234": false,
 	} {
-		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "bots", Name: name, Labels: kube.Labels(account)}}
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "bots", Name: name, Labels: kube.LabelsFor(account)}}
 		if have := lease.BoundByName(secret); have != want {
 			t.Errorf("%s: %t", name, have)
 		}

@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/lease"
+	"github.com/kubemint/kubemint/internal/lease/lock"
 )
 
 // A lock is never taken for the lease of a credential, which revoke would delete, whichever two accounts are meant.
@@ -17,7 +17,7 @@ func TestNoLockIsNamedAsALease(t *testing.T) {
 		"kubemint", "kubemint-a", "kubemint-abcdefgh23", long, long[:244], long[:243], long[:233] + "-abcdefgh23", long[:242] + "-abcdefgh23",
 	}
 	for _, locked := range names {
-		lock := access.LockName(locked)
+		lock := lock.NameOf(locked)
 		for _, account := range append(names, strings.TrimPrefix(lock, lease.NamePrefix)) {
 			if lease.HasName(lock, account) || lease.NamesEphemeral(lock, account) {
 				t.Errorf("the lock of %q, %q, passes for a lease of %q", locked, lock, account)
@@ -32,7 +32,7 @@ func TestNoLockIsNamedAsALease(t *testing.T) {
 func FuzzNoLockIsNamedAsALease(f *testing.F) {
 	f.Add("a-abcdefgh23", "a")
 	f.Fuzz(func(t *testing.T, locked, account string) {
-		if lease.HasName(access.LockName(locked), account) {
+		if lease.HasName(lock.NameOf(locked), account) {
 			t.Errorf("the lock of %q passes for a lease of %q", locked, account)
 		}
 	})

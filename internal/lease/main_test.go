@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/kubemint/kubemint/internal/kubetest"
+	"github.com/kubemint/kubemint/test/kubetest"
 )
 
 var (

@@ -19,17 +19,21 @@ type Minted struct {
 	ExpiresAt time.Time
 }
 
-// Shortened says whether less was granted than asked. A minute is left for the request's way and for clocks that differ.
-func (m Minted) Shortened(asked time.Duration) bool {
-	return !m.Permanent() && m.ExpiresAt.Sub(m.Claims.IssuedAt) < asked-time.Minute
+// IsShortened says whether less was granted than asked. A minute is left for the request's way and
+// for clocks that differ.
+func (m Minted) IsShortened(asked time.Duration) bool {
+	return !m.IsPermanent() && m.ExpiresAt.Sub(m.Claims.IssuedAt) < asked-time.Minute
 }
 
-// Permanent says whether the token never expires.
-func (m Minted) Permanent() bool { return m.ExpiresAt.IsZero() }
+// IsPermanent says whether the token never expires.
+func (m Minted) IsPermanent() bool { return m.ExpiresAt.IsZero() }
 
 func (m Minted) sameAccount(uid types.UID) error {
 	if uid != "" && m.Claims.UID != "" && string(uid) != m.Claims.UID {
-		return problem.Newf(problem.Mint, "mint token", "the ServiceAccount was deleted and made again meanwhile: run again")
+		return problem.Newf(
+			problem.Mint, "mint token",
+			"the ServiceAccount was deleted and made again meanwhile: run again",
+		)
 	}
 	return nil
 }
@@ -39,21 +43,25 @@ type Wanted struct {
 	Account   types.NamespacedName
 	UID       types.UID // of the account as it was observed or made; "" where it is not known
 	Lifetime  time.Duration
-	Audiences []string  // empty: the API server's own
-	BoundTo   string    // name of the lease's Secret; "" leaves the token unbound
-	BoundUID  types.UID // of that Secret: the API server refuses another one that has taken its name
+	Audiences []string // empty: the API server's own
+	BoundTo   string   // name of the lease's Secret; "" leaves the token unbound
+	// of that Secret: the API server refuses another one that has taken its name
+	BoundUID types.UID
 
 	Now func() time.Time // the API server's clock; nil, or zero, where it is not known
 }
 
-// Mint requests a token of the ServiceAccount. Over its own limit the API server shortens without an error: see
-// [Minted.Shortened]. From Kubernetes 1.34 on it compares the UID itself (a conflict); for older ones the token's claim
-// is compared here: a ServiceAccount that was deleted and made again is another identity.
+// Mint requests a token of the ServiceAccount. Over its own limit the API server shortens without
+// an error: see [Minted.IsShortened]. From Kubernetes 1.34 on it compares the UID itself (a
+// conflict); for older ones the token's claim is compared here: a ServiceAccount that was deleted
+// and made again is another identity.
 func Mint(ctx context.Context, api API, wanted Wanted) (Minted, error) {
 	seconds := int64(wanted.Lifetime / time.Second)
 	request := &authenticationv1.TokenRequest{
 		ObjectMeta: metav1.ObjectMeta{UID: wanted.UID},
-		Spec:       authenticationv1.TokenRequestSpec{Audiences: wanted.Audiences, ExpirationSeconds: &seconds},
+		Spec: authenticationv1.TokenRequestSpec{
+			Audiences: wanted.Audiences, ExpirationSeconds: &seconds,
+		},
 	}
 	if wanted.BoundTo != "" {
 		request.Spec.BoundObjectRef = &authenticationv1.BoundObjectReference{
@@ -63,13 +71,18 @@ func Mint(ctx context.Context, api API, wanted Wanted) (Minted, error) {
 	if err := api.RequestToken(ctx, wanted.Account, request); err != nil {
 		return Minted{}, err
 	}
-	minted := Minted{Token: secret.New(request.Status.Token), ExpiresAt: request.Status.ExpirationTimestamp.UTC()}
-	if minted.Token.Empty() {
-		return Minted{}, problem.Newf(problem.Mint, "mint token", "the API server answered without a token")
+	minted := Minted{
+		Token:     secret.New(request.Status.Token),
+		ExpiresAt: request.Status.ExpirationTimestamp.UTC(),
+	}
+	if minted.Token.IsEmpty() {
+		return Minted{}, problem.Newf(
+			problem.Mint, "mint token", "the API server answered without a token",
+		)
 	}
 	var err error
-	if minted.Claims, err = check(minted.Token, wanted.Account); err == nil {
-		err = minted.inTime(wanted.now())
+	if minted.Claims, err = checkToken(minted.Token, wanted.Account); err == nil {
+		err = minted.inTime(wanted.serverTime())
 	}
 	if err != nil {
 		return Minted{}, problem.New(problem.Mint, "mint token", err, notOurs)
@@ -77,10 +90,11 @@ func Mint(ctx context.Context, api API, wanted Wanted) (Minted, error) {
 	return minted, minted.sameAccount(wanted.UID)
 }
 
-// notOurs is what to do about a token that is not one of the ServiceAccount's.
-const notOurs = "it is not used: see what answers in the API server's place, or which plugin of it signs tokens"
+// notOurs is the remedy for a token that does not belong to the ServiceAccount.
+const notOurs = "it is not used: see what answers in the API server's place, or which plugin of " +
+	"it signs tokens"
 
-func (w Wanted) now() time.Time {
+func (w Wanted) serverTime() time.Time {
 	if w.Now == nil {
 		return time.Time{}
 	}

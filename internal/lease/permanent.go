@@ -17,7 +17,8 @@ import (
 	"github.com/kubemint/kubemint/internal/secret"
 )
 
-// filledWithin is how long the token controller may take: seen within a second, and a loaded one within a few.
+// filledWithin is how long the token controller may take: seen within a second, and a loaded one
+// within a few.
 const filledWithin = 20 * time.Second
 
 // Reader reads an object by name.
@@ -25,10 +26,11 @@ type Reader interface {
 	Get(ctx context.Context, o kube.Object) error
 }
 
-// NewPermanent describes the Secret that holds a token without expiry. Its name is fixed, so that the next run finds it
-// with a right to `get` that is restricted to that name. It is complete from the start, since an edit right after the
-// creation delays the controller, and is never linked into serviceAccount.secrets: the API server's cleaner takes linked
-// ones for generated ones, and invalidates them after a year without use.
+// NewPermanent describes the Secret that holds a token without expiry. Its name is fixed, so that
+// the next run finds it with a right to `get` that is restricted to that name. It is complete from
+// the start, since an edit right after the creation delays the controller, and is never linked into
+// serviceAccount.secrets: the API server's cleaner takes linked ones for generated ones, and
+// invalidates them after a year without use.
 func NewPermanent(account types.NamespacedName, marks access.Marks) *corev1.Secret {
 	annotations := marks.Annotations()
 	annotations[corev1.ServiceAccountNameKey] = account.Name
@@ -43,62 +45,72 @@ func NewPermanent(account types.NamespacedName, marks access.Marks) *corev1.Secr
 }
 
 // PermanentName is the name of the Secret that holds a ServiceAccount's permanent token.
-func PermanentName(account string) string { return cut("kubemint-token-"+account, 253) }
+func PermanentName(account string) string { return cutName("kubemint-token-"+account, 253) }
 
 // HoldsTokenOf says whether a Secret is a token Secret of this ServiceAccount, whoever made it.
 func HoldsTokenOf(secret *corev1.Secret, account types.NamespacedName) bool {
-	return secret.Type == corev1.SecretTypeServiceAccountToken && secret.Annotations[corev1.ServiceAccountNameKey] == account.Name
+	return secret.Type == corev1.SecretTypeServiceAccountToken &&
+		secret.Annotations[corev1.ServiceAccountNameKey] == account.Name
 }
 
-// In is the token that a Secret holds, empty where it holds none, or where there is no Secret.
-func In(holder *corev1.Secret) secret.Value {
+// TokenIn is the token that a Secret holds, empty where it holds none, or where there is no Secret.
+func TokenIn(holder *corev1.Secret) secret.Value {
 	if holder == nil {
 		return secret.Value{}
 	}
 	return secret.New(string(holder.Data[corev1.ServiceAccountTokenKey]))
 }
 
-// AwaitPermanent reads the Secret until the token controller has filled in token and ca.crt, and returns the token. The
-// controller leaves a token that is there already, which whoever made the Secret can have put into it.
-func AwaitPermanent(ctx context.Context, api Reader, secret *corev1.Secret, account types.NamespacedName, uid types.UID) (Minted, error) {
-	bounded, cancel := context.WithTimeout(ctx, filledWithin)
-	defer cancel()
-	pause := wait.Backoff{Duration: 5 * time.Millisecond, Factor: 2, Steps: math.MaxInt32, Cap: slowLook}
-	for {
-		value := In(secret)
-		if !value.Empty() && len(secret.Data[corev1.ServiceAccountRootCAKey]) > 0 {
-			claims, err := check(value, account)
-			if err == nil && !claims.ExpiresAt.IsZero() {
-				err = errors.New("the token expires, so it is not the controller's")
-			}
-			if err != nil {
-				return Minted{}, problem.New(problem.Mint, "await token in Secret "+secret.Namespace+"/"+secret.Name, err, notOurs)
-			}
-			minted := Minted{Token: value, Claims: claims}
-			return minted, minted.sameAccount(uid)
-		}
-		if !slept(bounded, pause.Step()) {
-			if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.DeadlineExceeded) {
-				return Minted{}, cause
-			}
-			return Minted{}, problem.Newf(problem.Mint, "await token in Secret "+secret.Namespace+"/"+secret.Name,
-				"the cluster's token controller has not filled it in: does kube-controller-manager run?")
-		}
-		if err := api.Get(bounded, secret); err != nil && bounded.Err() == nil {
+// AwaitPermanent reads the Secret until the token controller has filled in token and ca.crt, and
+// returns the token. The controller leaves a token that is there already, which whoever made the
+// Secret can have put into it: so it is checked.
+func AwaitPermanent(
+	ctx context.Context, api Reader, secret *corev1.Secret, account types.NamespacedName, uid types.UID,
+) (Minted, error) {
+	op := "await token in Secret " + secret.Namespace + "/" + secret.Name
+	if !isFilledIn(secret) {
+		if err := awaitController(ctx, api, secret, op); err != nil {
 			return Minted{}, err
 		}
 	}
+	value := TokenIn(secret)
+	claims, err := checkToken(value, account)
+	if err == nil && !claims.ExpiresAt.IsZero() {
+		err = errors.New("the token expires, so it is not the controller's")
+	}
+	if err != nil {
+		return Minted{}, problem.New(problem.Mint, op, err, notOurs)
+	}
+	minted := Minted{Token: value, Claims: claims}
+	return minted, minted.sameAccount(uid)
+}
+
+func isFilledIn(secret *corev1.Secret) bool {
+	return !TokenIn(secret).IsEmpty() && len(secret.Data[corev1.ServiceAccountRootCAKey]) > 0
+}
+
+// awaitController reads the Secret until it is filled in.
+func awaitController(ctx context.Context, api Reader, secret *corev1.Secret, op string) error {
+	bounded, cancel := context.WithTimeout(ctx, filledWithin)
+	defer cancel()
+	pauses := wait.Backoff{
+		Duration: 5 * time.Millisecond, Factor: 2, Steps: math.MaxInt32, Cap: slowLook,
+	}
+	var err error
+	ended := pauses.DelayFunc().Until(bounded, false, true, func(ctx context.Context) (bool, error) {
+		err = api.Get(ctx, secret)
+		failed := err != nil && ctx.Err() == nil
+		return failed || isFilledIn(secret), nil
+	})
+	if ended == nil {
+		return err
+	}
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.DeadlineExceeded) {
+		return cause
+	}
+	return problem.Newf(problem.Mint, op,
+		"the cluster's token controller has not filled it in: does kube-controller-manager run?")
 }
 
 // slowLook is the longest pause between two looks.
 const slowLook = 500 * time.Millisecond
-
-// slept waits for a pause, and says whether it was over before ctx was.
-func slept(ctx context.Context, pause time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(pause):
-		return true
-	}
-}

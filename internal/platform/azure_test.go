@@ -112,7 +112,7 @@ func TestAzureWhoseOutputFails(t *testing.T) {
 	t.Parallel()
 	p := platform.Detect(platform.Environment{Getenv: func(name string) string { return variables{"TF_BUILD": "True"}[name] }, Stdout: full{}})
 	for name, err := range map[string]error{"mask": p.Mask(canary), "publish": p.Publish(secretResult())} {
-		if err == nil || problem.ExitCode(problem.All(err)[0]) != int(problem.Publish) || strings.Contains(err.Error(), canary.Reveal()) {
+		if err == nil || problem.ExitCode(problem.ListErrors(err)[0]) != int(problem.Publish) || strings.Contains(err.Error(), canary.Reveal()) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

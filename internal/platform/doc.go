@@ -1,7 +1,9 @@
-// Package platform knows where this process runs: what that platform calls the job, where a file survives
-// the step, which paths mean the same inside and outside a container, and how results are handed to later
-// steps.
+// Package platform knows where this process runs.
 //
-// A platform is one file; [Detect] chooses. In: the environment and the standard output. Out: paths, marks,
-// and what was published. It imports access, client/wire, problem and secret.
+// A platform is one file, which makes a [Platform]: its [Facts] (what it calls the job, which paths
+// survive the step and mean the same inside and outside a container, how results reach later steps)
+// and its [Effects]. [Detect] chooses. Nothing else in the program asks which platform it is.
+//
+// In: the environment and the standard output. Out: a Platform. It imports access, client/wire,
+// problem and secret.
 package platform

@@ -7,30 +7,34 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 )
 
-// hosted is a CI system that needs nothing beyond the plain conventions: only its jobs have an owner.
-type hosted struct {
-	plain
-	system system
-}
-
-// system is how a CI system is recognised and what it says of a job.
+// system is a CI system that needs only the plain conventions: how it is recognised, and what it
+// says about a job.
 type system struct {
 	name     string
-	here     func(get func(string) string) bool
+	isHere   func(get func(string) string) bool
 	identity func(get func(string) string) identity
-	marks    func(get func(string) string) access.Marks // but for the owner
+	marks    func(get func(string) string) access.Marks // without the owner
 }
 
-// systems are read by variables that their documentation names. Of TeamCity and Drone there is no id in the
-// environment: a project that is renamed there is another owner, unless the input `owner` says otherwise.
+// newHosted is a job of such a system.
+func newHosted(env Environment, system system) Platform {
+	p := newPlain(env)
+	p.Facts.Name = system.name
+	p.Facts.Marks = system.identity(env.Getenv).addOwner(system.marks(env.Getenv))
+	return p
+}
+
+// systems are recognised by variables that their documentation names. TeamCity and Drone have no id
+// in the environment: a renamed project is another owner there, unless the input `owner` says
+// otherwise.
 var systems = []system{
 	{
 		// https://circleci.com/docs/reference/variables
-		name: "CircleCI",
-		here: func(get func(string) string) bool { return get("CIRCLECI") == "true" },
+		name:   "CircleCI",
+		isHere: func(get func(string) string) bool { return get("CIRCLECI") == "true" },
 		identity: func(get func(string) string) identity {
 			name := path.Join(get("CIRCLE_PROJECT_USERNAME"), get("CIRCLE_PROJECT_REPONAME"))
-			return identity{system: "circleci", id: ids(get("CIRCLE_PROJECT_ID")), name: name}
+			return identity{system: "circleci", id: joinIDs(get("CIRCLE_PROJECT_ID")), name: name}
 		},
 		marks: func(get func(string) string) access.Marks {
 			return access.Marks{
@@ -40,11 +44,11 @@ var systems = []system{
 	},
 	{
 		// https://support.atlassian.com/bitbucket-cloud/docs/variables-and-secrets
-		name: "Bitbucket",
-		here: func(get func(string) string) bool { return get("BITBUCKET_BUILD_NUMBER") != "" },
+		name:   "Bitbucket",
+		isHere: func(get func(string) string) bool { return get("BITBUCKET_BUILD_NUMBER") != "" },
 		identity: func(get func(string) string) identity {
 			return identity{
-				system: "bitbucket", id: ids(get("BITBUCKET_REPO_UUID")),
+				system: "bitbucket", id: joinIDs(get("BITBUCKET_REPO_UUID")),
 				name: get("BITBUCKET_REPO_FULL_NAME"),
 			}
 		},
@@ -58,13 +62,13 @@ var systems = []system{
 	},
 	{
 		// https://woodpecker-ci.org/docs/usage/environment; the id is the forge's
-		name: "Woodpecker",
-		here: func(get func(string) string) bool { return get("CI") == "woodpecker" },
+		name:   "Woodpecker",
+		isHere: func(get func(string) string) bool { return get("CI") == "woodpecker" },
 		identity: func(get func(string) string) identity {
-			forge := instance(cmp.Or(get("CI_FORGE_URL"), get("CI_SYSTEM_URL"), get("CI_SYSTEM_HOST")), "")
+			server := cmp.Or(get("CI_FORGE_URL"), get("CI_SYSTEM_URL"), get("CI_SYSTEM_HOST"))
 			return identity{
-				system: "woodpecker", id: ids(get("CI_REPO_REMOTE_ID")),
-				name: get("CI_REPO"), instance: forge,
+				system: "woodpecker", id: joinIDs(get("CI_REPO_REMOTE_ID")),
+				name: get("CI_REPO"), instance: normalizeInstance(server, ""),
 			}
 		},
 		marks: func(get func(string) string) access.Marks {
@@ -74,13 +78,13 @@ var systems = []system{
 		},
 	},
 	{
-		// https://www.jetbrains.com/help/teamcity/predefined-build-parameters.html; the id of a build
-		// configuration is a system property (teamcity.buildType.id), and no variable
-		name: "TeamCity",
-		here: func(get func(string) string) bool { return get("TEAMCITY_VERSION") != "" },
+		// https://www.jetbrains.com/help/teamcity/predefined-build-parameters.html; the id of a
+		// build configuration is a system property (teamcity.buildType.id), not a variable
+		name:   "TeamCity",
+		isHere: func(get func(string) string) bool { return get("TEAMCITY_VERSION") != "" },
 		identity: func(get func(string) string) identity {
 			name := path.Join(get("TEAMCITY_PROJECT_NAME"), get("TEAMCITY_BUILDCONF_NAME"))
-			return identity{system: "teamcity", name: name, instance: hostOf(get("BUILD_URL"))}
+			return identity{system: "teamcity", name: name, instance: instanceOf(get("BUILD_URL"))}
 		},
 		marks: func(get func(string) string) access.Marks {
 			return access.Marks{
@@ -90,11 +94,12 @@ var systems = []system{
 	},
 	{
 		// https://docs.drone.io/pipeline/environment/reference
-		name: "Drone",
-		here: func(get func(string) string) bool { return get("DRONE") == "true" },
+		name:   "Drone",
+		isHere: func(get func(string) string) bool { return get("DRONE") == "true" },
 		identity: func(get func(string) string) identity {
 			return identity{
-				system: "drone", name: get("DRONE_REPO"), instance: instance(get("DRONE_SYSTEM_HOST"), ""),
+				system: "drone", name: get("DRONE_REPO"),
+				instance: normalizeInstance(get("DRONE_SYSTEM_HOST"), ""),
 			}
 		},
 		marks: func(get func(string) string) access.Marks {
@@ -103,21 +108,4 @@ var systems = []system{
 			}
 		},
 	},
-}
-
-func (h hosted) Name() string { return h.system.name }
-
-func (h hosted) Marks() access.Marks {
-	get := h.env.Getenv
-	return h.system.identity(get).mark(h.system.marks(get))
-}
-
-// detectHosted is the system that this process runs on, else nil.
-func detectHosted(env Environment) Platform {
-	for _, system := range systems {
-		if system.here(env.Getenv) {
-			return hosted{plain{env}, system}
-		}
-	}
-	return nil
 }

@@ -12,25 +12,25 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 )
 
-// identity is whom a CI system says that a job belongs to.
+// identity says to whom a job belongs, as its CI system tells it.
 type identity struct {
 	system   string // github
-	id       string // stays when the repository is renamed or transferred; "" where the system names none
+	id       string // survives renaming or transferring the repository; "" where the system has none
 	name     string // for people: acme/shop
-	instance string // of several that have the same ids or names; "" is the public one
-	before   string // the system in the marks of earlier versions, before the name; "" where they had none
+	instance string // tells servers with the same ids or names apart; "" is the public one
+	before   string // the system in marks of earlier versions; "" where they had none
 }
 
-// mark completes the marks of a run with its owner.
-func (i identity) mark(marks access.Marks) access.Marks {
-	byName := i.owner(i.name)
-	marks.OwnerName = bounded(i.name)
-	if marks.Owner = i.owner(i.id); marks.Owner == "" {
+// addOwner completes the marks of a run with its owner.
+func (i identity) addOwner(marks access.Marks) access.Marks {
+	byName := i.ownerOf(i.name)
+	marks.OwnerName = boundOwner(i.name)
+	if marks.Owner = i.ownerOf(i.id); marks.Owner == "" {
 		marks.Owner = byName
 	}
 	formerly := []string{byName}
 	if i.before != "" && i.name != "" {
-		formerly = append(formerly, bounded(i.before+":"+i.name))
+		formerly = append(formerly, boundOwner(i.before+":"+i.name))
 	}
 	for _, name := range formerly {
 		if name != "" && name != marks.Owner && !slices.Contains(marks.Formerly, name) {
@@ -40,8 +40,8 @@ func (i identity) mark(marks access.Marks) access.Marks {
 	return marks
 }
 
-// owner is an owner of this system and instance; "" for nothing.
-func (i identity) owner(what string) string {
+// ownerOf returns the owner with an id or a name in this system and instance, "" for none.
+func (i identity) ownerOf(what string) string {
 	if what == "" {
 		return ""
 	}
@@ -49,15 +49,15 @@ func (i identity) owner(what string) string {
 	if i.instance != "" {
 		owner += "@" + i.instance
 	}
-	return bounded(owner)
+	return boundOwner(owner)
 }
 
-// mostOfOwner is how long an owner may be.
+// mostOfOwner bounds the length of an owner.
 const mostOfOwner = 253
 
-// bounded keeps a value on one line and within bounds. Another one is hashed, so that no two owners become
-// one.
-func bounded(value string) string {
+// boundOwner returns a value that is on one line and within bounds unchanged. It hashes any other,
+// so that no two owners become one.
+func boundOwner(value string) string {
 	if len(value) <= mostOfOwner && !strings.ContainsFunc(value, unicode.IsControl) {
 		return value
 	}
@@ -65,9 +65,9 @@ func bounded(value string) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// ids joins what a system identifies an owner by. It is "" unless all of them are there and look like ids,
-// with which a name cannot be mistaken for one.
-func ids(values ...string) string {
+// joinIDs joins the ids of an owner. It returns "" unless all of them are set and look like ids, so
+// that a name cannot be mistaken for one.
+func joinIDs(values ...string) string {
 	const characters = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-"
 	for i, value := range values {
 		values[i] = strings.Trim(value, "{}") // Bitbucket's UUIDs have braces
@@ -78,9 +78,9 @@ func ids(values ...string) string {
 	return strings.Join(values, "/")
 }
 
-// instance is a server as part of an owner: host and path of its URL, or "" for the public one. The scheme
-// does not count, nor a port that the scheme has anyway.
-func instance(server, public string) string {
+// normalizeInstance returns a server as part of an owner: host and path of its URL, or "" for the
+// public one. The scheme and its default port do not count.
+func normalizeInstance(server, public string) string {
 	server = strings.TrimSpace(server)
 	if server == "" {
 		return ""
@@ -90,7 +90,7 @@ func instance(server, public string) string {
 	}
 	parsed, err := url.Parse(server)
 	if err != nil || parsed.Host == "" {
-		return bounded(server)
+		return boundOwner(server)
 	}
 	host := strings.ToLower(parsed.Host)
 	for scheme, port := range map[string]string{"https": ":443", "http": ":80"} {
@@ -105,11 +105,11 @@ func instance(server, public string) string {
 	return at
 }
 
-// hostOf is the instance of a page that lies somewhere on it.
-func hostOf(page string) string {
+// instanceOf returns the instance that serves a page.
+func instanceOf(page string) string {
 	parsed, err := url.Parse(page)
 	if err != nil || parsed.Host == "" {
 		return ""
 	}
-	return instance(parsed.Scheme+"://"+parsed.Host, "")
+	return normalizeInstance(parsed.Scheme+"://"+parsed.Host, "")
 }

@@ -1,24 +1,29 @@
 package problem
 
-// Nearest returns the word of among that word was probably meant to be, or "" where none is near: at most two edits
-// away, and fewer than half of the word's letters.
-func Nearest(word string, among []string) string {
+// NearestWord returns the word of among that word was probably meant to be, or "" where none is
+// near: at most two edits away, and fewer than half of the word's letters.
+func NearestWord(word string, among []string) string {
 	const longest = 256 // nobody mistypes a longer word, and the work grows with the square
-	best, least := "", min(3, (len(word)+1)/2)
+	best := ""
+	least := min(3, (len(word)+1)/2)
 	for _, candidate := range among {
 		if len(word) > longest || len(candidate) > longest {
 			continue
 		}
-		if d := Distance(word, candidate); d < least {
-			best, least = candidate, d
+		if d := EditDistance(word, candidate); d < least {
+			best = candidate
+			least = d
 		}
 	}
 	return best
 }
 
-// Distance is the number of letters to insert, delete, replace or swap with their neighbour (optimal string alignment).
-func Distance(a, b string) int {
-	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+// EditDistance is the number of letters to insert, delete, replace or swap with their neighbour
+// (optimal string alignment).
+func EditDistance(a, b string) int {
+	before := make([]int, len(b)+1)
+	last := make([]int, len(b)+1)
+	row := make([]int, len(b)+1)
 	for j := range row {
 		last[j] = j
 	}

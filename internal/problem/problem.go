@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// Code is the process's exit code, by the kind of failure. Pipelines branch on it, so a number never changes its meaning.
+// Code is the process's exit code, by the kind of failure. Pipelines branch on it, so a number
+// never changes its meaning.
 type Code int
 
 // The exit codes. 0 is success; an unclassified error exits 1 and is a defect of ours.
@@ -21,8 +22,9 @@ const (
 	Revoke  Code = 7
 )
 
-// Error is one failure as a person needs it. It prints as "Op: Cause"; details and hints get lines of their own. None of
-// its texts has a line break of ours: one that is there came with somebody else's data, and is printed escaped.
+// Error is one failure as a person needs it. It prints as "Op: Cause"; details and hints get lines
+// of their own. None of its texts has a line break of ours: one that is there came with somebody
+// else's data, and is printed escaped.
 type Error struct {
 	Code    Code
 	Op      string // verb and object: "read kubeconfig"
@@ -79,15 +81,17 @@ func (e *Error) Error() string {
 // Unwrap gives the cause to errors.Is and errors.As.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// Shorten keeps an error readable whose text comes from elsewhere: of a longer one it leaves so many runes.
-func Shorten(text string, most int) string {
+// ShortenText keeps an error readable whose text comes from elsewhere: of a longer one it leaves so
+// many runes.
+func ShortenText(text string, most int) string {
 	if runes := []rune(text); len(runes) > most {
 		return string(runes[:most]) + "…"
 	}
 	return text
 }
 
-// Interrupted is the cause of a context that a signal ended; its exit code is 128 plus the signal's number.
+// Interrupted is the cause of a context that a signal ended; its exit code is 128 plus the signal's
+// number.
 type Interrupted struct {
 	Signal os.Signal
 	Number int
@@ -95,22 +99,24 @@ type Interrupted struct {
 
 func (i Interrupted) Error() string { return "interrupted by " + i.Signal.String() }
 
-// All returns the failures that err is made of, in order: the parts of a joined error, or err alone.
-func All(err error) []error {
+// ListErrors returns the failures that err is made of, in order: the parts of a joined error, or
+// err alone.
+func ListErrors(err error) []error {
 	if err == nil {
 		return nil
 	}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var all []error
 		for _, e := range joined.Unwrap() {
-			all = append(all, All(e)...)
+			all = append(all, ListErrors(e)...)
 		}
 		return all
 	}
 	return []error{err}
 }
 
-// Sentence is the text of err on one line: where errors.Join puts a line break between its parts, it has a semicolon.
+// Sentence is the text of err on one line: where errors.Join puts a line break between its parts,
+// it has a semicolon.
 func Sentence(err error) string {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
@@ -139,4 +145,12 @@ func ExitCode(err error) int {
 		return int(problem.Code)
 	}
 	return int(Unknown)
+}
+
+// AddHint adds a remedy to an error that has this code.
+func AddHint(err error, code Code, remedy string) error {
+	if p, ok := errors.AsType[*Error](err); ok && p.Code == code {
+		p.Hint("%s", remedy)
+	}
+	return err
 }

@@ -126,7 +126,7 @@ func TestAllTakesJoinedErrorsApart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			same := cmp.Comparer(func(a, b error) bool { return a == b }) //nolint:errorlint // the very errors, not their kind
-			if diff := cmp.Diff(tt.want, problem.All(tt.err), same); diff != "" {
+			if diff := cmp.Diff(tt.want, problem.ListErrors(tt.err), same); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -167,7 +167,7 @@ func TestNearest(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := problem.Nearest(tt.word, tt.among); got != tt.want {
+			if got := problem.NearestWord(tt.word, tt.among); got != tt.want {
 				t.Errorf("Nearest(%q) = %q, want %q", tt.word, got, tt.want)
 			}
 		})
@@ -179,11 +179,11 @@ func TestNearestLeavesLongWordsAlone(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("a", 257)
 	for word, among := range map[string]string{long: long[:256], long[:256]: long} {
-		if got := problem.Nearest(word, []string{among}); got != "" {
+		if got := problem.NearestWord(word, []string{among}); got != "" {
 			t.Errorf("of %d letters, among one of %d: found", len(word), len(among))
 		}
 	}
-	if got := problem.Nearest(long[:255], []string{long[:256]}); got != long[:256] {
+	if got := problem.NearestWord(long[:255], []string{long[:256]}); got != long[:256] {
 		t.Error("one of 255 letters is looked for")
 	}
 }

@@ -12,17 +12,18 @@ import (
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
-// Claim is what is proved of the credential in a namespace before it is handed out.
+// Claim lists what has to be proved of the credential in one namespace before it is delivered.
 type Claim struct {
 	Namespace string              // EveryNamespace for cluster-wide access
 	Rules     []rbacv1.PolicyRule // all of it has to be in effect
 	MustNot   []rbacv1.PolicyRule // none of it may be
-	// Unread are the names of bound roles that the runner's identity may not read: whether they exist is for the review to
-	// say. Fresh means that their bindings are of this run: nothing tells when they have taken effect.
+	// Unread are the names of bound roles that the runner's identity may not read: whether they
+	// exist is for the review to say. Fresh means that their bindings are of this run: nothing
+	// tells when they have taken effect.
 	Unread []string
 	Fresh  bool
-	// Gone is what was taken away a moment ago: it is waited for, but not for longer than any change takes, since the account
-	// may have the same from somewhere else.
+	// Gone was taken away a moment ago. Prove waits until it is gone, but not longer than any
+	// change takes, since the account may have the same from somewhere else.
 	Gone []rbacv1.PolicyRule
 }
 
@@ -31,67 +32,96 @@ type NoRole string
 
 func (NoRole) Error() string { return "there is no such role" }
 
-// settled is how long the API server may take to see what was just written, where nothing tells that it has: that a
-// right is gone, or what an unread role grants. On two API servers of one cluster 6 ms were the most that was seen.
+// settled is how long the API server may take to see what was just written, where nothing tells
+// that it has: that a right is gone, or what an unread role grants. On two API servers of one
+// cluster 6 ms were the most that was seen.
 const settled = time.Second
 
-// Prove waits until all the claim's rules are in effect for the credential: RBAC reaches each API server by its own watch,
-// a little after it was written. It ends with the context, and then names what is missing. What must not be fails it.
+// Prove waits until all the claim's rules are in effect for the credential: RBAC reaches each API
+// server by its own watch, a little after it was written. Prove ends with the context, and then
+// names what is missing. It fails once nothing is missing and the credential may do what must_not
+// forbids.
 func Prove(ctx context.Context, api Reviewer, claim Claim) error {
-	start, wait := time.Now(), firstLook
-	for {
-		have, err := newReview(ctx, api, claim.Namespace)
-		if err != nil {
-			return err
-		}
-		for _, role := range claim.Unread {
-			if strings.Contains(have.evaluation, strconv.Quote(role)) { // clusterroles.rbac.authorization.k8s.io "x" not found
-				return problem.Newf(problem.Rights, "bind role "+role, "%w: the API server says: %s", NoRole(role), have.evaluation).
-					Hint("see whether `role` is spelt right; a bare name is a ClusterRole, `role/%s` a Role of the namespace", role)
-			}
-		}
-		missing, err := have.lacks(ctx, claim.Rules)
-		if err != nil {
-			return err
-		}
-		breach, err := have.allows(ctx, claim.MustNot)
-		if err != nil {
-			return err
-		}
-		lingering, err := have.allows(ctx, claim.Gone)
-		if err != nil {
-			return err
+	start := time.Now()
+	var (
+		seen findings
+		err  error
+	)
+	ended := newDelay(firstLook).Until(ctx, true, true, func(ctx context.Context) (bool, error) {
+		if seen, err = claim.look(ctx, api); err != nil {
+			return true, nil //nolint:nilerr // it is returned below
 		}
 		settling := time.Since(start) < settled
 		switch {
-		case len(missing) > 0:
-		case len(lingering) > 0 && settling:
-		case len(breach) > 0 && !settling:
-			return have.breached(ctx, breach)
-		case len(breach) == 0 && (!claim.Fresh || !settling):
-			return nil
+		case len(seen.missing) > 0, settling && len(seen.lingering)+len(seen.breach) > 0:
+			return false, nil
+		case len(seen.breach) > 0:
+			err = seen.explainBreach(ctx, seen.breach)
+			return true, nil
 		}
-		if !sleep(ctx, &wait) {
-			return have.notInEffect(context.Cause(ctx), missing)
+		return !claim.Fresh || !settling, nil
+	})
+	if ended != nil {
+		return seen.notInEffect(context.Cause(ctx), seen.missing)
+	}
+	return err
+}
+
+// findings are the results of one look at the credential's access.
+type findings struct {
+	*review
+	missing, breach, lingering []rbacv1.PolicyRule
+}
+
+func (claim Claim) look(ctx context.Context, api Reviewer) (seen findings, err error) {
+	if seen.review, err = newReview(ctx, api, claim.Namespace); err != nil {
+		return seen, err
+	}
+	for _, role := range claim.Unread {
+		// clusterroles.rbac.authorization.k8s.io "x" not found
+		if strings.Contains(seen.evaluation, strconv.Quote(role)) {
+			return seen, problem.Newf(problem.Rights, "bind role "+role,
+				"%w: the API server says: %s", NoRole(role), seen.evaluation).
+				Hint(
+					"see whether `role` is spelt right; a bare name is a ClusterRole, `role/%s` a Role of the namespace",
+					role,
+				)
 		}
 	}
+	if seen.missing, err = seen.findLacking(ctx, claim.Rules); err != nil {
+		return seen, err
+	}
+	if seen.breach, err = seen.findAllowed(ctx, claim.MustNot); err != nil {
+		return seen, err
+	}
+	seen.lingering, err = seen.findAllowed(ctx, claim.Gone)
+	return seen, err
 }
 
 func (r *review) notInEffect(cause error, missing []rbacv1.PolicyRule) error {
 	if len(missing) == 0 {
-		return problem.Newf(problem.Mint, "prove access", "too early to say what is in effect %s: %w", r.place(), cause).Hint("raise `timeout`")
+		return problem.Newf(
+			problem.Mint, "prove access", "too early to say what is in effect %s: %w", r.describePlace(),
+			cause,
+		).
+			Hint("raise `timeout`")
 	}
-	p := problem.Newf(problem.Mint, "prove access", "these rules are not in effect %s (%w)", r.place(), cause).
-		Detail(r.format(missing)...)
+	p := problem.Newf(
+		problem.Mint, "prove access", "these rules are not in effect %s (%w)", r.describePlace(), cause,
+	).
+		Detail(r.formatRules(missing)...)
 	if r.evaluation != "" {
 		p.Hint("the API server says: %s", r.evaluation)
 	}
-	return p.Hint("raise `timeout`, or see whether somebody deletes the bindings again, or the namespace")
+	return p.Hint(
+		"raise `timeout`, or see whether somebody deletes the bindings again, or the namespace",
+	)
 }
 
-// breached names what the credential may do and must not, and by which binding and role: the access review says that.
-func (r *review) breached(ctx context.Context, breach []rbacv1.PolicyRule) error {
-	answers, err := r.ask(ctx, rules.Questions(breach, false))
+// explainBreach names what the credential may do and must not, and by which binding and role: the
+// access review says that.
+func (r *review) explainBreach(ctx context.Context, breach []rbacv1.PolicyRule) error {
+	answers, err := r.askEach(ctx, rules.ListQuestions(breach, false))
 	if err != nil {
 		return err
 	}
@@ -110,7 +140,11 @@ func (r *review) breached(ctx context.Context, breach []rbacv1.PolicyRule) error
 			lines = append(lines, "    "+reason)
 		}
 	}
-	return problem.Newf(problem.Mint, "prove must_not", "%s the credential may do what must_not forbids", r.place()).Detail(lines...).
+	return problem.Newf(
+		problem.Mint, "prove must_not", "%s the credential may do what must_not forbids",
+		r.describePlace(),
+	).
+		Detail(lines...).
 		Hint("take the rule out of the role that grants it, or the subject out of the binding; " +
 			"what a ServiceAccount was given beyond what is declared, another `service_account` does not have")
 }

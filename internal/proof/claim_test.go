@@ -21,6 +21,7 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/proof"
 	"github.com/kubemint/kubemint/internal/rules"
+	"github.com/kubemint/kubemint/internal/rules/syntax"
 )
 
 // authorizer answers a rules review by what it lists, which may change with time, and an access review by what it allows.
@@ -100,7 +101,7 @@ func parse(t *testing.T, shorthand string) []rbacv1.PolicyRule {
 	if shorthand == "" {
 		return nil
 	}
-	parsed, err := rules.Parse(shorthand)
+	parsed, err := syntax.ParseRules(shorthand)
 	if err != nil {
 		t.Error(err)
 	}
@@ -170,11 +171,11 @@ func TestAnIncompleteReviewIsCompletedByQuestions(t *testing.T) {
 func TestNoQuestionIsAskedInVain(t *testing.T) {
 	t.Parallel()
 	all := &authorizer{t: t, incomplete: true, lists: always("* *.*")}
-	if lacks, err := proof.Lacks(t.Context(), all, "shop", parse(t, "get pods")); err != nil || lacks != nil || len(all.asked) > 0 {
+	if lacks, err := proof.FindLacking(t.Context(), all, "shop", parse(t, "get pods")); err != nil || lacks != nil || len(all.asked) > 0 {
 		t.Errorf("lacks %v, %v; asked %q", lacks, err, all.asked)
 	}
 	alone := &authorizer{t: t, lists: always("get pods")}
-	lacks, err := proof.Lacks(t.Context(), alone, "shop", parse(t, "get,list pods"))
+	lacks, err := proof.FindLacking(t.Context(), alone, "shop", parse(t, "get,list pods"))
 	if diff := cmp.Diff([]string{"list  pods"}, rules.Format(lacks)); diff != "" || err != nil || len(alone.asked) > 0 {
 		t.Errorf("%v; asked %q\n%s", err, alone.asked, diff)
 	}
@@ -191,7 +192,7 @@ func TestLacksIsWhatNoAuthorizerAllows(t *testing.T) {
 			return "", nil
 		},
 	}
-	lacks, err := proof.Lacks(t.Context(), a, "shop", parse(t, "get,create,patch pods\nget secrets a,b"))
+	lacks, err := proof.FindLacking(t.Context(), a, "shop", parse(t, "get,create,patch pods\nget secrets a,b"))
 	if diff := cmp.Diff([]string{"patch  pods", "get    secrets  b"}, rules.Format(lacks)); diff != "" || err != nil {
 		t.Error(err, diff)
 	}
@@ -376,7 +377,7 @@ func TestAFailingAccessReviewIsNoAnswer(t *testing.T) {
 		return "by a webhook", nil
 	}
 	unlisted := &authorizer{t: t, incomplete: true, allows: fails}
-	if _, err := proof.Lacks(t.Context(), unlisted, "shop", parse(t, "get,list,watch pods")); !apierrors.IsForbidden(err) {
+	if _, err := proof.FindLacking(t.Context(), unlisted, "shop", parse(t, "get,list,watch pods")); !apierrors.IsForbidden(err) {
 		t.Errorf("lacks: %v", err)
 	}
 	for name, claim := range map[string]proof.Claim{
@@ -416,7 +417,7 @@ func TestQuestionsAreAskedAFewAtOnce(t *testing.T) {
 			mu.Unlock()
 			return nil
 		})
-		lacks, err := proof.Lacks(t.Context(), api, "shop", parse(t, "get,list,watch,create,update,patch,delete pods,secrets,services,configmaps,endpoints"))
+		lacks, err := proof.FindLacking(t.Context(), api, "shop", parse(t, "get,list,watch,create,update,patch,delete pods,secrets,services,configmaps,endpoints"))
 		if err != nil || len(lacks) == 0 || most != 16 {
 			t.Errorf("%v, %v; %d at once", lacks, err, most)
 		}

@@ -9,11 +9,11 @@ import (
 	"github.com/kubemint/kubemint/internal/kube"
 )
 
-// Newest are the namespaces of the Role and of the binding that were written last, of all that the access
-// consists of. An API server learns of each kind by one watch, in the order of the writes: one that knows
-// these two knows the others. ok is false where that does not follow: where something is taken away or
-// replaced, and where resourceVersions cannot be compared.
-func Newest(plan access.Plan, observed access.Observed) (namespaces map[string]bool, ok bool) {
+// FindNewest are the namespaces of the Role and of the binding that were written last, of all that
+// the access consists of. An API server learns of each kind by one watch, in the order of the
+// writes: one that knows these two knows the others. ok is false where that does not follow: where
+// something is taken away or replaced, and where resourceVersions cannot be compared.
+func FindNewest(plan access.Plan, observed access.Observed) (namespaces map[string]bool, ok bool) {
 	last := map[string]kube.Object{} // by kind
 	for _, change := range plan.Changes {
 		if change.Delete != nil || len(change.Removed) > 0 {
@@ -34,7 +34,9 @@ func Newest(plan access.Plan, observed access.Observed) (namespaces map[string]b
 			last[change.Ref.Kind] = o
 			continue
 		}
-		order, err := resourceversion.CompareResourceVersion(o.GetResourceVersion(), before.GetResourceVersion())
+		order, err := resourceversion.CompareResourceVersion(
+			o.GetResourceVersion(), before.GetResourceVersion(),
+		)
 		if err != nil {
 			return nil, false
 		}

@@ -54,7 +54,7 @@ func TestNewest(t *testing.T) {
 		observed := access.Observed{Objects: map[kube.Ref]kube.Object{}}
 		seen := object("Role", "seen", "100")
 		observed.Objects[kube.RefOf(seen)] = seen
-		namespaces, ok := proof.Newest(access.Plan{Changes: tt.changes}, observed)
+		namespaces, ok := proof.FindNewest(access.Plan{Changes: tt.changes}, observed)
 		got := strings.Join(slices.Sorted(maps.Keys(namespaces)), " ")
 		if !ok {
 			got = "-"

@@ -43,14 +43,16 @@ func RolesOfNothing(desired access.Desired, observed access.Observed) (warnings 
 		}
 	}
 	for _, found := range order {
-		warnings = append(warnings, found.role+" grants nothing "+describePlaces(where[found])+": "+found.why)
+		warnings = append(
+			warnings, found.role+" grants nothing "+describePlaces(where[found])+": "+found.why,
+		)
 	}
 	return warnings
 }
 
 // explainNothing says why a role grants nothing in a place, "" where it grants something.
 func explainNothing(role kube.Object, place string) string {
-	granted := kube.Rules(role)
+	granted := kube.RulesOf(role)
 	clusterRole, ok := role.(*rbacv1.ClusterRole)
 	switch {
 	case rules.CountInNamespace(granted), place == "" && len(rules.Format(granted)) > 0:

@@ -21,7 +21,7 @@ type Server interface {
 	ReadRoot(ctx context.Context) error
 }
 
-// Proof is what is known of one credential.
+// Proof collects what is known of one credential.
 type Proof struct {
 	Account types.NamespacedName
 	// Declared says that the declared access has the reviews in it: it may not have taken effect
@@ -42,19 +42,19 @@ const inEffectWithin = time.Second
 // Identify asks who the credential is. Where the review cannot be asked, it proves that the token
 // is accepted.
 func (p *Proof) Identify(ctx context.Context, ask func(context.Context) error) error {
-	err := p.send(ctx, ask)
+	err := p.sendReview(ctx, ask)
 	switch user := client.RefusedUser(err); {
-	case user == p.user():
+	case user == p.userName():
 		return nil // the refusal has said who it is
 	case user != "" && user != anonymous:
-		return Mistaken(user, p.Account)
+		return NewMistaken(user, p.Account)
 	case !discovery.Unserved(err):
 		return err
 	}
 	p.mu.Lock()
 	p.unasked = describeCause(err)
 	p.mu.Unlock()
-	return p.prove(ctx)
+	return p.proveAccepted(ctx)
 }
 
 const anonymous = "system:anonymous"
@@ -64,12 +64,12 @@ const anonymous = "system:anonymous"
 func (p *Proof) Review(
 	ctx context.Context, mustNot []rbacv1.PolicyRule, ask func(context.Context) error,
 ) error {
-	err := p.send(ctx, ask)
+	err := p.sendReview(ctx, ask)
 	user := client.RefusedUser(err)
-	mayNot := user == p.user()
+	mayNot := user == p.userName()
 	switch {
 	case user != "" && user != anonymous && !mayNot:
-		return Mistaken(user, p.Account)
+		return NewMistaken(user, p.Account)
 	case !mayNot && !discovery.Unserved(err):
 		return err
 	}
@@ -91,18 +91,18 @@ func (p *Proof) Review(
 	return nil
 }
 
-// declareReviews is what lets an account be asked where nothing else does.
+// declareReviews is the remedy for an account that may not send reviews.
 const declareReviews = "have the account ask: add to `rules`  cluster create " +
 	"selfsubjectreviews.authentication.k8s.io,selfsubjectrulesreviews.authorization.k8s.io," +
 	"selfsubjectaccessreviews.authorization.k8s.io"
 
-func (p *Proof) user() string { return UserOf(p.Account) }
+func (p *Proof) userName() string { return UserOf(p.Account) }
 
-// send sends a review, for a moment again where the account may send it as soon as its access is in
-// effect.
-func (p *Proof) send(ctx context.Context, ask func(context.Context) error) error {
+// sendReview sends a review, for a moment again where the account may send it as soon as its access
+// is in effect.
+func (p *Proof) sendReview(ctx context.Context, ask func(context.Context) error) error {
 	err := ask(ctx)
-	if !p.Declared || client.RefusedUser(err) != p.user() {
+	if !p.Declared || client.RefusedUser(err) != p.userName() {
 		return err
 	}
 	bounded, cancel := context.WithTimeout(ctx, inEffectWithin)
@@ -110,27 +110,27 @@ func (p *Proof) send(ctx context.Context, ask func(context.Context) error) error
 	pauses := wait.Backoff{Duration: 5 * time.Millisecond, Factor: 2, Steps: 8}
 	_ = pauses.DelayFunc().Until(bounded, false, true, func(context.Context) (bool, error) {
 		err = ask(ctx)
-		return client.RefusedUser(err) != p.user(), nil
+		return client.RefusedUser(err) != p.userName(), nil
 	})
 	return err
 }
 
-// prove shows that the API server looks at the token: it takes it, and refuses one that is almost
-// the same.
-func (p *Proof) prove(ctx context.Context) error {
+// proveAccepted shows that the API server looks at the token: it takes it, and refuses one that is
+// almost the same.
+func (p *Proof) proveAccepted(ctx context.Context) error {
 	const op = "prove token"
 	err := p.Good.ReadRoot(ctx)
 	switch user := client.RefusedUser(err); {
 	case apierrors.IsUnauthorized(err):
 		return problem.New(problem.Mint, op, ErrRefused,
 			"its ServiceAccount may have been deleted meanwhile: run again")
-	case user == p.user():
+	case user == p.userName():
 		p.mu.Lock()
 		p.unasked = ""
 		p.mu.Unlock()
 		return nil
 	case user != "" && user != anonymous:
-		return Mistaken(user, p.Account)
+		return NewMistaken(user, p.Account)
 	case err != nil:
 		return err
 	}
@@ -161,11 +161,12 @@ func describeCause(err error) string {
 	return err.Error()
 }
 
-// Unproven says what stays unproven, "" where all is proven.
-func (p *Proof) Unproven() string {
+// DescribeUnproven says what stays unproven, "" where all is proven.
+func (p *Proof) DescribeUnproven() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	identity, access := "that the token is "+p.Account.String()+"'s", "that its access is in effect"
+	identity := "that the token is " + p.Account.String() + "'s"
+	access := "that its access is in effect"
 	const accepted = "; what is proven: the API server takes the token, and refuses a broken one"
 	switch {
 	case p.unasked != "" && p.unlisted != "":

@@ -72,8 +72,8 @@ func TestIdentify(t *testing.T) {
 		if (err == nil) != (tt.want == "") || (err != nil && !strings.Contains(err.Error(), tt.want)) {
 			t.Errorf("%s: got %v, want %q", name, err, tt.want)
 		}
-		if err == nil && p.Unproven() != tt.unproven {
-			t.Errorf("%s: %q stays unproven, want %q", name, p.Unproven(), tt.unproven)
+		if err == nil && p.DescribeUnproven() != tt.unproven {
+			t.Errorf("%s: %q stays unproven, want %q", name, p.DescribeUnproven(), tt.unproven)
 		}
 	}
 }
@@ -107,8 +107,8 @@ func TestReview(t *testing.T) {
 		if len(tt.mustNot) > 0 && err != nil && problem.ExitCode(err) != 5 {
 			t.Errorf("%s: exit code %d", name, problem.ExitCode(err))
 		}
-		if p.Unproven() != tt.unproven {
-			t.Errorf("%s: %q stays unproven, want %q", name, p.Unproven(), tt.unproven)
+		if p.DescribeUnproven() != tt.unproven {
+			t.Errorf("%s: %q stays unproven, want %q", name, p.DescribeUnproven(), tt.unproven)
 		}
 	}
 }
@@ -127,8 +127,8 @@ func TestReviewThatIsDeclaredIsAskedAgain(t *testing.T) {
 				}
 				return nil
 			})
-			if err != nil || (want == "") != (p.Unproven() == "") || !strings.Contains(p.Unproven(), want) {
-				t.Errorf("after %d: %v, %q", n, err, p.Unproven())
+			if err != nil || (want == "") != (p.DescribeUnproven() == "") || !strings.Contains(p.DescribeUnproven(), want) {
+				t.Errorf("after %d: %v, %q", n, err, p.DescribeUnproven())
 			}
 			if asked == 3 && n != 3 {
 				t.Errorf("asked %d times", n)

@@ -13,12 +13,13 @@ import (
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
-// review is what the API server says of the asking identity's access in a namespace.
+// review has the API server's answer about the asking identity's access in a namespace.
 type review struct {
-	api        Reviewer
-	namespace  string
-	granted    []rbacv1.PolicyRule
-	incomplete bool   // an authorizer beside RBAC decides too, and cannot list its rules (webhooks: EKS, GKE)
+	api       Reviewer
+	namespace string
+	granted   []rbacv1.PolicyRule
+	// another authorizer decides too, and cannot list its rules (webhooks: EKS, GKE)
+	incomplete bool
 	evaluation string // what the API server could not resolve, such as a role that is missing
 }
 
@@ -27,7 +28,7 @@ func newReview(ctx context.Context, api Reviewer, namespace string) (*review, er
 		TypeMeta: kube.TypeMeta("SelfSubjectRulesReview"),
 		Spec:     authorizationv1.SelfSubjectRulesReviewSpec{Namespace: namespace},
 	}
-	if err := ask(ctx, api, asked); err != nil {
+	if err := sendPatiently(ctx, api, asked); err != nil {
 		return nil, err
 	}
 	r := &review{
@@ -36,41 +37,50 @@ func newReview(ctx context.Context, api Reviewer, namespace string) (*review, er
 	}
 	for _, rule := range asked.Status.ResourceRules {
 		r.granted = append(r.granted, rbacv1.PolicyRule{
-			Verbs: rule.Verbs, APIGroups: rule.APIGroups, Resources: rule.Resources, ResourceNames: rule.ResourceNames,
+			Verbs: rule.Verbs, APIGroups: rule.APIGroups, Resources: rule.Resources,
+			ResourceNames: rule.ResourceNames,
 		})
 	}
 	for _, rule := range asked.Status.NonResourceRules {
-		r.granted = append(r.granted, rbacv1.PolicyRule{Verbs: rule.Verbs, NonResourceURLs: rule.NonResourceURLs})
+		r.granted = append(
+			r.granted, rbacv1.PolicyRule{Verbs: rule.Verbs, NonResourceURLs: rule.NonResourceURLs},
+		)
 	}
 	return r, nil
 }
 
-// Lacks returns what the asking identity may not do of want in a namespace.
-func Lacks(ctx context.Context, api Reviewer, namespace string, want []rbacv1.PolicyRule) ([]rbacv1.PolicyRule, error) {
+// FindLacking returns what the asking identity may not do of want in a namespace.
+func FindLacking(
+	ctx context.Context, api Reviewer, namespace string, want []rbacv1.PolicyRule,
+) ([]rbacv1.PolicyRule, error) {
 	r, err := newReview(ctx, api, namespace)
 	if err != nil {
 		return nil, err
 	}
-	return r.lacks(ctx, want)
+	return r.findLacking(ctx, want)
 }
 
-func (r *review) lacks(ctx context.Context, want []rbacv1.PolicyRule) ([]rbacv1.PolicyRule, error) {
+func (r *review) findLacking(
+	ctx context.Context, want []rbacv1.PolicyRule,
+) ([]rbacv1.PolicyRule, error) {
 	missing := rules.Covers(r.granted, want)
 	if !r.incomplete {
 		return missing, nil
 	}
-	answers, err := r.ask(ctx, rules.Questions(missing, false))
+	answers, err := r.askEach(ctx, rules.ListQuestions(missing, false))
 	return asRules(answers, false), err
 }
 
-// allows returns what the asking identity may do of what is forbidden. Where another authorizer decides too, each verb is
-// asked for, since it need not know what * means.
-func (r *review) allows(ctx context.Context, forbidden []rbacv1.PolicyRule) ([]rbacv1.PolicyRule, error) {
+// findAllowed returns what the asking identity may do of what is forbidden. Where another
+// authorizer decides too, each verb is asked for, since it need not know what * means.
+func (r *review) findAllowed(
+	ctx context.Context, forbidden []rbacv1.PolicyRule,
+) ([]rbacv1.PolicyRule, error) {
 	breach := rules.Overlap(r.granted, forbidden)
 	if !r.incomplete {
 		return breach, nil
 	}
-	answers, err := r.ask(ctx, rules.Questions(forbidden, true))
+	answers, err := r.askEach(ctx, rules.ListQuestions(forbidden, true))
 	return append(breach, asRules(answers, true)...), err
 }
 
@@ -90,10 +100,11 @@ func asRules(answers []answer, allowed bool) (all []rbacv1.PolicyRule) {
 	return all
 }
 
-// ask asks for each right by itself, some at once.
-func (r *review) ask(ctx context.Context, questions []rules.Question) ([]answer, error) {
+// askEach asks for each right by itself, some at once.
+func (r *review) askEach(ctx context.Context, questions []rules.Question) ([]answer, error) {
 	const atOnce = 16
-	answers, errs := make([]answer, len(questions)), make([]error, len(questions))
+	answers := make([]answer, len(questions))
+	errs := make([]error, len(questions))
 	slots := make(chan struct{}, atOnce)
 	var group sync.WaitGroup
 	for i, question := range questions {
@@ -101,8 +112,10 @@ func (r *review) ask(ctx context.Context, questions []rules.Question) ([]answer,
 		group.Go(func() {
 			defer func() { <-slots }()
 			asked := r.accessReview(question)
-			errs[i] = ask(ctx, r.api, asked)
-			answers[i] = answer{question: question, allowed: asked.Status.Allowed, reason: asked.Status.Reason}
+			errs[i] = sendPatiently(ctx, r.api, asked)
+			answers[i] = answer{
+				question: question, allowed: asked.Status.Allowed, reason: asked.Status.Reason,
+			}
 		})
 	}
 	group.Wait()
@@ -110,9 +123,13 @@ func (r *review) ask(ctx context.Context, questions []rules.Question) ([]answer,
 }
 
 func (r *review) accessReview(q rules.Question) *authorizationv1.SelfSubjectAccessReview {
-	asked := &authorizationv1.SelfSubjectAccessReview{TypeMeta: kube.TypeMeta("SelfSubjectAccessReview")}
+	asked := &authorizationv1.SelfSubjectAccessReview{
+		TypeMeta: kube.TypeMeta("SelfSubjectAccessReview"),
+	}
 	if q.URL != "" {
-		asked.Spec.NonResourceAttributes = &authorizationv1.NonResourceAttributes{Path: q.URL, Verb: q.Verb}
+		asked.Spec.NonResourceAttributes = &authorizationv1.NonResourceAttributes{
+			Path: q.URL, Verb: q.Verb,
+		}
 		return asked
 	}
 	namespace := r.namespace
@@ -120,21 +137,22 @@ func (r *review) accessReview(q rules.Question) *authorizationv1.SelfSubjectAcce
 		namespace = "" // all of them
 	}
 	asked.Spec.ResourceAttributes = &authorizationv1.ResourceAttributes{
-		Namespace: namespace, Verb: q.Verb, Group: q.Group, Resource: q.Resource, Subresource: q.Subresource, Name: q.Name,
+		Namespace: namespace, Verb: q.Verb, Group: q.Group, Resource: q.Resource,
+		Subresource: q.Subresource, Name: q.Name,
 	}
 	return asked
 }
 
-// format prints declared rules as they were declared for this place.
-func (r *review) format(rs []rbacv1.PolicyRule) []string {
+// formatRules prints declared rules as they were declared for this place.
+func (r *review) formatRules(rs []rbacv1.PolicyRule) []string {
 	if r.namespace == EveryNamespace {
 		return rules.FormatCluster(rs)
 	}
 	return rules.Format(rs)
 }
 
-// place completes "may do it …".
-func (r *review) place() string {
+// describePlace completes "may do it …".
+func (r *review) describePlace() string {
 	if r.namespace == EveryNamespace {
 		return "cluster-wide"
 	}

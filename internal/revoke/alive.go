@@ -24,14 +24,18 @@ func (e *AliveError) Error() string {
 	place := e.Account.Namespace + "/" + e.Lease
 	var parts []string
 	if len(e.LeaseHeld) > 0 {
-		parts = append(parts, fmt.Sprintf("finalizers hold Lease %s: %s", place, strings.Join(e.LeaseHeld, ", ")))
+		parts = append(
+			parts, fmt.Sprintf("finalizers hold Lease %s: %s", place, strings.Join(e.LeaseHeld, ", ")),
+		)
 	}
 	switch {
 	case e.Gone:
 		parts = append(parts, "the token itself is dead: its Secret is gone")
 	case e.Fault != nil:
 		parts = append(parts,
-			fmt.Sprintf("whether Secret %s is gone, and the token with it, could not be asked: %s", place, e.Fault))
+			fmt.Sprintf(
+				"whether Secret %s is gone, and the token with it, could not be asked: %s", place, e.Fault,
+			))
 	default:
 		still := fmt.Sprintf("Secret %s, which the token is bound to, is still there after %s", place, e.After)
 		if e.Why != "" {
@@ -50,13 +54,16 @@ func (e *AliveError) Hints(until string) (hints []string) {
 	switch {
 	case e.Gone:
 	case e.Marked:
-		hints = append(hints, "the API server refuses the token about 70 s after its Secret was marked for deletion; "+
+		hints = append(hints, "the API server refuses the token about 70 s after its Secret was marked "+
+			"for deletion; "+
 			"this removes what holds it:  "+e.release("secret"))
 	default:
 		hints = append(hints, "the token lives until "+until+" unless you run  "+secret)
 	}
 	if len(e.LeaseHeld) > 0 {
-		hints = append(hints, "see what set the finalizers on the Lease; this removes them:  "+e.release("lease"))
+		hints = append(
+			hints, "see what set the finalizers on the Lease; this removes them:  "+e.release("lease"),
+		)
 	}
 	if !e.Gone && e.Why == "" && len(e.LeaseHeld) == 0 && e.Fault == nil {
 		hints = append(hints, "the runner's identity may not read the Secret, so this cannot tell why it stays: "+

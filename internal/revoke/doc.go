@@ -1,6 +1,8 @@
-// Package revoke ends a credential and sees its end: its lease is deleted, and the Secret that the token is
-// bound to is gone.
+// Package revoke is the one way to take back what a run has made. It ends a credential and sees its
+// end: its lease is deleted, and the Secret that the token is bound to is gone. Then it deletes
+// what else the run's receipt names.
 //
-// In: what is known of the credential, and the requests that it takes. Out: nothing where the end was seen,
-// else an error that says what holds the credential. It imports kube and lease.
+// In: a receipt, which is data and never authority, and the requests that it takes. Out: nothing
+// where the end was seen, else an error that says what holds the credential. It imports access,
+// client, kube, lease, output/receipt, parallel and problem.
 package revoke

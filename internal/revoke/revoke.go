@@ -32,13 +32,13 @@ type Doomed struct {
 	Secret  types.UID            // of the Secret; "" where it is not known
 }
 
-// SeenWithin is how long End waits to see the end: the garbage collector deletes a Secret 8 to 12 ms after
-// its Lease.
+// SeenWithin is how long End waits to see the end: the garbage collector deletes a Secret 8 to 12
+// ms after its Lease.
 const SeenWithin = 10 * time.Second
 
-// End ends a credential: it deletes the lease by name and UID, and the Secret where the runner's identity
-// may. It returns nil once it has seen that both are gone, and an [AliveError] where it has not seen that in
-// time.
+// End ends a credential: it deletes the lease by name and UID, and the Secret where the runner's
+// identity may. It returns nil once it has seen that both are gone, and an [AliveError] where it
+// has not seen that in time.
 func End(ctx context.Context, api API, doomed Doomed) error {
 	e := &ending{api: api, Doomed: doomed, start: time.Now()}
 	if err := e.deleteBoth(ctx); err != nil {
@@ -47,8 +47,9 @@ func End(ctx context.Context, api API, doomed Doomed) error {
 	return e.await(ctx)
 }
 
-// Discard is [End] for a lease that no token was requested for: nobody can hold one, so nothing is waited
-// for. A Secret whose UID is not known can be somebody else's, and is left to the garbage collector.
+// Discard is [End] for a lease that no token was requested for: nobody can hold one, so nothing is
+// waited for. A Secret whose UID is not known can be somebody else's, and is left to the garbage
+// collector.
 func Discard(ctx context.Context, api lease.API, doomed Doomed) error {
 	e := &ending{api: discarder{api}, Doomed: doomed}
 	if doomed.Secret == "" {
@@ -90,7 +91,8 @@ func (e *ending) deleteLease(ctx context.Context) error {
 	}
 	err := e.api.Delete(ctx, lease)
 	if apierrors.IsNotFound(err) || (e.Secret != "" && hasAnotherUID(err)) {
-		err = nil // with the Secret's UID, nobody else's is deleted even where another lease has the name by now
+		// with the Secret's UID, nobody else's is deleted even where another lease has the name by now
+		err = nil
 	}
 	if err == nil { // an error tells nothing: the finalizers of the last answer still hold the lease
 		e.lease = lease.Finalizers
@@ -115,10 +117,11 @@ func (e *ending) deleteSecret(ctx context.Context) error {
 	return nil
 }
 
-// hasAnotherUID says whether the API server refused a deletion because the object that has the name has
-// another UID. There are other conflicts, which tell nothing, and only the text is different.
+// hasAnotherUID says whether the API server refused a deletion because the object that has the name
+// has another UID. There are other conflicts, which tell nothing, and only the text is different.
 //
-// Source: k8s.io/apiserver pkg/registry/generic/registry/store.go, Delete; pkg/storage/interfaces.go, Preconditions.Check.
+// Source: k8s.io/apiserver pkg/registry/generic/registry/store.go, Delete;
+// pkg/storage/interfaces.go, Preconditions.Check.
 func hasAnotherUID(err error) bool {
 	if !apierrors.IsConflict(err) {
 		return false
@@ -181,9 +184,9 @@ func (e *ending) look(ctx context.Context) (err error) {
 // noUID is the UID of no object.
 const noUID = types.UID("00000000-0000-0000-0000-000000000000")
 
-// asked says whether the Secret is gone. It takes no right on Secrets: the API server looks the Secret of a
-// token request up before it compares the UID, so the answer is "not found" where it is gone, and a conflict
-// where it is there. Either way no token is minted.
+// asked says whether the Secret is gone. It takes no right on Secrets: the API server looks the
+// Secret of a token request up before it compares the UID, so the answer is "not found" where it is
+// gone, and a conflict where it is there. Either way no token is minted.
 //
 // Source: k8s.io/kubernetes pkg/registry/core/serviceaccount/storage/token.go, Create.
 func (e *ending) asked(ctx context.Context) (gone bool, err error) {
@@ -196,7 +199,8 @@ func (e *ending) asked(ctx context.Context) (gone bool, err error) {
 	err = e.api.RequestToken(ctx, e.Account, request)
 	switch {
 	case err == nil, apierrors.IsConflict(err):
-		// A server that compares no UIDs has found it too. Its token is dropped, and dies with the Secret.
+		// A server that compares no UIDs has found it too. Its token is dropped, and dies with the
+		// Secret.
 		return false, nil
 	case !apierrors.IsNotFound(err):
 		return false, err
@@ -211,7 +215,8 @@ func (e *ending) asked(ctx context.Context) (gone bool, err error) {
 	return false, err // the lease's name was cut, so the account can be another one
 }
 
-// surelyWhole is a length at which the name of an account was not cut to fit into the name of its lease.
+// surelyWhole is a length at which the name of an account was not cut to fit into the name of its
+// lease.
 const surelyWhole = 200
 
 // shortest is the shortest lifetime, in seconds, that the API server takes.

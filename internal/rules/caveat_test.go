@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/rules"
+	"github.com/kubemint/kubemint/internal/rules/syntax"
 )
 
 func TestCaveats(t *testing.T) {
@@ -55,7 +56,7 @@ func TestCaveats(t *testing.T) {
 		"* of ClusterRoles": {"get,* clusterroles", nil, []string{"* clusterroles.rbac.authorization.k8s.io" + bindable}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rs, err := rules.Parse(test.text)
+			rs, err := syntax.ParseRules(test.text)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -63,7 +64,7 @@ func TestCaveats(t *testing.T) {
 				test.inOne = test.cluster
 			}
 			for namespaced, want := range map[bool][]string{false: test.cluster, true: test.inOne} {
-				if diff := cmp.Diff(want, slices.Sorted(slices.Values(rules.Caveats(rs.Rules, namespaced))), cmpopts.EquateEmpty()); diff != "" {
+				if diff := cmp.Diff(want, slices.Sorted(slices.Values(rules.ListCaveats(rs.Rules, namespaced))), cmpopts.EquateEmpty()); diff != "" {
 					t.Error("namespaced", namespaced, "-want +got\n", diff)
 				}
 			}
@@ -117,14 +118,14 @@ func TestUnserved(t *testing.T) {
 		"audiences":           {text: `- {verbs: [request-serviceaccounts-token-audience], apiGroups: [""], resources: [registry.example.com]}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rs, err := rules.Parse(test.text)
+			rs, err := syntax.ParseRules(test.text)
 			if err != nil {
 				t.Fatal(err)
 			}
-			faults, note := rules.Unserved(rs.Rules, served)
+			faults, note := rules.FindUnserved(rs.Rules, served)
 			var got []string
 			for _, fault := range faults {
-				got = append(got, problem.All(fault)[0].Error())
+				got = append(got, problem.ListErrors(fault)[0].Error())
 			}
 			if diff := cmp.Diff(test.faults, got, cmpopts.EquateEmpty(), cmpopts.SortSlices(strings.Compare)); diff != "" {
 				t.Error("-want +got\n", diff)

@@ -8,59 +8,64 @@ import (
 	"k8s.io/component-helpers/auth/rbac/validation"
 )
 
-// Covers returns what want grants and have does not, merged as Format does; nil means that have covers want. It decides
-// as the API server's escalation check does: a verb * is covered by a verb * alone, and every object (no names) by no list
-// of names.
+// Covers returns what want grants and have does not, merged as Format does; nil means that have
+// covers want. It decides as the API server's escalation check does: a verb * is covered by a verb
+// * alone, and every object (no names) by no list of names.
 func Covers(have, want []rbacv1.PolicyRule) (missing []rbacv1.PolicyRule) {
-	// What is granted rule for rule, as it mostly is in each of a thousand namespaces, is not broken down.
+	// Rules that are granted word for word, as usual in each of a thousand namespaces, are not
+	// broken down.
 	want = slices.DeleteFunc(slices.Clone(want), func(w rbacv1.PolicyRule) bool {
-		return slices.ContainsFunc(have, func(h rbacv1.PolicyRule) bool { return identical(h, w) })
+		return slices.ContainsFunc(have, func(h rbacv1.PolicyRule) bool { return isIdentical(h, w) })
 	})
 	if len(want) == 0 {
 		return nil
 	}
-	same := func(l line) any { return [3]any{l.targets[0], l.verbs[0], key(l.names)} }
+	same := func(l Line) any { return [3]any{l.Targets[0], l.Verbs[0], listKey(l.Names)} }
 	held := map[any]bool{}
-	for _, l := range atoms(have) {
+	for _, l := range breakDown(have) {
 		held[same(l)] = true
 	}
-	var rest []rbacv1.PolicyRule // what is granted in the same words needs no comparison with every rule
-	for _, l := range atoms(want) {
+	// what is granted in the same words needs no comparison with every rule
+	var rest []rbacv1.PolicyRule
+	for _, l := range breakDown(want) {
 		if !held[same(l)] {
-			rest = append(rest, l.rules()...)
+			rest = append(rest, l.Rules()...)
 		}
 	}
 	_, missing = validation.Covers(have, rest)
-	return flatten(missing)
+	return compactRules(missing)
 }
 
-func identical(a, b rbacv1.PolicyRule) bool {
-	return slices.Equal(a.Verbs, b.Verbs) && slices.Equal(a.Resources, b.Resources) && slices.Equal(a.APIGroups, b.APIGroups) &&
-		slices.Equal(a.ResourceNames, b.ResourceNames) && slices.Equal(a.NonResourceURLs, b.NonResourceURLs)
+func isIdentical(a, b rbacv1.PolicyRule) bool {
+	return slices.Equal(a.Verbs, b.Verbs) && slices.Equal(a.Resources, b.Resources) &&
+		slices.Equal(a.APIGroups, b.APIGroups) &&
+		slices.Equal(a.ResourceNames, b.ResourceNames) &&
+		slices.Equal(a.NonResourceURLs, b.NonResourceURLs)
 }
 
 // Equal reports whether both grant the same: each covers the other.
 func Equal(a, b []rbacv1.PolicyRule) bool { return len(Covers(a, b)) == 0 && len(Covers(b, a)) == 0 }
 
-// Diff returns what must be added to have and what must be removed from it to grant exactly want. Both are merged as
-// Format does, and nil where there is nothing.
+// Diff returns what must be added to have and what must be removed from it to grant exactly want.
+// Both are merged as Format does, and nil where there is nothing.
 func Diff(have, want []rbacv1.PolicyRule) (added, removed []rbacv1.PolicyRule) {
 	return Covers(have, want), Covers(want, have)
 }
 
-// Overlap returns what both grant, merged as Format does; nil means nothing. Two words overlap where a request can match
-// both, as the API server matches them (pkg/apis/rbac/v1/evaluation_helpers.go of Kubernetes: VerbMatches,
-// APIGroupMatches, ResourceMatches, ResourceNameMatches, NonResourceURLMatches).
+// Overlap returns what both grant, merged as Format does; nil means nothing. Two words overlap
+// where a request can match both, as the API server matches them
+// (pkg/apis/rbac/v1/evaluation_helpers.go of Kubernetes: VerbMatches, APIGroupMatches,
+// ResourceMatches, ResourceNameMatches, NonResourceURLMatches).
 func Overlap(have, forbidden []rbacv1.PolicyRule) []rbacv1.PolicyRule {
 	var both []rbacv1.PolicyRule
 	for _, a := range have {
 		for _, b := range forbidden {
 			r := rbacv1.PolicyRule{
-				Verbs:           meet(a.Verbs, b.Verbs, covers),
-				APIGroups:       meet(a.APIGroups, b.APIGroups, covers),
-				Resources:       meet(a.Resources, b.Resources, covers),
-				NonResourceURLs: meet(a.NonResourceURLs, b.NonResourceURLs, coversURL),
-				ResourceNames:   meet(a.ResourceNames, b.ResourceNames, equals),
+				Verbs:           meetWords(a.Verbs, b.Verbs, coversWord),
+				APIGroups:       meetWords(a.APIGroups, b.APIGroups, coversWord),
+				Resources:       meetWords(a.Resources, b.Resources, coversWord),
+				NonResourceURLs: meetWords(a.NonResourceURLs, b.NonResourceURLs, coversURL),
+				ResourceNames:   meetWords(a.ResourceNames, b.ResourceNames, equalNames),
 			}
 			if len(a.ResourceNames) == 0 || len(b.ResourceNames) == 0 { // every object
 				r.ResourceNames = slices.Concat(a.ResourceNames, b.ResourceNames)
@@ -70,11 +75,11 @@ func Overlap(have, forbidden []rbacv1.PolicyRule) []rbacv1.PolicyRule {
 			both = append(both, r)
 		}
 	}
-	return flatten(both)
+	return compactRules(both)
 }
 
-// meet returns, of each pair of words that overlap, the narrower one.
-func meet(a, b []string, wider func(a, b string) bool) (both []string) {
+// meetWords returns, of each pair of words that overlap, the narrower one.
+func meetWords(a, b []string, wider func(a, b string) bool) (both []string) {
 	for _, a := range a {
 		for _, b := range b {
 			if wider(a, b) {
@@ -87,16 +92,18 @@ func meet(a, b []string, wider func(a, b string) bool) (both []string) {
 	return both
 }
 
-func equals(a, b string) bool { return a == b } // names, of which "" is that of a request without one
+// names; "" is that of a request without a name.
+func equalNames(a, b string) bool { return a == b }
 
-// covers is for verbs, groups and resources: */scale is the subresource of all, and * includes subresources.
-func covers(a, b string) bool {
+// coversWord is for verbs, groups and resources: */scale is the subresource of all, and * includes
+// subresources.
+func coversWord(a, b string) bool {
 	_, sub, slash := strings.Cut(b, "/")
-	return a == "*" || a == b || slash && a == "*/"+sub
+	return a == "*" || a == b || (slash && a == "*/"+sub)
 }
 
 func coversURL(a, b string) bool {
-	return a == b || strings.HasSuffix(a, "*") && strings.HasPrefix(b, strings.TrimRight(a, "*"))
+	return a == b || (strings.HasSuffix(a, "*") && strings.HasPrefix(b, strings.TrimRight(a, "*")))
 }
 
 // NonResource reports whether any rule is for URLs, which only a ClusterRole can grant.
@@ -106,14 +113,16 @@ func NonResource(rs []rbacv1.PolicyRule) bool {
 
 // InNamespace leaves out what no RoleBinding grants, whatever its ClusterRole says: URLs.
 func InNamespace(rs []rbacv1.PolicyRule) []rbacv1.PolicyRule {
-	return slices.DeleteFunc(slices.Clone(rs), func(r rbacv1.PolicyRule) bool { return len(r.NonResourceURLs) > 0 })
+	return slices.DeleteFunc(
+		slices.Clone(rs), func(r rbacv1.PolicyRule) bool { return len(r.NonResourceURLs) > 0 },
+	)
 }
 
-// flatten is the compact form as rules.
-func flatten(rs []rbacv1.PolicyRule) []rbacv1.PolicyRule {
+// compactRules is the compact form as rules.
+func compactRules(rs []rbacv1.PolicyRule) []rbacv1.PolicyRule {
 	var all []rbacv1.PolicyRule
-	for _, l := range compact(atoms(rs)) {
-		all = append(all, l.rules()...)
+	for _, l := range compactLines(breakDown(rs)) {
+		all = append(all, l.Rules()...)
 	}
 	return all
 }

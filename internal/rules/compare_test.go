@@ -68,13 +68,13 @@ func TestOverlap(t *testing.T) {
 func TestOverlapByRequest(t *testing.T) {
 	requests := list(rule("get,list,new", ",apps,new", "pods,pods/log,new,new/log,new/new"),
 		rule("get,list,new", ",apps,new", "pods,pods/log,new,new/log,new/new", "a", "b", "new"), urls("get,list,new", "/,/a,/a/,/a/b,/b,/ab"))
-	all := rules.Questions(requests, false)
+	all := rules.ListQuestions(requests, false)
 	granted := func(rs []rbacv1.PolicyRule) map[rules.Question]bool { // Covers is the API server's own comparison
 		is := map[rules.Question]bool{}
 		for _, q := range all {
 			is[q] = true
 		}
-		for _, q := range rules.Questions(rules.Covers(rs, requests), false) {
+		for _, q := range rules.ListQuestions(rules.Covers(rs, requests), false) {
 			is[q] = false
 		}
 		return is
@@ -120,7 +120,7 @@ func TestOverlapByRequest(t *testing.T) {
 
 func TestQuestions(t *testing.T) {
 	rs := list(rule("get,list", "", "pods/log", "a", "b"), rule("*", "*", "*"), rule("*", "apps", "*/scale"), urls("*", "/x/*"))
-	got := rules.Questions(rs, false)
+	got := rules.ListQuestions(rs, false)
 	want := []rules.Question{
 		{Verb: "get", Resource: "pods", Subresource: "log", Name: "a"},
 		{Verb: "list", Resource: "pods", Subresource: "log", Name: "a"},
@@ -140,7 +140,7 @@ func TestQuestions(t *testing.T) {
 	if !rules.Equal(rs, back) {
 		t.Error("back it is", rules.Format(back))
 	}
-	asked := rules.Questions(rs, true)
+	asked := rules.ListQuestions(rs, true)
 	if len(asked) != 4+16+16+7 || slices.ContainsFunc(asked, func(q rules.Question) bool { return q.Verb == "*" }) {
 		t.Errorf("%d questions: %v", len(asked), asked)
 	}

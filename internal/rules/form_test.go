@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kubemint/kubemint/internal/rules"
+	"github.com/kubemint/kubemint/internal/rules/syntax"
 )
 
 // secret stands in every file that is not one of rules; no error may repeat it.
@@ -60,10 +60,10 @@ func TestCheckForm_NotRules(t *testing.T) {
 	for name, text := range notRules {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if _, err := rules.Parse(text); err == nil {
+			if _, err := syntax.ParseRules(text); err == nil {
 				t.Fatal("it parses: then nothing of it is quoted, and the case shows nothing")
 			}
-			err := rules.CheckForm(text)
+			err := syntax.CheckForm(text)
 			if err == nil {
 				t.Fatal("it passes for a file of rules")
 			}
@@ -101,10 +101,10 @@ func TestCheckForm_RulesWithSlips(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if _, err := rules.Parse(text); err == nil {
+			if _, err := syntax.ParseRules(text); err == nil {
 				t.Fatal("it parses: the case shows nothing")
 			}
-			if err := rules.CheckForm(text); err != nil {
+			if err := syntax.CheckForm(text); err != nil {
 				t.Error(err)
 			}
 		})
@@ -113,7 +113,7 @@ func TestCheckForm_RulesWithSlips(t *testing.T) {
 
 func TestCheckForm_TooLong(t *testing.T) {
 	t.Parallel()
-	if err := rules.CheckForm(strings.Repeat("get pods\n", 200_000)); err == nil || !strings.Contains(err.Error(), "the limit is 1048576") {
+	if err := syntax.CheckForm(strings.Repeat("get pods\n", 200_000)); err == nil || !strings.Contains(err.Error(), "the limit is 1048576") {
 		t.Error(err)
 	}
 }

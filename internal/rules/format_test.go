@@ -9,6 +9,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/kubemint/kubemint/internal/rules"
+	"github.com/kubemint/kubemint/internal/rules/syntax"
 )
 
 func TestFormat(t *testing.T) {
@@ -54,7 +55,7 @@ get  *,*/scale,pods,*.*,*.*/scale,pods.*,*.apps,*.apps/scale`},
 			if len(lines) == 0 {
 				return
 			}
-			back, err := rules.Parse(strings.Join(lines, "\n"))
+			back, err := syntax.ParseRules(strings.Join(lines, "\n"))
 			if err != nil {
 				t.Fatal("what was printed does not read back:", err)
 			}
@@ -190,9 +191,9 @@ func TestNothingIsChangedInPlace(t *testing.T) {
 	rules.NewMatrix(rs)
 	rules.Diff(rs, in()[:1])
 	rules.Overlap(rs, rs)
-	rules.Questions(rs, true)
-	rules.Caveats(rs, true)
-	rules.Unserved(rs, nil)
+	rules.ListQuestions(rs, true)
+	rules.ListCaveats(rs, true)
+	rules.FindUnserved(rs, nil)
 	if diff := cmp.Diff(in(), rs); diff != "" {
 		t.Error("the argument was changed\n", diff)
 	}

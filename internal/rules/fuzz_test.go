@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/rules"
+	"github.com/kubemint/kubemint/internal/rules/syntax"
 )
 
 // FuzzParse: Parse never panics, and what it returns prints without control characters, and as shorthand that grants the
@@ -29,9 +30,9 @@ func FuzzParse(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		scoped, err := rules.Parse(text)
+		scoped, err := syntax.ParseRules(text)
 		if err != nil {
-			for _, fault := range problem.All(err) {
+			for _, fault := range problem.ListErrors(err) {
 				if strings.ContainsAny(fault.Error(), "\x00\x1b\r") {
 					t.Errorf("a fault carries control characters: %q", fault)
 				}
@@ -47,7 +48,7 @@ func FuzzParse(f *testing.F) {
 		if strings.Contains(text, `"`) {
 			return
 		}
-		again, err := rules.Parse(text)
+		again, err := syntax.ParseRules(text)
 		if err != nil {
 			t.Fatalf("%q does not read back: %v", lines, err)
 		}
@@ -59,10 +60,10 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q prints differently when read back: %q", lines, back)
 		}
 		rules.NewMatrix(parsed)
-		rules.Caveats(parsed, true)
-		rules.Unserved(parsed, []rules.Served{{Group: "a.b", Resource: "widgets", Kind: "Widget"}})
+		rules.ListCaveats(parsed, true)
+		rules.FindUnserved(parsed, []rules.Served{{Group: "a.b", Resource: "widgets", Kind: "Widget"}})
 		var asked []rbacv1.PolicyRule
-		for _, q := range rules.Questions(parsed, false) {
+		for _, q := range rules.ListQuestions(parsed, false) {
 			asked = append(asked, q.Rule())
 		}
 		if !rules.Equal(parsed, asked) {
@@ -78,8 +79,8 @@ func FuzzOverlap(f *testing.F) {
 	f.Add("* *", "get pods/log a")
 	f.Add("get /a*,/a/b*", "* /a/*,/a")
 	f.Fuzz(func(t *testing.T, one, other string) {
-		first, err := rules.Parse(one)
-		second, err2 := rules.Parse(other)
+		first, err := syntax.ParseRules(one)
+		second, err2 := syntax.ParseRules(other)
 		if err != nil || err2 != nil {
 			return
 		}
@@ -93,7 +94,7 @@ func FuzzOverlap(f *testing.F) {
 		if beyond := append(rules.Covers(a, both), rules.Covers(b, both)...); beyond != nil {
 			t.Errorf("%q and %q do not overlap in %q", rules.Format(a), rules.Format(b), rules.Format(beyond))
 		}
-		for _, q := range rules.Questions(a, false) {
+		for _, q := range rules.ListQuestions(a, false) {
 			atom := []rbacv1.PolicyRule{q.Rule()}
 			if rules.Covers(b, atom) == nil && rules.Covers(both, atom) != nil {
 				t.Errorf("%+v is missing in %q", q, rules.Format(both))
@@ -127,7 +128,7 @@ func TestBounds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()
-			_, err := rules.Parse(test.text)
+			_, err := syntax.ParseRules(test.text)
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %.300v, want %s", err, test.want)
 			}

@@ -6,6 +6,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/kubemint/kubemint/internal/rules"
+	"github.com/kubemint/kubemint/internal/rules/syntax"
 )
 
 func TestCountInNamespace(t *testing.T) {
@@ -32,7 +33,7 @@ func TestCountInNamespace(t *testing.T) {
 		"create selfsubjectaccessreviews.authorization.k8s.io":  false,
 		"create localsubjectaccessreviews.authorization.k8s.io": true,
 	} {
-		parsed, err := rules.Parse(text)
+		parsed, err := syntax.ParseRules(text)
 		if err != nil {
 			t.Errorf("%s: %v", text, err)
 		}

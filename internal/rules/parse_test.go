@@ -9,7 +9,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/rules"
+	"github.com/kubemint/kubemint/internal/rules/syntax"
 )
 
 // rule makes a rule for resources: rule("get,list", "apps", "deployments", "a,b").
@@ -67,7 +67,7 @@ func TestParseShorthand(t *testing.T) {
 		"a # inside a name":             {"impersonate users live.com#a@b.c", list(rule("impersonate", "", "users", "live.com#a@b.c"))},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := rules.Parse(test.text)
+			got, err := syntax.ParseRules(test.text)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -153,7 +153,7 @@ items:
 		"aliases": {"- &a {verbs: [get], apiGroups: [''], resources: [pods]}\n- *a\n", list(rule("get", "", "pods"), rule("get", "", "pods"))},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := rules.Parse(test.text)
+			got, err := syntax.ParseRules(test.text)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -336,9 +336,9 @@ func TestParseNamesEveryFault(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := rules.Parse(test.text)
+			_, err := syntax.ParseRules(test.text)
 			var got []string
-			for _, fault := range problem.All(err) {
+			for _, fault := range problem.ListErrors(err) {
 				got = append(got, fault.Error())
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {
@@ -351,7 +351,7 @@ func TestParseNamesEveryFault(t *testing.T) {
 func BenchmarkParse(b *testing.B) {
 	text := strings.Repeat("get,list,watch  pods,pods/log,services\nget,create,patch  deployments.apps,deployments.apps/scale  web,api\n*  *.batch\n", 30)
 	for b.Loop() {
-		if _, err := rules.Parse(text); err != nil {
+		if _, err := syntax.ParseRules(text); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -382,7 +382,7 @@ items:
 - {apiVersion: apps/v1, kind: Deployment, spec: {template: {spec: {containers: []}}}}
 - {apiVersion: rbac.authorization.k8s.io/v1, kind: Role, rules: [{apiGroups: [""], resources: [pods], verbs: [list]}]}
 `
-	got, err := rules.Parse(others)
+	got, err := syntax.ParseRules(others)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -392,14 +392,14 @@ items:
 	if diff := cmp.Diff([]string{"ServiceAccount", "RoleBinding", "Deployment"}, got.PassedOver); diff != "" {
 		t.Error("-want +got\n", diff)
 	}
-	if err := rules.CheckForm(others); err != nil {
+	if err := syntax.CheckForm(others); err != nil {
 		t.Error(err)
 	}
 }
 
 // The name of a Windows user has a backslash, which may stand before an n.
 func TestParse_BackslashInName(t *testing.T) {
-	got, err := rules.Parse(`impersonate users CORP\nick`)
+	got, err := syntax.ParseRules(`impersonate users CORP\nick`)
 	if err != nil {
 		t.Fatal(err)
 	}

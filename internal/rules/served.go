@@ -8,6 +8,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/rules/names"
 )
 
 // Served is a resource that a cluster has, as its discovery tells it.
@@ -16,30 +17,34 @@ type Served struct {
 	Short                           []string
 }
 
-// Unserved compares the resources that are not built in with those of the cluster. It is a fault where one that the cluster
-// has was obviously meant. The others are one note, "" where there is none: what comes after may install them.
-func Unserved(rs []rbacv1.PolicyRule, served []Served) (faults []error, note string) {
+// FindUnserved compares the resources that are not built in with those of the cluster. It is a
+// fault where one that the cluster has was obviously meant. The others are one note, "" where there
+// is none: what comes after may install them.
+func FindUnserved(rs []rbacv1.PolicyRule, served []Served) (faults []error, note string) {
 	seen := map[string]bool{}
 	var all, missing []string
 	for _, s := range served {
 		all = append(all, s.String())
 		seen[s.String()] = true
 	}
-	for _, l := range accesses(atoms(rs)) {
-		t := l.targets[0]
-		t.resource, _, _ = strings.Cut(t.resource, "/")
+	for _, l := range groupByTarget(breakDown(rs)) {
+		t := l.Targets[0]
+		t.Resource, _, _ = strings.Cut(t.Resource, "/")
 		word := t.String()
-		wide := t.url != "" || t.group == "*" || t.resource == "*"
-		if seen[word] || wide || t.builtIn() || l.onlyAudience() {
+		wide := t.URL != "" || t.Group == "*" || t.Resource == "*"
+		if seen[word] || wide || t.builtIn() || l.IsAudience() {
 			continue
 		}
 		seen[word] = true
-		if i := slices.IndexFunc(served, func(s Served) bool { return s.meant(t) }); i >= 0 {
-			faults = append(faults, fmt.Errorf("unknown resource %s: did you mean %q?", shown(word), all[i]))
+		if i := slices.IndexFunc(served, func(s Served) bool { return s.isMeant(t) }); i >= 0 {
+			faults = append(
+				faults,
+				fmt.Errorf("unknown resource %s: did you mean %q?", names.QuoteWord(word), all[i]),
+			)
 			continue
 		}
-		text := shown(word)
-		if near := nearest(word, all); near != "" {
+		text := names.QuoteWord(word)
+		if near := names.NearestWord(word, all); near != "" {
 			text += fmt.Sprintf(" (the nearest is %q)", near)
 		}
 		missing = append(missing, text)
@@ -65,22 +70,22 @@ func unservedNote(missing []string) string {
 		" yet; these rules have no effect until it does"
 }
 
-// builtIn says whether the resource (without subresource) and the group are both built in. They need not
-// belong together: products of groups and resources in YAML name what is never served. Nor are signers
-// served, in any group: controllers ask whether somebody may approve for them.
-func (t target) builtIn() bool {
-	ours := builtin[t.group] != nil && known(t.resource)
-	return ours || t.group == "extensions" || t.resource == "signers"
+// builtIn says whether the resource (without subresource) and the group are both built in. They
+// need not belong together: products of groups and resources in YAML name what is never served. Nor
+// are signers served, in any group: controllers ask whether somebody may approve for them.
+func (t Target) builtIn() bool {
+	ours := names.Builtin[t.Group] != nil && names.IsKnown(t.Resource)
+	return ours || t.Group == "extensions" || t.Resource == "signers"
 }
 
 // String is the resource as the shorthand writes it.
-func (s Served) String() string { return target{group: s.Group, resource: s.Resource}.String() }
+func (s Served) String() string { return Target{Group: s.Group, Resource: s.Resource}.String() }
 
-// meant reports whether the target's word is another one for the resource, or one edit away.
-func (s Served) meant(t target) bool {
-	if s.Group != t.group {
-		return s.Resource == t.resource && problem.Distance(s.Group, t.group) == 1
+// isMeant reports whether the target's word is another one for the resource, or one edit away.
+func (s Served) isMeant(t Target) bool {
+	if s.Group != t.Group {
+		return s.Resource == t.Resource && problem.EditDistance(s.Group, t.Group) == 1
 	}
-	return strings.EqualFold(s.Singular, t.resource) || strings.EqualFold(s.Kind, t.resource) ||
-		slices.Contains(s.Short, t.resource) || problem.Distance(s.Resource, t.resource) == 1
+	return strings.EqualFold(s.Singular, t.Resource) || strings.EqualFold(s.Kind, t.Resource) ||
+		slices.Contains(s.Short, t.Resource) || problem.EditDistance(s.Resource, t.Resource) == 1
 }

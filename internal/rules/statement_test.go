@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/rules"
+	"github.com/kubemint/kubemint/internal/rules/syntax"
 )
 
 func TestParse_SeveralRulesAndScopes(t *testing.T) {
@@ -19,28 +20,28 @@ func TestParse_SeveralRulesAndScopes(t *testing.T) {
 	nodes := rule("get,list", "", "nodes")
 	for name, test := range map[string]struct {
 		text string
-		want rules.Scoped
+		want syntax.Scoped
 	}{
-		"rules on one line":               {"get pods; list services", rules.Scoped{Rules: list(pods, services)}},
-		"without spaces":                  {"get pods;list services;", rules.Scoped{Rules: list(pods, services)}},
-		"a comment has no rules":          {"get pods # not; list services", rules.Scoped{Rules: list(pods)}},
-		"a comment right after a rule":    {"get pods;# list services", rules.Scoped{Rules: list(pods)}},
-		"empty rules":                     {" ; ;get pods;;\r\n;", rules.Scoped{Rules: list(pods)}},
-		"lines and semicolons":            {"get pods;\nlist services", rules.Scoped{Rules: list(pods, services)}},
-		"at cluster scope":                {"cluster  get,list  nodes", rules.Scoped{Cluster: list(nodes)}},
-		"both scopes on one line":         {"get pods; cluster get,list nodes", rules.Scoped{Rules: list(pods), Cluster: list(nodes)}},
-		"both scopes, cluster first":      {"cluster\tget,list nodes\nget pods", rules.Scoped{Rules: list(pods), Cluster: list(nodes)}},
-		"the same rule at both":           {"get pods;cluster get pods", rules.Scoped{Rules: list(pods), Cluster: list(pods)}},
-		"a URL at cluster scope":          {"cluster get /healthz", rules.Scoped{Cluster: list(urls("get", "/healthz"))}},
-		"names at cluster scope":          {"cluster get nodes a,b", rules.Scoped{Cluster: list(rule("get", "", "nodes", "a", "b"))}},
-		"a resource that is called so":    {"get cluster.example.com", rules.Scoped{Rules: list(rule("get", "example.com", "cluster"))}},
-		"an object that is called so":     {"get pods cluster", rules.Scoped{Rules: list(rule("get", "", "pods", "cluster"))}},
-		"a custom verb next to another":   {"cluster,get widgets.example.com", rules.Scoped{Rules: list(rule("cluster,get", "example.com", "widgets"))}},
-		"a ClusterRole follows the scope": {"kind: ClusterRole\nrules: [{verbs: [get], apiGroups: ['']," + " resources: [pods]}]", rules.Scoped{Rules: list(pods)}},
+		"rules on one line":               {"get pods; list services", syntax.Scoped{Rules: list(pods, services)}},
+		"without spaces":                  {"get pods;list services;", syntax.Scoped{Rules: list(pods, services)}},
+		"a comment has no rules":          {"get pods # not; list services", syntax.Scoped{Rules: list(pods)}},
+		"a comment right after a rule":    {"get pods;# list services", syntax.Scoped{Rules: list(pods)}},
+		"empty rules":                     {" ; ;get pods;;\r\n;", syntax.Scoped{Rules: list(pods)}},
+		"lines and semicolons":            {"get pods;\nlist services", syntax.Scoped{Rules: list(pods, services)}},
+		"at cluster scope":                {"cluster  get,list  nodes", syntax.Scoped{Cluster: list(nodes)}},
+		"both scopes on one line":         {"get pods; cluster get,list nodes", syntax.Scoped{Rules: list(pods), Cluster: list(nodes)}},
+		"both scopes, cluster first":      {"cluster\tget,list nodes\nget pods", syntax.Scoped{Rules: list(pods), Cluster: list(nodes)}},
+		"the same rule at both":           {"get pods;cluster get pods", syntax.Scoped{Rules: list(pods), Cluster: list(pods)}},
+		"a URL at cluster scope":          {"cluster get /healthz", syntax.Scoped{Cluster: list(urls("get", "/healthz"))}},
+		"names at cluster scope":          {"cluster get nodes a,b", syntax.Scoped{Cluster: list(rule("get", "", "nodes", "a", "b"))}},
+		"a resource that is called so":    {"get cluster.example.com", syntax.Scoped{Rules: list(rule("get", "example.com", "cluster"))}},
+		"an object that is called so":     {"get pods cluster", syntax.Scoped{Rules: list(rule("get", "", "pods", "cluster"))}},
+		"a custom verb next to another":   {"cluster,get widgets.example.com", syntax.Scoped{Rules: list(rule("cluster,get", "example.com", "widgets"))}},
+		"a ClusterRole follows the scope": {"kind: ClusterRole\nrules: [{verbs: [get], apiGroups: ['']," + " resources: [pods]}]", syntax.Scoped{Rules: list(pods)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := rules.Parse(test.text)
+			got, err := syntax.ParseRules(test.text)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -48,11 +49,11 @@ func TestParse_SeveralRulesAndScopes(t *testing.T) {
 				t.Error("-want +got\n", diff)
 			}
 			printed := strings.Join(slices.Concat(rules.Format(got.Rules), rules.FormatCluster(got.Cluster)), "\n")
-			if back, err := rules.Parse(printed); err != nil ||
+			if back, err := syntax.ParseRules(printed); err != nil ||
 				!rules.Equal(back.Rules, got.Rules) || !rules.Equal(back.Cluster, got.Cluster) {
 				t.Errorf("%q reads back as %+v, %v", printed, back, err)
 			}
-			if err := rules.CheckForm(test.text); err != nil {
+			if err := syntax.CheckForm(test.text); err != nil {
 				t.Error("as a file:", err)
 			}
 		})
@@ -83,8 +84,8 @@ func TestParse_FaultsOfStatements(t *testing.T) {
 	} {
 		t.Run(text, func(t *testing.T) {
 			t.Parallel()
-			_, err := rules.Parse(text)
-			faults := problem.All(err)
+			_, err := syntax.ParseRules(text)
+			faults := problem.ListErrors(err)
 			if len(faults) != len(want) {
 				t.Fatalf("got %v, want %q", err, want)
 			}
@@ -107,7 +108,7 @@ func TestFormat_QuotesWhatShorthandReadsDifferently(t *testing.T) {
 		`[{verbs: [get], apiGroups: [""], resources: [pods], resourceNames: [a;b]}]`: `get  pods  "a;b"`,
 		`[{verbs: [get], nonResourceURLs: [/a;b]}]`:                                  `get  "/a;b"`,
 	} {
-		got, err := rules.Parse(text)
+		got, err := syntax.ParseRules(text)
 		if err != nil {
 			t.Error(err)
 			continue

@@ -16,21 +16,22 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// Value is a secret that does not print: fmt, encoding/json and encoding/text give [Redacted] instead. Only [Value.Reveal]
-// gives the value, so that every place where a secret leaves is found by searching for that one word.
+// Value is a secret that does not print: fmt, encoding/json and encoding/text give [Redacted]
+// instead. Only [Value.Reveal] gives the value, so that every place where a secret leaves is found
+// by searching for that one word.
 //
-// The value stands behind a pointer, as fmt calls no method of what it reaches through an unexported field, nor for a
-// verb that it does not know: then it prints the address.
+// The value stands behind a pointer, as fmt calls no method of what it reaches through an
+// unexported field, nor for a verb that it does not know: then it prints the address.
 type Value struct{ value *string }
 
-// Redacted is what a Value prints as.
+// Redacted is the text that a Value prints.
 const Redacted = "[token]"
 
 // New wraps a secret.
 func New(value string) Value { return Value{value: &value} }
 
-// Reveal returns the secret itself: for the kubeconfig, the mask command, the declared secret outputs and the
-// Authorization header, and for nothing else.
+// Reveal returns the secret itself: for the kubeconfig, the mask command, the declared secret
+// outputs and the Authorization header, and for nothing else.
 func (t Value) Reveal() string {
 	if t.value == nil {
 		return ""
@@ -38,8 +39,8 @@ func (t Value) Reveal() string {
 	return *t.value
 }
 
-// Empty says whether there is no secret.
-func (t Value) Empty() bool { return t.Reveal() == "" }
+// IsEmpty says whether there is no secret.
+func (t Value) IsEmpty() bool { return t.Reveal() == "" }
 
 func (t Value) String() string { return Redacted }
 
@@ -52,13 +53,13 @@ func (t Value) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, Redacted) 
 // MarshalText covers encoders, encoding/json among them.
 func (t Value) MarshalText() ([]byte, error) { return []byte(Redacted), nil }
 
-// ID names a token without giving it away: its jti, or the beginning of its SHA-256 where it has none (permanent tokens, and
-// those of Kubernetes 1.29 and older).
+// ID names a token without giving it away: its jti, or the beginning of its SHA-256 where it has
+// none (permanent tokens, and those of Kubernetes 1.29 and older).
 func (t Value) ID() string {
 	if claims, err := t.Claims(); err == nil && claims.ID != "" {
 		return claims.ID
 	}
-	if t.Empty() {
+	if t.IsEmpty() {
 		return ""
 	}
 	return "sha256:" + t.Hash()[:idDigits]
@@ -67,20 +68,23 @@ func (t Value) ID() string {
 // idDigits is how many hex digits of the SHA-256 name a token.
 const idDigits = 16
 
-// Hash is the SHA-256 of the token in lower-case hex, "" for an empty one: by it a file that holds the token is known again,
-// whatever claims the token has (tokens of Kubernetes 1.29 and older, and permanent ones, have no jti).
+// Hash is the SHA-256 of the token in lower-case hex, "" for an empty one: by it a file that holds
+// the token is known again, whatever claims the token has (tokens of Kubernetes 1.29 and older, and
+// permanent ones, have no jti).
 func (t Value) Hash() string {
-	if t.Empty() {
+	if t.IsEmpty() {
 		return ""
 	}
 	sum := sha256.Sum256([]byte(t.Reveal()))
 	return hex.EncodeToString(sum[:])
 }
 
-// Broken is the token with another signature, which no API server takes that looks at tokens.
-func (t Value) Broken() Value {
+// WithBrokenSignature is the token with another signature, which no API server takes that looks at
+// tokens.
+func (t Value) WithBrokenSignature() Value {
 	value := t.Reveal()
-	middle := (strings.LastIndexByte(value, '.') + 1 + len(value)) / 2 // the bits of the last character need not all count
+	// the bits of the last character need not all count
+	middle := (strings.LastIndexByte(value, '.') + 1 + len(value)) / 2
 	if middle >= len(value) {
 		return New(value + "A")
 	}
@@ -91,17 +95,20 @@ func (t Value) Broken() Value {
 	return New(value[:middle] + other + value[middle+1:])
 }
 
-// Claims are what a ServiceAccount token says of itself. Nobody here has verified the signature: good for reporting
-// and for recognising our own file, not for trust.
+// Claims has the payload of a ServiceAccount token. Nobody here has verified the signature:
+// good for reporting and for recognising our own file, not for trust.
 //
 // Source of the names: k8s.io/kubernetes pkg/serviceaccount/claims.go.
 type Claims struct {
-	ID        string    // jti, "" where there is none; the audit log has it as authentication.kubernetes.io/issued-credential-id
+	// jti, "" where there is none; the audit log has it as
+	// authentication.kubernetes.io/issued-credential-id
+	ID        string
 	Subject   string    // sub: system:serviceaccount:NAMESPACE:NAME
 	IssuedAt  time.Time // iat
 	ExpiresAt time.Time // exp; zero where the token never expires
 	UID       string    // of the ServiceAccount
-	Secret    string    // name of the Secret that the token is bound to; "" where it is bound to none
+	// name of the Secret that the token is bound to; "" where it is bound to none
+	Secret    string
 	SecretUID string
 }
 
@@ -109,7 +116,8 @@ type Claims struct {
 func (c Claims) Account() (types.NamespacedName, bool) {
 	rest, ok := strings.CutPrefix(c.Subject, "system:serviceaccount:")
 	namespace, name, two := strings.Cut(rest, ":")
-	valid := len(validation.IsDNS1123Label(namespace)) == 0 && len(validation.IsDNS1123Subdomain(name)) == 0
+	valid := len(validation.IsDNS1123Label(namespace)) == 0 &&
+		len(validation.IsDNS1123Subdomain(name)) == 0
 	return types.NamespacedName{Namespace: namespace, Name: name}, ok && two && valid
 }
 
@@ -145,15 +153,15 @@ func (t Value) Claims() (Claims, error) {
 	return Claims{
 		ID:        body.ID,
 		Subject:   body.Subject,
-		IssuedAt:  seconds(body.IssuedAt),
-		ExpiresAt: seconds(body.ExpiresAt),
+		IssuedAt:  toTime(body.IssuedAt),
+		ExpiresAt: toTime(body.ExpiresAt),
 		UID:       cmp.Or(body.Kubernetes.ServiceAccount.UID, body.PermanentUID),
 		Secret:    body.Kubernetes.Secret.Name,
 		SecretUID: body.Kubernetes.Secret.UID,
 	}, nil
 }
 
-func seconds(s float64) time.Time {
+func toTime(s float64) time.Time {
 	if s <= 0 || s > 1<<53 {
 		return time.Time{}
 	}

@@ -107,7 +107,7 @@ func TestEmpty(t *testing.T) {
 		token secret.Value
 		want  bool
 	}{"zero": {none, true}, "of nothing": {secret.New(""), true}, "of something": {secret.New("x"), false}} {
-		if got := tt.token.Empty(); got != tt.want {
+		if got := tt.token.IsEmpty(); got != tt.want {
 			t.Errorf("%s: %t", name, got)
 		}
 	}
@@ -188,7 +188,7 @@ func TestShortened(t *testing.T) {
 		time.Hour: false, 59 * time.Minute: false, 59*time.Minute - time.Second: true, 10 * time.Minute: true, 2 * time.Hour: false,
 	} {
 		minted := lease.Minted{Claims: secret.Claims{IssuedAt: issued}, ExpiresAt: issued.Add(granted)}
-		if got := minted.Shortened(time.Hour); got != want {
+		if got := minted.IsShortened(time.Hour); got != want {
 			t.Errorf("of 1h, %s granted: shortened %t", granted, got)
 		}
 	}

@@ -16,7 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/kubemint/kubemint/internal/source/disk"
+	"github.com/kubemint/kubemint/internal/disk"
 )
 
 // kubeconfig is content with the fields that are given in its one cluster and its one user.
@@ -69,7 +69,7 @@ func TestTheContext(t *testing.T) {
 		"invalid namespace": {entries("a", "a=/"), "", "use context \"a\": its namespace \"ns-of-/\" is not a valid name"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Load(Input{Kubeconfig: c.text, Context: c.context, Getenv: env()})
+			_, err := Load(Input{Given: Given{Kubeconfig: c.text, Context: c.context}, Host: Host{Getenv: env()}})
 			if diff := refusedAs(t, c.want, err); diff != "" {
 				t.Error(diff)
 			}
@@ -79,7 +79,7 @@ func TestTheContext(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	const flatten = "\nembed the file: `kubectl config view --raw --flatten`"
-	kind := load(t, Input{Kubeconfig: kubeconfigs + "kind.yaml"})
+	kind := load(t, Input{Given: Given{Kubeconfig: kubeconfigs + "kind.yaml"}})
 	const outside = "it lies outside the directories that a kubeconfig may name files in: " +
 		"its own, the workspace, the job's temporary one, and the home directory if the kubeconfig is there"
 	dir := t.TempDir() // with the kubeconfig in it
@@ -99,12 +99,12 @@ func TestRefusals(t *testing.T) {
 		"proxy, not a URL":    {"proxy-url: 'http://u:sesame@a b'", "token: t", "use cluster \"x\": its proxy-url is not an http, https or socks5 address"},
 		"unverified": {
 			"insecure-skip-tls-verify: true", "token: t",
-			"use cluster \"x\": it has insecure-skip-tls-verify, so that whoever answers would be sent the credential\n" +
+			"use cluster \"x\": it has insecure-skip-tls-verify: whoever answers would get the credential\n" +
 				"give it certificate-authority-data instead, or accept this for source and result: `allow_insecure: true`",
 		},
 		"CA is none":        {"certificate-authority-data: c2VzYW1l", "token: t", "use cluster \"x\": its certificate authority cannot be used: there is no PEM certificate in it"},
 		"CA, missing":       {"certificate-authority: /sesame", "token: t", "use cluster \"x\": read its certificate-authority: no such file or directory" + flatten + "\nsee the host"},
-		"CA, a directory":   {"certificate-authority: .", "token: t", "use cluster \"x\": read its certificate-authority: it is a directory, or another thing that is not a file" + flatten + "\nsee the host"},
+		"CA, a directory":   {"certificate-authority: .", "token: t", "use cluster \"x\": read its certificate-authority: it is not a regular file" + flatten + "\nsee the host"},
 		"CA, endless":       {"certificate-authority: /dev/zero", "token: t", "use cluster \"x\": read its certificate-authority: " + outside + flatten},
 		"tokenFile, long":   {"", "tokenFile: long", "use user \"x\": read its tokenFile: it is longer than 1048576 bytes" + flatten + "\nsee the host"},
 		"tokenFile gone":    {"", "tokenFile: /sesame", "use user \"x\": read its tokenFile: no such file or directory" + flatten + "\nsee the host"},
@@ -120,7 +120,7 @@ func TestRefusals(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := write(t, dir+"/kubeconfig", kubeconfig(c.cluster, c.user))
-			_, err := Load(Input{Kubeconfig: path, Hint: "see the host", Getenv: env()})
+			_, err := Load(Input{Given: Given{Kubeconfig: path}, Host: Host{Hint: "see the host", Getenv: env()}})
 			if diff := refusedAs(t, c.want, err); diff != "" {
 				t.Error(diff)
 			}
@@ -146,7 +146,7 @@ func TestWarnings(t *testing.T) {
 		"no CA, token": {"", "token: t", "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := load(t, Input{Kubeconfig: kubeconfig(c.cluster, c.user), AllowInsecure: c.insecure})
+			s := load(t, Input{Given: Given{Kubeconfig: kubeconfig(c.cluster, c.user), AllowInsecure: c.insecure}})
 			if diff := cmp.Diff(c.want, strings.Join(s.Warnings, "\n")); diff != "" {
 				t.Error(diff)
 			}
@@ -176,10 +176,10 @@ func expiredPair(t *testing.T) (certificate, key []byte) {
 }
 
 func TestBothCAAndUnverifiedIsRefusedAsByKubectl(t *testing.T) {
-	ca := load(t, Input{Kubeconfig: kubeconfigs + "kind.yaml"}).CAData
+	ca := load(t, Input{Given: Given{Kubeconfig: kubeconfigs + "kind.yaml"}}).CAData
 	_, err := Load(Input{
-		Kubeconfig:    kubeconfig("insecure-skip-tls-verify: true, certificate-authority-data: "+b64(ca), "token: t"),
-		AllowInsecure: true, Getenv: env(),
+		Given: Given{Kubeconfig: kubeconfig("insecure-skip-tls-verify: true, certificate-authority-data: "+b64(ca), "token: t"), AllowInsecure: true},
+		Host:  Host{Getenv: env()},
 	})
 	if diff := refusedAs(t, "use cluster \"x\": it has both a certificate authority and insecure-skip-tls-verify", err); diff != "" {
 		t.Error(diff)
@@ -218,7 +218,7 @@ func TestNoErrorRepeatsContent(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(broken)) {
 		for how, value := range map[string]string{"content": broken[name], "base64": b64([]byte(broken[name])), "file": write(t, t.TempDir()+"/config", broken[name])} {
 			t.Run(name+" as "+how, func(t *testing.T) {
-				_, err := Load(Input{Kubeconfig: value, Getenv: env()})
+				_, err := Load(Input{Given: Given{Kubeconfig: value}, Host: Host{Getenv: env()}})
 				got := failure(t, err)
 				for _, form := range []string{secret, strings.ToLower(secret), b64([]byte(secret)), secret[:6]} {
 					if strings.Contains(got, form) {

@@ -1,18 +1,17 @@
 package source
 
 import (
-	"fmt"
 	"strings"
 
+	"github.com/kubemint/kubemint/internal/disk"
 	"github.com/kubemint/kubemint/internal/output/receipt"
-	"github.com/kubemint/kubemint/internal/source/disk"
 )
 
-// Describe names the source, its context and its server on one line, and whom it acts as.
+// Describe returns the source, its context, its server and whom it acts as, on one line.
 func (s *Source) Describe() string {
-	parts := []string{s.place()}
+	parts := []string{s.describePlace()}
 	if s.Context != "" {
-		parts = append(parts, "context "+named(s.Context))
+		parts = append(parts, "context "+quoteName(s.Context))
 	}
 	parts = append(parts, "server "+s.Server)
 	if s.ActsAs != "" {
@@ -21,14 +20,14 @@ func (s *Source) Describe() string {
 	return strings.Join(parts, ", ")
 }
 
-func (s *Source) place() string {
+func (s *Source) describePlace() string {
 	switch s.Origin.Kind {
 	case receipt.KindFile:
-		shownPaths := make([]string, len(s.Origin.Paths))
-		for i, path := range s.Origin.Paths {
-			shownPaths[i] = disk.Shown(path)
+		var paths []string
+		for _, path := range s.Origin.Paths {
+			paths = append(paths, disk.ShowPath(path))
 		}
-		return fmt.Sprintf("kubeconfig %s", strings.Join(shownPaths, ", "))
+		return "kubeconfig " + strings.Join(paths, ", ")
 	case receipt.KindContent:
 		return "a kubeconfig given as content"
 	case receipt.KindInCluster:

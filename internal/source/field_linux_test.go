@@ -16,9 +16,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/kubemint/kubemint/internal/disk"
 	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/secret"
-	"github.com/kubemint/kubemint/internal/source/disk"
+	"github.com/kubemint/kubemint/internal/source/authority"
 )
 
 // What people give, as the input and in a file: what is certain is read, what is not is named, with a remedy.
@@ -30,33 +31,33 @@ func TestLoad_ContentWhereAPathBelongs(t *testing.T) {
 		in   Input
 		want string // the first line of the error, and a part of a hint; "" where it works
 	}{
-		"base64 twice":                {in: Input{Kubeconfig: b64([]byte(b64([]byte(good))))}},
-		"quotes":                      {in: Input{Kubeconfig: `"` + b64([]byte(good)) + `"`}},
-		"a file of base64":            {in: Input{Getenv: env("KUBECONFIG", file("coded", b64([]byte(good))+"\n"))}},
-		"an indented block":           {in: Input{Kubeconfig: "  " + strings.ReplaceAll(strings.TrimSpace(good), "\n", "\n  ")}},
-		"one of a list is base64":     {in: Input{Getenv: env("KUBECONFIG", file("coded", b64([]byte(good)))+":"+dir+"/none")}},
-		"content in $KUBECONFIG":      {Input{Getenv: env("KUBECONFIG", good)}, "read $KUBECONFIG: it holds a kubeconfig itself, and not the path of one\nKUBEMINT_KUBECONFIG"},
-		"base64 in $KUBECONFIG":       {Input{Getenv: env("KUBECONFIG", b64([]byte(good)))}, "read $KUBECONFIG: it holds a kubeconfig itself, and not the path of one\nKUBEMINT_KUBECONFIG"},
-		"JSON in $KUBECONFIG":         {Input{Getenv: env("KUBECONFIG", `{"kind":"Config","contexts":[{"name":"a","context":{}}]}`)}, "read $KUBECONFIG: it holds a kubeconfig itself, and not the path of one\nKUBEMINT_KUBECONFIG"},
-		"a page in $KUBECONFIG":       {Input{Getenv: env("KUBECONFIG", "<html>\n")}, "read $KUBECONFIG: it is a web page, of a login or an error as a rule\ncurl --fail"},
-		"a variable":                  {Input{Kubeconfig: "$KUBE_CONFIG"}, "read kubeconfig: the input `kubeconfig` is \"$KUBE_CONFIG\": no such file\nsingle quotes"},
-		"a path in quotes":            {Input{Kubeconfig: `"/sesame/kubeconfig"`}, "read kubeconfig: the input `kubeconfig` is \"\\\"/sesame/kubeconfig\\\"\": no such file\nleave the quotes out"},
-		"a file that holds a path":    {Input{Kubeconfig: file("path", "/builds/shop.tmp/KUBE\n")}, "read kubeconfig \"" + dir + "/path\": it holds a path, and not a kubeconfig\ngive the path itself"},
-		"a file of SOPS":              {Input{Kubeconfig: file("sops", strings.Replace(good, "sesame-token", "'ENC[AES256_GCM,data:x]'", 1))}, "read kubeconfig \"" + dir + "/sops\": it is encrypted by SOPS\nsops --decrypt"},
-		"a path in a -data field":     {Input{Kubeconfig: kubeconfig("certificate-authority-data: /etc/ca.crt", "token: t")}, "read the content of `kubeconfig`: not a kubeconfig: a field whose name ends in -data is not base64\ngoes into the field without -data"},
-		"PEM in a -data field":        {Input{Kubeconfig: kubeconfig("certificate-authority-data: '-----BEGIN CERTIFICATE-----'", "token: t")}, "read the content of `kubeconfig`: not a kubeconfig: a field whose name ends in -data is not base64\n`base64 -w0 FILE`"},
-		"base64 in a field for paths": {Input{Kubeconfig: kubeconfig("certificate-authority: "+b64([]byte("-----BEGIN CERTIFICATE-----\nAAAA:\n")), "token: t")}, "use cluster \"x\": its certificate-authority is the content itself, and not a path\n`certificate-authority-data`"},
-		"PEM in a field for paths":    {Input{Kubeconfig: kubeconfig("", "client-certificate: \"-----BEGIN CERTIFICATE-----\\nAAAA\", client-key: x")}, "use user \"x\": its client-certificate is the content itself, and not a path\n`client-certificate-data`"},
-		"a token as tokenFile":        {Input{Kubeconfig: kubeconfig("", "tokenFile: "+jwt(`{"exp":1}`))}, "use user \"x\": its tokenFile is the content itself, and not a path\n`token`"},
-		"a token with its word":       {Input{Kubeconfig: kubeconfig("", "token: Bearer sesame")}, "use user \"x\": its token begins with the word Bearer\nleave the word out"},
-		"a token, left out":           {Input{Kubeconfig: kubeconfig("", "token: REDACTED")}, "use user \"x\": its token or password was left out when the kubeconfig was printed\n--raw --minify --flatten"},
-		"a password, left out":        {Input{Kubeconfig: kubeconfig("", "username: u, password: REDACTED")}, "use user \"x\": its token or password was left out when the kubeconfig was printed\n--raw --minify --flatten"},
-		"a CA, left out":              {Input{Kubeconfig: kubeconfig("certificate-authority-data: DATA+OMITTED", "token: t")}, "use cluster \"x\": its certificate authority cannot be used: it was left out when the kubeconfig was printed\n--raw --minify --flatten"},
-		"a certificate, left out":     {Input{Kubeconfig: kubeconfig("", "client-certificate-data: DATA+OMITTED, client-key-data: DATA+OMITTED")}, "use user \"x\": its client-certificate or client-key was left out when the kubeconfig was printed\n--raw --minify --flatten"},
-		"a token, masked":             {Input{Kubeconfig: kubeconfig("", "token: '***'")}, "use user \"x\": its token is masked: somebody copied it out of a log\n--raw --minify --flatten"},
-		"a name of two lines":         {Input{Kubeconfig: kubeconfig("", `token: t, as: "a\nb"`)}, "use user \"x\": its as, as-uid, as-groups or as-user-extra has a line break or another control character in it\none line"},
-		"too long":                    {Input{Kubeconfig: file("long", "# "+strings.Repeat("x", disk.MaxBytes))}, "read kubeconfig \"" + dir + "/long\": it is longer than 1048576 bytes\n--minify --flatten --raw"},
-		"plain http":                  {Input{Kubeconfig: kubeconfig("server: 'http://a.example'", "token: t")}, "use cluster \"x\": its server is a plain http:// address, and no client sends a credential over http\nwrite https://"},
+		"base64 twice":                {in: Input{Given: Given{Kubeconfig: b64([]byte(b64([]byte(good))))}}},
+		"quotes":                      {in: Input{Given: Given{Kubeconfig: `"` + b64([]byte(good)) + `"`}}},
+		"a file of base64":            {in: Input{Host: Host{Getenv: env("KUBECONFIG", file("coded", b64([]byte(good))+"\n"))}}},
+		"an indented block":           {in: Input{Given: Given{Kubeconfig: "  " + strings.ReplaceAll(strings.TrimSpace(good), "\n", "\n  ")}}},
+		"one of a list is base64":     {in: Input{Host: Host{Getenv: env("KUBECONFIG", file("coded", b64([]byte(good)))+":"+dir+"/none")}}},
+		"content in $KUBECONFIG":      {Input{Host: Host{Getenv: env("KUBECONFIG", good)}}, "read $KUBECONFIG: it holds a kubeconfig itself, and not the path of one\nKUBEMINT_KUBECONFIG"},
+		"base64 in $KUBECONFIG":       {Input{Host: Host{Getenv: env("KUBECONFIG", b64([]byte(good)))}}, "read $KUBECONFIG: it holds a kubeconfig itself, and not the path of one\nKUBEMINT_KUBECONFIG"},
+		"JSON in $KUBECONFIG":         {Input{Host: Host{Getenv: env("KUBECONFIG", `{"kind":"Config","contexts":[{"name":"a","context":{}}]}`)}}, "read $KUBECONFIG: it holds a kubeconfig itself, and not the path of one\nKUBEMINT_KUBECONFIG"},
+		"a page in $KUBECONFIG":       {Input{Host: Host{Getenv: env("KUBECONFIG", "<html>\n")}}, "read $KUBECONFIG: it is a web page, of a login or an error as a rule\ncurl --fail"},
+		"a variable":                  {Input{Given: Given{Kubeconfig: "$KUBE_CONFIG"}}, "read kubeconfig: the input `kubeconfig` is \"$KUBE_CONFIG\": no such file\nsingle quotes"},
+		"a path in quotes":            {Input{Given: Given{Kubeconfig: `"/sesame/kubeconfig"`}}, "read kubeconfig: the input `kubeconfig` is \"\\\"/sesame/kubeconfig\\\"\": no such file\nleave the quotes out"},
+		"a file that holds a path":    {Input{Given: Given{Kubeconfig: file("path", "/builds/shop.tmp/KUBE\n")}}, "read kubeconfig \"" + dir + "/path\": it holds a path, and not a kubeconfig\ngive the path itself"},
+		"a file of SOPS":              {Input{Given: Given{Kubeconfig: file("sops", strings.Replace(good, "sesame-token", "'ENC[AES256_GCM,data:x]'", 1))}}, "read kubeconfig \"" + dir + "/sops\": it is encrypted by SOPS\nsops --decrypt"},
+		"a path in a -data field":     {Input{Given: Given{Kubeconfig: kubeconfig("certificate-authority-data: /etc/ca.crt", "token: t")}}, "read the content of `kubeconfig`: not a kubeconfig: a field whose name ends in -data is not base64\ngoes into the field without -data"},
+		"PEM in a -data field":        {Input{Given: Given{Kubeconfig: kubeconfig("certificate-authority-data: '-----BEGIN CERTIFICATE-----'", "token: t")}}, "read the content of `kubeconfig`: not a kubeconfig: a field whose name ends in -data is not base64\n`base64 -w0 FILE`"},
+		"base64 in a field for paths": {Input{Given: Given{Kubeconfig: kubeconfig("certificate-authority: "+b64([]byte("-----BEGIN CERTIFICATE-----\nAAAA:\n")), "token: t")}}, "use cluster \"x\": its certificate-authority is the content itself, and not a path\n`certificate-authority-data`"},
+		"PEM in a field for paths":    {Input{Given: Given{Kubeconfig: kubeconfig("", "client-certificate: \"-----BEGIN CERTIFICATE-----\\nAAAA\", client-key: x")}}, "use user \"x\": its client-certificate is the content itself, and not a path\n`client-certificate-data`"},
+		"a token as tokenFile":        {Input{Given: Given{Kubeconfig: kubeconfig("", "tokenFile: "+jwt(`{"exp":1}`))}}, "use user \"x\": its tokenFile is the content itself, and not a path\n`token`"},
+		"a token with its word":       {Input{Given: Given{Kubeconfig: kubeconfig("", "token: Bearer sesame")}}, "use user \"x\": its token begins with the word Bearer\nleave the word out"},
+		"a token, left out":           {Input{Given: Given{Kubeconfig: kubeconfig("", "token: REDACTED")}}, "use user \"x\": its token or password was left out when the kubeconfig was printed\n--raw --minify --flatten"},
+		"a password, left out":        {Input{Given: Given{Kubeconfig: kubeconfig("", "username: u, password: REDACTED")}}, "use user \"x\": its token or password was left out when the kubeconfig was printed\n--raw --minify --flatten"},
+		"a CA, left out":              {Input{Given: Given{Kubeconfig: kubeconfig("certificate-authority-data: DATA+OMITTED", "token: t")}}, "use cluster \"x\": its certificate authority cannot be used: it was left out when the kubeconfig was printed\n--raw --minify --flatten"},
+		"a certificate, left out":     {Input{Given: Given{Kubeconfig: kubeconfig("", "client-certificate-data: DATA+OMITTED, client-key-data: DATA+OMITTED")}}, "use user \"x\": its client-certificate or client-key was left out when the kubeconfig was printed\n--raw --minify --flatten"},
+		"a token, masked":             {Input{Given: Given{Kubeconfig: kubeconfig("", "token: '***'")}}, "use user \"x\": its token is masked: somebody copied it out of a log\n--raw --minify --flatten"},
+		"a name of two lines":         {Input{Given: Given{Kubeconfig: kubeconfig("", `token: t, as: "a\nb"`)}}, "use user \"x\": its as, as-uid, as-groups or as-user-extra has a line break or another control character in it\none line"},
+		"too long":                    {Input{Given: Given{Kubeconfig: file("long", "# "+strings.Repeat("x", disk.MaxBytes))}}, "read kubeconfig \"" + dir + "/long\": it is longer than 1048576 bytes\n--minify --flatten --raw"},
+		"plain http":                  {Input{Given: Given{Kubeconfig: kubeconfig("server: 'http://a.example'", "token: t")}}, "use cluster \"x\": its server is a plain http:// address, and no client sends a credential over http\nwrite https://"},
 	} {
 		if c.in.Getenv == nil {
 			c.in.Getenv = env()
@@ -101,7 +102,7 @@ func TestLoad_Pipe(t *testing.T) {
 	defer reader.Close()
 	other := write(t, dir+"/other", entries("prod", "prod=p"))
 	for name, in := range map[string]Input{
-		"of a shell": {Getenv: env("KUBECONFIG", fmt.Sprintf("/dev/fd/%d", reader.Fd()))},
+		"of a shell": {Host: Host{Getenv: env("KUBECONFIG", fmt.Sprintf("/dev/fd/%d", reader.Fd()))}},
 	} {
 		s := load(t, in)
 		if diff := cmp.Diff(receipt.Source{Kind: receipt.KindContent, Context: "x"}, s.Origin); diff != "" || len(s.Files) > 0 {
@@ -117,17 +118,17 @@ func TestLoad_Pipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = writer2.Close()
-	s := load(t, Input{Getenv: env("KUBECONFIG", other+":"+fmt.Sprintf("/dev/fd/%d", reader2.Fd()))})
+	s := load(t, Input{Host: Host{Getenv: env("KUBECONFIG", other+":"+fmt.Sprintf("/dev/fd/%d", reader2.Fd()))}})
 	if s.Context != "prod" || s.Origin.Kind != receipt.KindContent || len(s.Files) != 1 {
 		t.Errorf("in a list: %+v, files %q", s.Origin, s.Files)
 	}
 	// One that nobody writes to is not waited for, and none of the workspace is opened.
-	if _, err := Load(Input{Kubeconfig: fifo("nobody"), Getenv: env()}); !strings.HasPrefix(failure(t, err), "read kubeconfig: there is no context in it") {
+	if _, err := Load(Input{Given: Given{Kubeconfig: fifo("nobody")}, Host: Host{Getenv: env()}}); !strings.HasPrefix(failure(t, err), "read kubeconfig: there is no context in it") {
 		t.Error(err)
 	}
 	planted := fifo("work-pipe")
 	feed(planted, kubeconfig("", "token: sesame"))
-	_, err = Load(Input{Kubeconfig: planted, Workspace: []string{dir}, Getenv: env()})
+	_, err = Load(Input{Given: Given{Kubeconfig: planted}, Host: Host{Workspace: []string{dir}, Getenv: env()}})
 	if !strings.Contains(failure(t, err), "it is a pipe, and not a file") {
 		t.Error(err)
 	}
@@ -152,13 +153,13 @@ func TestLoad_OIDC(t *testing.T) {
 		"without an issuer":    {"auth-provider: {name: oidc, config: {id-token: " + valid + "}}", valid, ""},
 		"beside a token":       {"token: other, " + oidc(", id-token: "+valid), "other", ""},
 		"expired":              {oidc(", id-token: " + jwt(`{"exp":946684800}`)), "", "the id-token of its auth-provider oidc expired at 2000-01-01T00:00:00Z, and kubemint refreshes none"},
-		"without an end":       {oidc(", id-token: " + jwt(`{"sub":"a"}`)), "", "the id-token of its auth-provider oidc does not say when it expires, which kubectl takes for expired"},
+		"without an end":       {oidc(", id-token: " + jwt(`{"sub":"a"}`)), "", "the id-token of its auth-provider oidc does not say when it expires: kubectl treats it as expired"},
 		"not a JSON Web Token": {oidc(", id-token: sesame"), "", "the id-token of its auth-provider oidc is not a JSON Web Token"},
 		"none":                 {oidc(""), "", "its auth-provider oidc has no id-token"},
 		"left out":             {oidc(", id-token: REDACTED"), "", "its id-token was left out when the kubeconfig was printed"},
 		"no config":            {"auth-provider: {name: oidc}", "", "its auth-provider oidc has no id-token"},
 	} {
-		s, err := Load(Input{Kubeconfig: kubeconfig("", c.user), Getenv: env()})
+		s, err := Load(Input{Given: Given{Kubeconfig: kubeconfig("", c.user)}, Host: Host{Getenv: env()}})
 		if c.want == "" {
 			if err != nil || s.REST.BearerToken != c.bearer || s.REST.AuthProvider != nil || s.login != nil {
 				t.Errorf("%s: %v", name, err)
@@ -181,7 +182,7 @@ func TestLoad_OIDC(t *testing.T) {
 // Addresses are written as everybody writes them. A host alone is refused: kubectl speaks plain http to it, without the
 // credential.
 func TestLoad_Addresses(t *testing.T) {
-	ca := ", certificate-authority-data: " + b64(load(t, Input{Kubeconfig: kubeconfigs + "kind.yaml"}).CAData)
+	ca := ", certificate-authority-data: " + b64(load(t, Input{Given: Given{Kubeconfig: kubeconfigs + "kind.yaml"}}).CAData)
 	for given, want := range map[string]string{
 		"server: 'HTTPS://A.example:6443/x'":                                 "https://A.example:6443/x",
 		"server: 'Https://a.example'":                                        "https://a.example",
@@ -195,7 +196,7 @@ func TestLoad_Addresses(t *testing.T) {
 		"server: ' https://a.example'":                                       "",
 		"server: 'https://a.example', proxy-url: 'HTTP://u:p@p.example:80/'": "https://a.example",
 	} {
-		s, err := Load(Input{Kubeconfig: kubeconfig(given, "token: t"), Getenv: env()})
+		s, err := Load(Input{Given: Given{Kubeconfig: kubeconfig(given, "token: t")}, Host: Host{Getenv: env()}})
 		if want == "" {
 			if !strings.HasPrefix(failure(t, err), `use cluster "x": its server is `) {
 				t.Errorf("%s: %v", given, err)
@@ -219,11 +220,11 @@ func TestDescribe(t *testing.T) {
 		in   Input
 		want string
 	}{
-		"a file":             {Input{Kubeconfig: path}, `kubeconfig "` + path + `", context "x", server https://a.example, acts as "root" in the groups "ops" "web"`},
-		"content":            {Input{Kubeconfig: kubeconfig("", "token: t")}, `a kubeconfig given as content, context "x", server https://a.example`},
-		"a pod":              {Input{InClusterDir: account, Getenv: env("KUBERNETES_SERVICE_HOST", "h", "KUBERNETES_SERVICE_PORT", "1")}, `the pod's ServiceAccount, server https://h:1`},
-		"files":              {Input{Getenv: env("KUBECONFIG", path+":"+write(t, dir+"/other", entries("x", "other=o")))}, `kubeconfig "` + path + `", "` + dir + `/other", context "x", server https://a.example, acts as "root" in the groups "ops" "web"`},
-		"no line of its own": {Input{Kubeconfig: strings.ReplaceAll(strings.ReplaceAll(kubeconfig("", "token: t"), "contexts: [{name: x,", `contexts: [{name: "x\n::add-mask::y",`), "current-context: x\n", "current-context: \"x\\n::add-mask::y\"\n")}, ""},
+		"a file":             {Input{Given: Given{Kubeconfig: path}}, `kubeconfig "` + path + `", context "x", server https://a.example, acts as "root" in the groups "ops" "web"`},
+		"content":            {Input{Given: Given{Kubeconfig: kubeconfig("", "token: t")}}, `a kubeconfig given as content, context "x", server https://a.example`},
+		"a pod":              {Input{Host: Host{InClusterDir: account, Getenv: env("KUBERNETES_SERVICE_HOST", "h", "KUBERNETES_SERVICE_PORT", "1")}}, `the pod's ServiceAccount, server https://h:1`},
+		"files":              {Input{Host: Host{Getenv: env("KUBECONFIG", path+":"+write(t, dir+"/other", entries("x", "other=o")))}}, `kubeconfig "` + path + `", "` + dir + `/other", context "x", server https://a.example, acts as "root" in the groups "ops" "web"`},
+		"no line of its own": {Input{Given: Given{Kubeconfig: strings.ReplaceAll(strings.ReplaceAll(kubeconfig("", "token: t"), "contexts: [{name: x,", `contexts: [{name: "x\n::add-mask::y",`), "current-context: x\n", "current-context: \"x\\n::add-mask::y\"\n")}}, ""},
 	} {
 		if c.want == "" {
 			if s := load(t, c.in); strings.Contains(s.Describe(), "\n") {
@@ -239,8 +240,8 @@ func TestDescribe(t *testing.T) {
 
 // One bad certificate does not spoil the bundle, and the sum of the bundle as it is given is `expect_cluster`.
 func TestLoad_BundlesOfPeople(t *testing.T) {
-	good := load(t, Input{Kubeconfig: kubeconfigs + "kind.yaml"}).CAData
-	other := load(t, Input{Kubeconfig: kubeconfigs + "k3s.yaml"}).CAData
+	good := load(t, Input{Given: Given{Kubeconfig: kubeconfigs + "kind.yaml"}}).CAData
+	other := load(t, Input{Given: Given{Kubeconfig: kubeconfigs + "k3s.yaml"}}).CAData
 	negative := []byte(read(t, "certs/testdata/negative-serial.pem"))
 	for name, given := range map[string][]byte{
 		"comment":         append([]byte("# the roots\n"), append(bytes.Clone(good), other...)...),
@@ -253,27 +254,27 @@ func TestLoad_BundlesOfPeople(t *testing.T) {
 		path := write(t, filepath.Join(t.TempDir(), "ca.crt"), string(given))
 		for how, cluster := range map[string]string{"data": "certificate-authority-data: " + b64(given), "file": "certificate-authority: " + path} {
 			file := write(t, filepath.Dir(path)+"/config", kubeconfig(cluster, "token: t"))
-			s := load(t, Input{Kubeconfig: file, ExpectFingerprint: sum})
+			s := load(t, Input{Given: Given{Kubeconfig: file}, Expected: Expected{ExpectFingerprint: sum}})
 			if string(s.CAData) != string(good)+string(other) {
 				t.Errorf("%s, %s: the result has another CA", name, how)
 			}
 			if warned := strings.Contains(strings.Join(s.Warnings, "\n"), "a certificate of its certificate authority is left out"); warned != (name == "negative serial") {
 				t.Errorf("%s, %s: warnings %q", name, how, s.Warnings)
 			}
-			load(t, Input{Kubeconfig: file, ExpectFingerprint: fingerprint(t, append(bytes.Clone(good), other...))})
-			_, err := Load(Input{Kubeconfig: file, ExpectFingerprint: fingerprint(t, good), Getenv: env()})
+			load(t, Input{Given: Given{Kubeconfig: file}, Expected: Expected{ExpectFingerprint: fingerprint(t, append(bytes.Clone(good), other...))}})
+			_, err := Load(Input{Given: Given{Kubeconfig: file}, Expected: Expected{ExpectFingerprint: fingerprint(t, good)}, Host: Host{Getenv: env()}})
 			if !strings.Contains(failure(t, err), "and `expect_cluster` says sha256:") {
 				t.Errorf("%s, %s: %v", name, how, err)
 			}
 		}
-		server := Input{Server: "https://x", Bearer: secret.New("t"), Authority: func() ([]byte, error) { return given, nil }, ExpectFingerprint: sum}
+		server := Input{Direct: Direct{Server: "https://x", Bearer: secret.New("t"), Authority: func() ([]byte, error) { return given, nil }}, Expected: Expected{ExpectFingerprint: sum}}
 		load(t, server)
-		authority, err := ReadAuthority(string(bytes.TrimSpace(given)), func(path string) string { return path })
+		authority, err := authority.Read(string(bytes.TrimSpace(given)), func(path string) string { return path })
 		if err != nil || string(authority.PEM) != string(good)+string(other) || len(authority.Warnings) != strings.Count(name, "negative") {
 			t.Errorf("%s as an input: %v %q", name, err, authority.Warnings)
 		}
 	}
-	_, err := Load(Input{Kubeconfig: kubeconfig("certificate-authority-data: "+b64(negative), "token: t"), Getenv: env()})
+	_, err := Load(Input{Given: Given{Kubeconfig: kubeconfig("certificate-authority-data: "+b64(negative), "token: t")}, Host: Host{Getenv: env()}})
 	if got := failure(t, err); !strings.HasPrefix(got, `use cluster "x": its certificate authority cannot be used: its certificate has a negative serial number`) {
 		t.Error(got)
 	}

@@ -23,7 +23,7 @@ func TestPermissionDeniedIsSaid(t *testing.T) {
 			_ = syscall.Setfsuid(65534) // it tells of no failure; then the file could be read
 			defer func() { _ = syscall.Setfsuid(0) }()
 		}
-		_, err = Load(Input{Kubeconfig: path, Getenv: env()})
+		_, err = Load(Input{Given: Given{Kubeconfig: path}, Host: Host{Getenv: env()}})
 	}()
 	if got := failure(t, err); !strings.Contains(got, "permission denied") {
 		t.Error(got)

@@ -11,7 +11,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
 
-	"github.com/kubemint/kubemint/internal/source/disk"
+	"github.com/kubemint/kubemint/internal/disk"
 )
 
 func entries(current string, names ...string) string {
@@ -49,15 +49,15 @@ func TestListsAreMergedAsKubectlMergesThem(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			l := &loader{Input: Input{Getenv: env(), Inside: func(path string) string { return path }}}
-			got, err := l.read(list...)
+			l := newLoader(Input{Host: Host{Getenv: env(), Inside: func(path string) string { return path }}})
+			got, err := l.readFiles(list...)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(want, got.config, cmpopts.IgnoreFields(api.Context{}, "LocationOfOrigin"), cmpopts.EquateEmpty()); diff != "" {
 				t.Error(diff)
 			}
-			s := load(t, Input{Getenv: env("KUBECONFIG", strings.Join(list, string(filepath.ListSeparator)))})
+			s := load(t, Input{Host: Host{Getenv: env("KUBECONFIG", strings.Join(list, string(filepath.ListSeparator)))}})
 			if s.Context != want.CurrentContext || s.Namespace != want.Contexts[s.Context].Namespace ||
 				s.Server != want.Clusters[s.Context].Server || s.REST.BearerToken != want.AuthInfos[s.Context].Token {
 				t.Errorf("got %+v, want what clientcmd says: %v", summarize(s), want)
@@ -72,7 +72,7 @@ func TestRelativeFilesAreInTheirOwnKubeconfigsDirectory(t *testing.T) {
 	second := write(t, dir+"/sub/second", "users: [{name: x, user: {tokenFile: ../sub/tokens/x}}]\nclusters: [{name: x, cluster: {server: 'https://x'}}]\n"+
 		"contexts: [{name: x, context: {cluster: x, user: x}}]")
 	tokenFile := write(t, dir+"/sub/tokens/x", "secret\n")
-	s := load(t, Input{Getenv: env("KUBECONFIG", first+":"+second)})
+	s := load(t, Input{Host: Host{Getenv: env("KUBECONFIG", first+":"+second)}})
 	if s.REST.BearerToken != "secret" || s.REST.BearerTokenFile != tokenFile {
 		t.Errorf("got token %q of %q", s.REST.BearerToken, s.REST.BearerTokenFile)
 	}
@@ -106,7 +106,7 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 		"missing":            {given: "none", want: "read kubeconfig: the input `kubeconfig` is \"none\": no such file" + hint},
 		"a token as a path":  {given: jwt, want: "read the content of `kubeconfig`: it is a token, and not a kubeconfig"},
 		"a list, all gone":   {list: "none:" + dir + "/no", want: "read kubeconfig: $KUBECONFIG is \"none:" + dir + "/no\": no such file" + hint},
-		"a directory":        {given: "locked", want: "read kubeconfig \"locked\": it is a directory, or another thing that is not a file"},
+		"a directory":        {given: "locked", want: "read kubeconfig \"locked\": it is not a regular file"},
 		"empty":              {given: "empty", want: "read kubeconfig: there is no context in it"},
 		"white space":        {given: "spaces", want: "read kubeconfig: there is no context in it"},
 		"too long":           {given: "big", want: "read kubeconfig \"big\": it is longer than 1048576 bytes"},
@@ -121,7 +121,7 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 		"long content":       {given: "{" + strings.Repeat(" ", disk.MaxBytes) + "}", want: "read the content of `kubeconfig`: it is longer than 1048576 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Load(Input{Kubeconfig: c.given, Hint: "the host's files are not here", Getenv: env("KUBECONFIG", c.list, "HOME", c.home)})
+			_, err := Load(Input{Given: Given{Kubeconfig: c.given}, Host: Host{Hint: "the host's files are not here", Getenv: env("KUBECONFIG", c.list, "HOME", c.home)}})
 			if diff := refusedAs(t, c.want, err); diff != "" {
 				t.Error(diff)
 			}
@@ -137,7 +137,7 @@ func TestWhatMayBeASecretIsNotShownAsAPath(t *testing.T) {
 		"sha256~0123456789012345678901234567890123456789": "(a value of 47 characters)",
 		"AAAA/" + strings.Repeat("A", 251):                "(a value of 256 characters)",
 	} {
-		if got := disk.Shown(path); got != want {
+		if got := disk.ShowPath(path); got != want {
 			t.Errorf("shown(%q) = %s, want %s", path, got, want)
 		}
 	}
@@ -145,7 +145,7 @@ func TestWhatMayBeASecretIsNotShownAsAPath(t *testing.T) {
 
 func TestNothingFoundNamesEveryPlace(t *testing.T) {
 	home := t.TempDir()
-	_, err := Load(Input{Getenv: env("HOME", home), Hint: "the host's files are not here"})
+	_, err := Load(Input{Host: Host{Getenv: env("HOME", home), Hint: "the host's files are not here"}})
 	want := "find the cluster's credential: no input `kubeconfig`, no $KUBECONFIG, nothing in \"" + home + "/.kube/config\", and no " +
 		"KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT as in a pod\n" +
 		"set `kubeconfig` to the path or to the content of a kubeconfig\nthe host's files are not here"

@@ -16,7 +16,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/kubemint/kubemint/internal/secret"
-	"github.com/kubemint/kubemint/internal/source/cloud"
+	"github.com/kubemint/kubemint/internal/source/cloud/plugin"
 	"github.com/kubemint/kubemint/internal/source/form"
 )
 
@@ -43,7 +43,7 @@ func FuzzContent(f *testing.F) {
 			t.Skip("a path")
 		}
 		text := form.Unwrap([]byte(value))
-		s, err := Load(Input{Kubeconfig: value, Getenv: env(), AllowInsecure: true})
+		s, err := Load(Input{Given: Given{Kubeconfig: value, AllowInsecure: true}, Host: Host{Getenv: env()}})
 		if _, err := os.Stat(trace); err == nil {
 			t.Fatal("a program was run")
 		}
@@ -143,11 +143,11 @@ func FuzzStanza(f *testing.F) {
 			return // no kubeconfig can say it
 		}
 		s, err := Load(Input{
-			Kubeconfig: string(content), Getenv: env("AZURE_CLIENT_ID", "11111111-2222-3333-4444-555555555555", "AZURE_TENANT_ID", "contoso.com", "AWS_REGION", "eu-west-1"),
-			IDToken: func(context.Context, string) (secret.Value, error) {
+			Given: Given{Kubeconfig: string(content)},
+			Host:  Host{Getenv: env("AZURE_CLIENT_ID", "11111111-2222-3333-4444-555555555555", "AZURE_TENANT_ID", "contoso.com", "AWS_REGION", "eu-west-1"), HTTP: &http.Client{Transport: nobody{t}}},
+			Direct: Direct{IDToken: func(context.Context, string) (secret.Value, error) {
 				return secret.Value{}, errors.New("not asked for yet")
-			},
-			HTTP: &http.Client{Transport: nobody{t}},
+			}},
 		})
 		if _, err := os.Stat(bin + "/trace"); err == nil {
 			t.Fatal("a program was run")
@@ -178,12 +178,12 @@ func FuzzStanza(f *testing.F) {
 	})
 }
 
-// shownOf says whether "sesame" stands where an error may show it: in the name of a program, host, flag or variable, or of a login
+// shownOf reports whether "sesame" stands where an error may show it: in the name of a program, host, flag or variable, or of a login
 // mode.
 func shownOf(command, host, args string, settings map[string]string) bool {
 	names := host + " " + settings["AAD_LOGIN_METHOD"]
 	program := strings.TrimSuffix(command[strings.LastIndexAny(command, `/\`)+1:], ".exe")
-	if cloud.ProgramLike(program) {
+	if plugin.ProgramName.Matches(program) {
 		names += " " + program
 	}
 	before := ""

@@ -21,7 +21,7 @@ import (
 
 const (
 	neverRuns = `, and kubemint never runs what a kubeconfig names`
-	tokenWins = "\na token in the kubeconfig goes before the program: `kubectl config set-credentials USER --token=…`"
+	tokenWins = "\na token in the kubeconfig takes precedence: `kubectl config set-credentials USER --token=…`"
 	mayNot    = ", which a kubeconfig of the workspace, or one that is given as content, may not: other secrets of the job are files as well\n" + flatten
 	away      = "it lies outside the directories that a kubeconfig may name files in: " +
 		"its own, the workspace, the job's temporary one, and the home directory if the kubeconfig is there\n" + flatten
@@ -48,13 +48,15 @@ func wayAround(name string) string {
 
 // What becomes of each: the error, or for those that say "works" a credential that is the kubeconfig's own.
 var hostile = map[string]string{
-	"exec.yaml":                                `use user "x": its credential comes from canary` + neverRuns + wayAround("canary") + tokenWins,
-	"exec-shell.yaml":                          `use user "x": its credential comes from sh` + neverRuns + wayAround("sh") + tokenWins,
-	"exec-relative.yaml":                       `use user "x": its credential comes from canary` + neverRuns + wayAround("canary") + tokenWins,
-	"exec-named-aws.yaml":                      `use user "x": a token for EKS would go to 127.0.0.1` + planted + vouchByCA + ofEKS,
-	"exec-beside-a-token.yaml":                 "works",
-	"auth-provider.yaml":                       `use user "x": its auth-provider oidc has no id-token` + "\n" + refreshIt,
-	"auth-provider-cmd.yaml":                   "use user \"x\": its credential comes from gcp: cmd-path and cmd-args of the auth-provider gcp are not `gcloud config config-helper --format=json`" + tokenWins,
+	"exec.yaml":                `use user "x": its credential comes from canary` + neverRuns + wayAround("canary") + tokenWins,
+	"exec-shell.yaml":          `use user "x": its credential comes from sh` + neverRuns + wayAround("sh") + tokenWins,
+	"exec-relative.yaml":       `use user "x": its credential comes from canary` + neverRuns + wayAround("canary") + tokenWins,
+	"exec-named-aws.yaml":      `use user "x": a token for EKS would go to 127.0.0.1` + planted + vouchByCA + ofEKS,
+	"exec-beside-a-token.yaml": "works",
+	"auth-provider.yaml":       `use user "x": its auth-provider oidc has no id-token` + "\n" + refreshIt,
+	"auth-provider-cmd.yaml": "use user \"x\": its auth-provider gcp no longer exists: Kubernetes removed it in 1.26\n" +
+		"write the kubeconfig again: `gcloud container clusters get-credentials NAME --location PLACE`\n" +
+		"google-github-actions/get-gke-credentials: leave `use_auth_provider` out" + tokenWins,
 	"token-file.yaml":                          `use user "x": it names a file as its tokenFile` + mayNot,
 	"token-file-of-the-workspace.yaml":         `use user "x": it names a file as its tokenFile` + mayNot,
 	"token-file-up.yaml":                       `use user "x": it names a file as its tokenFile` + mayNot,
@@ -69,16 +71,16 @@ var hostile = map[string]string{
 	"ca-file-elsewhere.yaml":                   `use cluster "x": read its certificate-authority: ` + away,
 	"ca-file-link.yaml":                        `use cluster "x": read its certificate-authority: ` + away,
 	"pipe.yaml":                                `use cluster "x": read its certificate-authority: it is a pipe, and not a file` + "\n" + flatten,
-	"insecure.yaml": `use cluster "x": it has insecure-skip-tls-verify, so that whoever answers would be sent the credential` + "\n" +
+	"insecure.yaml": `use cluster "x": it has insecure-skip-tls-verify: whoever answers would get the credential` + "\n" +
 		"give it certificate-authority-data instead, or accept this for source and result: `allow_insecure: true`",
 	"plain-http.yaml":                   `use cluster "x": its server is a plain http:// address, and no client sends a credential over http`,
 	"proxy-of-a-file.yaml":              `use cluster "x": its proxy-url is not an http, https or socks5 address`,
 	"eks-elsewhere.yaml":                `use user "x": a token for EKS would go to 127.0.0.1` + planted + vouchByCA + ofEKS,
 	"eks-name-as-a-beginning.yaml":      `use user "x": a token for EKS would go to 0a.gr7.eu-west-1.eks.amazonaws.com.example.com` + planted + vouchByCA + ofEKS,
 	"eks-name-without-a-dot.yaml":       `use user "x": a token for EKS would go to evileks.amazonaws.com` + planted + vouchByCA + ofEKS,
-	"gke-name-in-another-alphabet.yaml": `use cluster "x": its server's name has a letter that is not ASCII` + "\n" + "write it as it is in DNS: xn--…",
+	"gke-name-in-another-alphabet.yaml": `use cluster "x": its server's name has a letter that is not ASCII` + "\n" + "write it as in DNS: xn--…",
 	"eks-through-a-proxy.yaml":          `use user "x": a token for EKS would go to 0a.gr7.eu-west-1.eks.amazonaws.com` + planted + vouchByCA + ofEKS,
-	"eks-unverified.yaml": `use cluster "x": it has insecure-skip-tls-verify, so that whoever answers would be sent the credential` + "\n" +
+	"eks-unverified.yaml": `use cluster "x": it has insecure-skip-tls-verify: whoever answers would get the credential` + "\n" +
 		"give it certificate-authority-data instead, or accept this for source and result: `allow_insecure: true`",
 	"eks-endpoint.yaml": `use user "x": its credential comes from aws: aws's argument --endpoint-url has no counterpart here` + "\n" +
 		"take --endpoint-url out of the kubeconfig, or put a token into it in an earlier step" + tokenWins,
@@ -151,11 +153,11 @@ func TestHostileKubeconfigs(t *testing.T) {
 				expected = fingerprint(t, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: attacker.Certificate().Raw}))
 			}
 			s, err := Load(Input{
-				ExpectFingerprint: expected,
-				Kubeconfig:        path, Workspace: []string{work}, Temp: temp, HTTP: attacker.Client(),
-				Getenv: env("HOME", dir+"/home", "PATH", work, "AWS_ACCESS_KEY_ID", "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY", "canary-of-a-cloud",
+				Expected: Expected{ExpectFingerprint: expected},
+				Given:    Given{Kubeconfig: path},
+				Host: Host{Workspace: []string{work}, Temp: temp, HTTP: attacker.Client(), Getenv: env("HOME", dir+"/home", "PATH", work, "AWS_ACCESS_KEY_ID", "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY", "canary-of-a-cloud",
 					"CLOUDSDK_AUTH_ACCESS_TOKEN", "canary-of-a-cloud", "AZURE_CLIENT_ID", "00000000-0000-0000-0000-000000000001",
-					"AZURE_TENANT_ID", "00000000-0000-0000-0000-000000000002", "AZURE_CLIENT_SECRET", "canary-of-a-cloud"),
+					"AZURE_TENANT_ID", "00000000-0000-0000-0000-000000000002", "AZURE_CLIENT_SECRET", "canary-of-a-cloud")},
 			})
 			want := hostile[file.Name]
 			if err == nil && strings.HasPrefix(want, "~") { // it shows when the file would be read
@@ -214,13 +216,13 @@ func TestACredentialOfAnotherKubeconfig(t *testing.T) {
 		in   Input
 		want string
 	}{
-		"merged":                     {Input{Getenv: env("KUBECONFIG", evil+":"+trusted)}, refused + vouchByURL + orElsewhere},
-		"by a receipt":               {Input{Kubeconfig: mint(t, work+"/ours", file("x", evil, trusted))}, refused + vouchByURL + orElsewhere},
-		"expected":                   {Input{Getenv: env("KUBECONFIG", evil+":"+trusted), ExpectServer: "https://evil"}, ""},
-		"expected, through a proxy":  {Input{Getenv: env("KUBECONFIG", proxied+":"+trusted), ExpectServer: "https://evil"}, refused + urlAlone + orElsewhere},
-		"the other file's server":    {Input{Getenv: env("KUBECONFIG", known+":"+trusted)}, ""},
-		"none of them, by a receipt": {Input{Kubeconfig: mint(t, work+"/mine", file("prod", trusted))}, ""},
-		"both of the workspace":      {Input{Getenv: env("KUBECONFIG", evil+":"+write(t, work+"/all", entries("prod", "prod=p")))}, ""},
+		"merged":                     {Input{Host: Host{Getenv: env("KUBECONFIG", evil+":"+trusted)}}, refused + vouchByURL + orElsewhere},
+		"by a receipt":               {Input{Given: Given{Kubeconfig: mint(t, work+"/ours", file("x", evil, trusted))}}, refused + vouchByURL + orElsewhere},
+		"expected":                   {Input{Host: Host{Getenv: env("KUBECONFIG", evil+":"+trusted)}, Expected: Expected{ExpectServer: "https://evil"}}, ""},
+		"expected, through a proxy":  {Input{Host: Host{Getenv: env("KUBECONFIG", proxied+":"+trusted)}, Expected: Expected{ExpectServer: "https://evil"}}, refused + urlAlone + orElsewhere},
+		"the other file's server":    {Input{Host: Host{Getenv: env("KUBECONFIG", known+":"+trusted)}}, ""},
+		"none of them, by a receipt": {Input{Given: Given{Kubeconfig: mint(t, work+"/mine", file("prod", trusted))}}, ""},
+		"both of the workspace":      {Input{Host: Host{Getenv: env("KUBECONFIG", evil+":"+write(t, work+"/all", entries("prod", "prod=p")))}}, ""},
 	} {
 		c.in.Workspace, c.in.Receipt = []string{work}, receipt.Read
 		if c.in.Getenv == nil {
@@ -248,7 +250,7 @@ func TestAFileWithoutAPath(t *testing.T) {
 		t.Fatal(err)
 	}
 	given := kubeconfig(fmt.Sprintf("certificate-authority: /proc/self/fd/%d", deleted.Fd()), "token: t")
-	_, err = Load(Input{Kubeconfig: given, Getenv: env()})
+	_, err = Load(Input{Given: Given{Kubeconfig: given}, Host: Host{Getenv: env()}})
 	want := "use cluster \"x\": read its certificate-authority: no such file or directory\n" + flatten
 	if diff := refusedAs(t, want, err); diff != "" {
 		t.Error(diff)
@@ -271,7 +273,7 @@ func TestHugeKubeconfigs(t *testing.T) {
 		"content of 2 MB":  {"a: b\n" + strings.Repeat("# x\n", 500_000), "read the content of `kubeconfig`: it is longer than 1048576 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Load(Input{Kubeconfig: c.given, Getenv: env()})
+			_, err := Load(Input{Given: Given{Kubeconfig: c.given}, Host: Host{Getenv: env()}})
 			if got := failure(t, err); !strings.HasPrefix(got, c.want) {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}

@@ -7,34 +7,43 @@ import (
 
 	"k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/kubemint/kubemint/internal/disk"
 	"github.com/kubemint/kubemint/internal/source/certs"
-	"github.com/kubemint/kubemint/internal/source/disk"
 )
 
-// inCluster is the pod's own account as a kubeconfig, with one context that has no name. It is rest.InClusterConfig, over
-// an environment and a directory that are given: the mounted token, read again as it rotates, and the mounted CA, or else
-// the system's. The error begins with lead where there is no such account.
-func (l *loader) inCluster(lead string) (*api.Config, error) {
-	host, port := l.Getenv("KUBERNETES_SERVICE_HOST"), l.Getenv("KUBERNETES_SERVICE_PORT")
-	tokenFile, caFile := filepath.Join(l.InClusterDir, "token"), filepath.Join(l.InClusterDir, "ca.crt")
+// usePodAccount returns the pod's own account as a kubeconfig with one context, which has no name.
+// It does the same as rest.InClusterConfig, with the given environment and directory: it uses the
+// mounted token, which is read again when it rotates, and the mounted CA, or else the system's. If
+// there is no such account, the error begins with lead.
+func (l *loader) usePodAccount(lead string) (*api.Config, error) {
+	host := l.Getenv("KUBERNETES_SERVICE_HOST")
+	port := l.Getenv("KUBERNETES_SERVICE_PORT")
+	tokenFile := filepath.Join(l.InClusterDir, "token")
+	caFile := filepath.Join(l.InClusterDir, "ca.crt")
 	const op = "find the cluster's credential"
 	switch _, err := disk.Read(tokenFile); {
 	case host == "" || port == "":
-		return nil, l.missing(fail(op, "%sno KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT as in a pod", lead).
+		return nil, l.hintHidden(refuse(op, "%sno KUBERNETES_SERVICE_HOST and "+
+			"KUBERNETES_SERVICE_PORT as in a pod", lead).
 			Hint("set `kubeconfig` to the path or to the content of a kubeconfig"))
 	case err != nil:
-		return nil, l.missing(fail(op, "%sno token of the pod: %s: %w", lead, tokenFile, err).
+		return nil, l.hintHidden(refuse(op, "%sno token of the pod: %s: %w", lead, tokenFile, err).
 			Hint("set `kubeconfig`, or `automountServiceAccountToken: true` in the pod"))
 	case l.Context != "":
-		return nil, fail("use context "+named(l.Context), "the source is the pod's own account, which has no contexts").
+		return nil, refuse("use context "+quoteName(l.Context), "the source is the pod's own "+
+			"account, which has no contexts").
 			Hint("leave `context` out, or set `kubeconfig` as well")
 	}
-	mount := filepath.Join(l.InClusterDir, "kubeconfig") // which its files may be named by
-	cluster := &api.Cluster{Server: "https://" + net.JoinHostPort(host, port), CertificateAuthority: caFile, LocationOfOrigin: mount}
+	mount := filepath.Join(l.InClusterDir, "kubeconfig") // a kubeconfig there may name the account's files
+	cluster := &api.Cluster{
+		Server: "https://" + net.JoinHostPort(host, port), CertificateAuthority: caFile,
+		LocationOfOrigin: mount,
+	}
 	pem, _ := disk.Read(caFile)
-	if _, err := certs.Read(pem); err != nil { // client-go, too, goes on
+	if _, err := certs.Read(pem); err != nil { // client-go goes on, too
 		cluster.CertificateAuthority = ""
-		l.warn("the system's certificate authorities are used: there is no certificate in %s", caFile)
+		l.addWarning("the system's certificate authorities are used: there is no certificate "+
+			"in %s", caFile)
 	}
 	namespace, _ := disk.Read(filepath.Join(l.InClusterDir, "namespace"))
 	return &api.Config{

@@ -11,7 +11,7 @@ import (
 )
 
 func TestInClusterAsClientGoDoesIt(t *testing.T) {
-	ca := load(t, Input{Kubeconfig: kubeconfigs + "kind.yaml"}).CAData
+	ca := load(t, Input{Given: Given{Kubeconfig: kubeconfigs + "kind.yaml"}}).CAData
 	whole := t.TempDir()
 	write(t, whole+"/token", "pod-token\n")
 	write(t, whole+"/namespace", "build\n")
@@ -29,18 +29,23 @@ func TestInClusterAsClientGoDoesIt(t *testing.T) {
 		in   Input
 		want *Source
 	}{
-		"whole": {Input{Getenv: pod("10.96.0.1"), InClusterDir: whole}, &Source{
-			REST: config("https://10.96.0.1:443", whole, ca), Server: "https://10.96.0.1:443", CAData: ca, Namespace: "build",
-			Files: []string{whole + "/ca.crt", whole + "/token"}, Origin: receipt.Source{Kind: receipt.KindInCluster},
+		"whole": {Input{Host: Host{Getenv: pod("10.96.0.1"), InClusterDir: whole}}, &Source{
+			REST:     config("https://10.96.0.1:443", whole, ca),
+			Endpoint: Endpoint{Server: "https://10.96.0.1:443", CAData: ca},
+			Entry:    Entry{Namespace: "build"},
+			Files:    []string{whole + "/ca.crt", whole + "/token"},
+			Origin:   receipt.Source{Kind: receipt.KindInCluster},
 		}},
-		"IPv6, no CA": {Input{Getenv: pod("fd00::1"), InClusterDir: noCA}, &Source{
-			REST: config("https://[fd00::1]:443", noCA, nil), Server: "https://[fd00::1]:443",
-			Files: []string{noCA + "/token"}, Origin: receipt.Source{Kind: receipt.KindInCluster},
+		"IPv6, no CA": {Input{Host: Host{Getenv: pod("fd00::1"), InClusterDir: noCA}}, &Source{
+			REST:     config("https://[fd00::1]:443", noCA, nil),
+			Endpoint: Endpoint{Server: "https://[fd00::1]:443"},
+			Files:    []string{noCA + "/token"},
+			Origin:   receipt.Source{Kind: receipt.KindInCluster},
 			Warnings: []string{"the system's certificate authorities are used: there is no certificate in " + noCA + "/ca.crt"},
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(c.want, load(t, c.in), cmpopts.IgnoreUnexported(Source{})); diff != "" {
+			if diff := cmp.Diff(c.want, load(t, c.in), cmpopts.IgnoreUnexported(Source{}, Entry{})); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -51,12 +56,12 @@ func TestInClusterAsClientGoDoesIt(t *testing.T) {
 		want string
 	}{
 		"no token": {
-			Input{Getenv: pod("10.96.0.1"), InClusterDir: empty},
+			Input{Host: Host{Getenv: pod("10.96.0.1"), InClusterDir: empty}},
 			"find the cluster's credential: no input `kubeconfig`, no $KUBECONFIG, nothing in \"/nonexistent/.kube/config\", and no token of the pod: " +
 				empty + "/token: no such file or directory\nset `kubeconfig`, or `automountServiceAccountToken: true` in the pod",
 		},
 		"a context": {
-			Input{Getenv: pod("10.96.0.1"), InClusterDir: whole, Context: "prod"},
+			Input{Host: Host{Getenv: pod("10.96.0.1"), InClusterDir: whole}, Given: Given{Context: "prod"}},
 			"use context \"prod\": the source is the pod's own account, which has no contexts\nleave `context` out, or set `kubeconfig` as well",
 		},
 	} {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -17,12 +16,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/secret"
-	"github.com/kubemint/kubemint/internal/source/cloud"
+	"github.com/kubemint/kubemint/internal/source/trust"
 )
 
 // server records the credential of each request.
@@ -50,8 +48,8 @@ func TestServerWithAGivenToken(t *testing.T) {
 	home := t.TempDir()
 	write(t, home+"/.kube/config", entries("other", "other=o")) // what happens to be there does not matter
 	s := load(t, Input{
-		Server: at, Authority: func() ([]byte, error) { return ca, nil }, Bearer: secret.New("a-token-of-the-ci-system"),
-		Getenv: env("HOME", home, "KUBECONFIG", home+"/.kube/config", "KUBERNETES_SERVICE_HOST", "h", "KUBERNETES_SERVICE_PORT", "1"),
+		Direct: Direct{Server: at, Authority: func() ([]byte, error) { return ca, nil }, Bearer: secret.New("a-token-of-the-ci-system")},
+		Host:   Host{Getenv: env("HOME", home, "KUBECONFIG", home+"/.kube/config", "KUBERNETES_SERVICE_HOST", "h", "KUBERNETES_SERVICE_PORT", "1")},
 	})
 	if s.Server != at || string(s.CAData) != string(ca) || len(s.Files) > 0 || s.Origin.Kind != receipt.KindServer || s.Origin.Context != "" {
 		t.Errorf("got %+v", s)
@@ -82,11 +80,11 @@ func TestServerWithTheJobsOwnToken(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			seen, at, ca := server(t)
 			var masked, audiences []string
-			s := load(t, Input{Server: at, Authority: func() ([]byte, error) { return ca, nil }, Audience: c.audience, IDToken: func(_ context.Context, audience string) (secret.Value, error) {
+			s := load(t, Input{Direct: Direct{Server: at, Authority: func() ([]byte, error) { return ca, nil }, Audience: c.audience, IDToken: func(_ context.Context, audience string) (secret.Value, error) {
 				audiences = append(audiences, strings.Replace(audience, at, "the server", 1))
 				end := strconv.FormatInt(time.Now().Add(c.expires).Unix(), 10)
 				return secret.New(jwt(`{"n":` + strconv.Itoa(len(audiences)) + `,"exp":` + end + `}`)), nil
-			}})
+			}}})
 			if len(audiences) > 0 {
 				t.Fatal("requested by Load")
 			}
@@ -113,13 +111,13 @@ func TestARequestThatEndsWhileATokenIsAskedFor(t *testing.T) {
 	seen, at, ca := server(t)
 	end, hang := time.Now(), make(chan struct{})
 	asked := 0
-	s := load(t, Input{Server: at, Authority: func() ([]byte, error) { return ca, nil }, IDToken: func(context.Context, string) (secret.Value, error) {
+	s := load(t, Input{Direct: Direct{Server: at, Authority: func() ([]byte, error) { return ca, nil }, IDToken: func(context.Context, string) (secret.Value, error) {
 		if asked++; asked == 2 {
 			<-hang
 		}
 		end = end.Add(30 * time.Second * time.Duration(asked)) // the first one is soon to expire
 		return secret.New(jwt(`{"n":` + strconv.Itoa(asked) + `,"exp":` + strconv.FormatInt(end.Unix(), 10) + `}`)), nil
-	}})
+	}}})
 	if err := s.Authenticate(t.Context(), func(secret.Value) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
@@ -151,25 +149,25 @@ func TestServerWithoutACredential(t *testing.T) {
 		want string
 	}{
 		"none to ask for": {
-			Input{NoIDToken: "do this"},
+			Input{Direct: Direct{NoIDToken: "do this"}},
 			"use server: there is no credential for https://x: no kubeconfig, no `bearer_token`, and the job has no OIDC token to ask for\ndo this",
 		},
 		"a context": {
-			Input{Context: "prod", NoIDToken: "do this"},
+			Input{Given: Given{Context: "prod"}, Direct: Direct{NoIDToken: "do this"}},
 			"use context \"prod\": there is no kubeconfig, and `server` has no contexts\nleave `context` out, or give `kubeconfig`",
 		},
 		"none is given": {
-			Input{IDToken: func(context.Context, string) (secret.Value, error) {
-				return secret.Value{}, fail("request", "%w", broken).Hint("start it")
-			}},
+			Input{Direct: Direct{IDToken: func(context.Context, string) (secret.Value, error) {
+				return secret.Value{}, refuse("request", "%w", broken).Hint("start it")
+			}}},
 			"request: the runner is away",
 		},
 		"it is none": {
-			Input{IDToken: func(context.Context, string) (secret.Value, error) { return secret.New("sesame"), nil }},
+			Input{Direct: Direct{IDToken: func(context.Context, string) (secret.Value, error) { return secret.New("sesame"), nil }}},
 			"request the job's OIDC token: the CI system's answer is not a JSON Web Token",
 		},
 		"of two lines": {
-			Input{Bearer: secret.New("sesame\nopen")},
+			Input{Direct: Direct{Bearer: secret.New("sesame\nopen")}},
 			"log in to the cluster: the token that was given out is not one line of ASCII",
 		},
 	} {
@@ -196,20 +194,20 @@ func TestServerWithoutACredential(t *testing.T) {
 		},
 	} {
 		ctx, cancel := context.WithCancelCause(t.Context())
-		s := load(t, Input{Server: "https://x", IDToken: func(context.Context, string) (secret.Value, error) {
+		s := load(t, Input{Direct: Direct{Server: "https://x", IDToken: func(context.Context, string) (secret.Value, error) {
 			cancel(c.cause)
 			return secret.Value{}, errors.New("away")
-		}})
+		}}})
 		err := s.Authenticate(ctx, nil)
 		if got := everything(err); got != c.want || problem.ExitCode(err) != c.code {
 			t.Errorf("%s: exit code %d, %s", name, problem.ExitCode(err), got)
 		}
 	}
-	s := load(t, Input{Server: "https://x", Bearer: secret.New("a-token-of-the-ci-system")})
+	s := load(t, Input{Direct: Direct{Server: "https://x", Bearer: secret.New("a-token-of-the-ci-system")}})
 	if err := s.Authenticate(t.Context(), func(secret.Value) error { return broken }); !errors.Is(err, broken) {
 		t.Errorf("what cannot be masked is used: %v", err)
 	}
-	expired := load(t, Input{Server: "https://x", Bearer: secret.New(jwt(`{"exp":946684800}`))})
+	expired := load(t, Input{Direct: Direct{Server: "https://x", Bearer: secret.New(jwt(`{"exp":946684800}`))}})
 	if diff := cmp.Diff([]string{"`bearer_token` expired at 2000-01-01T00:00:00Z"}, expired.Warnings); diff != "" {
 		t.Error(diff)
 	}
@@ -225,20 +223,20 @@ func TestServerBesideAKubeconfig(t *testing.T) {
 		in   Input
 		want string
 	}{
-		"the input":      {Input{Kubeconfig: other}, "https://o"},
-		"$KUBECONFIG":    {Input{Getenv: env("KUBECONFIG", other)}, "https://o"},
+		"the input":      {Input{Given: Given{Kubeconfig: other}}, "https://o"},
+		"$KUBECONFIG":    {Input{Host: Host{Getenv: env("KUBECONFIG", other)}}, "https://o"},
 		"none":           {Input{}, "https://x"},
-		"ours":           {Input{Getenv: env("KUBECONFIG", ours)}, "https://x"},
-		"a pod's":        {Input{Getenv: env("KUBERNETES_SERVICE_HOST", "h", "KUBERNETES_SERVICE_PORT", "1")}, "https://x"},
-		"with an aud":    {Input{Audience: "a", Getenv: env("KUBECONFIG", other)}, "https://x"},
-		"with its token": {Input{Bearer: secret.New("a-token-of-the-ci-system"), Getenv: env("KUBECONFIG", other)}, "https://x"},
+		"ours":           {Input{Host: Host{Getenv: env("KUBECONFIG", ours)}}, "https://x"},
+		"a pod's":        {Input{Host: Host{Getenv: env("KUBERNETES_SERVICE_HOST", "h", "KUBERNETES_SERVICE_PORT", "1")}}, "https://x"},
+		"with an aud":    {Input{Direct: Direct{Audience: "a"}, Host: Host{Getenv: env("KUBECONFIG", other)}}, "https://x"},
+		"with its token": {Input{Direct: Direct{Bearer: secret.New("a-token-of-the-ci-system")}, Host: Host{Getenv: env("KUBECONFIG", other)}}, "https://x"},
 	} {
 		c.in.Server, c.in.IDToken, c.in.Receipt = "https://x", given, receipt.Read
 		if s := load(t, c.in); s.Server != c.want {
 			t.Errorf("%s: %s", name, s.Server)
 		}
 	}
-	_, err := Load(Input{Getenv: env("KUBECONFIG", ours), Receipt: receipt.Read})
+	_, err := Load(Input{Host: Host{Getenv: env("KUBECONFIG", ours)}, Receipt: receipt.Read})
 	want := "read kubeconfig \"" + ours + "\": kubemint wrote it, with an ID token for https://minted as its source, which no receipt holds\n" +
 		"give this step the input `server` as well, with what belongs to it"
 	if diff := refusedAs(t, want, err); diff != "" {
@@ -247,7 +245,7 @@ func TestServerBesideAKubeconfig(t *testing.T) {
 }
 
 func TestExpectedCluster(t *testing.T) {
-	kind := load(t, Input{Kubeconfig: kubeconfigs + "kind.yaml"})
+	kind := load(t, Input{Given: Given{Kubeconfig: kubeconfigs + "kind.yaml"}})
 	const right, wrong = "https://127.0.0.1:36443", "\nsee whether `kubeconfig` and `context` name the cluster that is meant"
 	sum := fingerprint(t, kind.CAData)
 	none := strings.Repeat("0", 64)
@@ -256,16 +254,16 @@ func TestExpectedCluster(t *testing.T) {
 		in   Input
 		want string
 	}{
-		"URL":                     {Input{ExpectServer: right}, ""},
-		"URL, written otherwise":  {Input{ExpectServer: "https://127.0.0.1:36443/"}, ""},
-		"CA":                      {Input{ExpectFingerprint: sum}, ""},
-		"CA, its file":            {Input{ExpectFingerprint: fmt.Sprintf("%x", sha256.Sum256(kind.CAData))}, ""},
-		"bundle, its file":        {Input{ExpectFingerprint: fmt.Sprintf("%x", sha256.Sum256(append(kind.CAData, kind.CAData...))), Kubeconfig: bundle}, ""},
-		"another URL":             {Input{ExpectServer: "https://127.0.0.1"}, "use context \"kind-shop\": its server is " + right + ", and `expect_cluster` says https://127.0.0.1" + wrong},
-		"another CA":              {Input{ExpectFingerprint: none}, "use context \"kind-shop\": its certificate authority is sha256:" + sum + ", and `expect_cluster` says sha256:" + none + wrong},
-		"one more CA in a bundle": {Input{ExpectFingerprint: sum, Kubeconfig: bundle}, "use context \"x\": its certificate authority is sha256:" + fingerprint(t, append(kind.CAData, kind.CAData...)) + ", and `expect_cluster` says sha256:" + sum + wrong},
+		"URL":                     {Input{Expected: Expected{ExpectServer: right}}, ""},
+		"URL, written otherwise":  {Input{Expected: Expected{ExpectServer: "https://127.0.0.1:36443/"}}, ""},
+		"CA":                      {Input{Expected: Expected{ExpectFingerprint: sum}}, ""},
+		"CA, its file":            {Input{Expected: Expected{ExpectFingerprint: fmt.Sprintf("%x", sha256.Sum256(kind.CAData))}}, ""},
+		"bundle, its file":        {Input{Expected: Expected{ExpectFingerprint: fmt.Sprintf("%x", sha256.Sum256(append(kind.CAData, kind.CAData...)))}, Given: Given{Kubeconfig: bundle}}, ""},
+		"another URL":             {Input{Expected: Expected{ExpectServer: "https://127.0.0.1"}}, "use context \"kind-shop\": its server is " + right + ", and `expect_cluster` says https://127.0.0.1" + wrong},
+		"another CA":              {Input{Expected: Expected{ExpectFingerprint: none}}, "use context \"kind-shop\": its certificate authority is sha256:" + sum + ", and `expect_cluster` says sha256:" + none + wrong},
+		"one more CA in a bundle": {Input{Expected: Expected{ExpectFingerprint: sum}, Given: Given{Kubeconfig: bundle}}, "use context \"x\": its certificate authority is sha256:" + fingerprint(t, append(kind.CAData, kind.CAData...)) + ", and `expect_cluster` says sha256:" + sum + wrong},
 		"no CA": {
-			Input{ExpectFingerprint: sum, Kubeconfig: kubeconfig("", "token: t")},
+			Input{Expected: Expected{ExpectFingerprint: sum}, Given: Given{Kubeconfig: kubeconfig("", "token: t")}},
 			"use context \"x\": it has no certificate authority, and `expect_cluster` says sha256:" + sum +
 				"\ngive `expect_cluster` the server's URL or the UID of the namespace kube-system instead" + wrong,
 		},
@@ -285,101 +283,13 @@ func TestExpectedCluster(t *testing.T) {
 		})
 	}
 	for _, same := range [][2]string{{"https://a", "https://A:443/"}, {"https://a/k8s/", "https://a/k8s"}, {"https://[::1]", "https://[::1]:443"}} {
-		if !SameServer(same[0], same[1]) {
+		if !trust.SameServer(same[0], same[1]) {
 			t.Errorf("%q are not the same", same)
 		}
 	}
 	for _, other := range [][2]string{{"https://a", "https://a:6443"}, {"https://a/x", "https://a/X"}, {"https://a", "https://a."}} {
-		if SameServer(other[0], other[1]) {
+		if trust.SameServer(other[0], other[1]) {
 			t.Errorf("%q are the same", other)
-		}
-	}
-}
-
-// Who may have a token that was made for a cloud's cluster.
-func TestReleaseOfACloudsToken(t *testing.T) {
-	work := t.TempDir()
-	const outside, content = "/home/runner/.kube/config", ""
-	inside := write(t, work+"/kubeconfig", "")
-	named, bare := &cloud.Login{Cloud: "EKS", Servers: []string{".eks.amazonaws.com"}}, &cloud.Login{Cloud: "GKE", Servers: []string{".gke.goog"}, BareIP: true}
-	odd := &cloud.Login{Cloud: "AKS", Servers: []string{".azmk8s.io"}, Unusual: "something else"}
-	aks, ownCA := &cloud.Login{Cloud: "AKS", Servers: []string{".azmk8s.io"}}, api.Cluster{CertificateAuthorityData: []byte("x")}
-	home, other := t.TempDir(), t.TempDir()
-	leadsOut, leadsIn, second := work+"/link", home+"/link", write(t, other+"/kubeconfig", "")
-	symlink(t, write(t, home+"/kubeconfig", ""), leadsOut)
-	symlink(t, inside, leadsIn)
-	const eks, ip = "https://a.eks.amazonaws.com", "https://203.0.113.9"
-	byURL, byCA := func(in *Input) { in.ExpectServer = "https://expected" }, func(in *Input) { in.ExpectFingerprint = "00" }
-	for name, c := range map[string]struct {
-		login    *cloud.Login
-		server   string
-		from     string
-		cluster  api.Cluster
-		expect   func(in *Input)
-		released bool
-	}{
-		"its own name":                        {login: named, server: eks, from: outside, released: true},
-		"its own name, upper case":            {login: named, server: "https://A.EKS.AmazonAWS.com:443", from: outside, released: true},
-		"its own name, of the workspace":      {login: named, server: eks, from: inside},
-		"its own name, of the workspace, URL": {login: named, server: eks, from: inside, expect: byURL, released: true},
-		"URL, and its own CA":                 {login: named, server: eks, from: inside, cluster: ownCA, expect: byURL},
-		"CA, and its own CA":                  {login: named, server: eks, from: inside, cluster: ownCA, expect: byCA, released: true},
-		"URL, and a name to verify":           {login: named, server: eks, from: inside, cluster: api.Cluster{TLSServerName: "evil"}, expect: byURL},
-		"URL, its own CA, not the workspace's": {
-			login: named, server: "https://a.example.com", from: outside, cluster: ownCA, expect: byURL, released: true,
-		},
-		"GKE's name, of the workspace":        {login: bare, server: "https://a.gke.goog", from: inside},
-		"AKS's name, of the workspace":        {login: aks, server: "https://a.azmk8s.io", from: inside},
-		"AKS's name, of the workspace, by CA": {login: aks, server: "https://a.azmk8s.io", from: inside, cluster: ownCA, expect: byCA, released: true},
-		"by a link out of the workspace":      {login: named, server: eks, from: leadsOut},
-		"by a link into the workspace":        {login: named, server: eks, from: leadsIn},
-		"in the second directory of it":       {login: named, server: eks, from: second},
-		"its own name, as content":            {login: named, server: eks, from: content, released: true},
-		"another name":                        {login: named, server: "https://a.example.com", from: outside},
-		"the ending alone":                    {login: named, server: "https://eks.amazonaws.com", from: outside},
-		"another name, expected":              {login: named, server: "https://a.example.com", from: inside, expect: byURL, released: true},
-		"another name, its CA expected":       {login: named, server: "https://a.example.com", from: inside, expect: byCA, released: true},
-		"an address":                          {login: named, server: ip, from: outside},
-		"GKE's address":                       {login: bare, server: ip, from: outside, released: true},
-		"GKE's address, IPv6":                 {login: bare, server: "https://[2001:db8::1]:443", from: outside, released: true},
-		"GKE's address, as content":           {login: bare, server: ip, from: content, released: true},
-		"GKE's address, of the workspace":     {login: bare, server: ip, from: inside},
-		"GKE's address, workspace, expected":  {login: bare, server: ip, from: inside, expect: byCA, released: true},
-		"another name for GKE":                {login: bare, server: "https://a.example.com", from: outside},
-		"a proxy":                             {login: named, server: eks, from: outside, cluster: api.Cluster{ProxyURL: "http://p"}, released: true},
-		"a proxy, of the workspace":           {login: named, server: eks, from: inside, cluster: api.Cluster{ProxyURL: "http://p"}},
-		"a proxy, as content":                 {login: named, server: eks, from: content, cluster: api.Cluster{ProxyURL: "http://p"}},
-		"a proxy, of the workspace, URL":      {login: named, server: eks, from: inside, cluster: api.Cluster{ProxyURL: "http://p"}, expect: byURL},
-		"a proxy, of the workspace, CA":       {login: named, server: eks, from: inside, cluster: api.Cluster{ProxyURL: "http://p"}, expect: byCA, released: true},
-		"unverified":                          {login: named, server: eks, from: outside, cluster: api.Cluster{InsecureSkipTLSVerify: true}},
-		"unverified, expected":                {login: named, server: eks, from: outside, cluster: api.Cluster{InsecureSkipTLSVerify: true}, expect: byURL},
-		"unusual":                             {login: odd, server: "https://a.azmk8s.io", from: outside, released: true},
-		"unusual, of the workspace":           {login: odd, server: "https://a.azmk8s.io", from: inside},
-		"unusual, as content":                 {login: odd, server: "https://a.azmk8s.io", from: content},
-		"unusual, of the workspace, expected": {login: odd, server: "https://a.azmk8s.io", from: inside, expect: byURL, released: true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			l := &loader{Input: Input{Workspace: []string{work, other}, Getenv: env()}}
-			if c.expect != nil {
-				c.expect(&l.Input)
-			}
-			u, err := url.Parse(c.server)
-			if err != nil {
-				t.Fatal(err)
-			}
-			c.cluster.LocationOfOrigin = c.from
-			err = l.release("use user", c.login, u, &api.AuthInfo{LocationOfOrigin: c.from}, &c.cluster)
-			if c.released != (err == nil) {
-				t.Errorf("released: %t, error: %v", c.released, err)
-			}
-		})
-	}
-	// The user comes from one file, and the cluster from another: either may be a pull request's.
-	for i, from := range [][2]string{{inside, outside}, {outside, inside}, {inside, content}} {
-		l := &loader{Input: Input{Workspace: []string{work, other}, Getenv: env()}}
-		u, _ := url.Parse([]string{ip, "https://a.gke.goog", eks}[i])
-		if l.release("use user", bare, u, &api.AuthInfo{LocationOfOrigin: from[0]}, &api.Cluster{LocationOfOrigin: from[1]}) == nil {
-			t.Errorf("released to %q", from)
 		}
 	}
 }
@@ -388,7 +298,7 @@ func TestReleaseOfACloudsToken(t *testing.T) {
 func TestFilesThatAKubeconfigNames(t *testing.T) {
 	dir := t.TempDir()
 	home, work, temp, mount := dir+"/home", dir+"/home/work", dir+"/temp", dir+"/mount"
-	ca := load(t, Input{Kubeconfig: kubeconfigs + "kind.yaml"}).CAData
+	ca := load(t, Input{Given: Given{Kubeconfig: kubeconfigs + "kind.yaml"}}).CAData
 	for _, path := range []string{home + "/.minikube/ca", work + "/deep/ca", temp + "/ca", mount + "/ca", dir + "/elsewhere/ca", home + "/.kube/ca"} {
 		write(t, path, string(ca))
 	}
@@ -404,7 +314,7 @@ func TestFilesThatAKubeconfigNames(t *testing.T) {
 	} {
 		for _, named := range append(allowed, dir+"/elsewhere/ca", work+"/link", "../../elsewhere/ca", work+"/../../elsewhere/ca", "/etc/hostname") {
 			path := write(t, from, kubeconfig("certificate-authority: "+named, "token: t"))
-			_, err := Load(Input{Kubeconfig: path, Workspace: []string{work}, Temp: temp, InClusterDir: mount, Getenv: env("HOME", home)})
+			_, err := Load(Input{Given: Given{Kubeconfig: path}, Host: Host{Workspace: []string{work}, Temp: temp, InClusterDir: mount, Getenv: env("HOME", home)}})
 			want := false
 			for _, a := range allowed {
 				want = want || a == named
@@ -424,14 +334,14 @@ func TestFilesThatAKubeconfigNames(t *testing.T) {
 		if strings.HasSuffix(from, "home-link") {
 			symlink(t, home+"/.kube/other", from)
 		}
-		_, err := Load(Input{Kubeconfig: from, Workspace: []string{work}, Temp: temp, InClusterDir: mount, Getenv: env("HOME", home)})
+		_, err := Load(Input{Given: Given{Kubeconfig: from}, Host: Host{Workspace: []string{work}, Temp: temp, InClusterDir: mount, Getenv: env("HOME", home)}})
 		if want != (err == nil) || err != nil && !strings.Contains(err.Error(), "it names a file as its tokenFile") {
 			t.Errorf("%s: %v", from, err)
 		}
 	}
 	// Everything is below the root directory: it counts for nothing.
 	path := write(t, dir+"/at-root/config", kubeconfig("certificate-authority: "+dir+"/elsewhere/ca", "token: t"))
-	if _, err := Load(Input{Kubeconfig: path, Workspace: []string{"/"}, Temp: "/", Getenv: env("HOME", "/")}); err == nil {
+	if _, err := Load(Input{Given: Given{Kubeconfig: path}, Host: Host{Workspace: []string{"/"}, Temp: "/", Getenv: env("HOME", "/")}}); err == nil {
 		t.Error("a home at the root directory opens all files")
 	}
 }

@@ -2,106 +2,103 @@ package source
 
 import (
 	"errors"
-	"maps"
 	"net/url"
 	"strings"
-	"time"
 
 	"k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/kubemint/kubemint/internal/disk"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/secret"
-	"github.com/kubemint/kubemint/internal/source/certs"
+	"github.com/kubemint/kubemint/internal/source/bearer"
 	"github.com/kubemint/kubemint/internal/source/cloud"
-	"github.com/kubemint/kubemint/internal/source/disk"
+	"github.com/kubemint/kubemint/internal/source/cloud/plugin"
 	"github.com/kubemint/kubemint/internal/source/program"
 )
 
-const byToken = "a token in the kubeconfig goes before the program: `kubectl config set-credentials USER --token=…`"
+const byToken = "a token in the kubeconfig takes precedence: " +
+	"`kubectl config set-credentials USER --token=…`"
 
-// plugin is how a user without token, certificate and password logs in: as its cloud's program would,
-// or not at all. A user who has one never reaches the plugin with client-go either
-// (Authenticator.UpdateTransportConfig in its exec package), and its stanza is dropped without a word.
-func (l *loader) plugin(op string, u *api.AuthInfo, c *api.Cluster) error {
-	server, _ := url.Parse(c.Server) // what is no URL has been refused with the cluster
-	stanza := cloud.Stanza{Server: server, Trusted: !l.written(u.LocationOfOrigin), ReadFile: func(field,
-		path string,
-	) ([]byte, error) {
-		_, data, err := l.readNamed(op, field, path, u.LocationOfOrigin)
-		return data, err
-	}}
+// replacePlugin finds the login of a user without token, certificate and password: the one that its
+// cloud's program would do, or none. The plugin of a user that has one of these never runs with
+// client-go either (Authenticator.UpdateTransportConfig in its exec package), so its stanza is
+// dropped silently.
+func (l *loader) replacePlugin(op string, u *api.AuthInfo, c *api.Cluster) error {
 	switch {
 	case u.Exec != nil:
-		stanza.Program = strings.TrimSuffix(u.Exec.Command[strings.LastIndexAny(u.Exec.Command, `/\`)+1:], ".exe")
-		stanza.Args, stanza.Env = u.Exec.Args, map[string]string{}
-		for _, variable := range u.Exec.Env {
-			stanza.Env[variable.Name] = variable.Value
-		}
-	case u.AuthProvider != nil && u.AuthProvider.Name == "oidc":
-		return l.idToken(op, u)
-	case u.AuthProvider != nil:
-		stanza.Program, stanza.Config = u.AuthProvider.Name, map[string]string{}
-		maps.Copy(stanza.Config, u.AuthProvider.Config)
-	default:
-		return fail(op, "there is no credential in it").
-			Hint("have an earlier step log in, or add a token: `kubectl config set-credentials USER --token=…`")
+		return l.replaceProgram(op, u, c)
+	case u.AuthProvider == nil:
+		return refuse(op, "there is no credential in it").
+			Hint("have an earlier step log in, or add a token: `kubectl config set-credentials " +
+				"USER --token=…`")
+	case u.AuthProvider.Name == "oidc":
+		// As with kubectl, the ID token is the user's token while it is valid. It is never
+		// refreshed: the kubeconfig names the identity provider, which would get its client secret.
+		u.Token = strings.TrimSpace(u.AuthProvider.Config["id-token"])
+		return bearer.CheckIDToken(op, u.Token)
 	}
-	login, err := cloud.For(stanza, cloud.Runner{
+	return refuseProvider(op, u.AuthProvider.Name)
+}
+
+// replaceProgram finds the login that replaces the program of an exec stanza.
+func (l *loader) replaceProgram(op string, u *api.AuthInfo, c *api.Cluster) error {
+	server, _ := url.Parse(c.Server) // prepareCluster has refused anything that is not a URL
+	stanza := l.readStanza(op, u, server)
+	login, err := cloud.For(stanza, plugin.Runner{
 		Getenv: l.Getenv, IDToken: l.IDToken, HTTP: l.HTTP,
 		ReadFile: func(path string) ([]byte, error) { return disk.Read(l.Inside(path)) },
 	})
 	switch why, _ := errors.AsType[*problem.Error](err); {
 	case why != nil:
-		refused := fail(op, "its credential comes from %s: %w", stanza.Program, why.Cause)
+		refused := refuse(op, "its credential comes from %s: %w", stanza.Program, why.Cause)
 		refused.Hints = why.Hint(byToken).Hints
 		return refused
 	case login == nil:
-		return notServed(op, stanza)
+		return refuseProgram(op, stanza.Program, stanza.Args)
 	}
 	for _, note := range login.Notes {
-		l.warn("%s: %s", strings.TrimPrefix(op, "use "), note)
+		l.addWarning("%s: %s", strings.TrimPrefix(op, "use "), note)
 	}
-	l.login, l.secrets = login.Token, login.Secrets
-	return l.release(op, login, server, u, c)
+	l.login = login.Token
+	l.secrets = login.Secrets
+	return l.policy.CheckRelease(op, login, server, u, c)
 }
 
-// refreshIt is the remedy where kubectl would ask the identity provider for another ID token, and write
-// it into the kubeconfig (client-go 0.37, plugin/pkg/client/auth/oidc).
-const refreshIt = "run any kubectl command with this kubeconfig in an earlier step: it refreshes the " +
-	"id-token, and writes it into the file"
-
-// idToken has the ID token of the auth-provider oidc as the user's token, as kubectl does while it is
-// valid. It is never refreshed: the identity provider is one that the kubeconfig names, and would be
-// sent its client secret.
-func (l *loader) idToken(op string, u *api.AuthInfo) error {
-	given := strings.TrimSpace(u.AuthProvider.Config["id-token"])
-	claims, err := secret.New(given).Claims()
-	switch {
-	case given == "":
-		return fail(op, "its auth-provider oidc has no id-token").Hint(refreshIt)
-	case certs.Omitted([]byte(given)):
-		return fail(op, "its id-token was left out when the kubeconfig was printed").Hint("%s", certs.WithoutRaw)
-	case err != nil || !oneLine(given):
-		return fail(op, "the id-token of its auth-provider oidc is not a JSON Web Token").Hint(refreshIt)
-	case claims.ExpiresAt.IsZero():
-		return fail(op, "the id-token of its auth-provider oidc does not say when it expires, which kubectl "+
-			"takes for expired").
-			Hint(refreshIt)
-	case !time.Now().Before(claims.ExpiresAt):
-		return fail(op, "the id-token of its auth-provider oidc expired at %s, and kubemint refreshes none",
-			claims.ExpiresAt.UTC().Format(time.RFC3339)).Hint(refreshIt)
+// readStanza reads the exec stanza of a user.
+func (l *loader) readStanza(op string, u *api.AuthInfo, server *url.URL) plugin.Stanza {
+	base := u.Exec.Command[strings.LastIndexAny(u.Exec.Command, `/\`)+1:]
+	env := map[string]string{}
+	for _, variable := range u.Exec.Env {
+		env[variable.Name] = variable.Value
 	}
-	u.Token = given
-	return nil
+	return plugin.Stanza{
+		Program: strings.TrimSuffix(base, ".exe"), Args: u.Exec.Args, Env: env,
+		Server: server, Trusted: !l.policy.IsPlanted(u.LocationOfOrigin),
+		ReadFile: func(field, path string) ([]byte, error) {
+			_, data, err := l.readNamed(op, field, path, u.LocationOfOrigin)
+			return data, err
+		},
+	}
 }
 
-// notServed refuses a program that kubemint makes no token for, with the way to one.
-func notServed(op string, s cloud.Stanza) error {
-	name := s.Program
-	if !cloud.ProgramLike(name) {
-		name = "a program"
+// refuseProvider refuses an auth-provider.
+func refuseProvider(op, name string) error {
+	remedies := program.RemovedProvider(name)
+	if remedies == nil {
+		return refuseProgram(op, name, nil)
 	}
-	err := fail(op, "its credential comes from %s, and kubemint never runs what a kubeconfig names", name)
-	err.Hints = program.For(s.Program, s.Args).Hints()
+	err := refuse(op, "its auth-provider %s no longer exists: Kubernetes removed it in 1.26", name)
+	err.Hints = remedies
+	return err.Hint(byToken)
+}
+
+// refuseProgram refuses a program that kubemint cannot replace, with the way to a token.
+func refuseProgram(op, name string, args []string) error {
+	shown := name
+	if !plugin.ProgramName.Matches(name) {
+		shown = "a program"
+	}
+	err := refuse(op, "its credential comes from %s, and kubemint never runs what a kubeconfig "+
+		"names", shown)
+	err.Hints = program.For(name, args).Hints()
 	return err.Hint(byToken)
 }

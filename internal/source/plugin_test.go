@@ -22,7 +22,7 @@ func jwt(claims string) string {
 }
 
 func TestPluginsAreRefusedWithAWayOut(t *testing.T) {
-	const more = "\na token in the kubeconfig goes before the program: `kubectl config set-credentials USER --token=…`"
+	const more = "\na token in the kubeconfig takes precedence: `kubectl config set-credentials USER --token=…`"
 	for file, want := range map[string]string{
 		"rancher-cli": "shop rancher Rancher, in an earlier step, outside the checkout: `curl --fail -u \"$RANCHER_ACCESS_KEY:",
 		"doctl":       "do-fra1-shop-admin doctl DigitalOcean, in an earlier step, outside the checkout: `doctl kubernetes cluster kubeconfig show NAME",
@@ -31,7 +31,7 @@ func TestPluginsAreRefusedWithAWayOut(t *testing.T) {
 		"oidc-login":  "oidc kubectl OIDC (kubelogin): such a login needs a person",
 	} {
 		t.Run(file, func(t *testing.T) {
-			_, err := Load(Input{Kubeconfig: kubeconfigs + file + ".yaml", Getenv: env()})
+			_, err := Load(Input{Given: Given{Kubeconfig: kubeconfigs + file + ".yaml"}, Host: Host{Getenv: env()}})
 			got := failure(t, err)
 			user, rest, _ := strings.Cut(want, " ")
 			program, way, _ := strings.Cut(rest, " ")
@@ -56,7 +56,7 @@ func TestNamesOfPrograms(t *testing.T) {
 		"/bin/" + strings.Repeat("x", 65): "a program",
 		"doctl\n::add-mask::x":            "a program",
 	} {
-		_, err := Load(Input{Kubeconfig: kubeconfig("", "exec: {apiVersion: v1, command: "+strconv.Quote(command)+"}"), Getenv: env()})
+		_, err := Load(Input{Given: Given{Kubeconfig: kubeconfig("", "exec: {apiVersion: v1, command: "+strconv.Quote(command)+"}")}, Host: Host{Getenv: env()}})
 		got, _, _ := strings.Cut(failure(t, err), "\n")
 		if diff := cmp.Diff("use user \"x\": its credential comes from "+want+", and kubemint never runs what a kubeconfig names", got); diff != "" {
 			t.Errorf("%q: %s", command, diff)
@@ -90,9 +90,9 @@ func TestNothingIsExecuted(t *testing.T) {
 		for _, plugin := range []string{"exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: " + canary + "}", "auth-provider: {name: gcp, config: {cmd-path: " + canary + "}}"} {
 			t.Run(name+" "+plugin[:4], func(t *testing.T) {
 				seen = nil
-				s, err := Load(Input{Kubeconfig: write(t, dir+"/kubeconfig", kubeconfig(cluster, c.user+plugin)), Workspace: []string{dir + "/work"}, Getenv: env()})
+				s, err := Load(Input{Given: Given{Kubeconfig: write(t, dir+"/kubeconfig", kubeconfig(cluster, c.user+plugin))}, Host: Host{Workspace: []string{dir + "/work"}, Getenv: env()}})
 				if c.want == "" {
-					if got := failure(t, err); !strings.Contains(got, "never runs") && !strings.Contains(got, "cmd-path and cmd-args") {
+					if got := failure(t, err); !strings.Contains(got, "never runs") && !strings.Contains(got, "gcp no longer exists") {
 						t.Error(got)
 					}
 				} else {
@@ -127,4 +127,21 @@ func ask(t *testing.T, s *Source) {
 		t.Fatal(err)
 	}
 	_ = response.Body.Close()
+}
+
+func TestLoad_RemovedAuthProvider(t *testing.T) {
+	t.Parallel()
+	for fixture, hint := range map[string]string{
+		"gcloud-auth-provider":              "`gcloud container clusters get-credentials NAME --location PLACE`",
+		"get-gke-credentials-auth-provider": "leave `use_auth_provider` out",
+		"get-gke-credentials-dns":           "leave `use_auth_provider` out",
+		"get-gke-credentials-gateway":       "leave `use_auth_provider` out",
+		"aks-azure-auth-provider":           "`kubelogin convert-kubeconfig -l workloadidentity`",
+	} {
+		_, err := Load(Input{Given: Given{Kubeconfig: kubeconfigs + fixture + ".yaml"}, Host: Host{Getenv: env()}})
+		got := failure(t, err)
+		if !strings.Contains(got, "no longer exists: Kubernetes removed it in 1.26") || !strings.Contains(got, hint) {
+			t.Errorf("%s: %s", fixture, got)
+		}
+	}
 }

@@ -73,8 +73,9 @@ func TestOurOwnKubeconfigStandsForItsSource(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := load(t, Input{
-				Kubeconfig: c.given, Context: c.context, InClusterDir: dir + "/account", Receipt: receipt.Read,
-				Getenv: env("KUBECONFIG", c.list, "KUBERNETES_SERVICE_HOST", "h", "KUBERNETES_SERVICE_PORT", "1"),
+				Given:   Given{Kubeconfig: c.given, Context: c.context},
+				Host:    Host{InClusterDir: dir + "/account", Getenv: env("KUBECONFIG", c.list, "KUBERNETES_SERVICE_HOST", "h", "KUBERNETES_SERVICE_PORT", "1")},
+				Receipt: receipt.Read,
 			})
 			if diff := cmp.Diff(c.want, s.Origin); diff != "" {
 				t.Error(diff)
@@ -103,7 +104,7 @@ func TestOurOwnKubeconfigStandsForItsSource(t *testing.T) {
 		"no account of pod": {pod, "", "find the cluster's credential: its receipt names the pod's account, but there is no KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT as in a pod\nset `kubeconfig` to the path or to the content of a kubeconfig\nsee the host"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Load(Input{Context: c.context, Hint: "see the host", Receipt: receipt.Read, Getenv: env("KUBECONFIG", c.list)})
+			_, err := Load(Input{Given: Given{Context: c.context}, Host: Host{Hint: "see the host", Getenv: env("KUBECONFIG", c.list)}, Receipt: receipt.Read})
 			if diff := refusedAs(t, c.want, err); diff != "" {
 				t.Error(diff)
 			}
@@ -158,8 +159,9 @@ func TestChosenContextDecidesBetweenOursAndAnother(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := load(t, Input{
-				Context: c.context, InClusterDir: dir + "/account", Receipt: receipt.Read,
-				Getenv: env("KUBECONFIG", c.list, "KUBERNETES_SERVICE_HOST", "h", "KUBERNETES_SERVICE_PORT", "1"),
+				Given:   Given{Context: c.context},
+				Host:    Host{InClusterDir: dir + "/account", Getenv: env("KUBECONFIG", c.list, "KUBERNETES_SERVICE_HOST", "h", "KUBERNETES_SERVICE_PORT", "1")},
+				Receipt: receipt.Read,
 			})
 			if diff := cmp.Diff(c.want, s.Origin); diff != "" {
 				t.Error(diff)
@@ -187,7 +189,7 @@ func TestChosenContextDecidesBetweenOursAndAnother(t *testing.T) {
 		"a kind that is not known": {odd, "", "read kubeconfig \"" + odd + "\": kubemint wrote it, and its receipt names a source of an unknown kind\ngive this step the input `kubeconfig`"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Load(Input{Context: c.context, Receipt: receipt.Read, Getenv: env("KUBECONFIG", c.list)})
+			_, err := Load(Input{Given: Given{Context: c.context}, Receipt: receipt.Read, Host: Host{Getenv: env("KUBECONFIG", c.list)}})
 			if diff := refusedAs(t, c.want, err); diff != "" {
 				t.Error(diff)
 			}

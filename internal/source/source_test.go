@@ -150,7 +150,7 @@ func TestKubeconfigsThatToolsWrite(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := load(t, Input{Kubeconfig: kubeconfigs + c.file + ".yaml", Context: c.context})
+			s := load(t, Input{Given: Given{Kubeconfig: kubeconfigs + c.file + ".yaml", Context: c.context}})
 			if diff := cmp.Diff(c.want, summarize(s)); diff != "" {
 				t.Error(diff)
 			}
@@ -197,8 +197,7 @@ func TestMinikubesFilesAreReadWhereTheContainerSeesThem(t *testing.T) {
 		write(t, home+"/.minikube/profiles/minikube/client.key", string(user.ClientKeyData)),
 	}
 	s := load(t, Input{
-		Getenv: env("HOME", home),
-		Inside: func(path string) string { return strings.Replace(path, "/home/runner/", home+"/", 1) },
+		Host: Host{Getenv: env("HOME", home), Inside: func(path string) string { return strings.Replace(path, "/home/runner/", home+"/", 1) }},
 	})
 	if diff := cmp.Diff(files, s.Files); diff != "" {
 		t.Error(diff)
@@ -249,7 +248,7 @@ func TestContentInEveryWrapping(t *testing.T) {
 		"base64 between white space":     "\n\t " + code + " \r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := load(t, Input{Kubeconfig: value, Context: "shop-node-1"})
+			s := load(t, Input{Given: Given{Kubeconfig: value, Context: "shop-node-1"}})
 			if s.Server != "https://192.0.2.11:6443" || s.REST.BearerToken != "kubeconfig-user-0a1b2:made-up-token-of-nobody" {
 				t.Errorf("got server %q and token %q", s.Server, s.REST.BearerToken)
 			}
@@ -287,13 +286,13 @@ func TestOrderOfPlaces(t *testing.T) {
 		in   Input
 		want string
 	}{
-		"the input before all":          {Input{Kubeconfig: kubeconfigs + "openshift.yaml", Getenv: env("KUBECONFIG", other+"/config", "HOME", home)}, "https://api.shop.example.com:6443"},
-		"a home in the input":           {Input{Kubeconfig: "~/.kube/config", Getenv: env("HOME", home)}, "https://127.0.0.1:6443"},
-		"a line break after the path":   {Input{Kubeconfig: other + "/config\n", Getenv: env()}, "https://127.0.0.1:36443"},
-		"$KUBECONFIG before home":       {Input{Getenv: env(append(pod, "KUBECONFIG", other+"/config", "HOME", home)...)}, "https://127.0.0.1:36443"},
-		"home before the pod's account": {Input{Getenv: env(append(pod, "HOME", home)...)}, "https://127.0.0.1:6443"},
-		"the pod's account":             {Input{Getenv: env(append(pod, "HOME", other)...)}, "https://10.0.0.1:443"},
-		"a home that says nothing":      {Input{Getenv: env(append(pod, "HOME", blank)...)}, "https://10.0.0.1:443"},
+		"the input before all":          {Input{Given: Given{Kubeconfig: kubeconfigs + "openshift.yaml"}, Host: Host{Getenv: env("KUBECONFIG", other+"/config", "HOME", home)}}, "https://api.shop.example.com:6443"},
+		"a home in the input":           {Input{Given: Given{Kubeconfig: "~/.kube/config"}, Host: Host{Getenv: env("HOME", home)}}, "https://127.0.0.1:6443"},
+		"a line break after the path":   {Input{Given: Given{Kubeconfig: other + "/config\n"}, Host: Host{Getenv: env()}}, "https://127.0.0.1:36443"},
+		"$KUBECONFIG before home":       {Input{Host: Host{Getenv: env(append(pod, "KUBECONFIG", other+"/config", "HOME", home)...)}}, "https://127.0.0.1:36443"},
+		"home before the pod's account": {Input{Host: Host{Getenv: env(append(pod, "HOME", home)...)}}, "https://127.0.0.1:6443"},
+		"the pod's account":             {Input{Host: Host{Getenv: env(append(pod, "HOME", other)...)}}, "https://10.0.0.1:443"},
+		"a home that says nothing":      {Input{Host: Host{Getenv: env(append(pod, "HOME", blank)...)}}, "https://10.0.0.1:443"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.in.InClusterDir = account
@@ -303,3 +302,10 @@ func TestOrderOfPlaces(t *testing.T) {
 		})
 	}
 }
+
+// flatten is the remedy for a file that a kubeconfig may not name.
+const flatten = "embed the file: `kubectl config view --raw --flatten`"
+
+// refreshIt is the remedy for an ID token that kubectl would refresh.
+const refreshIt = "run any kubectl command with this kubeconfig in an earlier step: it refreshes the " +
+	"id-token, and writes it into the file"

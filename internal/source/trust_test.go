@@ -34,21 +34,21 @@ func TestDefaultNamespace(t *testing.T) {
 		in         Input
 		want, fail string
 	}{
-		"outside":                        {in: Input{Kubeconfig: trusted}, want: "shop"},
-		"content":                        {in: Input{Kubeconfig: inNamespace("kube-system")}, want: "kube-system"},
-		"of the workspace":               {in: Input{Kubeconfig: planted}, fail: refused},
-		"of the workspace, $KUBECONFIG":  {in: Input{Getenv: env("KUBECONFIG", planted)}, fail: refused},
-		"of the workspace, expected":     {in: Input{Kubeconfig: planted, ExpectServer: "https://a.example"}, fail: refused},
-		"of the workspace, as HOME":      {in: Input{Getenv: env("HOME", work+"/home")}, fail: refused},
-		"of the workspace, and default":  {in: Input{Kubeconfig: write(t, work+"/default", inNamespace("default"))}, want: "default"},
-		"of the workspace, and none":     {in: Input{Kubeconfig: write(t, work+"/none", kubeconfig("", "token: t"))}},
-		"a link out of the workspace":    {in: Input{Kubeconfig: work + "/link"}, fail: strings.Replace(refused, "kube-system", "shop", 1)},
-		"a link into the workspace":      {in: Input{Kubeconfig: home + "/link"}, fail: refused},
-		"through a link to a directory":  {in: Input{Kubeconfig: home + "/dir/kubeconfig"}, fail: refused},
-		"up and down again":              {in: Input{Kubeconfig: home + "/../work/kubeconfig"}, fail: refused},
-		"a context of the workspace":     {in: Input{Getenv: env("KUBECONFIG", chooses+":"+other)}, fail: `use context "x": it chooses the namespace "kube-public"` + why},
-		"a context of another file":      {in: Input{Context: "prod", Getenv: env("KUBECONFIG", chooses+":"+other)}, want: "ns-of-p"},
-		"a receipt leads into workspace": {in: Input{Kubeconfig: ours}, fail: refused},
+		"outside":                        {in: Input{Given: Given{Kubeconfig: trusted}}, want: "shop"},
+		"content":                        {in: Input{Given: Given{Kubeconfig: inNamespace("kube-system")}}, want: "kube-system"},
+		"of the workspace":               {in: Input{Given: Given{Kubeconfig: planted}}, fail: refused},
+		"of the workspace, $KUBECONFIG":  {in: Input{Host: Host{Getenv: env("KUBECONFIG", planted)}}, fail: refused},
+		"of the workspace, expected":     {in: Input{Given: Given{Kubeconfig: planted}, Expected: Expected{ExpectServer: "https://a.example"}}, fail: refused},
+		"of the workspace, as HOME":      {in: Input{Host: Host{Getenv: env("HOME", work+"/home")}}, fail: refused},
+		"of the workspace, and default":  {in: Input{Given: Given{Kubeconfig: write(t, work+"/default", inNamespace("default"))}}, want: "default"},
+		"of the workspace, and none":     {in: Input{Given: Given{Kubeconfig: write(t, work+"/none", kubeconfig("", "token: t"))}}},
+		"a link out of the workspace":    {in: Input{Given: Given{Kubeconfig: work + "/link"}}, fail: strings.Replace(refused, "kube-system", "shop", 1)},
+		"a link into the workspace":      {in: Input{Given: Given{Kubeconfig: home + "/link"}}, fail: refused},
+		"through a link to a directory":  {in: Input{Given: Given{Kubeconfig: home + "/dir/kubeconfig"}}, fail: refused},
+		"up and down again":              {in: Input{Given: Given{Kubeconfig: home + "/../work/kubeconfig"}}, fail: refused},
+		"a context of the workspace":     {in: Input{Host: Host{Getenv: env("KUBECONFIG", chooses+":"+other)}}, fail: `use context "x": it chooses the namespace "kube-public"` + why},
+		"a context of another file":      {in: Input{Given: Given{Context: "prod"}, Host: Host{Getenv: env("KUBECONFIG", chooses+":"+other)}}, want: "ns-of-p"},
+		"a receipt leads into workspace": {in: Input{Given: Given{Kubeconfig: ours}}, fail: refused},
 	} {
 		c.in.Workspace, c.in.Receipt = []string{dir + "/elsewhere", work}, receipt.Read
 		if strings.HasSuffix(name, "HOME") {
@@ -70,7 +70,7 @@ func TestDefaultNamespace(t *testing.T) {
 	account := dir + "/account"
 	write(t, account+"/token", "t")
 	write(t, account+"/namespace", "pods")
-	s := load(t, Input{InClusterDir: account, Workspace: []string{work}, Getenv: env("KUBERNETES_SERVICE_HOST", "h", "KUBERNETES_SERVICE_PORT", "1")})
+	s := load(t, Input{Host: Host{InClusterDir: account, Workspace: []string{work}, Getenv: env("KUBERNETES_SERVICE_HOST", "h", "KUBERNETES_SERVICE_PORT", "1")}})
 	if namespace, err := s.DefaultNamespace(); namespace != "pods" || err != nil {
 		t.Errorf("in a pod: %q, %v", namespace, err)
 	}
@@ -79,7 +79,7 @@ func TestDefaultNamespace(t *testing.T) {
 // A token that stands in a kubeconfig of the workspace is its own, as get-gke-credentials writes it.
 func TestATokenOfTheWorkspaceIsItsOwn(t *testing.T) {
 	work := t.TempDir()
-	s := load(t, Input{Kubeconfig: write(t, work+"/gha-kubeconfig-0a1b2c", kubeconfig("", "token: ya29.made-up")), Workspace: []string{work}})
+	s := load(t, Input{Given: Given{Kubeconfig: write(t, work+"/gha-kubeconfig-0a1b2c", kubeconfig("", "token: ya29.made-up"))}, Host: Host{Workspace: []string{work}}})
 	if s.REST.BearerToken != "ya29.made-up" {
 		t.Errorf("the token is %q", s.REST.BearerToken)
 	}
@@ -94,7 +94,7 @@ func TestUsersAndServersOfTwoFiles(t *testing.T) {
 	dir := t.TempDir()
 	work := dir + "/work"
 	trusted := write(t, dir+"/home/config", entries("prod", "prod=p"))
-	ca := b64(load(t, Input{Kubeconfig: kubeconfigs + "kind.yaml"}).CAData)
+	ca := b64(load(t, Input{Given: Given{Kubeconfig: kubeconfigs + "kind.yaml"}}).CAData)
 	named := func(name, cluster, user, more string) string {
 		return write(t, work+"/"+name, "current-context: x\ncontexts: [{name: x, context: {cluster: "+cluster+", user: "+user+"}}]\n"+more)
 	}
@@ -110,13 +110,13 @@ func TestUsersAndServersOfTwoFiles(t *testing.T) {
 		"its user, another's server":           {first: named("user", "prod", "x", "users: [{name: x, user: {token: mine}}]\n")},
 		"its user that acts, another's server": {first: named("acts", "prod", "x", "users: [{name: x, user: {token: mine, as: root}}]\n"), want: `use user "x": it acts as somebody else `},
 		"its server, another's user":           {first: named("server", "x", "prod", evil("")), want: refused},
-		"the same, by URL":                     {first: named("url", "x", "prod", evil("")), in: Input{ExpectServer: "https://evil"}},
-		"the same, by URL, with a CA":          {first: named("ca", "x", "prod", evil(", certificate-authority-data: "+ca)), in: Input{ExpectServer: "https://evil"}, want: refused},
-		"the same, by URL, with a name":        {first: named("name", "x", "prod", evil(", tls-server-name: e")), in: Input{ExpectServer: "https://evil"}, want: refused},
-		"the same, by URL, unverified":         {first: named("insecure", "x", "prod", evil(", insecure-skip-tls-verify: true")), in: Input{ExpectServer: "https://evil", AllowInsecure: true}, want: refused},
+		"the same, by URL":                     {first: named("url", "x", "prod", evil("")), in: Input{Expected: Expected{ExpectServer: "https://evil"}}},
+		"the same, by URL, with a CA":          {first: named("ca", "x", "prod", evil(", certificate-authority-data: "+ca)), in: Input{Expected: Expected{ExpectServer: "https://evil"}}, want: refused},
+		"the same, by URL, with a name":        {first: named("name", "x", "prod", evil(", tls-server-name: e")), in: Input{Expected: Expected{ExpectServer: "https://evil"}}, want: refused},
+		"the same, by URL, unverified":         {first: named("insecure", "x", "prod", evil(", insecure-skip-tls-verify: true")), in: Input{Expected: Expected{ExpectServer: "https://evil"}, Given: Given{AllowInsecure: true}}, want: refused},
 		"the same, by CA": {
 			first: named("sum", "x", "prod", evil(", certificate-authority-data: "+ca)),
-			in:    Input{ExpectFingerprint: fingerprint(t, load(t, Input{Kubeconfig: kubeconfigs + "kind.yaml"}).CAData)},
+			in:    Input{Expected: Expected{ExpectFingerprint: fingerprint(t, load(t, Input{Given: Given{Kubeconfig: kubeconfigs + "kind.yaml"}}).CAData)}},
 		},
 	} {
 		c.in.Workspace, c.in.Getenv = []string{work}, env("KUBECONFIG", c.first+":"+trusted)

@@ -1,4 +1,4 @@
-// nektos/act, which runs the action in act_test.go; a module of its own, since its dependencies would change those of the other tools.
+// nektos/act, which runs the action in test/image/act_test.go; a module of its own, since its dependencies would change those of the other tools.
 module github.com/kubemint/kubemint/tools/act
 
 go 1.26.0

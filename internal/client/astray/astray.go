@@ -11,8 +11,8 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// Explain gives p the real cause of a failure for which the answer's own words lead astray, and a remedy. It says whether
-// the failure is one of these. err is without the request's method and URL.
+// Explain gives p the real cause of a failure for which the answer's own words lead astray, and a
+// remedy. It says whether the failure is one of these. err is without the request's method and URL.
 func Explain(p *problem.Error, server string, err error) bool {
 	var noTLS tls.RecordHeaderError
 	redirect, redirected := errors.AsType[*wire.RedirectError](err)
@@ -20,11 +20,16 @@ func Explain(p *problem.Error, server string, err error) bool {
 	switch {
 	case redirected && redirect.Loop:
 		p.Cause = redirect
-		p.Hint("give the address of the API server itself: a proxy at %s sends each request back to the same address, "+
-			"since it waits for a login's cookie, or takes TLS for plain http", server)
+		p.Hint(
+			"give the address of the API server itself: a proxy at %s sends each request back to the same address, "+
+				"since it waits for a login's cookie, or takes TLS for plain http",
+			server,
+		)
 	case errors.Is(err, http.ErrSchemeMismatch):
 		p.Cause = fmt.Errorf("%s speaks plain http, and not TLS: %w", server, err)
-		p.Hint("give the port that speaks TLS (6443 or 443 as a rule); no credential is sent over plain http")
+		p.Hint(
+			"give the port that speaks TLS (6443 or 443 as a rule); no credential is sent over plain http",
+		)
 	case errors.As(err, &noTLS):
 		p.Cause = fmt.Errorf("what answers at %s does not speak TLS: %w", server, err)
 		p.Hint("see whether the port is the API server's, and not that of another service")
@@ -32,7 +37,8 @@ func Explain(p *problem.Error, server string, err error) bool {
 		p.Cause = fmt.Errorf("the certificate of %s names no host: it has a common name alone, "+
 			"which no client of Kubernetes looks at", server)
 		p.Hint("have the certificate issued again with a subject alternative name, " +
-			"`openssl req … -addext subjectAltName=DNS:HOST` (of an address IP:ADDRESS); tls-server-name does not help")
+			"`openssl req … -addext subjectAltName=DNS:HOST` (of an address IP:ADDRESS); tls-server-name " +
+			"does not help")
 	default:
 		return false
 	}

@@ -28,14 +28,18 @@ func Absent(ctx context.Context, read Read, resource schema.GroupVersionResource
 	return answers && !listed
 }
 
-func lookUp(ctx context.Context, read Read, resource schema.GroupVersionResource) (listed, answers bool) {
+func lookUp(
+	ctx context.Context, read Read, resource schema.GroupVersionResource,
+) (listed, answers bool) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	versions, answers := readList(ctx, read, rootPath(resource.Group))
 	if !answers || !versions.hasVersion(resource.GroupVersion()) {
 		return false, answers
 	}
-	resources, answers := readList(ctx, read, rootPath(resource.Group)+"/"+resource.GroupVersion().String())
+	resources, answers := readList(
+		ctx, read, rootPath(resource.Group)+"/"+resource.GroupVersion().String(),
+	)
 	return resources.hasResource(resource.Resource), answers
 }
 

@@ -16,6 +16,8 @@ func MayHide(ctx context.Context, read Read, role string) bool {
 	if !strings.HasPrefix(role, "system:") && !slices.Contains(named, role) {
 		return false
 	}
-	listed, _ := lookUp(ctx, read, authorizationv1.SchemeGroupVersion.WithResource("selfsubjectrulesreviews"))
+	listed, _ := lookUp(
+		ctx, read, authorizationv1.SchemeGroupVersion.WithResource("selfsubjectrulesreviews"),
+	)
 	return listed
 }

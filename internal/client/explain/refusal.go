@@ -2,7 +2,6 @@ package explain
 
 import (
 	"fmt"
-	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -16,44 +15,69 @@ import (
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
-// Explain explains a 403: missing rights, an escalation, or something else that the server's words explain best (a
-// quota, an admission plugin, a namespace that is being deleted).
+// Explain explains a 403: missing rights, an escalation, or something else that the server's words
+// explain best (a quota, an admission plugin, a namespace that is being deleted).
 func Explain(p *problem.Error, status metav1.Status) {
-	if apierrors.HasStatusCause(p.Cause, corev1.NamespaceTerminatingCause) {
-		p.Code, p.Cause = problem.Mint, fmt.Errorf("the namespace is being deleted: %s", strings.Join(strings.Fields(status.Message), " "))
+	switch denied, held := findDenial(status), HeldRules(status.Message); {
+	case apierrors.HasStatusCause(p.Cause, corev1.NamespaceTerminatingCause):
+		p.Code = problem.Mint
+		words := strings.Join(strings.Fields(status.Message), " ")
+		p.Cause = fmt.Errorf("the namespace is being deleted: %s", words)
 		p.Hint("wait until it is gone, then run again")
-		return
-	}
-	if denied := regexp.MustCompile(denial).FindStringSubmatch(status.Message); denied != nil {
-		d := &Denial{User: Unquote(denied[1]), Verb: denied[2], Group: denied[4], Resource: denied[3], Namespace: denied[5]}
-		if d.Resource == "secrets" && !regexp.MustCompile(drawn).MatchString(status.Details.Name) {
-			d.Name = status.Details.Name // nobody is told to give away every Secret
+	case denied != nil:
+		p.Code = problem.Rights
+		p.Cause = denied
+		p.Hint("%s%s", giveRule, pasteRule(denied.Rule()))
+		if denied.Namespace != "" {
+			p.Hint("or see whether namespace %s exists: "+
+				"to an identity without rights in it the server does not say", denied.Namespace)
 		}
-		if d.Resource == "leases" && (d.Verb == "get" || d.Verb == "patch") {
-			d.Name = status.Details.Name // the lock, which is the only Lease that is read or changed by name
-		}
-		p.Code, p.Cause = problem.Rights, d
-		p.Hint("give the runner's identity this rule:  %s", pasteableLine(d.Rule()))
-		if d.Namespace != "" {
-			p.Hint("or see whether namespace %s exists: to an identity without rights in it the server does not say", d.Namespace)
-		}
-		return
-	}
-	if held := HeldRules(status.Message); len(held) > 0 {
+	case len(held) > 0:
 		p.Code = problem.Rights
 		escalated := &Escalated{Rules: held}
-		p.Cause = escalated
-		p.Detail(rules.Format(held)...)
-		p.Hint("give the runner's identity these rules too, or the verb `escalate` (for a role) or `bind` (for a binding)")
 		if named := regexp.MustCompile(granter).FindStringSubmatch(status.Message); named != nil {
 			escalated.User = Unquote(named[1])
 		}
-		return
+		p.Cause = escalated
+		p.Detail(rules.Format(held)...)
+		p.Hint("give the runner's identity these rules too, " +
+			"or the verb `escalate` (for a role) or `bind` (for a binding)")
+	default:
+		p.Code = problem.Mint
 	}
-	p.Code = problem.Mint
 }
 
-// Escalated is the refusal of a role or binding to who does not hold its rules, as the cause of an error.
+// findDenial reads the authorizer's refusal, nil where a 403 is another one.
+func findDenial(status metav1.Status) *Denial {
+	words := regexp.MustCompile(denial).FindStringSubmatch(status.Message)
+	if words == nil {
+		return nil
+	}
+	d := &Denial{
+		User: Unquote(words[1]), Verb: words[2], Group: words[4], Resource: words[3], Namespace: words[5],
+	}
+	name := ""
+	if status.Details != nil {
+		name = status.Details.Name
+	}
+	switch {
+	case d.Resource == "secrets" && !regexp.MustCompile(drawn).MatchString(name):
+		d.Name = name // nobody is told to give away every Secret
+	case d.Resource == "leases" && (d.Verb == "get" || d.Verb == "patch"):
+		d.Name = name // the lock, the only Lease that is read or changed by name
+	}
+	return d
+}
+
+// giveRule is the hint with the rule that the API server has named.
+const giveRule = "give the runner's identity this rule:  "
+
+// GivesRule says whether a hint is the one with the rule that the API server has named. It is
+// superfluous next to a list of all that is lacking.
+func GivesRule(hint string) bool { return strings.HasPrefix(hint, giveRule) }
+
+// Escalated is the refusal of a role or binding to who does not hold its rules, as the cause of an
+// error.
 type Escalated struct {
 	User  string // "" where the API server does not say
 	Rules []rbacv1.PolicyRule
@@ -79,25 +103,31 @@ func (d *Denial) Error() string {
 	if d.Namespace != "" {
 		place = " in namespace " + d.Namespace
 	}
-	return fmt.Sprintf("user %q may not %s %s%s", d.User, d.Verb, resourceGroup(d.Resource, d.Group), place)
+	return fmt.Sprintf(
+		"user %q may not %s %s%s", d.User, d.Verb, resourceGroup(d.Resource, d.Group), place,
+	)
 }
 
-// Rule is what the user lacks. Apply needs create and patch, and the server names one at a time.
+// Rule returns the rule that the user lacks. Apply needs create and patch, and the server names one
+// at a time.
 func (d *Denial) Rule() rbacv1.PolicyRule {
 	verbs := []string{d.Verb}
 	applied := d.Resource != "secrets" && d.Resource != "leases" && !strings.Contains(d.Resource, "/")
-	if d.Verb == "patch" || d.Verb == "create" && applied {
+	if d.Verb == "patch" || (d.Verb == "create" && applied) {
 		verbs = []string{"create", "patch"}
 	}
-	rule := rbacv1.PolicyRule{APIGroups: []string{d.Group}, Resources: []string{d.Resource}, Verbs: verbs}
+	rule := rbacv1.PolicyRule{
+		APIGroups: []string{d.Group}, Resources: []string{d.Resource}, Verbs: verbs,
+	}
 	if d.Name != "" {
 		rule.ResourceNames = []string{d.Name}
 	}
 	return rule
 }
 
-// Bootstrap tells who may give a user all the rights that the configuration takes, and how.
-func Bootstrap(user string) string {
+// SuggestBootstrap says how an administrator gives a user all the rights that the configuration
+// takes.
+func SuggestBootstrap(user string) string {
 	subject := "user:" + user
 	if account, ok := strings.CutPrefix(user, "system:serviceaccount:"); ok {
 		subject = "serviceaccount:" + strings.Replace(account, ":", "/", 1)
@@ -105,30 +135,15 @@ func Bootstrap(user string) string {
 	if !regexp.MustCompile(plainWord).MatchString(user) {
 		subject = "KIND:NAME"
 	}
-	return "an administrator can give it all that this configuration takes:  kubemint bootstrap --subject " + subject + " | kubectl apply -f -"
-}
-
-// ProviderAdvice is what is known of who may write RBAC at a cloud's API servers, by their names.
-func ProviderAdvice(server string) string {
-	host := server
-	if parsed, err := url.Parse(server); err == nil {
-		host = parsed.Hostname()
-	}
-	switch {
-	case strings.HasSuffix(host, ".eks.amazonaws.com"), strings.HasSuffix(host, ".eks.amazonaws.com.cn"):
-		return "on EKS the access policy AmazonEKSAdminPolicy lets nobody write roles and bindings: take AmazonEKSClusterAdminPolicy, " +
-			"or a group of the access entry with these rules"
-	case strings.HasSuffix(host, ".gke.goog"):
-		return "on GKE it takes roles/container.admin to write roles and bindings (container.developer may not), " +
-			"or these rules for the Google identity"
-	}
-	return ""
+	return "an administrator can give it all that this configuration takes:  kubemint bootstrap " +
+		"--subject " + subject + " | kubectl apply -f -"
 }
 
 // IsDenial says whether a message is the authorizer's.
 func IsDenial(message string) bool { return regexp.MustCompile(denial).MatchString(message) }
 
-// denial is the authorizer's message: k8s.io/apiserver pkg/endpoints/handlers/responsewriters forbiddenMessage.
+// denial is the authorizer's message: k8s.io/apiserver pkg/endpoints/handlers/responsewriters
+// forbiddenMessage.
 const denial = `User ("(?:[^"\\]|\\.)*") cannot (\w+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?`
 
 func resourceGroup(resource, group string) string {
@@ -142,24 +157,16 @@ func resourceGroup(resource, group string) string {
 	return name
 }
 
-// pasteableLine is a rule as a line of a Role.
-func pasteableLine(rule rbacv1.PolicyRule) string {
-	names := ""
-	if len(rule.ResourceNames) > 0 {
-		names = fmt.Sprintf(", resourceNames: [%q]", rule.ResourceNames[0])
-	}
-	return fmt.Sprintf("{apiGroups: [%q], resources: [%q], verbs: [%s]%s}",
-		rule.APIGroups[0], rule.Resources[0], strings.Join(rule.Verbs, ", "), names)
-}
-
-// HeldRules reads the rules out of an escalation refusal: k8s.io/kubernetes pkg/registry/rbac/validation
-// ConfirmNoEscalation prints each as {APIGroups:["a"], Resources:["b"], ResourceNames:["c"], Verbs:["d"]}.
+// HeldRules reads the rules out of an escalation refusal: k8s.io/kubernetes
+// pkg/registry/rbac/validation ConfirmNoEscalation prints each as {APIGroups:["a"],
+// Resources:["b"], ResourceNames:["c"], Verbs:["d"]}.
 func HeldRules(message string) []rbacv1.PolicyRule {
 	if !strings.Contains(message, "is attempting to grant RBAC permissions not currently held") {
 		return nil
 	}
 	var held []rbacv1.PolicyRule
-	fieldsOf, valuesOf := regexp.MustCompile(ruleField), regexp.MustCompile(quoted)
+	fieldsOf := regexp.MustCompile(ruleField)
+	valuesOf := regexp.MustCompile(quoted)
 	for _, braces := range regexp.MustCompile(ruleText).FindAllStringSubmatch(message, -1) {
 		var rule rbacv1.PolicyRule
 		fields := map[string]*[]string{

@@ -11,7 +11,7 @@ import (
 	"github.com/kubemint/kubemint/internal/console"
 )
 
-// Trace is what is kept of the answers of an API server.
+// Trace keeps what the answers of an API server tell about its clock.
 type Trace struct {
 	Log  *console.Log
 	off  atomic.Int64 // nanoseconds from this machine's clock to the API server's
@@ -30,8 +30,8 @@ func (t *Trace) Set(off time.Duration) { t.off.Store(int64(off)) }
 // Now is the API server's time as of its last answer; before the first it is this machine's.
 func (t *Trace) Now() time.Time { return time.Now().Add(time.Duration(t.off.Load())) }
 
-// ServerTime is the API server's time, and zero where it has not said it yet: a proxy may keep its answers'
-// numbers.
+// ServerTime is the API server's time, and zero where it has not said it yet: a proxy may keep its
+// answers' numbers.
 func (t *Trace) ServerTime() time.Time {
 	if t.off.Load() == 0 {
 		return time.Time{}
@@ -39,7 +39,8 @@ func (t *Trace) ServerTime() time.Time {
 	return t.Now()
 }
 
-// tracer logs each request at debug level: method, path and status, never a header or a body. It keeps the time of the answer.
+// tracer logs each request at debug level: method, path and status, never a header or a body. It
+// keeps the time of the answer.
 type tracer struct {
 	next http.RoundTripper
 	*Trace
@@ -58,15 +59,21 @@ func (t tracer) RoundTrip(request *http.Request) (*http.Response, error) {
 		t.Log.Debugf("%s: no answer", what)
 		return response, err
 	}
-	t.Log.Sent(response.Request.Header.Get("Authorization")) // not request's: what is beneath has added the credential
+	// not request's: what is beneath has added the credential
+	t.Log.HideSent(response.Request.Header.Get("Authorization"))
 	t.Log.Debugf("%s: %d", what, response.StatusCode)
-	// What expires does so by the API server's clock (Date: RFC 9110, section 6.6.1), which is not that of a page in between:
-	// it numbers its answers (k8s.io/apiserver pkg/endpoints/filters/audit_init.go). They take time, and a Date has whole seconds.
-	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil && response.Header.Get("Audit-Id") != "" {
+	// What expires does so by the API server's clock (Date: RFC 9110, section 6.6.1), which is not
+	// that of a page in between: it numbers its answers (k8s.io/apiserver
+	// pkg/endpoints/filters/audit_init.go). They take time, and a Date has whole seconds.
+	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil &&
+		response.Header.Get("Audit-Id") != "" {
 		off := time.Until(date)
-		if wrong := time.Duration(t.off.Swap(int64(off))) - off; wrong.Abs() > time.Minute && t.told.CompareAndSwap(false, true) {
-			t.Log.Warnf("this machine's clock is off by %s from the API server's, which is what counts: set it",
-				console.Short(wrong.Round(time.Minute)))
+		if wrong := time.Duration(t.off.Swap(int64(off))) - off; wrong.Abs() > time.Minute &&
+			t.told.CompareAndSwap(false, true) {
+			t.Log.Warnf(
+				"this machine's clock is off by %s from the API server's, which is what counts: set it",
+				console.FormatDuration(wrong.Round(time.Minute)),
+			)
 		}
 	}
 	return response, nil

@@ -9,20 +9,20 @@ import (
 	"sync/atomic"
 )
 
-// The bounds are on what all answers under way at one client hold together, unpacked: many of them at once
-// would otherwise add up.
+// The bounds apply to all answers that one client is reading, together and unpacked: otherwise many
+// at once would add up.
 const (
 	MostOfAPI   = 64 << 20 // bytes; the lists of thousands of namespaces take a tenth of it
 	MostOfToken = 1 << 20  // bytes; of an endpoint that gives out tokens
 )
 
-// Client is an HTTP client that follows no redirect and reads at most so many bytes. Credentials may be
-// added by next: the redirect is refused above it, whatever the library that gets the client does with it.
+// Client returns an HTTP client that follows no redirect and reads at most so many bytes. next may
+// add credentials: redirects are refused above it, whatever a library does with the client.
 func Client(next http.RoundTripper, most int64) *http.Client {
 	return &http.Client{Transport: Guard(next, most)}
 }
 
-// Guard is the transport of [Client], for a client that a library has made.
+// Guard returns the transport of [Client], for a client that a library makes.
 func Guard(next http.RoundTripper, most int64) http.RoundTripper {
 	if already, ok := next.(*guard); ok && already.most <= most {
 		return already
@@ -30,16 +30,16 @@ func Guard(next http.RoundTripper, most int64) http.RoundTripper {
 	return &guard{next: next, most: most}
 }
 
-// Direct is the same client without a proxy, and with a new connection for each request.
+// Direct returns the same client without a proxy, with a new connection for each request.
 func Direct(client *http.Client) *http.Client {
 	outer, ok := client.Transport.(*guard)
 	if !ok {
-		return Client(direct(client.Transport), MostOfToken)
+		return Client(withoutProxy(client.Transport), MostOfToken)
 	}
-	return Client(direct(outer.next), outer.most)
+	return Client(withoutProxy(outer.next), outer.most)
 }
 
-func direct(next http.RoundTripper) http.RoundTripper {
+func withoutProxy(next http.RoundTripper) http.RoundTripper {
 	transport, ok := next.(*http.Transport)
 	if !ok {
 		return next
@@ -56,7 +56,7 @@ type guard struct {
 	held atomic.Int64 // bytes of the answers under way
 }
 
-// WrappedRoundTripper leads to the connections, for those who close them.
+// WrappedRoundTripper returns the transport below, whose connections a caller may close.
 func (g *guard) WrappedRoundTripper() http.RoundTripper { return g.next }
 
 func (g *guard) RoundTrip(request *http.Request) (*http.Response, error) {
@@ -68,7 +68,7 @@ func (g *guard) RoundTrip(request *http.Request) (*http.Response, error) {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
 		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 		_ = response.Body.Close()
-		return nil, redirected(request, response)
+		return nil, readRedirect(request, response)
 	}
 	if response.Body != nil {
 		response.Body = &bounded{ReadCloser: response.Body, guard: g}
@@ -76,11 +76,11 @@ func (g *guard) RoundTrip(request *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-func (g *guard) tooLarge() error {
+func (g *guard) newTooLarge() error {
 	return &TooLargeError{Bound: fmt.Sprintf("%d MiB when it is unpacked", g.most>>20)}
 }
 
-// bounded is a body that ends in an error where the answers under way are larger than they may be.
+// bounded is a body that ends in an error once the answers of its client are too large together.
 type bounded struct {
 	io.ReadCloser
 	guard *guard
@@ -90,13 +90,13 @@ type bounded struct {
 
 func (b *bounded) Read(p []byte) (int, error) {
 	if b.over {
-		return 0, b.guard.tooLarge()
+		return 0, b.guard.newTooLarge()
 	}
 	n, err := b.ReadCloser.Read(p)
 	b.read += int64(n)
 	if b.guard.held.Add(int64(n)) > b.guard.most {
 		b.over = true
-		return 0, b.guard.tooLarge()
+		return 0, b.guard.newTooLarge()
 	}
 	return n, err //nolint:wrapcheck // io.EOF is compared, not unwrapped
 }
@@ -107,16 +107,16 @@ func (b *bounded) Close() error {
 	return b.ReadCloser.Close() //nolint:wrapcheck // nothing to add
 }
 
-// final marks an error that the same request would meet again, for the libraries that retry by themselves.
+// final marks an error that a retry would not change, for libraries that retry by themselves.
 type final struct{}
 
-// NonRetriable is what azcore looks for (sdk/internal/errorinfo).
+// NonRetriable tells azcore not to retry (sdk/internal/errorinfo).
 func (final) NonRetriable() {}
 
-// RetryableError is what the AWS SDK looks for (aws/retry).
+// RetryableError tells the AWS SDK not to retry (aws/retry).
 func (final) RetryableError() bool { return false }
 
-// Final says whether the same request would meet the same refusal of this room again.
+// Final reports whether an error is a refusal of this room, which a retry would not change.
 func Final(err error) bool {
 	var refused interface{ RetryableError() bool }
 	return errors.As(err, &refused) && !refused.RetryableError()
@@ -141,9 +141,9 @@ func (e *RedirectError) Error() string {
 	return answer + " to " + e.To + ", which is not followed"
 }
 
-// redirected reads where an answer leads. Path and query stay out of the error, since they can repeat what
-// was sent.
-func redirected(request *http.Request, response *http.Response) *RedirectError {
+// readRedirect reads where an answer leads. It keeps path and query out of the error, since they
+// can repeat a secret of the request.
+func readRedirect(request *http.Request, response *http.Response) *RedirectError {
 	const longest = 253 // of a host name
 	refused := &RedirectError{Code: response.StatusCode}
 	location := response.Header.Get("Location")
@@ -155,7 +155,7 @@ func redirected(request *http.Request, response *http.Response) *RedirectError {
 	return refused
 }
 
-// TooLargeError is an answer that is larger than it may be.
+// TooLargeError is an answer over the bound.
 type TooLargeError struct {
 	final
 	Bound string // completes "larger than"

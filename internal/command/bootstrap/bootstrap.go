@@ -9,13 +9,14 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/access/needs"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/lease"
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// Asked is what the rights are for.
+// Asked says what the rights are for.
 type Asked struct {
 	Desired  access.Desired
 	Token    config.Token
@@ -24,23 +25,23 @@ type Asked struct {
 	Subjects Subjects // who gets the rights; without any there are no bindings
 }
 
-// Manifests returns lines of YAML with the least rights that the runner's identity needs, and above them, as a
-// comment, what whoever holds them could do at worst.
-func Manifests(asked Asked) ([]string, error) {
+// RenderManifests returns lines of YAML with the least rights that the runner's identity needs, and
+// above them, as a comment, what whoever holds them could do at worst.
+func RenderManifests(asked Asked) ([]string, error) {
 	if asked.Steady && asked.Desired.Access.Ephemeral {
 		return nil, problem.Newf(problem.Config, "run bootstrap",
 			"each run makes an ephemeral identity of its own: there is no steady state").
 			Hint("leave --steady out, or `ephemeral`")
 	}
-	if err := asked.Subjects.check(); err != nil {
+	if err := asked.Subjects.checkNames(); err != nil {
 		return nil, err
 	}
 	account := asked.Desired.Access.ServiceAccount
 	secret := lease.NewPermanent(account, access.Marks{}).Name
-	lines := remarks(asked, secret)
-	for _, need := range access.Needs(asked.Desired, asked.Token, asked.Expect, secret, asked.Steady) {
-		for _, object := range manifests(account, need, asked.Subjects) {
-			manifest, err := console.Manifest(object)
+	lines := writeRemarks(asked, secret)
+	for _, need := range needs.LeastRights(asked.Desired, asked.Token, asked.Expect, secret, asked.Steady) {
+		for _, object := range newManifests(account, need, asked.Subjects) {
+			manifest, err := console.RenderManifest(object)
 			if err != nil {
 				return nil, err
 			}
@@ -50,52 +51,63 @@ func Manifests(asked Asked) ([]string, error) {
 	return lines, nil
 }
 
-// manifests are the role of one place and, where there are subjects, its binding. Both flavours have the same names: the
-// steady one, applied later, narrows what the other gave.
-func manifests(account types.NamespacedName, need access.Need, subjects []rbacv1.Subject) []any {
-	version, kind := rbacv1.SchemeGroupVersion.String(), "ClusterRole"
+// newManifests are the role of one place and, where there are subjects, its binding. Both flavours
+// have the same names: the steady one, applied later, narrows what the other gave.
+func newManifests(account types.NamespacedName, need needs.Need, subjects []rbacv1.Subject) []any {
+	version := rbacv1.SchemeGroupVersion.String()
+	kind := "ClusterRole"
 	if need.Namespace != "" {
 		kind = "Role"
 	}
-	meta := metav1.ObjectMeta{Namespace: need.Namespace, Name: "kubemint-runner:" + account.Namespace + ":" + account.Name}
+	meta := metav1.ObjectMeta{
+		Namespace: need.Namespace,
+		Name:      "kubemint-runner:" + account.Namespace + ":" + account.Name,
+	}
 	objects := []any{rbacv1.Role{
-		TypeMeta: metav1.TypeMeta{APIVersion: version, Kind: kind}, ObjectMeta: meta, Rules: append([]rbacv1.PolicyRule{}, need.Rules...),
+		TypeMeta: metav1.TypeMeta{
+			APIVersion: version, Kind: kind,
+		}, ObjectMeta: meta, Rules: append([]rbacv1.PolicyRule{}, need.Rules...),
 	}}
 	if len(subjects) > 0 {
 		objects = append(objects, rbacv1.RoleBinding{
-			TypeMeta: metav1.TypeMeta{APIVersion: version, Kind: kind + "Binding"}, ObjectMeta: meta, Subjects: subjects,
+			TypeMeta: metav1.TypeMeta{
+				APIVersion: version, Kind: kind + "Binding",
+			}, ObjectMeta: meta, Subjects: subjects,
 			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: kind, Name: meta.Name},
 		})
 	}
 	return objects
 }
 
-// remarks are the comment above the manifests: what a reviewer has to know of them.
-func remarks(asked Asked, secret string) (lines []string) {
+// writeRemarks are the comment above the manifests: what a reviewer has to know of them.
+func writeRemarks(asked Asked, secret string) (lines []string) {
 	declared := asked.Desired.Access
 	say := func(format string, args ...any) { lines = append(lines, fmt.Sprintf("# "+format, args...)) }
 	flavour := "the first run included"
 	if asked.Steady {
 		flavour = "once ServiceAccount, roles and bindings are as declared (--steady)"
 	}
-	say("The least rights of a runner that mints credentials of ServiceAccount %s for %s,", declared.ServiceAccount, access.Reach(declared))
+	say(
+		"The least rights of a runner that mints credentials of ServiceAccount %s for %s,",
+		declared.ServiceAccount, access.DescribeReach(declared),
+	)
 	say("%s. For an administrator:  kubectl apply -f -", flavour)
 	if len(asked.Subjects) == 0 {
 		say("There are no bindings, since no --subject was given: " + subjectForms)
 	}
 	h := holder{Desired: asked.Desired, token: asked.Token, steady: asked.Steady, secret: secret}
 	say("At worst, whoever holds these rights can")
-	for _, line := range h.worst() {
+	for _, line := range h.listWorst() {
 		say("- %s", line)
 	}
-	for _, line := range append(h.cannot(), h.advice()...) {
+	for _, line := range append(h.listExclusions(), h.adviseLess()...) {
 		say("%s", line)
 	}
 	return lines
 }
 
-// advice is how to make do with less.
-func (h holder) advice() []string {
+// adviseLess is how to make do with less.
+func (h holder) adviseLess() []string {
 	var lines []string
 	if h.steady && len(h.Named) > 0 {
 		lines = append(lines, "An empty role takes back what the first run needed there.",
@@ -104,7 +116,7 @@ func (h holder) advice() []string {
 			lines = append(lines, "  "+ref.String())
 		}
 	}
-	if h.everywhere() {
+	if h.isEverywhere() {
 		lines = append(lines,
 			"create_namespace: no Role can lie in a namespace that is not there yet, "+
 				"so the rights are on the whole cluster.",
@@ -115,12 +127,12 @@ func (h holder) advice() []string {
 		lines = append(lines, "ephemeral: names are random, "+
 			"so the rights are on every ServiceAccount, role and binding of the place.")
 	}
-	if h.permanent() {
+	if h.isPermanent() {
 		place := h.Access.ServiceAccount.Namespace
 		lines = append(lines, "duration permanent: the runner reads Secret "+place+"/"+h.secret+".")
 	}
-	if h.Access.Ephemeral || (h.permanent() && !h.steady) {
-		lines = append(lines, "Keep what others use out of "+h.home()+".")
+	if h.Access.Ephemeral || (h.isPermanent() && !h.steady) {
+		lines = append(lines, "Keep what others use out of "+h.describeHome()+".")
 	}
 	if !h.steady && slices.ContainsFunc(h.Access.AllRules(), reachesSecrets) {
 		lines = append(lines, "The declared rules hold rights on Secrets, and so does the runner: "+

@@ -1,6 +1,6 @@
-// Package bootstrap prints the least rights that a runner's identity needs for what is declared, for an
-// administrator to review and apply.
+// Package bootstrap prints the least rights that a runner's identity needs for what is declared,
+// for an administrator to review and apply.
 //
-// In: the declared access and token, and who gets the rights. Out: lines of YAML. It talks to no cluster.
-// It imports access, config, console, lease and problem.
+// In: the declared access and token, and who gets the rights. Out: lines of YAML. It talks to no
+// cluster. It imports access, access/needs, config, console, lease, lease/lock and problem.
 package bootstrap

@@ -31,7 +31,8 @@ func (s *Subjects) Set(value string) error {
 		subject.Kind = rbacv1.GroupKind
 	case kind == "serviceaccount":
 		namespace, name, _ := strings.Cut(name, "/")
-		if len(validation.IsDNS1123Label(namespace)) == 0 && len(validation.IsDNS1123Subdomain(name)) == 0 {
+		if len(validation.IsDNS1123Label(namespace)) == 0 &&
+			len(validation.IsDNS1123Subdomain(name)) == 0 {
 			subject = rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: name}
 		}
 	}
@@ -42,18 +43,21 @@ func (s *Subjects) Set(value string) error {
 	return nil
 }
 
-// crowds are names of RBAC that stand for many: whoever gets rights under one of them is not the runner alone. The accounts
-// of one namespace (system:serviceaccounts:NAMESPACE) may be runners of their own, and are not among them.
+// crowds are names of RBAC that stand for many: whoever gets rights under one of them is not the
+// runner alone. The accounts of one namespace (system:serviceaccounts:NAMESPACE) may be runners of
+// their own, and are not among them.
 var crowds = map[string]string{
 	"*":                      "everyone",
 	"system:anonymous":       "everyone who reaches the API server, without any credential",
 	"system:unauthenticated": "everyone who reaches the API server, without any credential",
 	"system:authenticated":   "everyone whom the API server knows: each person, node and pod",
-	"system:serviceaccounts": "each ServiceAccount of the cluster, so everyone who can start a pod anywhere in it",
+	"system:serviceaccounts": "each ServiceAccount of the cluster, so everyone who can start a pod " +
+		"anywhere in it",
 }
 
-// check refuses subjects that are not one runner, or that a reviewer could not tell from another one.
-func (s *Subjects) check() error {
+// checkNames refuses subjects that are not one runner, or that a reviewer could not tell from
+// another one.
+func (s *Subjects) checkNames() error {
 	for _, subject := range *s {
 		flag := strings.ToLower(subject.Kind) + ":" + strconv.QuoteToASCII(subject.Name)
 		hidden := strings.ContainsFunc(subject.Name, func(r rune) bool { return !unicode.IsGraphic(r) })

@@ -9,9 +9,10 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/lease/lock"
 )
 
-// holder is whoever has the rights that bootstrap prints.
+// holder has the rights that bootstrap prints.
 type holder struct {
 	access.Desired
 	token  config.Token
@@ -19,98 +20,112 @@ type holder struct {
 	secret string // of a permanent token
 }
 
-// worst is what the holder could do with the rights beyond what kubemint does with them: RBAC confines
-// neither the fields of what is made, nor the names of what a POST makes. TestWhatBootstrapSaysAtWorst shows
-// each line on an API server.
-func (h holder) worst() []string {
+// listWorst is what the holder could do with the rights beyond what kubemint does with them: RBAC
+// confines neither the fields of what is made, nor the names of what a POST makes.
+// TestWhatBootstrapSaysAtWorst shows each line on an API server.
+func (h holder) listWorst() []string {
 	var can []string
-	can = append(can, h.tokens()...)
-	can = append(can, h.secrets()...)
-	if h.leases() {
-		can = append(can, "make and delete any Lease in "+h.home()+
+	can = append(can, h.tokenPowers()...)
+	can = append(can, h.secretPowers()...)
+	if h.leasePowers() {
+		can = append(can, "make and delete any Lease in "+h.describeHome()+
 			": end other jobs' credentials, and the leadership of controllers")
 	}
 	if !h.steady {
-		can = append(can, h.locks()...)
-		can = append(can, h.objects()...)
+		can = append(can, h.lockPowers()...)
+		can = append(can, h.objectPowers()...)
 	}
 	return can
 }
 
-func (h holder) permanent() bool { return h.token.Duration == config.Permanent }
-func (h holder) leases() bool    { return h.token.Revoke && !h.permanent() }
+func (h holder) isPermanent() bool { return h.token.Lifetime.Permanent }
+func (h holder) leasePowers() bool { return h.token.Revoke && !h.isPermanent() }
 
-// everywhere says whether the rights are on the whole cluster, for the sake of namespaces that are not there
-// yet.
-func (h holder) everywhere() bool { return h.Access.CreateNamespace && !h.steady }
+// isEverywhere says whether the rights are on the whole cluster, for the sake of namespaces that
+// are not there yet.
+func (h holder) isEverywhere() bool { return h.Access.CreateNamespace && !h.steady }
 
-// home is where the ServiceAccount is, as far as the rights reach.
-func (h holder) home() string {
-	if h.everywhere() {
+// describeHome is where the ServiceAccount is, as far as the rights reach.
+func (h holder) describeHome() string {
+	if h.isEverywhere() {
 		return "every namespace"
 	}
 	return "namespace " + h.Access.ServiceAccount.Namespace
 }
 
-func (h holder) tokens() []string {
+func (h holder) tokenPowers() []string {
 	account := h.Access.ServiceAccount
 	whose := "ServiceAccount " + account.String()
 	switch {
-	case h.permanent() && h.steady:
-		return []string{"read the token in Secret " + account.Namespace + "/" + h.secret + ", which never expires"}
-	case h.permanent():
+	case h.isPermanent() && h.steady:
 		return []string{
-			"be any ServiceAccount of " + h.home() + ": make Secret " + h.secret + " for it, " +
+			"read the token in Secret " + account.Namespace + "/" + h.secret + ", which never expires",
+		}
+	case h.isPermanent():
+		return []string{
+			"be any ServiceAccount of " + h.describeHome() + ": make Secret " + h.secret + " for it, " +
 				"and read the token, which never expires",
 		}
 	case h.Access.Ephemeral:
-		whose = "any ServiceAccount of " + h.home()
-	case h.everywhere():
+		whose = "any ServiceAccount of " + h.describeHome()
+	case h.isEverywhere():
 		whose = "the ServiceAccount " + account.Name + " of every namespace"
 	}
-	return []string{"mint tokens of " + whose + " that no lease ends, for years: they die with the account"}
+	return []string{
+		"mint tokens of " + whose + " that no lease ends, for years: they die with the account",
+	}
 }
 
-func (h holder) secrets() []string {
-	if !h.leases() {
+func (h holder) secretPowers() []string {
+	if !h.leasePowers() {
 		return nil
 	}
-	can := []string{"make any Secret in " + h.home() + ", also one that a controller there obeys"}
-	made := "make a token Secret for any ServiceAccount of " + h.home()
-	near := access.Near(h.Access, h.everywhere())
+	can := []string{
+		"make any Secret in " + h.describeHome() + ", also one that a controller there obeys",
+	}
+	made := "make a token Secret for any ServiceAccount of " + h.describeHome()
+	near := access.GrantsNear(h.Access, h.isEverywhere())
 	switch {
 	case slices.ContainsFunc(near.Rules, readsSecrets):
 		can = append(can, made+", read it by the declared rules, and so be that account")
 	case len(near.Roles) > 0:
-		can = append(can, made+", and be that account if a bound role can read Secrets (edit and admin can)")
+		can = append(
+			can, made+", and be that account if a bound role can read Secrets (edit and admin can)",
+		)
 	default:
 		can = append(can, made+", which these rights do not let it read")
 	}
-	if h.everywhere() || h.Access.ServiceAccount.Namespace == metav1.NamespaceSystem {
+	if h.isEverywhere() || h.Access.ServiceAccount.Namespace == metav1.NamespaceSystem {
 		can = append(can, "make bootstrap tokens in kube-system: "+
 			"where the API server takes them, a credential with which nodes join")
 	}
 	return can
 }
 
-// locks are what a first run may do with the lock of the account's access, and with what shows whose credentials are live.
-func (h holder) locks() []string {
+// lockPowers are what a first run may do with the lock of the account's access, and with what shows
+// whose credentials are live.
+func (h holder) lockPowers() []string {
 	if h.Access.Ephemeral || (!h.Access.Grants() && !h.Access.CreateServiceAccount) {
 		return nil
 	}
-	can := []string{"change the Lease " + access.LockName(h.Access.ServiceAccount.Name) + " in " + h.home() +
-		": hold other runs up, or have access change under a live credential"}
+	can := []string{
+		"change the Lease " + lock.NameOf(h.Access.ServiceAccount.Name) + " in " + h.describeHome() +
+			": hold other runs up, or have access change under a live credential",
+	}
 	if h.Access.Grants() {
-		can = append(can, "read every Lease in "+h.home()+": which jobs have a credential, and which controllers run")
+		can = append(
+			can,
+			"read every Lease in "+h.describeHome()+": which jobs have a credential, and which controllers run",
+		)
 	}
 	return can
 }
 
-// objects are what a first run makes or changes.
-func (h holder) objects() []string {
+// objectPowers are what a first run makes or changes.
+func (h holder) objectPowers() []string {
 	var can []string
-	reach := access.Reach(h.Access)
-	if h.everywhere() {
+	reach := access.DescribeReach(h.Access)
+	if h.isEverywhere() {
 		reach = access.WholeCluster
 	}
 	if h.Access.Grants() {
@@ -118,7 +133,7 @@ func (h holder) objects() []string {
 			"and give them and these rights to anyone, in "+reach)
 	}
 	if h.Access.Ephemeral {
-		can = append(can, "change and delete any ServiceAccount of "+h.home())
+		can = append(can, "change and delete any ServiceAccount of "+h.describeHome())
 		if h.Access.Grants() {
 			can = append(can, "read, change and delete any role and binding in "+reach+
 				", without adding rights that it lacks")
@@ -133,8 +148,8 @@ func (h holder) objects() []string {
 	return can
 }
 
-// readsSecrets says whether a rule has some Secret read. A token Secret can have whatever name the rule
-// allows.
+// readsSecrets says whether a rule has some Secret read. A token Secret can have whatever name the
+// rule allows.
 func readsSecrets(rule rbacv1.PolicyRule) bool {
 	reads := slices.ContainsFunc(rule.Verbs, func(verb string) bool {
 		return slices.Contains([]string{"get", "list", "watch", "*"}, verb)
@@ -142,9 +157,11 @@ func readsSecrets(rule rbacv1.PolicyRule) bool {
 	return reads && reachesSecrets(rule)
 }
 
-// cannot is what the rights leave out on purpose, where nothing that is declared adds it again.
-func (h holder) cannot() []string {
-	others := h.Access.Ephemeral || h.permanent() || h.everywhere() // it can be accounts that may have more
+// listExclusions is what the rights leave out on purpose, where nothing that is declared adds it
+// again.
+func (h holder) listExclusions() []string {
+	// it can be accounts that may have more
+	others := h.Access.Ephemeral || h.isPermanent() || h.isEverywhere()
 	if others || len(h.Access.Cluster.Roles)+len(h.Access.Namespaced.Roles) > 0 ||
 		slices.ContainsFunc(h.Access.AllRules(), reachesSecrets) {
 		return nil

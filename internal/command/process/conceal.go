@@ -2,7 +2,7 @@ package process
 
 import "errors"
 
-// Start is what main was started with, and how it changes the environment that libraries read.
+// Start holds what main was started with, and the functions that change the environment.
 type Start struct {
 	Args     []string
 	Environ  []string
@@ -13,9 +13,9 @@ type Start struct {
 // ErrLost is the one error of [Conceal] after which the environment is gone: the run cannot go on.
 var ErrLost = errors.New("the environment did not arrive in the restarted process")
 
-// marker names the descriptor of the memory file, in the environment of the restarted process and nowhere
-// else.
+// marker names the descriptor of the memory file, in the environment of the restarted process and
+// nowhere else.
 const marker = "KUBEMINT_HANDOVER"
 
-// runsOthers says whether this process will run a command that must not see its environment.
+// runsOthers reports whether this process will run a command that must not see its environment.
 func (s Start) runsOthers() bool { return len(s.Args) > 1 && s.Args[1] == "exec" }

@@ -21,23 +21,25 @@ var runtimeVariables = []string{
 // seals make the memory file final, so that nobody changes the environment on its way.
 const seals = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE | unix.F_SEAL_SEAL
 
-// Conceal returns the environment that the program was given. For kubemint exec it does so from a process
-// that no longer shows it: the program is restarted (same process id, same arguments) with next to no
-// environment. The process becomes undumpable too: then a command of the same user, and root without
-// CAP_SYS_PTRACE, cannot read its memory or open its files in /proc either.
+// Conceal returns the environment that the program was given. For kubemint exec it does so from a
+// process that no longer shows it: the program is restarted (same process id, same arguments) with
+// next to no environment. The process becomes undumpable too: then a command of the same user, and
+// root without CAP_SYS_PTRACE, cannot read its memory or open its files in /proc either.
 //
-// An error says what could not be concealed. The run can go on, except after [ErrLost]. Call it before
-// anything is opened and before a signal is handled: a restart loses both.
+// An error says what could not be concealed. The run can go on, except after [ErrLost]. Call it
+// before anything is opened and before a signal is handled: a restart loses both.
 func Conceal(start Start) ([]string, error) {
 	if !start.runsOthers() {
 		return start.Environ, nil
 	}
-	descriptor, restarted := lookup(start.Environ, marker)
+	descriptor, restarted := lookupVariable(start.Environ, marker)
 	if !restarted {
-		err := restart(start)
-		return start.Environ, errors.Join(fmt.Errorf("restart without the environment: %w", err), undumpable())
+		err := restartConcealed(start)
+		return start.Environ, errors.Join(
+			fmt.Errorf("restart without the environment: %w", err), forbidDumps(),
+		)
 	}
-	environ, err := receive(descriptor)
+	environ, err := receiveEnvironment(descriptor)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrLost, err)
 	}
@@ -46,17 +48,17 @@ func Conceal(start Start) ([]string, error) {
 		name, value, _ := strings.Cut(entry, "=")
 		_ = start.Setenv(name, value) // refuses only what no program could look up, such as an empty name
 	}
-	return environ, undumpable()
+	return environ, forbidDumps()
 }
 
-func undumpable() error {
+func forbidDumps() error {
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		return fmt.Errorf("make the process undumpable: %w", err)
 	}
 	return nil
 }
 
-func lookup(environ []string, name string) (value string, found bool) {
+func lookupVariable(environ []string, name string) (value string, found bool) {
 	for _, entry := range environ {
 		if value, found = strings.CutPrefix(entry, name+"="); found {
 			return value, true
@@ -65,8 +67,8 @@ func lookup(environ []string, name string) (value string, found bool) {
 	return "", false
 }
 
-// restart returns only if it fails.
-func restart(start Start) error {
+// restartConcealed returns only if it fails.
+func restartConcealed(start Start) error {
 	file, err := memoryFile()
 	if err != nil {
 		return err
@@ -78,13 +80,13 @@ func restart(start Start) error {
 	if _, err := unix.FcntlInt(file.Fd(), unix.F_ADD_SEALS, seals); err != nil {
 		return fmt.Errorf("seal the memory file: %w", err)
 	}
-	program, err := self()
+	program, err := findProgram()
 	if err != nil {
 		return err
 	}
 	environ := []string{marker + "=" + strconv.Itoa(int(file.Fd()))}
 	for _, name := range runtimeVariables {
-		if value, found := lookup(start.Environ, name); found {
+		if value, found := lookupVariable(start.Environ, name); found {
 			environ = append(environ, name+"="+value)
 		}
 	}
@@ -104,9 +106,9 @@ func memoryFile() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "memory"), nil
 }
 
-// self is this program's file. Its own path is better than /proc/self/exe, which ps and pkill would show as
-// "exe"; but another file may lie there by now.
-func self() (string, error) {
+// findProgram is this program's file. Its own path is better than /proc/self/exe, which ps and
+// pkill would show as "exe"; but another file may lie there by now.
+func findProgram() (string, error) {
 	const link = "/proc/self/exe"
 	running, err := os.Stat(link)
 	if err != nil {
@@ -119,9 +121,9 @@ func self() (string, error) {
 	return link, nil
 }
 
-// receive reads the environment from the memory file, and closes it. Anything but a sealed memory file is
-// refused: then it was not [restart] that set the marker.
-func receive(descriptor string) ([]string, error) {
+// receiveEnvironment reads the environment from the memory file, and closes it. Anything but a
+// sealed memory file is refused: then it was not [restartConcealed] that set the marker.
+func receiveEnvironment(descriptor string) ([]string, error) {
 	fd, err := strconv.ParseUint(descriptor, 10, 31)
 	if err != nil {
 		return nil, errors.New("its descriptor is not a number")
@@ -140,7 +142,8 @@ func receive(descriptor string) ([]string, error) {
 	if _, err := io.ReadFull(io.NewSectionReader(file, 0, info.Size()), content); err != nil {
 		return nil, err
 	}
-	// Joined, an empty environment and a single empty entry look the same; no program can use the latter.
+	// Joined, an empty environment and a single empty entry look the same; no program can use the
+	// latter.
 	environ := strings.Split(string(content), "\x00")
 	return slices.DeleteFunc(environ, func(entry string) bool { return entry == "" }), nil
 }

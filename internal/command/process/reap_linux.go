@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Reap collects the orphans that the kernel gives to process 1, or to a subreaper, until stop is called:
-// those that end would otherwise stay as zombies. The child of the given process id is left to whoever waits
-// for it. In any other process it does nothing.
+// Reap collects the orphans that the kernel gives to process 1, or to a subreaper, until stop is
+// called: those that end would otherwise stay as zombies. The child of the given process id is left
+// to whoever waits for it. In any other process it does nothing.
 func Reap(command int) (stop func()) {
 	if !inheritsOrphans() {
 		return func() {}
@@ -48,8 +48,8 @@ func inheritsOrphans() bool {
 	return err == nil && subreaper != 0
 }
 
-// childInfo is the part of the kernel's siginfo_t that says which child has ended. Its union is aligned as a
-// pointer is.
+// childInfo is the part of the kernel's siginfo_t that says which child has ended. Its union is
+// aligned as a pointer is.
 type childInfo struct {
 	_   [3]int32 // signal, errno, code
 	_   [0]uintptr
@@ -57,11 +57,12 @@ type childInfo struct {
 	_   [112]byte
 }
 
-// reapEnded reaps every child that has ended, up to the command: the kernel tells of one at a time, and of
-// the command until somebody has waited for it. Then the next signal, or stop, brings us back.
+// reapEnded reaps every child that has ended, up to the command: the kernel tells of one at a time,
+// and of the command until somebody has waited for it. Then the next signal, or stop, brings us
+// back.
 func reapEnded(command int) {
 	for {
-		// It is looked at before it is waited for: the command's exit code must not be taken away.
+		// Look at the child before waiting for it: the command's exit code belongs to its parent.
 		var info childInfo
 		pointer := (*unix.Siginfo)(unsafe.Pointer(&info)) //nolint:gosec // the same 128 bytes, with a named pid
 		err := unix.Waitid(unix.P_ALL, 0, pointer, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)

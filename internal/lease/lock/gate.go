@@ -27,7 +27,7 @@ type Log interface {
 	Warnf(format string, args ...any)
 }
 
-// GateOptions are what a run wants of the access.
+// GateOptions say how a run wants to change the access.
 type GateOptions struct {
 	Hash          string   // of the access that it declares
 	TakeOwnership bool     // it may change the access under live credentials
@@ -43,70 +43,73 @@ type Gate struct {
 	Mine   []string // names of leases of this run's own, and of the credential that it replaces
 	client Client
 	wants  GateOptions
-	told   bool // that this run waits
-	pause  wait.Backoff
+	told   bool           // that this run waits
+	delay  wait.DelayFunc // its pauses never get shorter, in later attempts neither
 }
 
 // NewGate prepares the gate of an account; nothing is asked yet.
 func NewGate(client Client, about Options, wants GateOptions) *Gate {
-	return &Gate{Lock: New(client, about), client: client, wants: wants, pause: backoff()}
+	return &Gate{Lock: New(client, about), client: client, wants: wants, delay: newDelay()}
 }
 
-// Hash is of the access that the run declares.
+// Hash returns the hash of the access that the run declares.
 func (g *Gate) Hash() string { return g.wants.Hash }
 
-// Obstacle is why a run may not go on yet.
+// Obstacle says why a run may not go on yet.
 type Obstacle struct {
 	who    []string // is in the way, and until when
 	leases []string // names of the leases whose end would clear the way
 	gone   func(ctx context.Context) (bool, error)
 }
 
-// Look reads the lock, and refuses a Lease of its name that is not ours.
-func (g *Gate) Look(ctx context.Context) error {
+// CheckLock reads the lock, and refuses a Lease of its name that is not ours.
+func (g *Gate) CheckLock(ctx context.Context) error {
 	if err := g.Read(ctx); err != nil {
 		return g.client.Explain(problem.Mint, "read the lock, "+g.Ref().String(), err)
 	}
-	if !g.Foreign() {
+	if !g.IsForeign() {
 		return nil
 	}
-	return problem.Newf(problem.Rights, "read the lock, "+g.Ref().String(), "it exists and was not made by kubemint").
+	return problem.Newf(
+		problem.Rights, "read the lock, "+g.Ref().String(), "it exists and was not made by kubemint",
+	).
 		Hint("name another `service_account` (recommended)").
 		Hint("or, if nothing else uses it, delete it:  %s", deleteLease(g.Ref().Namespace, g.Ref().Name))
 }
 
-// Seize takes the lock. It returns an obstacle where another run has it.
-func (g *Gate) Seize(ctx context.Context) (*Obstacle, error) {
+// SeizeLock takes the lock. It returns an obstacle where another run has it.
+func (g *Gate) SeizeLock(ctx context.Context) (*Obstacle, error) {
 	taken, err := g.Take(ctx)
 	switch {
 	case err != nil:
 		return nil, g.client.Explain(problem.Mint, "take the lock, "+g.Ref().String(), err)
 	case !taken:
-		return g.Holder(), nil
+		return g.HolderObstacle(), nil
 	}
 	return nil, nil //nolint:nilnil // nothing is in the way
 }
 
-// Holder is the obstacle of a lock that another run holds.
-func (g *Gate) Holder() *Obstacle {
-	return &Obstacle{who: []string{g.Describe()}, gone: func(ctx context.Context) (bool, error) {
-		err := g.Look(ctx)
-		return !g.Busy(), err
+// HolderObstacle is the obstacle of a lock that another run holds.
+func (g *Gate) HolderObstacle() *Obstacle {
+	return &Obstacle{who: []string{g.DescribeHolder()}, gone: func(ctx context.Context) (bool, error) {
+		err := g.CheckLock(ctx)
+		return !g.IsBusy(), err
 	}}
 }
 
-// Dependents are the live credentials of other access: with the lock held, all that there can be until it
-// is given back. Warnings name what the change is a surprise for, and what take_ownership overrides.
-func (g *Gate) Dependents(ctx context.Context) (*Obstacle, error) {
+// FindDependents are the live credentials of other access: with the lock held, all that there can
+// be until it is given back. Warnings name what the change is a surprise for, and what
+// take_ownership overrides.
+func (g *Gate) FindDependents(ctx context.Context) (*Obstacle, error) {
 	inTheWay, undeclared, err := g.OfOtherAccess(ctx)
-	if err == nil && len(inTheWay) > 0 && g.Held() && !g.wants.TakeOwnership {
+	if err == nil && len(inTheWay) > 0 && g.IsHeld() && !g.wants.TakeOwnership {
 		inTheWay, err = g.awaitWithdrawal(ctx, inTheWay)
 	}
 	if err != nil {
 		return nil, err
 	}
 	if len(inTheWay) > 0 && !g.wants.TakeOwnership {
-		return g.credentials(inTheWay), nil
+		return g.newObstacle(inTheWay), nil
 	}
 	for _, c := range append(inTheWay, undeclared...) {
 		g.wants.Log.Warnf("access changes under a live credential: %s", c)
@@ -114,44 +117,55 @@ func (g *Gate) Dependents(ctx context.Context) (*Obstacle, error) {
 	return nil, nil //nolint:nilnil // nothing is in the way
 }
 
-// OfOtherAccess are the live credentials in the way of a change, and those that were promised nothing.
+// OfOtherAccess are the live credentials in the way of a change, and those that were promised
+// nothing.
 func (g *Gate) OfOtherAccess(ctx context.Context) (inTheWay, undeclared []Credential, err error) {
 	if g.wants.Hash == access.Undeclared {
 		return nil, nil, nil // it changes nothing that a credential depends on
 	}
-	inTheWay, undeclared, err = g.Others(ctx, g.wants.Hash, g.Mine)
-	return inTheWay, undeclared, g.client.Explain(problem.Mint, "list the leases of "+g.account(), err)
+	inTheWay, undeclared, err = g.ListOthers(ctx, g.wants.Hash, g.Mine)
+	return inTheWay, undeclared, g.client.Explain(
+		problem.Mint, "list the leases of "+g.accountName(), err,
+	)
 }
 
-func (g *Gate) account() string { return "ServiceAccount " + g.opts.Account.String() }
+func (g *Gate) accountName() string { return "ServiceAccount " + g.opts.Account.String() }
 
 const (
-	// young is the age up to which a lease may be that of a run which is about to find the lock held, and
-	// then withdraws it.
+	// young is the age up to which a lease may be that of a run which is about to find the lock
+	// held, and then withdraws it.
 	young = 10 * time.Second
 	// withdrawn is how long a run that holds the lock waits for that.
 	withdrawn = 2 * time.Second
 )
 
-// awaitWithdrawal waits for runs that made their leases a moment before the lock was taken and find it
-// held now. Leases that are made later need no look: their runs find the lock held too.
-func (g *Gate) awaitWithdrawal(ctx context.Context, first []Credential) ([]Credential, error) {
-	pause, start, left := backoff(), time.Now(), first
+// awaitWithdrawal waits for runs that made their leases a moment before the lock was taken and find
+// it held now. Leases that are made later need no look: their runs find the lock held too.
+func (g *Gate) awaitWithdrawal(ctx context.Context, first []Credential) (left []Credential, err error) {
+	start := time.Now()
 	isOld := func(c Credential) bool { return g.opts.Now().Sub(c.Created) > young }
-	for len(left) > 0 && !slices.ContainsFunc(left, isOld) && time.Since(start) < withdrawn && !slept(ctx, pause.Step()) {
-		now, _, err := g.OfOtherAccess(ctx)
-		if err != nil {
-			return nil, err
-		}
-		left = slices.DeleteFunc(now, func(c Credential) bool {
-			return !slices.ContainsFunc(first, func(f Credential) bool { return f.Ref == c.Ref })
-		})
+	isLater := func(c Credential) bool {
+		return !slices.ContainsFunc(first, func(f Credential) bool { return f.Ref == c.Ref })
 	}
-	return left, nil
+	left = first
+	isDecided := func() bool {
+		return len(left) == 0 || slices.ContainsFunc(left, isOld) || time.Since(start) >= withdrawn
+	}
+	if isDecided() {
+		return left, nil
+	}
+	_ = newDelay().Until(ctx, false, true, func(ctx context.Context) (bool, error) {
+		if left, _, err = g.OfOtherAccess(ctx); err != nil {
+			return true, nil //nolint:nilerr // it is returned below
+		}
+		left = slices.DeleteFunc(left, isLater)
+		return isDecided(), nil
+	})
+	return left, err
 }
 
-// credentials is the obstacle of live credentials that depend on other access.
-func (g *Gate) credentials(inTheWay []Credential) *Obstacle {
+// newObstacle is the obstacle of live credentials that depend on other access.
+func (g *Gate) newObstacle(inTheWay []Credential) *Obstacle {
 	o := &Obstacle{gone: func(ctx context.Context) (bool, error) {
 		left, _, err := g.OfOtherAccess(ctx)
 		return len(left) == 0, err
@@ -167,28 +181,28 @@ func deleteLease(namespace string, names ...string) string {
 	return "kubectl -n " + namespace + " delete lease " + strings.Join(names, " ")
 }
 
-// Change has a command that mints nothing change the access: under the lock, for which it waits. Which live
-// credentials hold the change back is for the command's look to say, by an error.
-func (g *Gate) Change(ctx context.Context, look, change func(context.Context) error) error {
+// ChangeAccess has a command that mints nothing change the access: under the lock, for which it
+// waits. Which live credentials hold the change back is for the command's look to say, by an error.
+func (g *Gate) ChangeAccess(ctx context.Context, look, change func(context.Context) error) error {
 	for {
-		if err := g.Look(ctx); err != nil {
+		if err := g.CheckLock(ctx); err != nil {
 			return err
 		}
-		inTheWay, err := g.Seize(ctx)
+		inTheWay, err := g.SeizeLock(ctx)
 		if err != nil {
 			return err
 		}
 		if inTheWay == nil {
 			return g.changeUnderLock(ctx, look, change)
 		}
-		if err := g.Await(ctx, inTheWay); err != nil {
+		if err := g.AwaitObstacle(ctx, inTheWay); err != nil {
 			return err
 		}
 	}
 }
 
 func (g *Gate) changeUnderLock(ctx context.Context, look, change func(context.Context) error) error {
-	under := g.Keep(ctx)
+	under := g.KeepRenewed(ctx)
 	inEffect := g.InEffect()
 	err := look(under)
 	if err == nil {
@@ -197,15 +211,15 @@ func (g *Gate) changeUnderLock(ctx context.Context, look, change func(context.Co
 		}
 	}
 	if errors.Is(context.Cause(under), ErrLost) {
-		return g.Lost(ErrLost)
+		return g.ExplainLost(ErrLost)
 	}
-	return g.Lost(errors.Join(err, g.GiveBack(ctx, inEffect)))
+	return g.ExplainLost(errors.Join(err, g.GiveBack(ctx, inEffect)))
 }
 
-// Discard deletes the lock that was given back, unless another run has taken it meanwhile. It says whether it
-// has deleted one.
-func (g *Gate) Discard(ctx context.Context) (deleted bool, err error) {
-	last := g.last()
+// DeleteLock deletes the lock that was given back, unless another run has taken it meanwhile. It
+// says whether it has deleted one.
+func (g *Gate) DeleteLock(ctx context.Context) (deleted bool, err error) {
+	last := g.lastSeen()
 	if last == nil {
 		return false, nil
 	}
@@ -223,41 +237,50 @@ const giveBackWithin = 3 * time.Second
 func (g *Gate) GiveBack(ctx context.Context, inEffect string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBackWithin)
 	defer cancel()
-	return g.client.Explain(problem.Mint, "give back the lock, "+g.Ref().String(), g.Give(ctx, inEffect))
+	return g.client.Explain(
+		problem.Mint, "give back the lock, "+g.Ref().String(), g.Release(ctx, inEffect),
+	)
 }
 
-// backoff is how often a run looks again at what is in its way.
-func backoff() wait.Backoff {
-	return wait.Backoff{Duration: 20 * time.Millisecond, Factor: 1.4, Jitter: 0.5, Steps: 20, Cap: time.Second}
+// newDelay returns the pauses between a run's looks at what is in its way.
+func newDelay() wait.DelayFunc {
+	return wait.Backoff{
+		Duration: 20 * time.Millisecond, Factor: 1.4, Jitter: 0.5, Steps: 20, Cap: time.Second,
+	}.DelayFunc()
 }
 
-// Await waits until the obstacle is gone, and refuses when the time is over. It says once what the run
-// waits for.
-func (g *Gate) Await(ctx context.Context, o *Obstacle) error {
+// AwaitObstacle waits until the obstacle is gone, and refuses when the time is over. It says once
+// what the run waits for.
+func (g *Gate) AwaitObstacle(ctx context.Context, o *Obstacle) error {
 	if !g.told {
 		g.told = true
-		g.wants.Log.Printf("note: the access of %s cannot change yet, and this run waits for up to %s: %s",
-			g.account(), g.wants.Timeout, strings.Join(o.who, "; "))
+		g.wants.Log.Printf(
+			"note: the access of %s cannot change yet, and this run waits for up to %s: %s",
+			g.accountName(), g.wants.Timeout, strings.Join(o.who, "; "),
+		)
 	}
-	for !slept(ctx, g.pause.Step()) { // a pause is never shorter than the one before, in the next attempt neither
-		if gone, err := o.gone(ctx); err != nil || gone {
-			return g.InTime(ctx, o, err)
-		}
+	var err error
+	ended := g.delay.Until(ctx, false, true, func(ctx context.Context) (gone bool, _ error) {
+		gone, err = o.gone(ctx)
+		return gone || err != nil, nil
+	})
+	if ended != nil {
+		return g.explainObstacle(ctx, o)
 	}
-	return g.refusal(ctx, o)
+	return g.InTime(ctx, o, err)
 }
 
 // InTime returns err, or the refusal where err says no more than that the time is over.
 func (g *Gate) InTime(ctx context.Context, o *Obstacle, err error) error {
 	if err != nil && ctx.Err() != nil && o != nil {
-		return g.refusal(ctx, o)
+		return g.explainObstacle(ctx, o)
 	}
 	return err
 }
 
-// refusal is the error of a run whose time is over while something is in its way.
-func (g *Gate) refusal(ctx context.Context, o *Obstacle) error {
-	op := "change the access of " + g.account()
+// explainObstacle is the error of a run whose time is over while something is in its way.
+func (g *Gate) explainObstacle(ctx context.Context, o *Obstacle) error {
+	op := "change the access of " + g.accountName()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.DeadlineExceeded) {
 		return problem.New(problem.Mint, op, cause)
 	}
@@ -268,26 +291,20 @@ func (g *Gate) refusal(ctx context.Context, o *Obstacle) error {
 		p.Hint("%s", way)
 	}
 	if len(o.leases) == 0 {
-		return p.Hint("or see why that run does not end: the lock of a run that was killed is free after a minute")
+		return p.Hint(
+			"or see why that run does not end: the lock of a run that was killed is free after a minute",
+		)
 	}
-	return p.Hint("or end it: its job fails from then on:  %s", deleteLease(g.Ref().Namespace, o.leases...)).
+	return p.Hint(
+		"or end it: its job fails from then on:  %s", deleteLease(g.Ref().Namespace, o.leases...),
+	).
 		Hint("or set `take_ownership: true`: the access changes under it")
 }
 
-// Lost explains that the lock is another run's: this one has stopped to change anything.
-func (g *Gate) Lost(err error) error {
+// ExplainLost explains that the lock is another run's: this one has stopped to change anything.
+func (g *Gate) ExplainLost(err error) error {
 	if err == nil || !errors.Is(err, ErrLost) {
 		return err
 	}
-	return problem.New(problem.Mint, "change the access of "+g.account(), ErrLost, "run again")
-}
-
-// slept says whether ctx ended before the pause did.
-func slept(ctx context.Context, pause time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return true
-	case <-time.After(pause):
-		return false
-	}
+	return problem.New(problem.Mint, "change the access of "+g.accountName(), ErrLost, "run again")
 }

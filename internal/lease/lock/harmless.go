@@ -7,9 +7,9 @@ import (
 	"github.com/kubemint/kubemint/internal/kube"
 )
 
-// Harmless are the changes that give nobody anything, and so need not wait for the answer who depends on
-// the access: a new ServiceAccount, and new roles that nothing binds yet.
-func Harmless(plan access.Plan, observed access.Observed) []access.Change {
+// SelectHarmless are the changes that give nobody anything, and so need not wait for the answer who
+// depends on the access: a new ServiceAccount, and new roles that nothing binds yet.
+func SelectHarmless(plan access.Plan, observed access.Observed) []access.Change {
 	bound := map[kube.Ref]bool{}
 	for _, c := range plan.Changes {
 		if c.Apply != nil && kube.IsBinding(c.Apply) && c.Verb != access.Created {
@@ -20,6 +20,7 @@ func Harmless(plan access.Plan, observed access.Observed) []access.Change {
 		bound[kube.RoleOf(o)] = true
 	}
 	return slices.DeleteFunc(slices.Clone(plan.Changes), func(c access.Change) bool {
-		return c.Verb != access.Created || c.Ref.Kind == "Namespace" || kube.IsBinding(c.Apply) || bound[c.Ref]
+		return c.Verb != access.Created || c.Ref.Kind == "Namespace" || kube.IsBinding(c.Apply) ||
+			bound[c.Ref]
 	})
 }

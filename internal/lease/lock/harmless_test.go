@@ -36,7 +36,7 @@ func TestHarmless(t *testing.T) {
 	}
 	observed := access.Observed{Objects: map[kube.Ref]kube.Object{kube.RefOf(there): there}}
 	var got []string
-	for _, change := range lock.Harmless(plan, observed) {
+	for _, change := range lock.SelectHarmless(plan, observed) {
 		got = append(got, change.Ref.String())
 	}
 	if have := strings.Join(got, ", "); have != "ServiceAccount shop/ci, Role shop/new" {

@@ -15,7 +15,7 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// Credential is a live credential of the ServiceAccount, by its lease.
+// Credential is a live credential of the ServiceAccount, as its lease describes it.
 type Credential struct {
 	Ref     kube.Ref
 	Access  string    // the hash that it was promised; "" where its lease does not say
@@ -37,20 +37,21 @@ func (c Credential) String() string {
 	return fmt.Sprintf("%s%s%s lives %s", c.Ref, c.whose, unknown, until)
 }
 
-// whose says on whose behalf a Lease was made.
-func whose(o kube.Object) string {
+// describeOwner says on whose behalf a Lease was made.
+func describeOwner(o kube.Object) string {
 	marks := o.GetAnnotations()
 	var words []string
 	add := func(prefix, value string) {
 		if value != "" {
-			words = append(words, prefix+problem.Shorten(value, 200)) // whoever may write the Lease chose it
+			// whoever may write the Lease chose it
+			words = append(words, prefix+problem.ShortenText(value, 200))
 		}
 	}
 	add("owner ", cmp.Or(marks[kube.AnnotationOwnerName], marks[kube.AnnotationOwner]))
 	add("job ", marks[kube.AnnotationJob])
 	add("run ", marks[kube.AnnotationRun])
-	if lease, ok := o.(*coordinationv1.Lease); ok && holder(lease) != marks[kube.AnnotationRun] {
-		add("holder ", holder(lease))
+	if lease, ok := o.(*coordinationv1.Lease); ok && holderOf(lease) != marks[kube.AnnotationRun] {
+		add("holder ", holderOf(lease))
 	}
 	if len(words) == 0 {
 		return ""
@@ -58,42 +59,48 @@ func whose(o kube.Object) string {
 	return " (" + strings.Join(words, ", ") + ")"
 }
 
-// Describe says of a lease, for a person, whose credential hangs on it and until when that lives.
-func Describe(lease kube.Object) string { return describe(lease).String() }
+// DescribeLease says of a lease, for a person, whose credential hangs on it and until when that
+// lives.
+func DescribeLease(lease kube.Object) string { return newCredential(lease).String() }
 
-// Others are the live credentials of the ServiceAccount that were promised other access than hash: those
-// in the way of a change, and those that were promised nothing. mine are names of leases that are this
-// run's own. While the lock is held, every lease is seen that was there when it was taken: a run whose
-// lease came later finds the lock held, and waits.
-func (l *Lock) Others(ctx context.Context, hash string, mine []string) (inTheWay, undeclared []Credential, err error) {
+// ListOthers are the live credentials of the ServiceAccount that were promised other access than
+// hash: those in the way of a change, and those that were promised nothing. mine are names of
+// leases that are this run's own. While the lock is held, every lease is seen that was there when
+// it was taken: a run whose lease came later finds the lock held, and waits.
+func (l *Lock) ListOthers(
+	ctx context.Context, hash string, mine []string,
+) (inTheWay, undeclared []Credential, err error) {
 	version := "0"
-	if l.Held() {
-		version = l.last().ResourceVersion
+	if l.IsHeld() {
+		version = l.lastSeen().ResourceVersion
 	}
-	leases, err := l.api.ListSince(ctx, "Lease", l.Ref().Namespace, kube.Labels(l.opts.Account), version)
+	leases, err := l.api.ListSince(
+		ctx, "Lease", l.Ref().Namespace, kube.LabelsFor(l.opts.Account), version,
+	)
 	leases = slices.DeleteFunc(leases, func(o kube.Object) bool {
-		return o.GetName() == l.Ref().Name || slices.Contains(mine, o.GetName()) || access.Over(o, l.opts.Now())
+		return o.GetName() == l.Ref().Name || slices.Contains(mine, o.GetName()) ||
+			IsOver(o, l.opts.Now())
 	})
-	holding := access.Holding(leases, hash, l.opts.Now())
+	holding := SelectHolding(leases, hash, l.opts.Now())
 	for _, o := range leases {
 		switch {
 		case slices.Contains(holding, o):
-			inTheWay = append(inTheWay, describe(o))
+			inTheWay = append(inTheWay, newCredential(o))
 		case o.GetAnnotations()[kube.AnnotationAccess] == access.Undeclared:
-			undeclared = append(undeclared, describe(o))
+			undeclared = append(undeclared, newCredential(o))
 		}
 	}
 	return inTheWay, undeclared, err
 }
 
-// describe reads what a lease says of its credential.
-func describe(o kube.Object) Credential {
+// newCredential reads what a lease says of its credential.
+func newCredential(o kube.Object) Credential {
 	marks := o.GetAnnotations()
 	c := Credential{
 		Ref: kube.RefOf(o), Access: marks[kube.AnnotationAccess],
-		Created: o.GetCreationTimestamp().Time, whose: whose(o),
+		Created: o.GetCreationTimestamp().Time, whose: describeOwner(o),
 	}
-	if end, _ := access.Expiry(o); !end.IsZero() {
+	if end, _ := ParseExpiry(o); !end.IsZero() {
 		c.Until = marks[kube.AnnotationExpiresAt]
 	}
 	return c

@@ -111,8 +111,8 @@ func open(t *testing.T, a *api, holder string) *lock.Lock {
 
 func take(t *testing.T, l *lock.Lock, want bool) {
 	t.Helper()
-	if taken, err := l.Take(t.Context()); taken != want || err != nil || l.Held() != want {
-		t.Fatalf("taken %t, held %t, %v", taken, l.Held(), err)
+	if taken, err := l.Take(t.Context()); taken != want || err != nil || l.IsHeld() != want {
+		t.Fatalf("taken %t, held %t, %v", taken, l.IsHeld(), err)
 	}
 }
 
@@ -122,18 +122,18 @@ func TestLock_OneAtATime(t *testing.T) {
 	one, two := open(t, a, "one"), open(t, a, "two")
 	take(t, one, true)
 	take(t, two, false) // both had seen that there was none
-	if !two.Busy() || two.Settled() || two.Stale() || !strings.Contains(two.Describe(), "run one") {
-		t.Error(two.Describe())
+	if !two.IsBusy() || two.IsSettled() || two.IsStale() || !strings.Contains(two.DescribeHolder(), "run one") {
+		t.Error(two.DescribeHolder())
 	}
 	take(t, two, false)
-	if err := one.Give(t.Context(), "abc"); err != nil || one.Held() || a.holder() != "" {
+	if err := one.Release(t.Context(), "abc"); err != nil || one.IsHeld() || a.holder() != "" {
 		t.Fatal(err)
 	}
-	if err := two.Read(t.Context()); err != nil || two.InEffect() != "abc" || !two.Settled() {
+	if err := two.Read(t.Context()); err != nil || two.InEffect() != "abc" || !two.IsSettled() {
 		t.Fatal(err, two.InEffect())
 	}
 	take(t, two, true)
-	if err := two.Give(t.Context(), ""); err != nil {
+	if err := two.Release(t.Context(), ""); err != nil {
 		t.Fatal(err)
 	}
 	if err := one.Read(t.Context()); err != nil || one.InEffect() != "" {
@@ -149,7 +149,7 @@ func TestLock_AnswerIsLost(t *testing.T) {
 	a.lost = true
 	take(t, one, true)
 	a.lost = true
-	if err := one.Give(t.Context(), "abc"); err != nil || a.holder() != "" || one.Held() {
+	if err := one.Release(t.Context(), "abc"); err != nil || a.holder() != "" || one.IsHeld() {
 		t.Error(err, a.holder())
 	}
 }
@@ -160,7 +160,7 @@ func TestLock_StaleIsTakenOver(t *testing.T) {
 		a := &api{}
 		first := open(t, a, "first")
 		take(t, first, true)
-		if err := first.Give(t.Context(), "abc"); err != nil {
+		if err := first.Release(t.Context(), "abc"); err != nil {
 			t.Fatal(err)
 		}
 		take(t, open(t, a, "killed"), true)
@@ -171,7 +171,7 @@ func TestLock_StaleIsTakenOver(t *testing.T) {
 		time.Sleep(59 * time.Second)
 		take(t, two, false)
 		time.Sleep(2 * time.Second)
-		if !two.Stale() || two.Busy() || two.Settled() {
+		if !two.IsStale() || two.IsBusy() || two.IsSettled() {
 			t.Error("a lock that was held for a minute in silence is another run's to take, and not free")
 		}
 		take(t, two, true)
@@ -200,11 +200,11 @@ func TestLock_IsRenewedWhileHeld(t *testing.T) {
 		a := &api{}
 		one := open(t, a, "one")
 		take(t, one, true)
-		under := one.Keep(t.Context())
+		under := one.KeepRenewed(t.Context())
 		time.Sleep(10 * time.Minute)
 		two := open(t, a, "two")
 		take(t, two, false)
-		if err := one.Give(t.Context(), "abc"); err != nil {
+		if err := one.Release(t.Context(), "abc"); err != nil {
 			t.Fatal(err)
 		}
 		if err := context.Cause(under); !errors.Is(err, context.Canceled) {
@@ -230,15 +230,15 @@ func TestLock_IsLost(t *testing.T) {
 				a := &api{}
 				one := open(t, a, "one")
 				take(t, one, true)
-				under, start := one.Keep(t.Context()), time.Now()
+				under, start := one.KeepRenewed(t.Context()), time.Now()
 				a.mu.Lock()
 				lose(a)
 				a.mu.Unlock()
 				<-under.Done()
-				if took := time.Since(start); !errors.Is(context.Cause(under), lock.ErrLost) || took >= lock.Duration || one.Held() || !one.WasLost() {
+				if took := time.Since(start); !errors.Is(context.Cause(under), lock.ErrLost) || took >= lock.Duration || one.IsHeld() || !one.WasLost() {
 					t.Errorf("after %s: %v", took, context.Cause(under))
 				}
-				if err := one.Give(t.Context(), "abc"); !errors.Is(err, lock.ErrLost) {
+				if err := one.Release(t.Context(), "abc"); !errors.Is(err, lock.ErrLost) {
 					t.Error(err)
 				}
 			})
@@ -252,18 +252,18 @@ func TestLock_SomebodyLabelsIt(t *testing.T) {
 		a := &api{}
 		one := open(t, a, "one")
 		take(t, one, true)
-		under := one.Keep(t.Context())
+		under := one.KeepRenewed(t.Context())
 		a.mu.Lock()
 		a.lock.ResourceVersion = "7"
 		a.mu.Unlock()
 		time.Sleep(20 * time.Second)
-		if under.Err() != nil || !one.Held() {
+		if under.Err() != nil || !one.IsHeld() {
 			t.Error(context.Cause(under))
 		}
 		a.mu.Lock()
 		a.lock.ResourceVersion = "70"
 		a.mu.Unlock()
-		if err := one.Give(t.Context(), "abc"); err != nil || a.holder() != "" {
+		if err := one.Release(t.Context(), "abc"); err != nil || a.holder() != "" {
 			t.Error(err)
 		}
 	})
@@ -273,7 +273,7 @@ func TestLock_IsAnothersLease(t *testing.T) {
 	t.Parallel()
 	a := &api{lock: &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: "kubemint-ci", ResourceVersion: "1"}}}
 	one := open(t, a, "one")
-	if !one.Foreign() {
+	if !one.IsForeign() {
 		t.Error("it has none of our labels")
 	}
 	take(t, one, false)
@@ -316,7 +316,7 @@ func TestOthers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := &api{others: []kube.Object{tt.lease}}
-			inTheWay, undeclared, err := open(t, a, "one").Others(t.Context(), "abc", []string{"kubemint-ci-mine222222"})
+			inTheWay, undeclared, err := open(t, a, "one").ListOthers(t.Context(), "abc", []string{"kubemint-ci-mine222222"})
 			if err != nil || (len(inTheWay) == 1) != tt.inTheWay || (len(undeclared) == 1) != tt.warned {
 				t.Errorf("in the way %v, undeclared %v, %v", inTheWay, undeclared, err)
 			}
@@ -335,15 +335,15 @@ func TestOthersAreListedSinceTheLockWasTaken(t *testing.T) {
 	t.Parallel()
 	a := &api{}
 	one := open(t, a, "one")
-	if _, _, err := one.Others(t.Context(), "abc", nil); err != nil || a.since != "0" {
+	if _, _, err := one.ListOthers(t.Context(), "abc", nil); err != nil || a.since != "0" {
 		t.Error(err, a.since)
 	}
 	take(t, one, true)
-	if _, _, err := one.Others(t.Context(), "abc", nil); err != nil || a.since != "1" {
+	if _, _, err := one.ListOthers(t.Context(), "abc", nil); err != nil || a.since != "1" {
 		t.Error(err, a.since)
 	}
 	a.fail = errors.New("forbidden")
-	if _, _, err := one.Others(t.Context(), "abc", nil); err == nil {
+	if _, _, err := one.ListOthers(t.Context(), "abc", nil); err == nil {
 		t.Error("a list that failed is taken for an empty one")
 	}
 }

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// A directory bears the second name only once it is locked, so that nobody takes one that is just being made
-// for one that was left behind. One of the first name is never touched by others: no lock says whether it is
-// in use.
+// A directory bears the second name only once it is locked, so that nobody takes one that is just
+// being made for one that was left behind. One of the first name is never touched by others: no
+// lock says whether it is in use.
 const (
 	prefix       = "kubemint-"
 	lockedPrefix = prefix + "exec-"
@@ -35,10 +35,10 @@ func Make(bases ...string) (*Dir, error) {
 	return nil, errors.Join(errs...)
 }
 
-// lockNamed locks the directory and gives it the name of one that is locked. Where it cannot, the directory
-// serves all the same: if this run is killed, nobody will find it.
+// lockNamed locks the directory and gives it the name of one that is locked. Where it cannot, the
+// directory still works, but if this run is killed, no later run finds it.
 func lockNamed(path string) *Dir {
-	file, err := lock(path)
+	file, err := lockDir(path)
 	if err != nil {
 		return &Dir{Path: path}
 	}

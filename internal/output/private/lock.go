@@ -11,39 +11,41 @@ var ErrLocked = errors.New("another process has the lock")
 // ErrNoLocks means that files cannot be locked here: the system or the file system has no locks.
 var ErrNoLocks = errors.New("files cannot be locked here")
 
-// FileLock is a lock by a file that is there only while somebody has it, or after its process was killed.
+// FileLock is a lock by a file that is there only while somebody has it, or after its process was
+// killed.
 type FileLock struct {
 	file *os.File
 	path string
 }
 
-// LockFile takes the lock whose file is path, and fails at once where another process has it. The directory
-// has to be there. The kernel releases the lock when its process ends, whatever ends it.
+// LockFile takes the lock whose file is path, and fails at once where another process has it. The
+// directory has to be there. The kernel releases the lock when its process ends, whatever ends it.
 func LockFile(path string) (*FileLock, error) {
 	for {
 		file, err := openLock(path)
 		if err != nil {
 			return nil, err
 		}
-		if err := flock(file); err != nil {
+		if err := lockFile(file); err != nil {
 			return nil, errors.Join(err, file.Close())
 		}
-		if named(file, path) {
+		if hasName(file, path) {
 			return &FileLock{file, path}, nil
 		}
-		_ = file.Close() // who had the lock removed the file between our two steps: whoever comes now locks another one
+		// Its last holder removed the file between our two steps: the next one locks another file.
+		_ = file.Close()
 	}
 }
 
-// named says whether the file still has its name.
-func named(file *os.File, path string) bool {
+// hasName reports whether the file still has its name.
+func hasName(file *os.File, path string) bool {
 	locked, err := file.Stat()
 	now, nowErr := os.Lstat(path)
 	return err == nil && nowErr == nil && os.SameFile(locked, now)
 }
 
-// remove removes the file. One that holds anything is not of our making, and stays.
-func (l *FileLock) remove() error {
+// removeFile removes the file. One that holds anything is not of our making, and stays.
+func (l *FileLock) removeFile() error {
 	if info, err := os.Lstat(l.path); err != nil || info.Size() > 0 {
 		return err
 	}

@@ -6,7 +6,7 @@ import "os"
 
 func openLock(string) (*os.File, error) { return nil, ErrNoLocks }
 
-func flock(*os.File) error { return ErrNoLocks }
+func lockFile(*os.File) error { return ErrNoLocks }
 
 // Release is never called here.
 func (*FileLock) Release() error { return nil }

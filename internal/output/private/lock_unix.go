@@ -14,9 +14,9 @@ func openLock(path string) (*os.File, error) {
 	return os.OpenFile(path, flags, 0o600) //nolint:gosec // nothing is read or written
 }
 
-// flock locks an open file, or fails at once where another process has it locked. The lock ends with the last
-// descriptor, and no command inherits this one (Go opens with O_CLOEXEC).
-func flock(file *os.File) error {
+// lockFile locks an open file, or fails at once where another process has it locked. The lock ends
+// with the last descriptor, and no command inherits this one (Go opens with O_CLOEXEC).
+func lockFile(file *os.File) error {
 	err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	for errors.Is(err, syscall.EINTR) {
 		err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
@@ -31,8 +31,8 @@ func flock(file *os.File) error {
 	return err
 }
 
-// Release removes the file and then gives up the lock. In the opposite order it could remove the next
-// process's file.
+// Release removes the file and then gives up the lock. In the opposite order it could remove the
+// next process's file.
 func (l *FileLock) Release() error {
-	return errors.Join(l.remove(), l.file.Close())
+	return errors.Join(l.removeFile(), l.file.Close())
 }

@@ -11,7 +11,7 @@ func openLock(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // nothing is read or written
 }
 
-func flock(file *os.File) error {
+func lockFile(file *os.File) error {
 	const flags = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY
 	err := windows.LockFileEx(windows.Handle(file.Fd()), flags, 0, 1, 0, &windows.Overlapped{})
 	switch {
@@ -23,10 +23,10 @@ func flock(file *os.File) error {
 	return err
 }
 
-// Release gives up the lock and removes the file. Windows removes no file that is open: where another process
-// has opened it by now, it stays, and that process removes it.
+// Release gives up the lock and removes the file. Windows removes no file that is open: where
+// another process has opened it by now, it stays, and that process removes it.
 func (l *FileLock) Release() error {
 	err := l.file.Close()
-	_ = l.remove()
+	_ = l.removeFile()
 	return err
 }

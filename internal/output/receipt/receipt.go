@@ -7,37 +7,36 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"syscall"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/kubemint/kubemint/internal/disk"
 )
 
-// Version is what this program writes. A record of another version is refused: half understood, it could delete less
-// than it promises.
+// Version is what this program writes. A record of another version is refused: half understood, it
+// could delete less than it promises.
 const Version = 2
 
-// maxBytes bounds what is read: a record of 1,000 objects has some 150 KB.
-const maxBytes = 1 << 20
-
-// Receipt is what revoke needs to know of one run.
+// Receipt records what revoke needs to know about one run.
 type Receipt struct {
-	Version     int      `json:"version"`
-	Server      string   `json:"server"`                  // URL of the API server that the run talked to
-	Fingerprint string   `json:"caFingerprint,omitempty"` // SHA-256 of the CA bundle; empty where system roots serve
-	Account     Object   `json:"account"`                 // the declared ServiceAccount; with ephemeral, its name is a prefix
-	Source      Source   `json:"source"`
-	Leases      []Object `json:"leases,omitempty"`      // this run's, and an earlier one's at the same output until it is deleted
-	Objects     []Object `json:"objects,omitempty"`     // of this run alone; none unless the identity is ephemeral
-	Theirs      []Object `json:"theirs,omitempty"`      // Secrets that somebody else made: named, and never deleted
-	Elsewhere   bool     `json:"elsewhere,omitempty"`   // the objects stand in the file alone: see [Receipt.Small]
-	Output      string   `json:"output"`                // the written kubeconfig, as this process saw the path
-	EnvFile     bool     `json:"envFile,omitempty"`     // the run wrote the file of outputs, <output>.env
-	Dirs        []string `json:"dirs,omitempty"`        // directories that the run made, outermost first
-	TokenHash   string   `json:"tokenSHA256,omitempty"` // of the token in the output, lower-case hex
-	ExpiresAt   string   `json:"expiresAt,omitempty"`   // of the token, RFC 3339
-	Keep        bool     `json:"keep,omitempty"`        // revoke: false: the credential outlives the job on purpose
+	Version     int    `json:"version"`
+	Server      string `json:"server"`                  // URL of the API server
+	Fingerprint string `json:"caFingerprint,omitempty"` // of the CA; empty: the system's roots
+	Account     Object `json:"account"`                 // the ServiceAccount, or its prefix if ephemeral
+	Source      Source `json:"source"`
+	// this run's, and an earlier one's until it is deleted
+	Leases    []Object `json:"leases,omitempty"`
+	Objects   []Object `json:"objects,omitempty"`     // of this run alone; only with an ephemeral identity
+	Theirs    []Object `json:"theirs,omitempty"`      // Secrets of somebody else: named, never deleted
+	Elsewhere bool     `json:"elsewhere,omitempty"`   // the objects are in the file alone: [Receipt.Small]
+	Output    string   `json:"output"`                // the kubeconfig, as this process saw the path
+	EnvFile   bool     `json:"envFile,omitempty"`     // the run wrote the file of outputs, <output>.env
+	Dirs      []string `json:"dirs,omitempty"`        // directories that the run made, outermost first
+	TokenHash string   `json:"tokenSHA256,omitempty"` // of the token in the output, lower-case hex
+	ExpiresAt string   `json:"expiresAt,omitempty"`   // of the token, RFC 3339
+	Keep      bool     `json:"keep,omitempty"`        // revoke: false: the credential outlives the job
 }
 
 // Source says where the runner's credential came from, never what it was.
@@ -52,7 +51,7 @@ const (
 	KindFile      = "file"       // kubeconfig files: Paths and Context say which
 	KindContent   = "content"    // given as the input's value: only that input can give it again
 	KindInCluster = "in-cluster" // the pod's mounted ServiceAccount
-	KindServer    = "server"     // an ID token for the input `server`: only the inputs, and a new token, can give it again
+	KindServer    = "server"     // an ID token for the input `server`: only the inputs can give it again
 )
 
 // Object names one object on the server. The UIDs are empty until the server has said them.
@@ -64,16 +63,17 @@ type Object struct {
 	SecretUID types.UID `json:"secretUID,omitempty"` // of a lease's Secret, which has the lease's name
 }
 
-// Path is where the receipt of a kubeconfig lies.
+// Path returns where the receipt of a kubeconfig lies, next to it.
 func Path(output string) string { return output + ".receipt" }
 
-// most is what one environment variable holds, name included (MAX_ARG_STRLEN of Linux is 128 KiB): how a CI platform hands a
-// record to the next step.
-const most = 100 << 10
+// maxVariable bounds a record in an environment variable, with which a CI platform hands it to the
+// next step (MAX_ARG_STRLEN of Linux is 128 KiB, with the name).
+const maxVariable = 100 << 10
 
-// Small is the record itself, or, where it would be too long for a variable, one that leaves the objects to the file.
+// Small returns the record, without its objects where it would be too long for a variable. The file
+// has them.
 func (r *Receipt) Small() *Receipt {
-	if data, err := r.Encode(); err != nil || len(data) <= most {
+	if data, err := r.Encode(); err != nil || len(data) <= maxVariable {
 		return r
 	}
 	small := *r
@@ -81,12 +81,12 @@ func (r *Receipt) Small() *Receipt {
 	return &small
 }
 
-// SameTarget says whether two records are of one ServiceAccount at one API server.
+// SameTarget reports whether two records name the same ServiceAccount at the same API server.
 func (r *Receipt) SameTarget(other *Receipt) bool {
 	return r.Server == other.Server && r.Fingerprint == other.Fingerprint && r.Account == other.Account
 }
 
-// Encode gives the record as one line of JSON.
+// Encode returns the record as one line of JSON.
 func (r *Receipt) Encode() ([]byte, error) {
 	r.Version = Version
 	data, err := json.Marshal(r)
@@ -96,18 +96,15 @@ func (r *Receipt) Encode() ([]byte, error) {
 	return data, nil
 }
 
-// Read reads the receipt that lies beside output, wherever that is: for a directory that only we can write. [Store.Read] is
-// for any other. The error is os.ErrNotExist where there is none.
+// Read reads the receipt next to output, in a directory that only we can write to. [Store.Read] is
+// for any other directory. The error is os.ErrNotExist if there is no receipt.
 func Read(output string) (*Receipt, error) { return readFile(Path(output)) }
 
 func readFile(path string) (*Receipt, error) {
-	// A FIFO of that name, which opens when somebody writes to it, must not hold the job: it reads as an empty file.
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // the path is the user's own output path
-	if err != nil {
+	data, err := disk.ReadAny(path, disk.MaxBytes)
+	if errors.As(err, new(*os.PathError)) {
 		return nil, fmt.Errorf("read receipt: %w", err)
 	}
-	defer file.Close() //nolint:errcheck // opened for reading
-	data, err := io.ReadAll(io.LimitReader(file, maxBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("read receipt %s: %w", path, err)
 	}
@@ -118,11 +115,11 @@ func readFile(path string) (*Receipt, error) {
 	return r, nil
 }
 
-// Decode reads a record strictly: an unknown field or version is an error, since a record that is only half understood
-// must not lead to a deletion.
+// Decode reads a record strictly. An unknown field or version is an error: kubemint must not delete
+// anything because of a record that it only half understands.
 func Decode(data []byte) (*Receipt, error) {
-	if len(data) > maxBytes {
-		return nil, fmt.Errorf("longer than %d bytes", maxBytes)
+	if len(data) > disk.MaxBytes {
+		return nil, disk.TooLongError{Most: disk.MaxBytes}
 	}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
@@ -156,7 +153,8 @@ func Decode(data []byte) (*Receipt, error) {
 	return r, nil
 }
 
-// named says whether an object is of the kind and has a namespace and a name that can exist.
+// named reports whether an object is of the kind and has a namespace and a name that can exist.
 func named(o Object, kind string) bool {
-	return o.Kind == kind && len(validation.IsDNS1123Label(o.Namespace)) == 0 && len(validation.IsDNS1123Subdomain(o.Name)) == 0
+	return o.Kind == kind && len(validation.IsDNS1123Label(o.Namespace)) == 0 &&
+		len(validation.IsDNS1123Subdomain(o.Name)) == 0
 }

@@ -9,31 +9,32 @@ import (
 	"path/filepath"
 )
 
-// Store knows where the receipts of this job lie. It keeps none where the checkout can write, and reads none there: a pull
-// request could have committed one.
+// Store knows where the receipts of this job lie. It neither keeps nor reads one in the checkout: a
+// pull request could have committed it.
 type Store struct {
-	// InWorkspace says whether a path lies in the workspace, as it is named or as its links lead. nil: there is no workspace.
+	// InWorkspace reports whether a path lies in the workspace, by its name or by its links. nil:
+	// there is no workspace.
 	InWorkspace func(path string) bool
-	// Outside translates a path to the host's name for it, so that a step inside a container and one outside find the same
-	// receipt. nil: they are the same.
+	// Outside translates a path to the host's name for it, so that a step inside a container and
+	// one outside find the same receipt. nil: they are the same.
 	Outside func(path string) string
-	// Temp is the job's directory for temporary files, State the user's directory for state, Shared a directory in which
-	// every user of the machine may create files. Each may be "".
+	// Temp is the job's directory for temporary files, State the user's directory for state, Shared
+	// a directory in which every user of the machine may create files. Each may be "".
 	Temp, State, Shared string
 }
 
 // ErrNoPlace means that there is no directory outside the workspace for a receipt.
 var ErrNoPlace = errors.New("no directory outside the workspace can hold the receipt")
 
-// Read returns the receipt of the kubeconfig at output and the path of the receipt. The error is os.ErrNotExist where there
-// is none.
+// Read returns the receipt of the kubeconfig at output, and where the receipt lies. The error is
+// os.ErrNotExist if there is no receipt.
 func (s Store) Read(output string) (*Receipt, string, error) {
-	for _, place := range s.places(output) {
-		if s.refused(place) {
+	for _, place := range s.listPlaces(output) {
+		if s.isRefused(place) {
 			continue
 		}
 		if _, err := os.Lstat(place.path); err != nil && !place.beside {
-			continue // not here, or not for us to see
+			continue // it does not exist, or we may not see it
 		}
 		record, err := readFile(place.path)
 		return record, place.path, err
@@ -41,17 +42,17 @@ func (s Store) Read(output string) (*Receipt, string, error) {
 	return nil, "", fs.ErrNotExist
 }
 
-// Choose returns where the receipt of the kubeconfig at output goes. The output's own directory is the caller's to make; any
-// other one exists by then.
+// Choose returns where the receipt of the kubeconfig at output goes. The caller makes the output's
+// own directory; Choose makes any other.
 func (s Store) Choose(output string) (path string, err error) {
-	for _, place := range s.places(output) {
+	for _, place := range s.listPlaces(output) {
 		if place.beside {
 			return place.path, nil
 		}
-		if s.refused(place) || os.MkdirAll(filepath.Dir(place.path), 0o700) != nil || s.refused(place) {
+		if s.isRefused(place) || os.MkdirAll(filepath.Dir(place.path), 0o700) != nil || s.isRefused(place) {
 			continue
 		}
-		if writable(filepath.Dir(place.path)) {
+		if isWritable(filepath.Dir(place.path)) {
 			return place.path, nil
 		}
 	}
@@ -65,12 +66,12 @@ type place struct {
 	shared bool // others may create files beside our directory
 }
 
-// places are where the receipt of a kubeconfig may lie, the best first.
-func (s Store) places(output string) []place {
+// listPlaces are where the receipt of a kubeconfig may lie, the best first.
+func (s Store) listPlaces(output string) []place {
 	if !s.inWorkspace(output) && !s.inWorkspace(Path(output)) {
 		return []place{{path: Path(output), beside: true}}
 	}
-	name := s.name(output)
+	name := s.fileName(output)
 	var all []place
 	if s.Temp != "" {
 		all = append(all, place{path: filepath.Join(s.Temp, "kubemint", name)})
@@ -84,8 +85,9 @@ func (s Store) places(output string) []place {
 	return all
 }
 
-// name is the receipt's file name: it follows from the output's path alone, so that revoke needs nothing else to find it.
-func (s Store) name(output string) string {
+// fileName is the receipt's file name: it follows from the output's path alone, so that revoke
+// needs nothing else to find it.
+func (s Store) fileName(output string) string {
 	if s.Outside != nil {
 		output = s.Outside(output)
 	}
@@ -95,22 +97,24 @@ func (s Store) name(output string) string {
 
 func (s Store) inWorkspace(path string) bool { return s.InWorkspace != nil && s.InWorkspace(path) }
 
-// refused says whether others can have written what lies in a place: it is in the workspace, another user's file, or in a
-// directory that another user made. What is not there yet is not refused.
-func (s Store) refused(p place) bool {
+// isRefused reports whether others can have written what lies in a place: it is in the workspace,
+// another user's file, or in a directory that another user made. What is not there yet is not
+// refused.
+func (s Store) isRefused(p place) bool {
 	dir := filepath.Dir(p.path)
-	if !filepath.IsAbs(dir) || s.inWorkspace(p.path) || anothers(p.path) {
+	if !filepath.IsAbs(dir) || s.inWorkspace(p.path) || isAnothers(p.path) {
 		return true
 	}
 	info, err := os.Lstat(dir)
 	if !p.shared || errors.Is(err, fs.ErrNotExist) {
 		return false
 	}
-	return err != nil || !info.IsDir() || !private(info)
+	return err != nil || !info.IsDir() || !isPrivate(info)
 }
 
-// writable tries: a mode says little on a read-only file system, or in a container of another user.
-func writable(dir string) bool {
+// isWritable tries: a mode says little on a read-only file system, or in a container of another
+// user.
+func isWritable(dir string) bool {
 	file, err := os.CreateTemp(dir, ".try*")
 	if err != nil {
 		return false

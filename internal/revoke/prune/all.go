@@ -17,17 +17,17 @@ import (
 	"github.com/kubemint/kubemint/internal/revoke"
 )
 
-// All deletes everything that kubemint made for the account: bindings, roles, the permanent token's
-// Secret, leases, the account. The order is such that access ends first, and that what is left after a
-// failure can be found again. The account goes last, and only when nothing else of it is left. A namespace
-// stays: others may use it.
-func (p *Pruning) All(ctx context.Context) error {
-	found, err := p.find(ctx, p.Desired.Access.ServiceAccount)
+// PruneAll deletes everything that kubemint made for the account: bindings, roles, the permanent
+// token's Secret, leases, the account. The order is such that access ends first, and that what is
+// left after a failure can be found again. The account goes last, and only when nothing else of it
+// is left. A namespace stays: others may use it.
+func (p *Pruning) PruneAll(ctx context.Context) error {
+	found, err := p.findHoldings(ctx, p.Desired.Access.ServiceAccount)
 	if err != nil {
 		return err
 	}
 	var count int
-	if p.DryRun || found.empty() {
+	if p.DryRun || found.isEmpty() {
 		count, err = p.deleteAll(ctx, found)
 	} else {
 		count, err = p.deleteAllUnderLock(ctx)
@@ -41,27 +41,29 @@ func (p *Pruning) deleteAllUnderLock(ctx context.Context) (count int, err error)
 	gate := p.Gate(p.Desired, access.Undeclared) // live credentials end here, and hold nothing back
 	var found holdings
 	err = p.changeUnderLock(ctx, gate, func(ctx context.Context) (err error) {
-		found, err = p.find(ctx, p.Desired.Access.ServiceAccount)
+		found, err = p.findHoldings(ctx, p.Desired.Access.ServiceAccount)
 		return err
 	}, func(ctx context.Context) (err error) {
-		ofLock := access.LockOf(found.account)
-		found.leases = slices.DeleteFunc(found.leases, func(o kube.Object) bool { return kube.RefOf(o) == ofLock })
+		ofLock := lock.RefOf(found.account)
+		found.leases = slices.DeleteFunc(
+			found.leases, func(o kube.Object) bool { return kube.RefOf(o) == ofLock },
+		)
 		count, err = p.deleteAll(ctx, found)
 		return err
 	})
 	if err != nil {
 		return count, err
 	}
-	if deleted, err := gate.Discard(ctx); err != nil || !deleted {
+	if deleted, err := gate.DeleteLock(ctx); err != nil || !deleted {
 		return count, err
 	}
-	p.Log.Printf("%-10s %s", access.Deleted, access.LockOf(p.Desired.Access.ServiceAccount))
+	p.Log.Printf("%-10s %s", access.Deleted, lock.RefOf(p.Desired.Access.ServiceAccount))
 	return count + 1, nil
 }
 
 func (p *Pruning) deleteAll(ctx context.Context, found holdings) (count int, err error) {
 	self, err := p.accountToDelete(found)
-	own, warnings, left := access.Removable(p.Desired, slices.Concat(found.access, found.leases))
+	own, warnings, left := access.SelectRemovable(p.Desired, slices.Concat(found.access, found.leases))
 	for _, warning := range warnings {
 		p.Log.Warnf("%s", warning)
 	}
@@ -118,11 +120,12 @@ func (p *Pruning) accountToDelete(found holdings) (kube.Object, error) {
 	switch {
 	case found.self == nil:
 		return nil, nil //nolint:nilnil // none is a good answer
-	case !kube.Managed(found.self, found.account): // not even with take_ownership: others may run as it
+	// not even with take_ownership: others may run as it
+	case !kube.IsManaged(found.self, found.account):
 		p.Log.Printf("note: ServiceAccount %s stays: it was not made by kubemint", found.account)
 		return nil, nil //nolint:nilnil // the same
 	}
-	own, _, err := access.Removable(p.Desired, []kube.Object{found.self})
+	own, _, err := access.SelectRemovable(p.Desired, []kube.Object{found.self})
 	if len(own) == 0 {
 		return nil, err
 	}
@@ -135,8 +138,8 @@ func (p *Pruning) warnOfLive(leases []kube.Object) {
 	if p.DryRun {
 		verb = "would end"
 	}
-	for _, lease := range access.Holding(leases, "", p.Now()) {
-		p.Log.Warnf("this %s a live credential: %s", verb, lock.Describe(lease))
+	for _, lease := range lock.SelectHolding(leases, "", p.Now()) {
+		p.Log.Warnf("this %s a live credential: %s", verb, lock.DescribeLease(lease))
 	}
 }
 
@@ -173,31 +176,37 @@ func (p *Pruning) deleteObject(ctx context.Context, object kube.Object) error {
 func (p *Pruning) endCredential(ctx context.Context, its kube.Object) error {
 	account := p.Desired.Access.ServiceAccount
 	account.Name = lease.AccountOf(its.GetName(), account.Name)
-	err := revoke.End(ctx, p.Client, revoke.Doomed{Account: account, Lease: its.GetName(), UID: its.GetUID()})
+	err := revoke.End(
+		ctx, p.Client, revoke.Doomed{Account: account, Lease: its.GetName(), UID: its.GetUID()},
+	)
 	alive, lives := errors.AsType[*revoke.AliveError](err)
 	if !lives {
 		return err
 	}
 	until := cmp.Or(its.GetAnnotations()[kube.AnnotationExpiresAt], "it expires")
-	return problem.New(problem.Revoke, "revoke the credential of "+kube.RefOf(its).String(), alive, alive.Hints(until)...)
+	return problem.New(
+		problem.Revoke,
+		"revoke the credential of "+kube.RefOf(its).String(),
+		alive,
+		alive.Hints(until)...)
 }
 
-// deletePermanent deletes the Secret of a permanent token by its name, without reading it. Where the
-// account is not kubemint's the name is not enough, and the Secret's own marks have to be read.
+// deletePermanent deletes the Secret of a permanent token by its name, without reading it. Where
+// the account is not kubemint's the name is not enough, and the Secret's own marks have to be read.
 func (p *Pruning) deletePermanent(ctx context.Context, found holdings, ownAccount bool) (int, error) {
-	secret := client.Empty(kube.Ref{
+	secret := client.NewObject(kube.Ref{
 		Kind: "Secret", Namespace: found.account.Namespace, Name: lease.PermanentName(found.account.Name),
 	})
 	op := "delete " + kube.RefOf(secret).String()
 	if !ownAccount && found.self != nil {
 		err := p.Client.Get(ctx, secret)
-		if client.Missing(err) {
+		if client.IsMissing(err) {
 			return 0, nil
 		}
 		if err != nil {
 			return 0, p.Client.Explain(problem.Mint, op, err)
 		}
-		if own, _, left := access.Removable(p.Desired, []kube.Object{secret}); len(own) == 0 {
+		if own, _, left := access.SelectRemovable(p.Desired, []kube.Object{secret}); len(own) == 0 {
 			return 0, left
 		}
 	}
@@ -209,9 +218,9 @@ func (p *Pruning) deletePermanent(ctx context.Context, found holdings, ownAccoun
 	case err == nil:
 		p.Log.Printf("%-10s %s", access.Deleted, kube.RefOf(secret))
 		return 1, nil
-	case client.Missing(err):
+	case client.IsMissing(err):
 		return 0, nil
-	case client.Forbidden(err) && (ownAccount || found.self == nil):
+	case client.IsForbidden(err) && (ownAccount || found.self == nil):
 		p.Log.Printf("note: %s may not be deleted by the runner's identity: if it is there, "+
 			"the cluster deletes it after its ServiceAccount", kube.RefOf(secret))
 		return 0, nil

@@ -10,13 +10,15 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/client/observe"
 	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/parallel"
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// takeAwayMoved finds the account that was there before the declared one, deletes what there is of it, and
-// says how many objects. One of another name may be a second account of the same job, so it is only named.
+// takeAwayMoved finds the account that was there before the declared one, deletes what there is of
+// it, and says how many objects. One of another name may be a second account of the same job, so it
+// is only named.
 func (p *Pruning) takeAwayMoved(ctx context.Context, found holdings) (count int, err error) {
 	job := p.Desired.Marks.Job
 	if found.self != nil && access.SameOwner(p.Desired.Marks, found.self) {
@@ -27,12 +29,12 @@ func (p *Pruning) takeAwayMoved(ctx context.Context, found holdings) (count int,
 		return 0, err
 	}
 	var errs []error
-	for _, account := range access.Moved(p.Desired, job, bindings) {
+	for _, account := range access.FindMoved(p.Desired, job, bindings) {
 		if account.Name != found.account.Name {
 			p.Log.Warnf("%s", leftBehind(account, found.account))
 			continue
 		}
-		before, err := p.find(ctx, account)
+		before, err := p.findHoldings(ctx, account)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -51,10 +53,10 @@ func (p *Pruning) takeAwayMoved(ctx context.Context, found holdings) (count int,
 func (p *Pruning) chooseOwn(before holdings) choice {
 	of := p.Desired
 	of.Access.ServiceAccount = before.account
-	own, warnings, left := access.Removable(of, before.access)
-	if left == nil && before.self != nil && kube.Managed(before.self, before.account) {
+	own, warnings, left := access.SelectRemovable(of, before.access)
+	if left == nil && before.self != nil && kube.IsManaged(before.self, before.account) {
 		var self []kube.Object
-		self, _, left = access.Removable(of, []kube.Object{before.self})
+		self, _, left = access.SelectRemovable(of, []kube.Object{before.self})
 		own = append(own, self...)
 	}
 	return choice{doomed: own, warnings: warnings, left: left}
@@ -80,9 +82,9 @@ func leftBehind(account, declared types.NamespacedName) string {
 		account, declared, account)
 }
 
-// Predecessors looks for accounts that the declared one may have replaced, by bindings in the places that
-// this run declares: a warning for each, with the command that deletes it.
-func Predecessors(
+// WarnPredecessors looks for accounts that the declared one may have replaced, by bindings in the
+// places that this run declares: a warning for each, with the command that deletes it.
+func WarnPredecessors(
 	ctx context.Context, client *client.Client, desired access.Desired,
 ) (warnings []string, err error) {
 	lists := bindingPlaces(desired)
@@ -94,7 +96,7 @@ func Predecessors(
 	if err != nil {
 		return nil, err
 	}
-	for _, moved := range access.Moved(desired, desired.Marks.Job, slices.Concat(bindings...)) {
+	for _, moved := range access.FindMoved(desired, desired.Marks.Job, slices.Concat(bindings...)) {
 		warnings = append(warnings, leftBehind(moved, desired.Access.ServiceAccount))
 	}
 	return warnings, nil
@@ -104,7 +106,7 @@ func Predecessors(
 func bindingPlaces(desired access.Desired) (lists []kube.Ref) {
 	for _, object := range desired.Objects {
 		place := kube.Ref{Kind: kube.RefOf(object).Kind, Namespace: object.GetNamespace()}
-		if len(desired.Access.Namespaces) > client.ManyNamespaces {
+		if len(desired.Access.Namespaces) > observe.ManyNamespaces {
 			place.Namespace = ""
 		}
 		if kube.IsBinding(object) && !slices.Contains(lists, place) {

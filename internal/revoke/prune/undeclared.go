@@ -18,26 +18,27 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// Pruning is what a prune works with.
+// Pruning has what a prune needs.
 type Pruning struct {
 	Client  *client.Client
 	Desired access.Desired
 	Log     *console.Log
 	Now     func() time.Time // the API server's clock
 	DryRun  bool
-	// Gate opens the gate of an account, through which its access changes. declared is the hash of the access
-	// that stays; "" where none does.
+	// Gate opens the gate of an account, through which its access changes. declared is the hash of
+	// the access that stays; "" where none does.
 	Gate func(of access.Desired, declared string) Gate
 }
 
 // Gate has the access of an account change under its lock: see package lock.
 type Gate interface {
-	// Change takes the lock, and makes the change unless look has found something that holds it back.
-	Change(ctx context.Context, look, change func(context.Context) error) error
-	Discard(ctx context.Context) (deleted bool, err error) // of the lock itself
+	// Change takes the lock, and makes the change unless look has found something that holds it
+	// back.
+	ChangeAccess(ctx context.Context, look, change func(context.Context) error) error
+	DeleteLock(ctx context.Context) (deleted bool, err error) // of the lock itself
 }
 
-// holdings are what is there of one account.
+// holdings are the objects that exist for one account.
 type holdings struct {
 	account types.NamespacedName
 	access  []kube.Object // bindings and roles
@@ -45,21 +46,22 @@ type holdings struct {
 	self    kube.Object   // the ServiceAccount; nil where there is none
 }
 
-// empty says whether nothing of the account was found.
-func (h holdings) empty() bool { return len(h.access)+len(h.leases) == 0 && h.self == nil }
+// isEmpty says whether nothing of the account was found.
+func (h holdings) isEmpty() bool { return len(h.access)+len(h.leases) == 0 && h.self == nil }
 
-// find reads what bears the marks of an account. All that may not be read is reported at once.
-func (p *Pruning) find(ctx context.Context, account types.NamespacedName) (holdings, error) {
-	found := holdings{account: account, self: client.Empty(kube.Ref{
+// findHoldings reads what bears the marks of an account. All that may not be read is reported at
+// once.
+func (p *Pruning) findHoldings(ctx context.Context, account types.NamespacedName) (holdings, error) {
+	found := holdings{account: account, self: client.NewObject(kube.Ref{
 		Kind: "ServiceAccount", Namespace: account.Namespace, Name: account.Name,
 	})}
 	kinds := []string{"RoleBinding", "Role", "ClusterRoleBinding", "ClusterRole", "Lease"}
 	lists := make([][]kube.Object, len(kinds))
-	marks := kube.Labels(account)
+	marks := kube.LabelsFor(account)
 	err := parallel.Each(len(kinds)+1, func(i int) (err error) {
 		if i == len(kinds) {
 			err = p.Client.Get(ctx, found.self)
-			if client.Missing(err) {
+			if client.IsMissing(err) {
 				found.self = nil
 				return nil
 			}
@@ -81,10 +83,10 @@ func (p *Pruning) find(ctx context.Context, account types.NamespacedName) (holdi
 	return found, err
 }
 
-// Undeclared deletes the access that the configuration does not declare, wherever it is, and the account
-// that was there before the declared one.
-func (p *Pruning) Undeclared(ctx context.Context) error {
-	found, err := p.find(ctx, p.Desired.Access.ServiceAccount)
+// PruneUndeclared deletes the access that the configuration does not declare, wherever it is, and
+// the account that was there before the declared one.
+func (p *Pruning) PruneUndeclared(ctx context.Context) error {
+	found, err := p.findHoldings(ctx, p.Desired.Access.ServiceAccount)
 	if err != nil {
 		return err
 	}
@@ -102,9 +104,10 @@ type choice struct {
 	left     error // why objects stay that would go
 }
 
-// takeAway deletes the chosen objects of an account, and says how many: under its lock, and only where no
-// live credential depends on other access than the declared one, whose hash is given. It looks again once it
-// has the lock, since another run may have deleted or recreated meanwhile what was found before.
+// takeAway deletes the chosen objects of an account, and says how many: under its lock, and only
+// where no live credential depends on other access than the declared one, whose hash is given. It
+// looks again once it has the lock, since another run may have deleted or recreated meanwhile what
+// was found before.
 func (p *Pruning) takeAway(
 	ctx context.Context, found holdings, declared string, choose func(holdings) choice,
 ) (chosen choice, count int, err error) {
@@ -120,7 +123,7 @@ func (p *Pruning) takeAway(
 	of.Access.ServiceAccount = found.account
 	gate := p.Gate(of, declared)
 	err = p.changeUnderLock(ctx, gate, func(ctx context.Context) (err error) {
-		found, err = p.find(ctx, found.account) // whoever makes a lease from now on waits
+		found, err = p.findHoldings(ctx, found.account) // whoever makes a lease from now on waits
 		if chosen = choose(found); err != nil || len(chosen.doomed) == 0 {
 			return err
 		}
@@ -130,7 +133,7 @@ func (p *Pruning) takeAway(
 		return err
 	})
 	if err == nil && declared == "" { // nothing of the account is left that a lock is for
-		_, err = gate.Discard(ctx)
+		_, err = gate.DeleteLock(ctx)
 	}
 	return chosen, count, err
 }
@@ -140,7 +143,7 @@ func (p *Pruning) changeUnderLock(
 	ctx context.Context, gate Gate, look, change func(context.Context) error,
 ) error {
 	begun := false
-	err := gate.Change(ctx, func(ctx context.Context) error {
+	err := gate.ChangeAccess(ctx, func(ctx context.Context) error {
 		begun = true
 		return look(ctx)
 	}, change)
@@ -153,8 +156,8 @@ func (p *Pruning) changeUnderLock(
 	return change(ctx)
 }
 
-// deleteAccess deletes bindings first: one without its role would grant again as soon as somebody makes a
-// role of that name.
+// deleteAccess deletes bindings first: one without its role would grant again as soon as somebody
+// makes a role of that name.
 func (p *Pruning) deleteAccess(ctx context.Context, objects []kube.Object) (int, error) {
 	bindings, others, _ := inStages(objects)
 	first, err := p.deleteStage(ctx, bindings)
@@ -178,30 +181,30 @@ func (p *Pruning) sayLeft(chosen choice) {
 		p.Log.Warnf("%s", warning)
 	}
 	var left []string
-	for _, refusal := range problem.All(chosen.left) {
+	for _, refusal := range problem.ListErrors(chosen.left) {
 		left = append(left, refusal.Error())
 	}
-	p.Log.List("note: not done: ", left)
+	p.Log.PrintList("note: not done: ", left)
 }
 
-// heldBack is the error that names the live credentials which depend on what would be deleted, nil where
-// there is none. Those whose leases have the hash of the declared access do not. With take_ownership they
-// are named, and lose the access.
+// heldBack is the error that names the live credentials which depend on what would be deleted, nil
+// where there is none. Those whose leases have the hash of the declared access do not. With
+// take_ownership they are named, and lose the access.
 func (p *Pruning) heldBack(found holdings, declared string) error {
-	holding := access.Holding(found.leases, declared, p.Now())
+	holding := lock.SelectHolding(found.leases, declared, p.Now())
 	if len(holding) == 0 {
 		return nil
 	}
 	if p.Desired.Access.TakeOwnership {
 		for _, lease := range holding {
-			p.Log.Warnf("this takes access from a live credential: %s", lock.Describe(lease))
+			p.Log.Warnf("this takes access from a live credential: %s", lock.DescribeLease(lease))
 		}
 		return nil
 	}
 	e := problem.Newf(problem.Rights, "prune access of ServiceAccount "+found.account.String(),
 		"%s may depend on it", console.Plural(len(holding), "live credential"))
 	for _, lease := range holding {
-		e.Detail(lock.Describe(lease))
+		e.Detail(lock.DescribeLease(lease))
 	}
 	return e.Hint("run it again when their jobs have ended").
 		Hint("or end one with  kubectl -n %s delete lease NAME", found.account.Namespace).

@@ -16,7 +16,7 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// Sweeping is what a sweep works with.
+// Sweeping has what a sweep needs.
 type Sweeping struct {
 	Client    *client.Client
 	Log       *console.Log
@@ -25,22 +25,23 @@ type Sweeping struct {
 	Namespace string // "" is all of them
 }
 
-// Expired deletes leases whose expiry has passed, the ephemeral identities of such runs, and Secrets whose
-// lease is gone. A lease that is still current is not touched, whoever made it.
-func (s *Sweeping) Expired(ctx context.Context) error {
-	secrets, secretsErr := s.listBound(ctx) // before the leases, so that the lease of each was there before
-	expired, live, err := s.list(ctx)
-	if _, ok := client.Unrecognised(err); ok {
+// SweepExpired deletes leases whose expiry has passed, the ephemeral identities of such runs, and
+// Secrets whose lease is gone. A lease that is still current is not touched, whoever made it.
+func (s *Sweeping) SweepExpired(ctx context.Context) error {
+	// before the leases, so that the lease of each was there before
+	secrets, secretsErr := s.listBound(ctx)
+	expired, live, err := s.listExpired(ctx)
+	if _, ok := client.FindUnrecognised(err); ok {
 		return err
 	}
 	if err == nil {
-		expired = append(expired, orphans(secrets, live)...)
+		expired = append(expired, findOrphans(secrets, live)...)
 	}
 	return errors.Join(err, secretsErr, s.deleteAll(ctx, expired))
 }
 
-// deleteAll deletes the objects, if they are still the same, and says which. Bindings go first: one without its
-// role would grant again as soon as somebody makes a role of that name.
+// deleteAll deletes the objects, if they are still the same, and says which. Bindings go first: one
+// without its role would grant again as soon as somebody makes a role of that name.
 func (s *Sweeping) deleteAll(ctx context.Context, objects []kube.Object) (err error) {
 	deleted := make([]bool, len(objects))
 	for _, bindings := range []bool{true, false} {
@@ -60,7 +61,7 @@ func (s *Sweeping) deleteAll(ctx context.Context, objects []kube.Object) (err er
 			continue
 		}
 		count++
-		s.Log.Printf("%-10s %s%s", access.Deleted, kube.RefOf(object), s.why(object))
+		s.Log.Printf("%-10s %s%s", access.Deleted, kube.RefOf(object), s.describeReason(object))
 	}
 	place := "in all namespaces"
 	if s.Namespace != "" {
@@ -74,10 +75,10 @@ func (s *Sweeping) deleteAll(ctx context.Context, objects []kube.Object) (err er
 	return err
 }
 
-// why says why an object goes.
-func (s *Sweeping) why(object kube.Object) string {
+// describeReason says why an object goes.
+func (s *Sweeping) describeReason(object kube.Object) string {
 	switch {
-	case lease.Expired(object, s.Now()):
+	case lease.IsExpired(object, s.Now()):
 		return ", expired " + object.GetAnnotations()[kube.AnnotationExpiresAt]
 	case kube.RefOf(object).Kind == "Secret":
 		return ", whose lease is gone"
@@ -85,10 +86,10 @@ func (s *Sweeping) why(object kube.Object) string {
 	return ""
 }
 
-// list lists what bears our marks and has expired, and the leases that have not. ServiceAccounts, Roles and bindings
-// are looked for as well, since an ephemeral identity has them in other namespaces too, where no lease can own them; what
-// may not be listed is said.
-func (s *Sweeping) list(ctx context.Context) (expired, live []kube.Object, err error) {
+// listExpired lists what bears our marks and has expired, and the leases that have not.
+// ServiceAccounts, Roles and bindings are looked for as well, since an ephemeral identity has them
+// in other namespaces too, where no lease can own them; what may not be listed is said.
+func (s *Sweeping) listExpired(ctx context.Context) (expired, live []kube.Object, err error) {
 	kinds := []string{"Lease", "ServiceAccount", "RoleBinding", "Role"}
 	if s.Namespace == "" {
 		kinds = append(kinds, "ClusterRoleBinding", "ClusterRole")
@@ -96,8 +97,11 @@ func (s *Sweeping) list(ctx context.Context) (expired, live []kube.Object, err e
 	lists := make([][]kube.Object, len(kinds))
 	err = parallel.Each(len(kinds), func(i int) (err error) {
 		lists[i], err = s.Client.ListLabelled(ctx, kinds[i], s.Namespace, managed)
-		if kinds[i] != "Lease" && (client.Forbidden(err) || client.PolicyDenied(err)) {
-			s.Log.Printf("note: %ss may not be listed by the runner's identity: ephemeral ones are not looked for", kinds[i])
+		if kinds[i] != "Lease" && (client.IsForbidden(err) || client.PolicyDenied(err)) {
+			s.Log.Printf(
+				"note: %ss may not be listed by the runner's identity: ephemeral ones are not looked for",
+				kinds[i],
+			)
 			return nil
 		}
 		if kinds[i] == "Lease" && discovery.Unserved(err) {
@@ -106,7 +110,8 @@ func (s *Sweeping) list(ctx context.Context) (expired, live []kube.Object, err e
 		}
 		return s.Client.Explain(problem.Revoke, "list "+kinds[i]+"s", err)
 	})
-	over := func(o kube.Object) bool { return lease.Expired(o, s.Now()) } // by the clock of the API server, which has answered
+	// by the clock of the API server, which has answered
+	over := func(o kube.Object) bool { return lease.IsExpired(o, s.Now()) }
 	current := func(o kube.Object) bool { return !over(o) }
 	return slices.DeleteFunc(slices.Concat(lists...), current), slices.DeleteFunc(lists[0], over), err
 }

@@ -15,17 +15,18 @@ import (
 
 const certificateType = "CERTIFICATE"
 
-// Bundle is a certificate authority: the certificates that it consists of, and how it was given.
+// Bundle is a certificate authority.
 type Bundle struct {
-	PEM     []byte   // its certificates and nothing else: a file of PEM can hold a private key as well
-	Skipped []string // why each certificate that cannot be used is left out
+	PEM     []byte   // the usable certificates alone: a file of PEM can hold a private key as well
+	Skipped []string // why each unusable certificate is left out
 
 	given []byte
-	der   []byte // of the certificates, one after the other
+	der   []byte // the certificates, one after the other
 }
 
-// Read reads the certificates of a bundle. One that cannot be used is left out, as Go and kubectl leave
-// it out ([x509.CertPool.AppendCertsFromPEM]). It is an error where none is left.
+// Read reads the certificates of a bundle. Like Go and kubectl
+// ([x509.CertPool.AppendCertsFromPEM]), it leaves out a certificate that cannot be used. It is an
+// error if none is left.
 func Read(given []byte) (*Bundle, error) {
 	b := &Bundle{given: given}
 	blocks := 0
@@ -54,39 +55,61 @@ func Read(given []byte) (*Bundle, error) {
 	return b, nil
 }
 
-const brokenBlock = "its PEM block is cut off, or holds what is not base64"
+const brokenBlock = "its PEM block is cut off, or is not base64"
 
-// parseFault is why a certificate does not parse. Some of what x509 says repeats a name of the certificate, of any length.
+// parseFault returns why a certificate does not parse. Some errors of x509 repeat a name of the
+// certificate, of any length.
 func parseFault(err error) string {
-	return problem.Shorten(strings.Join(strings.Fields(err.Error()), " "), 120)
+	return problem.ShortenText(strings.Join(strings.Fields(err.Error()), " "), 120)
 }
 
-// Fingerprint is the SHA-256 of the certificates (DER, one after the other) in lower-case hex: for one
-// certificate what `openssl x509 -fingerprint -sha256` prints. A bundle has one of its own, since
-// whoever adds a CA to it could be anybody.
-func (b *Bundle) Fingerprint() string { return sum(b.der) }
+// Fingerprint returns the fingerprint of a bundle of PEM, "" for none.
+func Fingerprint(bundle []byte) string {
+	b, err := Read(bundle)
+	if err != nil {
+		return ""
+	}
+	return b.Fingerprint()
+}
 
-// Is says whether a SHA-256 is that of this bundle: of its certificates in either form, or of the
-// bundle as it was given, which `sha256sum ca.crt` prints. What was given may have lost its last line
-// break on its way through an input.
+// HasFingerprint reports whether a bundle of PEM has this fingerprint, in any form that [Bundle.Is]
+// takes. "" is the fingerprint of no bundle.
+func HasFingerprint(bundle []byte, fingerprint string) bool {
+	b, err := Read(bundle)
+	if err != nil {
+		return fingerprint == ""
+	}
+	return b.Is(fingerprint)
+}
+
+// Fingerprint returns the SHA-256 of the certificates (DER, one after the other) in lower-case hex.
+// For one certificate `openssl x509 -fingerprint -sha256` prints the same. A bundle has a
+// fingerprint of its own, since anyone could have added a CA to it.
+func (b *Bundle) Fingerprint() string { return sumSHA256(b.der) }
+
+// Is reports whether a SHA-256 is that of this bundle: of its certificates in DER or PEM, or of the
+// bundle as it was given, which `sha256sum ca.crt` prints. An input may have dropped the last line
+// break of the bundle.
 func (b *Bundle) Is(fingerprint string) bool {
 	withBreak := append(slices.Clone(b.given), '\n')
-	return slices.Contains([]string{sum(b.der), sum(b.PEM), sum(b.given), sum(withBreak)}, fingerprint)
+	forms := []string{sumSHA256(b.der), sumSHA256(b.PEM), sumSHA256(b.given), sumSHA256(withBreak)}
+	return slices.Contains(forms, fingerprint)
 }
 
-func sum(data []byte) string {
+func sumSHA256(data []byte) string {
 	digest := sha256.Sum256(data)
 	return hex.EncodeToString(digest[:])
 }
 
-// Warnings says what is left out of a bundle, of which whose is the owner.
+// Warnings returns what is left out of the bundle. whose names its owner.
 func (b *Bundle) Warnings(whose string) (warnings []string) {
 	const most = 5
 	for i, why := range b.Skipped {
 		if i == most {
 			return append(warnings, fmt.Sprintf("%s: so are %d more", whose, len(b.Skipped)-most))
 		}
-		warnings = append(warnings, fmt.Sprintf("%s: a certificate of its certificate authority is left out, "+
+		warnings = append(warnings, fmt.Sprintf("%s: a certificate of its certificate "+
+			"authority is left out, "+
 			"and the others are used: %s",
 			whose, why))
 	}

@@ -1,4 +1,4 @@
-package cloud
+package cloud_test
 
 import (
 	"context"
@@ -15,6 +15,8 @@ import (
 	"unicode"
 
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/source/cloud"
+	"github.com/kubemint/kubemint/internal/source/cloud/plugin"
 	"github.com/kubemint/kubemint/internal/source/program"
 )
 
@@ -63,14 +65,11 @@ func FuzzStanza(f *testing.F) {
 		{"gke-gcloud-auth-plugin", "https://203.0.113.9", "", "CLOUDSDK_AUTH_ACCESS_TOKEN=sesame"},
 		{"gke-gcloud-auth-plugin", "https://gke-1.europe-west1.gke.goog", "--use_application_default_credentials", ""},
 		{"gke-gcloud-auth-plugin", "https://europe-west1-connectgateway.googleapis.com/v1/x", "--impersonate_service_account=a@p.iam.gserviceaccount.com", ""},
-		{"gcp", "https://203.0.113.9", "", "cmd-path=/usr/lib/gcloud\ncmd-args=config config-helper --format=json\naccess-token=sesame"},
-		{"gcp", "https://203.0.113.9", "", "cmd-path=/bin/sesame"},
 		{"kubelogin", "https://a.hcp.westeurope.azmk8s.io:443", "get-token\n--login\nspn\n--server-id\n" + aksServer + "\n--client-secret\nsesame", ""},
 		{"kubelogin", "https://a.hcp.westeurope.azmk8s.io:443", "get-token\n-l\nspn\n--server-id\n" + aksServer + "\n--client-certificate\n/k/sesame.pem", ""},
 		{"kubelogin", "https://a.cx.prod.service.azk8s.cn", "get-token\n-l\nmsi\n--server-id\n" + aksServer, ""},
 		{"kubelogin", "https://a", "get-token\n-l\nworkloadidentity\n--authority-host\nhttps://sesame\n--server-id\n" + aksServer, "AZURE_AUTHORITY_HOST=https://sesame"},
 		{"kubelogin", "https://a", "get-token\n--oidc-client-secret=sesame", ""},
-		{"azure", "https://a.azmk8s.io", "", "apiserver-id=" + aksServer + "\nenvironment=AzurePublicCloud\ntenant-id=contoso.com\nconfig-mode=1\nrefresh-token=sesame"},
 	} {
 		for runner := range fuzzRunners {
 			f.Add(uint8(runner), seed[0], seed[1], seed[2], seed[3])
@@ -85,7 +84,7 @@ func FuzzStanza(f *testing.F) {
 	f.Setenv("PATH", bin)
 	f.Fuzz(func(t *testing.T, runner uint8, program, server, args, env string) {
 		at, err := url.Parse(server)
-		if err != nil || !strings.Contains(" aws aws-iam-authenticator gke-gcloud-auth-plugin gcp kubelogin azure ", " "+program+" ") {
+		if err != nil || !strings.Contains(" aws aws-iam-authenticator gke-gcloud-auth-plugin kubelogin ", " "+program+" ") {
 			return // of the source's room
 		}
 		s := fuzzStanza(program, args, env)
@@ -103,7 +102,7 @@ func FuzzStanza(f *testing.F) {
 			}
 			return []byte("eyJ.sesame.file"), nil
 		}
-		r := Runner{
+		r := plugin.Runner{
 			Getenv: func(name string) string { return own[name] },
 			ReadFile: func(path string) ([]byte, error) {
 				if asked = true; !slices.Contains(slices.Collect(maps.Values(own)), path) {
@@ -120,7 +119,7 @@ func FuzzStanza(f *testing.F) {
 				return nil, errors.New("no route")
 			})},
 		}
-		login, err := For(s, r)
+		login, err := cloud.For(s, r)
 		if asked {
 			t.Error("something was read or asked before a token was wanted")
 		}
@@ -131,10 +130,7 @@ func FuzzStanza(f *testing.F) {
 		case login == nil && kubeloginOfOIDC(program, s.Args):
 			return
 		case login == nil:
-			if mismatch := (program == "gcp") != (s.Config != nil); !mismatch || program != "gcp" && program != "gke-gcloud-auth-plugin" {
-				t.Fatalf("%s is not served", program)
-			}
-			return
+			t.Fatalf("%s is not served", program)
 		}
 		if login.Cloud == "" || login.Token == nil || len(login.Servers) == 0 || len(login.Secrets) == 0 {
 			t.Fatalf("it lacks something: %+v", login)
@@ -150,7 +146,7 @@ func FuzzStanza(f *testing.F) {
 		got, _, err := login.Token(ctx)
 		if err != nil {
 			isHarmless(t, s, err)
-		} else if got.Empty() {
+		} else if got.IsEmpty() {
 			t.Error("it gives a token that is none")
 		}
 		if _, err := os.Stat(bin + "/trace"); err == nil {
@@ -165,9 +161,9 @@ func endsIn(host string, names []string) bool {
 	})
 }
 
-// fuzzStanza takes arguments and variables of a line each. Those of an auth-provider are its settings.
-func fuzzStanza(program, args, env string) Stanza {
-	s := Stanza{Program: program}
+// fuzzStanza takes arguments and variables of a line each.
+func fuzzStanza(program, args, env string) plugin.Stanza {
+	s := plugin.Stanza{Program: program}
 	if args != "" {
 		s.Args = strings.Split(args, "\n")
 	}
@@ -177,17 +173,13 @@ func fuzzStanza(program, args, env string) Stanza {
 			settings[name] = value
 		}
 	}
-	if program == "gcp" || program == "azure" {
-		s.Config = settings
-	} else {
-		s.Env = settings
-	}
+	s.Env = settings
 	return s
 }
 
 // isHarmless demands an error for people: of exit code 3, on one line, and without a secret, unless that is a name or a login mode,
 // which are shown.
-func isHarmless(t *testing.T, s Stanza, err error) {
+func isHarmless(t *testing.T, s plugin.Stanza, err error) {
 	t.Helper()
 	told, ok := errors.AsType[*problem.Error](err)
 	if !ok || told.Code != problem.Source {
@@ -200,17 +192,12 @@ func isHarmless(t *testing.T, s Stanza, err error) {
 	for i, arg := range s.Args {
 		name, value, _ := strings.Cut(arg, "=")
 		mode := i > 0 && (s.Args[i-1] == "-l" || s.Args[i-1] == "--login") || name == "-l" || name == "--login"
-		if flagName.matches(name) && strings.Contains(name, fuzzCanary) || mode && strings.Contains(arg+value, fuzzCanary) {
+		if flagName.MatchString(name) && strings.Contains(name, fuzzCanary) || mode && strings.Contains(arg+value, fuzzCanary) {
 			return
 		}
 	}
 	for name := range s.Env {
-		if variableName.matches(name) && strings.Contains(name, fuzzCanary) || strings.Contains(s.Env["AAD_LOGIN_METHOD"], fuzzCanary) {
-			return
-		}
-	}
-	for name := range s.Config {
-		if programLike.matches(name) && strings.Contains(name, fuzzCanary) {
+		if plugin.VariableName.Matches(name) && strings.Contains(name, fuzzCanary) || strings.Contains(s.Env["AAD_LOGIN_METHOD"], fuzzCanary) {
 			return
 		}
 	}

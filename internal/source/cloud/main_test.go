@@ -1,9 +1,9 @@
-package cloud
+package cloud_test
 
 import (
 	"testing"
 
-	"github.com/kubemint/kubemint/internal/kubetest"
+	"github.com/kubemint/kubemint/test/kubetest"
 )
 
 func TestMain(m *testing.M) { kubetest.Main(m) }

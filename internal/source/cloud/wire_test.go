@@ -1,4 +1,4 @@
-package cloud
+package cloud_test
 
 import (
 	"context"
@@ -10,9 +10,11 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/kubemint/kubemint/internal/kubetest/clouds"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/secret"
+	"github.com/kubemint/kubemint/internal/source/cloud"
+	"github.com/kubemint/kubemint/internal/source/cloud/plugin"
+	"github.com/kubemint/kubemint/test/clouds"
 )
 
 // endless is a body without an end, and counts what is read of it.
@@ -44,16 +46,16 @@ func (h *hostileWire) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // endpoints are the logins by the endpoint that each asks first, which is where its secret goes.
 func endpoints(t *testing.T) map[string]struct {
-	stanza Stanza
+	stanza plugin.Stanza
 	env    map[string]string
 } {
 	t.Helper()
 	const eks = "aws eks get-token --cluster-name shop --region eu-west-1"
 	const server = "https://0123456789ABCDEF.gr7.eu-west-1.eks.amazonaws.com"
 	key := string(clouds.NewGoogle().ServiceAccountKey(t, "deployer@shop.iam.gserviceaccount.com"))
-	azure := func(args ...string) Stanza { return azureStanza(args...) }
+	azure := func(args ...string) plugin.Stanza { return azureStanza(args...) }
 	return map[string]struct {
-		stanza Stanza
+		stanza plugin.Stanza
 		env    map[string]string
 	}{
 		"STS, by a web identity": {awsStanza(t, server, eks), map[string]string{
@@ -68,9 +70,9 @@ func endpoints(t *testing.T) map[string]struct {
 		"the container's endpoint on this machine": {awsStanza(t, server, eks), map[string]string{
 			"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://169.254.170.23/v1", "AWS_CONTAINER_AUTHORIZATION_TOKEN": "sesame",
 		}},
-		"Google, by a key":              {plugin(), map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": key}},
-		"Google's metadata server":      {plugin(), nil},
-		"Google's impersonation":        {plugin("--impersonate_service_account", "deployer@shop.iam.gserviceaccount.com"), map[string]string{"CLOUDSDK_AUTH_ACCESS_TOKEN": "ya29.sesame"}},
+		"Google, by a key":              {gkeStanza(), map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": key}},
+		"Google's metadata server":      {gkeStanza(), nil},
+		"Google's impersonation":        {gkeStanza("--impersonate_service_account", "deployer@shop.iam.gserviceaccount.com"), map[string]string{"CLOUDSDK_AUTH_ACCESS_TOKEN": "ya29.sesame"}},
 		"Entra, by a secret":            {azure("-l", "spn", "--client-id", azureTestClient, "-t", azureTestTenant, "--client-secret", "sesame"), nil},
 		"Entra, by the job's token":     {azure("-l", "workloadidentity", "--client-id", azureTestClient, "-t", azureTestTenant, "--federated-token-file", "f"), nil},
 		"Azure's machine identity":      {azure("-l", "msi"), nil},
@@ -78,8 +80,8 @@ func endpoints(t *testing.T) map[string]struct {
 	}
 }
 
-func hostileRunner(env map[string]string, over http.RoundTripper) Runner {
-	return Runner{
+func hostileRunner(env map[string]string, over http.RoundTripper) plugin.Runner {
+	return plugin.Runner{
 		Getenv: func(name string) string { return env[name] },
 		ReadFile: func(path string) ([]byte, error) {
 			if strings.HasPrefix(path, "{") {
@@ -104,7 +106,7 @@ func TestNoCloudIsFollowedElsewhere(t *testing.T) {
 				to := url.URL{Scheme: "http", Host: "evil.example", Path: "/sesame", RawQuery: r.URL.RawQuery}
 				return &http.Response{StatusCode: code, Header: http.Header{"Location": {to.String()}, "Metadata-Flavor": {"Google"}}, Body: http.NoBody}
 			}}
-			login, err := For(c.stanza, hostileRunner(c.env, over))
+			login, err := cloud.For(c.stanza, hostileRunner(c.env, over))
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
@@ -133,7 +135,7 @@ func TestACloudsAnswerIsBounded(t *testing.T) {
 					StatusCode: code, Header: http.Header{"Content-Type": {"application/json"}, "Metadata-Flavor": {"Google"}}, Body: io.NopCloser(body),
 				}
 			}}
-			login, err := For(c.stanza, hostileRunner(c.env, over))
+			login, err := cloud.For(c.stanza, hostileRunner(c.env, over))
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}

@@ -18,14 +18,14 @@ const (
 	byteOrderMark = "\ufeff"
 )
 
-// Unwrap returns the text that data holds beneath what can be taken off without a doubt: UTF-16, quotes
-// and base64, in any order. Where there is nothing of the kind, it returns data.
+// Unwrap removes the wrappings that are certain: UTF-16, quotes and base64, in any order. Data
+// without a wrapping is returned unchanged.
 func Unwrap(data []byte) []byte {
 	text := decodeUTF16(data)
 	for range mostLayers {
 		inner, ok := decodeBase64(text)
 		if !ok {
-			inner, ok = unquote(text)
+			inner, ok = stripQuotes(text)
 		}
 		if !ok {
 			break
@@ -35,7 +35,7 @@ func Unwrap(data []byte) []byte {
 	return text
 }
 
-// IsContent says whether a value is content, and not a path. What it is content of is not said.
+// IsContent reports whether a value is content of any kind, and not a path.
 func IsContent(value string) bool {
 	trimmed := strings.Trim(value, byteOrderMark+" \t\r\n")
 	if strings.ContainsAny(trimmed, "\n{") || strings.Contains(trimmed, ": ") || len(trimmed) > longestPath {
@@ -44,17 +44,17 @@ func IsContent(value string) bool {
 	if strings.HasPrefix(trimmed, "<") { // a web page
 		return true
 	}
-	if quoted, ok := unquote([]byte(trimmed)); ok && IsContent(string(quoted)) {
+	if quoted, ok := stripQuotes([]byte(trimmed)); ok && IsContent(string(quoted)) {
 		return true
 	}
 	if _, ok := decodeBase64([]byte(strings.TrimSuffix(trimmed, "%"))); ok {
 		return true
 	}
-	return matches(jsonWebToken, trimmed) || !utf8.ValidString(trimmed)
+	return matchesPattern(jsonWebToken, trimmed) || !utf8.ValidString(trimmed)
 }
 
-// decodeBase64 decodes what is base64 of text, of more base64, or of something that can be named. A
-// path can happen to be base64 too, but not of these. Wrapped lines and the URL alphabet are accepted.
+// decodeBase64 decodes base64 of text, of more base64, or of something recognisable. A path can
+// happen to be base64 as well, but not of these. It accepts wrapped lines and the URL alphabet.
 func decodeBase64(text []byte) (inner []byte, ok bool) {
 	compact := strings.Join(strings.Fields(strings.Trim(string(text), byteOrderMark)), "")
 	code := strings.TrimRight(strings.NewReplacer("-", "+", "_", "/").Replace(compact), "=")
@@ -69,20 +69,20 @@ func decodeBase64(text []byte) (inner []byte, ok bool) {
 	if isText(inner) && bytes.ContainsAny(inner, "\n{") && bytes.ContainsAny(inner, ":-") {
 		return inner, true
 	}
-	if matches(packed, string(inner)) {
+	if matchesPattern(packed, string(inner)) {
 		return inner, true
 	}
 	_, again := decodeBase64(inner)
 	if !again {
-		_, again = unquote(inner)
+		_, again = stripQuotes(inner)
 	}
 	return inner, again
 }
 
-// unquote takes off the quotes around a whole value: a JSON string, base64, or a kubeconfig whose first
-// key follows the quote. A kubeconfig may begin with a quoted key and end with a quoted value; that one
-// stays as it is.
-func unquote(text []byte) (inner []byte, ok bool) {
+// stripQuotes removes the quotes around a whole value: a JSON string, base64, or a kubeconfig whose
+// first key follows the quote. It leaves a kubeconfig alone that begins with a quoted key and ends
+// with a quoted value.
+func stripQuotes(text []byte) (inner []byte, ok bool) {
 	trimmed := bytes.Trim(text, byteOrderMark+" \t\r\n")
 	last := len(trimmed) - 1
 	if last < shortestCode || trimmed[0] != trimmed[last] || (trimmed[0] != '"' && trimmed[0] != '\'') {
@@ -97,14 +97,14 @@ func unquote(text []byte) (inner []byte, ok bool) {
 	if _, ok := decodeBase64(inner); ok {
 		return inner, true
 	}
-	return inner, matches(quotedKey, string(trimmed)) || inner[0] == '{'
+	return inner, matchesPattern(quotedKey, string(trimmed)) || inner[0] == '{'
 }
 
 const quotedKey = `^["'](?:---\s+)?[A-Za-z][A-Za-z-]*:\s`
 
 // decodeUTF16 decodes what Windows PowerShell's > writes, with or without a byte order mark.
 func decodeUTF16(data []byte) []byte {
-	order := orderOf(data)
+	order := findByteOrder(data)
 	if order == nil {
 		return data
 	}
@@ -115,9 +115,9 @@ func decodeUTF16(data []byte) []byte {
 	return []byte(strings.TrimPrefix(string(utf16.Decode(units)), byteOrderMark))
 }
 
-// orderOf is the byte order of UTF-16, nil for other data. A kubeconfig's first characters are ASCII,
-// so each has a zero byte.
-func orderOf(data []byte) binary.ByteOrder {
+// findByteOrder returns the byte order of UTF-16, nil for other data. A kubeconfig's first
+// characters are ASCII, so each has a zero byte.
+func findByteOrder(data []byte) binary.ByteOrder {
 	const looked = 16
 	switch {
 	case len(data) < 4 || len(data)%2 != 0:
@@ -146,16 +146,19 @@ func orderOf(data []byte) binary.ByteOrder {
 	return nil
 }
 
-// isText says whether data is UTF-8 without control characters. Of those, an escape is a colour of a
-// terminal.
+// isText reports whether data is UTF-8 without control characters, other than the escapes of
+// terminal colours.
 func isText(data []byte) bool {
 	return !bytes.ContainsFunc(data, func(r rune) bool {
 		return r == utf8.RuneError || (r < ' ' && !strings.ContainsRune("\t\r\n\x1b", r))
 	})
 }
 
-// matches compiles a pattern where it is used: a run with a good kubeconfig pays nothing for it.
-func matches(pattern, text string) bool { return regexp.MustCompile(pattern).MatchString(text) }
+// matchesPattern compiles the pattern on use, so that runs with a good kubeconfig do not pay for
+// it.
+func matchesPattern(pattern, text string) bool { return regexp.MustCompile(pattern).MatchString(text) }
 
-// IsPath says whether a value has the form of a path.
-func IsPath(value string) bool { return matches(`^(?:~|\.{1,2})?/[^\s:]+$|^[A-Za-z]:\\[^\n]+$`, value) }
+// IsPath reports whether a value looks like a path.
+func IsPath(value string) bool {
+	return matchesPattern(`^(?:~|\.{1,2})?/[^\s:]+$|^[A-Za-z]:\\[^\n]+$`, value)
+}

@@ -5,16 +5,16 @@ import (
 	"strings"
 )
 
-// Way is how to get a kubeconfig with a token without the program.
+// Way is a way to a kubeconfig with a token, without the program.
 type Way struct {
-	Who     string // what the program belongs to
-	Why     string // what else there is to know: what kubemint cannot do, or what the command gives; often empty
+	Who     string // the vendor or the tool
+	Why     string // what kubemint cannot do, or what the command returns; often empty
 	Command string // for an earlier step
 }
 
 const (
-	// byAccount is for logins of people, and for programs that give certificates: somebody who is logged
-	// in makes an account for the runner once, and a token of it.
+	// byAccount is for logins of people, and for programs that give certificates: somebody who is
+	// logged in makes an account for the runner once, and a token of it.
 	byAccount = `kubectl config set-credentials USER --token="$(kubectl create token ACCOUNT -n NAMESPACE ` +
 		`--duration=1h)"`
 
@@ -23,21 +23,21 @@ const (
 	eksGet = `aws eks get-token --cluster-name NAME --query status.token --output text`
 )
 
-// ways are by the name of the program, or for kubectl by that of its plugin. They are taken from each
-// vendor's documentation.
+// ways maps the name of a program, or of kubectl's plugin, to the way around it. They come from
+// each vendor's documentation.
 var ways = map[string]Way{
 	"doctl": {Who: "DigitalOcean", Command: "doctl kubernetes cluster kubeconfig show NAME " +
 		"--expiry-seconds 3600 > kubeconfig"},
-	"oci": {Who: "Oracle Cloud (OKE)", Command: withToken("oci ce cluster generate-token --cluster-id " +
-		"OCID --region REGION")},
+	"oci": {Who: "Oracle Cloud (OKE)", Command: withToken("oci ce cluster generate-token " +
+		"--cluster-id OCID --region REGION")},
 	"rancher": {
 		Who: "Rancher", Command: `curl --fail -u "$RANCHER_ACCESS_KEY:$RANCHER_SECRET_KEY" -X POST ` +
 			`"https://RANCHER/v3/clusters/ID?action=generateKubeconfig" | jq -r .config > kubeconfig`,
 	},
 	"tsh": {
 		Who: "Teleport", Command: byAccount,
-		Why: "its proxy may refuse the ServiceAccount token that kubemint makes: use a kubeconfig of the " +
-			"cluster itself",
+		Why: "its proxy may refuse the ServiceAccount token that kubemint makes: use a " +
+			"kubeconfig of the cluster itself",
 	},
 	"yc": {Who: "Yandex Cloud", Command: withToken("yc managed-kubernetes create-token")},
 	"kops": {
@@ -46,8 +46,8 @@ var ways = map[string]Way{
 	},
 	"vcluster": {
 		Who: "vCluster",
-		Command: "vcluster connect NAME -n NAMESPACE --service-account ACCOUNT --token-expiration 3600 " +
-			"--print > kubeconfig",
+		Command: "vcluster connect NAME -n NAMESPACE --service-account ACCOUNT " +
+			"--token-expiration 3600 --print > kubeconfig",
 	},
 	"loft": {Who: "vCluster Platform (Loft)", Command: withToken("loft token --silent")},
 	"pinniped": {
@@ -59,18 +59,20 @@ var ways = map[string]Way{
 		Command: byAccount,
 	},
 	"ibmcloud": {
-		Who: "IBM Cloud", Why: "this kubeconfig has a client certificate; one without --admin has an " +
-			"id-token, which kubemint takes",
+		Who: "IBM Cloud", Why: "this kubeconfig has a client certificate; one without --admin " +
+			"has an id-token, which kubemint takes",
 		Command: "ibmcloud ks cluster config --cluster NAME --admin --output yaml > kubeconfig",
 	},
-	"scw": {Who: "Scaleway", Command: "scw k8s kubeconfig get ID auth-method=copy-token > kubeconfig"},
+	"scw": {Who: "Scaleway", Command: "scw k8s kubeconfig get ID auth-method=copy-token > " +
+		"kubeconfig"},
 	"stackit": {
-		Who: "STACKIT", Why: "this kubeconfig has a client certificate, which kubemint takes as well",
+		Who: "STACKIT", Why: "this kubeconfig has a client certificate, which kubemint takes " +
+			"as well",
 		Command: "stackit ske kubeconfig create NAME --expiration 1h --filepath kubeconfig",
 	},
 	"gardenlogin": {
-		Who: "Gardener", Why: "the plugin gardenlogin asks the garden cluster for a client certificate, and " +
-			"so does this, as the garden's user",
+		Who: "Gardener", Why: "the plugin gardenlogin asks the garden cluster for a client " +
+			"certificate, and so does this, as the garden's user",
 		Command: gardener,
 	},
 	"aws-vault": {
@@ -95,11 +97,13 @@ var ways = map[string]Way{
 	"oidc-login": {
 		Who: "OIDC (kubelogin)", Why: "such a login needs a person, unless it uses the grant " +
 			"client-credentials. An API server that trusts " +
-			"the CI system takes the job's own ID token: `server` with `oidc_audience` or `bearer_token`",
+			"the CI system takes the job's own ID token: `server` with `oidc_audience` or " +
+			"`bearer_token`",
 		Command: withToken("kubectl oidc-login get-token --grant-type=client-credentials …"),
 	},
 	"azurepipelines": {
-		Who: "Azure Pipelines", Why: "run this in a step AzureCLI@2 with the service connection, which logs az in",
+		Who: "Azure Pipelines", Why: "run this in a step AzureCLI@2 with the service " +
+			"connection, which logs az in",
 		Command: azureToken,
 	},
 }
@@ -117,13 +121,13 @@ var aliases = map[string]string{
 	"kubectl-gardenlogin": "gardenlogin", "garden-login": "gardenlogin", "pinniped-auth": "pinniped",
 }
 
-// withToken puts into a kubeconfig the token of what a credential program prints.
+// withToken returns the command that puts the token of a credential program into a kubeconfig.
 func withToken(command string) string {
 	return `kubectl config set-credentials USER --token="$(` + command + ` | jq -r .status.token)"`
 }
 
-// For is the way around a program. Nobody is told to run one that is not known here: the kubeconfig may
-// be a pull request's.
+// For returns the way around a program. It never suggests running an unknown program: the
+// kubeconfig may be a pull request's.
 func For(program string, args []string) Way {
 	name := program
 	if program == "kubectl" && len(args) > 0 && !strings.HasPrefix(args[0], "-") {
@@ -139,26 +143,26 @@ func For(program string, args []string) Way {
 		return way
 	}
 	return Way{
-		Who: "a program that is not known here", Why: "whoever can log in to the cluster makes a token for " +
-			"the runner",
+		Who: "a program that is not known here", Why: "whoever can log in to the cluster makes " +
+			"a token for the runner",
 		Command: byAccount,
 	}
 }
 
-// IsOIDC says whether the program is the kubelogin of OIDC, and not Azure's of the same name.
+// IsOIDC reports whether the program is the kubelogin of OIDC, and not Azure's of the same name.
 func IsOIDC(program string, args []string) bool {
 	return program == "kubelogin" && slices.ContainsFunc(args, func(arg string) bool {
 		return strings.HasPrefix(arg, "--oidc-")
 	})
 }
 
-// Hints are the way as lines below an error.
+// Hints returns the way as hints of an error.
 func (w Way) Hints() (hints []string) {
 	if w.Why != "" {
 		hints = append(hints, w.Who+": "+w.Why)
 	}
 	where := ""
-	if strings.Contains(w.Command, "> kubeconfig") { // a credential that artifacts and pull requests must not reach
+	if strings.Contains(w.Command, "> kubeconfig") { // pull requests and artifacts must not reach it
 		where = ", outside the checkout"
 	}
 	return append(hints, w.Who+", in an earlier step"+where+": `"+w.Command+"`")

@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// Trail is where a path leads.
+// Trail says where a path leads.
 type Trail struct {
-	Path  string   // without links; what does not exist is appended as it is named
+	Path  string   // without links; parts that do not exist are appended unchanged
 	Links []string // the links of the workspace on the way, in order
 }
 
@@ -26,7 +26,7 @@ func (d Dirs) Follow(path string) (Trail, error) {
 	}
 	var trail Trail
 	var rest []string
-	trail.enter(path, &rest)
+	trail.enterPath(path, &rest)
 	for followed := 0; len(rest) > 0; {
 		next := filepath.Join(trail.Path, rest[0]) // which takes .. back: there is no link before it
 		rest = rest[1:]
@@ -47,13 +47,13 @@ func (d Dirs) Follow(path string) (Trail, error) {
 		if _, inside := d.rootOf(trail.Path); inside {
 			trail.Links = append(trail.Links, next)
 		}
-		trail.enter(target, &rest)
+		trail.enterPath(target, &rest)
 	}
 	return trail, nil
 }
 
-// enter puts the parts of a path before the rest; an absolute one begins at the root.
-func (t *Trail) enter(path string, rest *[]string) {
+// enterPath puts the parts of a path before the rest; an absolute one begins at the root.
+func (t *Trail) enterPath(path string, rest *[]string) {
 	if filepath.IsAbs(path) {
 		volume := filepath.VolumeName(path)
 		t.Path = volume + string(filepath.Separator)
@@ -81,11 +81,12 @@ func readLink(path string) (string, error) {
 	return target, err
 }
 
-// rootOf returns the directory on a path that is one of the checkout's. Directories are compared as well as names: one directory
-// can have several names, by a link, a mount or a file system that ignores case.
+// rootOf returns the part of a path that is a directory of the checkout. It compares the
+// directories, not only their names: a link, a mount or a file system that ignores case gives one
+// directory several names.
 func (d Dirs) rootOf(path string) (root string, inside bool) {
 	for at := path; ; at = filepath.Dir(at) {
-		if slices.ContainsFunc(d, func(dir string) bool { return same(dir, at) }) {
+		if slices.ContainsFunc(d, func(dir string) bool { return isSameFile(dir, at) }) {
 			return at, true
 		}
 		if at == filepath.Dir(at) {

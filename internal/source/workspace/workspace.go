@@ -6,44 +6,43 @@ import (
 	"slices"
 )
 
-// Dirs are the directories of the checkout, each an absolute path. The root directory is never one of them:
-// everything lies in it.
+// Dirs are the directories of the checkout, each an absolute path. The root directory is never one
+// of them: everything lies in it.
 type Dirs []string
 
-// marks are the entries by which the top of a checkout is recognised. In a submodule and in a linked worktree
+// marks are the entries that mark the top of a checkout. In a submodule and in a linked worktree,
 // `.git` is a file.
 var marks = []string{".git", ".hg", ".svn", ".jj"}
 
-// Find returns the checkout: the directories that the CI system names, and the outermost repository around
-// the working directory. It is the outermost one, because the root of a submodule's superproject is further
-// up, and because a pull request can put a `.git` deeper down and so make the checkout look smaller than it
-// is.
+// Find returns the checkout: the directories that the CI system names, and the outermost repository
+// around the working directory. The root of a submodule's superproject is further up, and a pull
+// request could add a `.git` deeper down to make the checkout look smaller.
 //
-// Where neither exists, the working directory counts by itself. Nobody checks out into the root directory or
-// straight into the home directory.
+// If neither exists, the working directory counts by itself, unless it is the root or the home
+// directory, in which nobody checks out code.
 func Find(named []string, dir, home string) Dirs {
 	var found Dirs
 	known := false
 	for _, name := range named {
-		found = found.with(name)
-		known = known || exists(name)
+		found = found.addDir(name)
+		known = known || isThere(name)
 	}
 	if absolute, err := filepath.Abs(dir); err == nil {
 		dir = absolute
 	}
-	for _, from := range []string{dir, resolve(dir)} {
-		if top := outermost(from); top != "" {
-			found, known = found.with(top), true
+	for _, from := range []string{dir, resolveLinks(dir)} {
+		if top := findOutermost(from); top != "" {
+			found, known = found.addDir(top), true
 		}
 	}
-	if !known && !same(dir, home) {
-		found = found.with(dir)
+	if !known && !isSameFile(dir, home) {
+		found = found.addDir(dir)
 	}
 	return found
 }
 
-// with adds a directory that can be one.
-func (d Dirs) with(dir string) Dirs {
+// addDir adds a directory that can be a checkout.
+func (d Dirs) addDir(dir string) Dirs {
 	dir = filepath.Clean(dir)
 	if !filepath.IsAbs(dir) || filepath.Dir(dir) == dir || slices.Contains(d, dir) {
 		return d
@@ -51,18 +50,18 @@ func (d Dirs) with(dir string) Dirs {
 	return append(d, dir)
 }
 
-// outermost is the topmost directory at or above dir that holds a repository, "" where none does.
-func outermost(dir string) (top string) {
+// findOutermost returns the topmost directory at or above dir that holds a repository, "" for none.
+func findOutermost(dir string) (top string) {
 	for ; filepath.Dir(dir) != dir; dir = filepath.Dir(dir) {
-		if slices.ContainsFunc(marks, func(mark string) bool { return exists(filepath.Join(dir, mark)) }) {
+		if slices.ContainsFunc(marks, func(mark string) bool { return isThere(filepath.Join(dir, mark)) }) {
 			top = dir
 		}
 	}
 	return top
 }
 
-// Hold says whether a path lies in the checkout: by its name, by where its symbolic links lead, or by a link on the way.
-// A path that does not exist yet counts by the directories that do.
+// Hold reports whether a path lies in the checkout: by its name, by where its symbolic links lead,
+// or by a link on the way. A path that does not exist yet counts by the directories that do.
 func (d Dirs) Hold(path string) bool {
 	if len(d) == 0 {
 		return false
@@ -79,9 +78,9 @@ func (d Dirs) Hold(path string) bool {
 	return leads || len(trail.Links) > 0
 }
 
-// resolve is where a path leads, or the path itself where that cannot be found out. Unlike filepath.EvalSymlinks it follows a
-// path that does not exist as well.
-func resolve(path string) string {
+// resolveLinks returns where a path leads, or the path itself if that is unknown. Unlike
+// filepath.EvalSymlinks, it also follows a path that does not exist.
+func resolveLinks(path string) string {
 	trail, err := Dirs(nil).Follow(path)
 	if err != nil {
 		return path
@@ -89,8 +88,8 @@ func resolve(path string) string {
 	return trail.Path
 }
 
-// same says whether two names are those of one file.
-func same(a, b string) bool {
+// isSameFile reports whether two names belong to the same file.
+func isSameFile(a, b string) bool {
 	if filepath.Clean(a) == filepath.Clean(b) {
 		return true
 	}
@@ -102,8 +101,8 @@ func same(a, b string) bool {
 	return err == nil && os.SameFile(first, second)
 }
 
-// exists does not follow a link: a broken one is there all the same.
-func exists(path string) bool {
+// isThere reports whether a path exists. It does not follow a link: a broken link exists.
+func isThere(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
 }

@@ -7,8 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/kubemint/kubemint/internal/kubetest"
 	"github.com/kubemint/kubemint/internal/source/workspace"
+	"github.com/kubemint/kubemint/test/kubetest"
 )
 
 func TestMain(m *testing.M) { kubetest.Main(m) }

@@ -1,0 +1,157 @@
+package rights
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/kubemint/kubemint/internal/access/needs"
+	"github.com/kubemint/kubemint/internal/client/explain"
+	"github.com/kubemint/kubemint/internal/console"
+	"github.com/kubemint/kubemint/internal/parallel"
+	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/proof"
+	"github.com/kubemint/kubemint/internal/rules"
+)
+
+// askedWithin bounds the reviews: an error is not to wait long for its hints.
+const askedWithin = 5 * time.Second
+
+// CompleteRefusal adds to a refusal of the API server all that it would refuse next: it names one
+// verb at a time, and a later phase meets other refusals. needed is what a first run takes of the
+// runner's identity. Any other error comes back unchanged.
+func CompleteRefusal(ctx context.Context, api proof.Reviewer, needed []needs.Need, err error) error {
+	refused := findDenials(err)
+	if len(refused.problems) == 0 || ctx.Err() != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, askedWithin)
+	defer cancel()
+	var printed []rbacv1.PolicyRule // by bootstrap
+	for _, need := range needed {
+		printed = append(printed, need.Rules...)
+	}
+	way := explain.SuggestBootstrap(refused.user)
+	if len(rules.Covers(withoutNames(printed), withoutNames(refused.rules))) > 0 {
+		way = "or have an administrator run kubemint with these inputs once: " +
+			"it takes more than bootstrap prints, to delete what is declared no longer"
+	}
+	paste := pasteLacking(ctx, api, needed, refused)
+	for _, p := range refused.problems {
+		p.Hint("%s", way)
+		p.Paste = paste
+		if paste != nil && refused.inSeveralPlaces() {
+			p.Hints = slices.DeleteFunc(p.Hints, explain.GivesRule)
+		}
+	}
+	return err
+}
+
+// denials are the refusals that an error is made of. All of them get the hints, since any one may
+// be left out of the report, which shows each hint once.
+type denials struct {
+	problems []*problem.Error
+	rules    []rbacv1.PolicyRule // that they are about
+	// by namespace: those that their hints have, ready to paste
+	named map[string][]rbacv1.PolicyRule
+	user  string // who was refused
+}
+
+// inSeveralPlaces says whether rules are missing in more than one namespace. One list by namespace
+// is then easier to paste than a rule below each error.
+func (d denials) inSeveralPlaces() bool { return len(d.named) > 1 }
+
+func findDenials(err error) denials {
+	found := denials{named: map[string][]rbacv1.PolicyRule{}}
+	for _, each := range problem.ListErrors(err) {
+		p, ok := errors.AsType[*problem.Error](each)
+		if !ok {
+			continue
+		}
+		if d, ok := errors.AsType[*explain.Denial](each); ok {
+			found.rules = append(found.rules, d.Rule())
+			found.named[d.Namespace] = append(found.named[d.Namespace], d.Rule())
+			found.problems = append(found.problems, p)
+			found.user = d.User
+		}
+		if e, ok := errors.AsType[*explain.Escalated](each); ok {
+			found.rules = append(found.rules, e.Rules...)
+			found.problems = append(found.problems, p)
+			found.user = e.User
+		}
+	}
+	return found
+}
+
+// pasteLacking asks what the runner's identity lacks of what is needed, and leaves out what a hint
+// has already. It returns nil where that is nothing, or cannot be asked.
+func pasteLacking(
+	ctx context.Context, api proof.Reviewer, needed []needs.Need, refused denials,
+) *problem.Paste {
+	intro := "for a first run of this configuration it also lacks "
+	named := refused.named
+	if refused.inSeveralPlaces() {
+		intro = "give the runner's identity all that it lacks for a first run "
+		named = nil
+	}
+	lacking := slices.Clone(needed)
+	err := parallel.Each(len(lacking), func(i int) error {
+		place := cmp.Or(needed[i].Namespace, proof.EveryNamespace)
+		lacks, err := proof.FindLacking(ctx, api, place, needed[i].Rules)
+		lacking[i].Rules = rules.Covers(named[needed[i].Namespace], lacks)
+		return err
+	})
+	places := groupByRules(lacking)
+	if err != nil || len(places) == 0 {
+		return nil
+	}
+	paste := &problem.Paste{Intro: intro + "(the API server names one right at a time):"}
+	for _, alike := range places {
+		paste.Lines = append(paste.Lines, "  "+alike.where+":")
+		for _, line := range explain.PasteRules(alike.rules) {
+			paste.Lines = append(paste.Lines, "    "+line)
+		}
+	}
+	return paste
+}
+
+// withoutNames are the rules for every object.
+func withoutNames(rs []rbacv1.PolicyRule) []rbacv1.PolicyRule {
+	rs = slices.Clone(rs)
+	for i := range rs {
+		rs[i].ResourceNames = nil
+	}
+	return rs
+}
+
+// place is the namespaces that have rules in common.
+type place struct {
+	where string
+	rules []rbacv1.PolicyRule
+}
+
+func groupByRules(lacking []needs.Need) (all []place) {
+	namespaces := map[string][]string{}
+	keyOf := func(need needs.Need) string { return strings.Join(explain.PasteRules(need.Rules), "\n") }
+	var order []needs.Need
+	for _, need := range lacking {
+		key := keyOf(need)
+		if len(need.Rules) > 0 && namespaces[key] == nil {
+			order = append(order, need)
+		}
+		namespaces[key] = append(namespaces[key], need.Namespace)
+	}
+	for _, need := range order {
+		where := "at the cluster scope"
+		if need.Namespace != "" {
+			where = "in namespace " + console.ListSome(namespaces[keyOf(need)])
+		}
+		all = append(all, place{where, need.Rules})
+	}
+	return all
+}

@@ -1,0 +1,32 @@
+//go:build unix
+
+package child
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"syscall"
+
+	"github.com/kubemint/kubemint/internal/console"
+)
+
+// forwardedSignals are the signals that exec hands to the command: those by which a job or a person
+// tells a program something. What a terminal sends, it sends to the command as well: a second
+// SIGINT would have terraform drop everything.
+func forwardedSignals(stdin io.Reader) []os.Signal {
+	signals := []os.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2}
+	if console.IsTerminal(stdin) {
+		return signals
+	}
+	return append(signals, syscall.SIGINT, syscall.SIGQUIT)
+}
+
+// signalCode returns the exit code of a command that a signal ended, as a shell gives it.
+func signalCode(cmd *exec.Cmd) (code int, ok bool) {
+	status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if !ok || !status.Signaled() {
+		return 0, false
+	}
+	return ExitSignalBase + int(status.Signal()), true
+}

@@ -1,9 +1,0 @@
-package clouds
-
-import (
-	"testing"
-
-	"github.com/kubemint/kubemint/internal/kubetest"
-)
-
-func TestMain(m *testing.M) { kubetest.Main(m) }

@@ -1,0 +1,52 @@
+package lock
+
+import (
+	"time"
+
+	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/kube"
+)
+
+// SelectHolding are those of an account's leases that are live and depend on other access than the
+// declared one, whose hash is given; without a hash, all of them, which depend on the account
+// itself. A lease that declared nothing depends on no access. One whose declaration or expiry
+// cannot be read is among them.
+func SelectHolding(leases []kube.Object, declared string, now time.Time) (holding []kube.Object) {
+	for _, lease := range leases {
+		end, expires := ParseExpiry(lease)
+		// the account's lock, or a dead credential
+		if (!expires && !endsRandomly(lease.GetName())) || IsOver(lease, now) {
+			continue
+		}
+		hash := lease.GetAnnotations()[kube.AnnotationAccess]
+		harmless := declared != "" && (hash == access.Undeclared || hash == declared)
+		if end.IsZero() || !harmless {
+			holding = append(holding, lease)
+		}
+	}
+	return holding
+}
+
+// ParseExpiry is when a lease's credential expires. It is zero where the annotation is no time;
+// said is whether there is one.
+func ParseExpiry(lease kube.Object) (at time.Time, said bool) {
+	end, said := lease.GetAnnotations()[kube.AnnotationExpiresAt]
+	at, err := time.Parse(time.RFC3339, end)
+	if err != nil {
+		return time.Time{}, said
+	}
+	return at, said
+}
+
+// DeadAfter is how long after a lease's expiry its token may still be accepted: the API server
+// forgives a minute (jwt.DefaultLeeway in Validate of pkg/serviceaccount/claims.go), and the token
+// was requested after the lease was made: usually a moment, and never longer than `timeout`, whose
+// default is two minutes.
+const DeadAfter = 2 * time.Minute
+
+// IsOver says whether a lease's credential is dead by its expiry. One whose expiry cannot be read
+// may live.
+func IsOver(lease kube.Object, now time.Time) bool {
+	at, _ := ParseExpiry(lease)
+	return !at.IsZero() && now.After(at.Add(DeadAfter))
+}

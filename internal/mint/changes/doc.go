@@ -1,0 +1,6 @@
+// Package changes makes the planned changes on the cluster, many at once, and keeps what became of
+// each.
+//
+// In: changes of a plan. Out: nothing, or an error for each that failed; a [Ledger] says what was
+// done. It imports access, client, console, kube and problem.
+package changes

@@ -1,0 +1,68 @@
+package changes
+
+import (
+	"slices"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/kube"
+)
+
+// Ledger is what became of the changes so far. It is safe for concurrent use.
+type Ledger struct {
+	outcome access.Outcome
+
+	mu        sync.Mutex
+	applied   map[kube.Ref]client.Applied
+	replanned map[kube.Ref]access.Change
+}
+
+// NewLedger returns a ledger of nothing.
+func NewLedger() *Ledger {
+	return &Ledger{applied: map[kube.Ref]client.Applied{}, replanned: map[kube.Ref]access.Change{}}
+}
+
+// UID is that of an object which this run has applied, "" for any other.
+func (l *Ledger) UID(ref kube.Ref) types.UID {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.applied[ref].UID
+}
+
+// Result is what became of a plan: of a run that failed, with what was not done.
+func (l *Ledger) Result(plan access.Plan, failed bool) access.Plan {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	changes := slices.Clone(plan.Changes)
+	for i, change := range changes {
+		if anew, ok := l.replanned[change.Ref]; ok {
+			changes[i] = anew
+		}
+	}
+	plan.Changes = l.outcome.Of(changes, failed)
+	return plan
+}
+
+// did notes a change that was made. Its object has from here on the version that the API server
+// gave it.
+func (l *Ledger) did(change access.Change, applied client.Applied) {
+	if applied.UID != "" {
+		made := change.Apply.DeepCopyObject().(kube.Object) //nolint:errcheck,forcetypeassert // a copy has the same type
+		made.SetUID(applied.UID)
+		made.SetResourceVersion(applied.ResourceVersion)
+		change.Apply = made
+		l.mu.Lock()
+		l.applied[change.Ref] = applied
+		l.mu.Unlock()
+	}
+	l.outcome.Did(change)
+}
+
+func (l *Ledger) replan(change access.Change) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.replanned[change.Ref] = change
+}

@@ -1,0 +1,34 @@
+package credential
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/console"
+	"github.com/kubemint/kubemint/internal/lease"
+)
+
+// LifetimeCaps is what is known of the lifetimes that clusters grant.
+const LifetimeCaps = "EKS and AKS give no token over 24 h, GKE none over 48 h; " +
+	"elsewhere see --service-account-max-token-expiration"
+
+// DescribeShortened says how much of the lifetime was granted.
+func DescribeShortened(minted lease.Minted, asked config.Token) string {
+	return fmt.Sprintf(
+		"the API server granted %s of the %s asked for", DescribeLifetime(minted), asked.Asked,
+	)
+}
+
+// DescribeLifetime is the lifetime that was granted, for people.
+func DescribeLifetime(minted lease.Minted) string {
+	return console.FormatDuration(minted.ExpiresAt.Sub(minted.Claims.IssuedAt).Round(10 * time.Second))
+}
+
+// FormatExpiry is the output expires_at: RFC 3339 in UTC, "" for a permanent token.
+func FormatExpiry(minted lease.Minted) string {
+	if minted.IsPermanent() {
+		return ""
+	}
+	return minted.ExpiresAt.Format(time.RFC3339)
+}

@@ -1,0 +1,11 @@
+//go:build clients
+
+package clients
+
+import (
+	"testing"
+
+	"github.com/kubemint/kubemint/test/harness"
+)
+
+func TestMain(m *testing.M) { harness.Main(m, nil) }

@@ -1,0 +1,9 @@
+package clouds
+
+import (
+	"testing"
+
+	"github.com/kubemint/kubemint/test/kubetest"
+)
+
+func TestMain(m *testing.M) { kubetest.Main(m) }

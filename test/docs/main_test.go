@@ -1,0 +1,11 @@
+package docs
+
+import (
+	"testing"
+
+	"github.com/kubemint/kubemint/test/harness"
+)
+
+func TestMain(m *testing.M) {
+	harness.Main(m, map[string]func(){"kubemint-test-page": programOfThePage})
+}

@@ -1,0 +1,11 @@
+//go:build container
+
+package image
+
+import (
+	"testing"
+
+	"github.com/kubemint/kubemint/test/harness"
+)
+
+func TestMain(m *testing.M) { harness.Main(m, nil) }

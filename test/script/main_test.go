@@ -1,0 +1,9 @@
+package script
+
+import (
+	"testing"
+
+	"github.com/kubemint/kubemint/test/harness"
+)
+
+func TestMain(m *testing.M) { harness.Main(m, nil) }
