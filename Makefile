@@ -93,7 +93,7 @@ test: build ## what a change passes: the rooms with the race detector; scripts a
 
 .PHONY: test-rest
 test-rest: build ## sources and clouds, platforms, what the pages say, rights to the letter
-	@$(with_cluster) $(outside) ./test/sources ./test/platforms ./test/docs ./test/access
+	@$(with_cluster) $(outside) ./test/sources ./test/platforms ./test/docs ./test/access ./test/learn
 
 .PHONY: test-scale
 test-scale: build ## a thousand namespaces, fifty runs at once, two API servers, races of hundreds of runs
@@ -128,8 +128,8 @@ test-container: ## build the image and test it with a container engine, which is
 
 # The files are named, since newer versions of node take a directory for a program.
 .PHONY: test-native
-test-native: ## the script of the GitHub action without Docker; needs node (18 or newer)
-	node --test native/*.test.js
+test-native: ## the scripts of the GitHub actions without Docker; needs node (18 or newer)
+	node --test native/*.test.js setup/*.test.js
 
 .PHONY: release-snapshot
 release-snapshot: ## build the six binaries of a release into dist/, and test what can be tested of a release without GitHub

@@ -16,9 +16,8 @@ func runBootstrap(s session.Session, given options) error {
 		return err
 	}
 	lines, err := bootstrap.RenderManifests(bootstrap.Asked{
-		Desired: access.Desire(declared, access.Marks{}), Token: s.Config.Token,
-		Expect: s.Config.Source.Expect,
-		Steady: given.steady, Subjects: given.subjects,
+		Desired: access.Desire(declared, s.Marks()), Token: s.Config.Token, Expect: s.Config.Source.Expect,
+		Steady: given.steady, Guard: given.guard, Subjects: given.subjects,
 	})
 	if err != nil {
 		return err

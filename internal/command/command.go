@@ -39,6 +39,10 @@ func dispatch(ctx context.Context, s session.Session) error {
 		return runExec(ctx, s, call.Arguments)
 	case "revoke":
 		return runRevoke(ctx, s, given)
+	case "rules":
+		return runRules(ctx, s, call)
+	case "learn":
+		return runLearn(ctx, s, call)
 	case "version":
 		return s.Print("kubemint " + s.Process.Version)
 	case "help":
@@ -55,6 +59,7 @@ type options struct {
 	allNamespaces bool // sweep
 	all           bool // prune
 	steady        bool // bootstrap
+	guard         bool // bootstrap
 	subjects      bootstrap.Subjects
 }
 
@@ -62,6 +67,7 @@ func readOptions(call usage.Invocation) (options, error) {
 	given := options{
 		wait: call.Has("wait"), permanent: call.Has("permanent"), dryRun: call.Has("dry-run"),
 		allNamespaces: call.Has("all-namespaces"), all: call.Has("all"), steady: call.Has("steady"),
+		guard: call.Has("guard"),
 	}
 	for _, value := range call.Flags["subject"] {
 		if err := given.subjects.Set(value); err != nil {

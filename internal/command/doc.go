@@ -3,7 +3,8 @@
 //
 // In: the process (arguments, environment, streams). Out: an exit code. It imports access, client,
 // client/connect, command/bootstrap, command/child, command/process, command/session,
-// command/usage, config, kubeconfig, lease, lease/lock, mint, mint/deliver, mint/entry, output,
-// output/private, output/receipt, problem, proof, revoke, revoke/leftover, revoke/prune,
-// revoke/sweep, source, source/certs and source/trust.
+// command/usage, config, console, kube, kubeconfig, learn, lease, lease/lock, mint, mint/deliver,
+// mint/entry, output, output/private, output/receipt, problem, proof, revoke, revoke/leftover,
+// revoke/prune, revoke/sweep, rules/manifest, rules/needs, rules/syntax, secret, source,
+// source/certs and source/trust.
 package command

@@ -28,13 +28,18 @@ type exitError struct {
 
 // runExec mints into a private directory, runs the command with KUBECONFIG set, renews the token
 // while it runs, and revokes afterwards whatever happened.
-func runExec(ctx context.Context, s session.Session, command []string) error {
-	code, err := execute(ctx, s, command)
+func runExec(ctx context.Context, s session.Session, words []string) error {
+	code, err := execute(ctx, s, words)
+	return endWith(s, "exec", code, err)
+}
+
+// endWith ends with the code of the command, or with the one that says that kubemint itself failed.
+func endWith(s session.Session, verb string, code int, err error) error {
 	if own := problem.ExitCode(err); own > child.ExitSignalBase {
 		code = own // interrupted before the command ran
 	} else if err != nil && code == 0 {
 		code = child.ExitOurs
-		s.Log.Printf("kubemint exec failed (code %d)", problem.ExitCode(err))
+		s.Log.Printf("kubemint %s failed (code %d)", verb, problem.ExitCode(err))
 	}
 	if code == 0 && err == nil {
 		return nil
@@ -42,35 +47,52 @@ func runExec(ctx context.Context, s session.Session, command []string) error {
 	return &exitError{code, err}
 }
 
-func execute(ctx context.Context, s session.Session, command []string) (code int, err error) {
-	if len(command) == 0 {
-		return 0, problem.Newf(problem.Config, "run exec", "no command is given").
-			Hint("write kubemint exec -- COMMAND [ARG…]")
-	}
-	program, err := child.Find(s, command[0])
+func execute(ctx context.Context, s session.Session, words []string) (code int, err error) {
+	s, command, code, err := prepareCommand(s, "exec", words)
 	if err != nil {
-		return child.Refuse(command[0], err)
+		return code, err
+	}
+	if err := refuseForExec(s, "exec"); err != nil {
+		return 0, err
+	}
+	return inPrivate(s, func(dir *private.Dir) (int, error) {
+		return mintAndRun(ctx, s, dir, command, nil)
+	})
+}
+
+// prepareCommand finds the command that exec or learn runs, and reads the inputs. The code is that
+// of a command that cannot be run.
+func prepareCommand(
+	s session.Session, verb string, words []string,
+) (session.Session, child.Command, int, error) {
+	if len(words) == 0 {
+		return s, child.Command{}, 0, problem.Newf(problem.Config, "run "+verb, "no command is given").
+			Hint("write kubemint %s -- COMMAND [ARG…]", verb)
+	}
+	program, err := child.Find(s, words[0])
+	if err != nil {
+		code, err := child.Refuse(words[0], err)
+		return s, child.Command{}, code, err
 	}
 	if err := refuseExposed(s); err != nil {
-		return 0, err
+		return s, child.Command{}, 0, err
 	}
 	// Standard output is the command's, so the platform's commands (the mask) go to standard error:
 	// the runner reads both.
 	s.Stdout.MoveTo(s.Process.Stderr) //nolint:forbidigo // for the platform's commands
 	s, err = s.Load()
-	if err == nil {
-		err = refuseForExec(s)
-	}
-	if err != nil {
-		return 0, err
-	}
+	return s, child.Command{Program: program, Words: words}, 0, err
+}
+
+// inPrivate calls use with a private directory, which is gone afterwards.
+func inPrivate(s session.Session, use func(dir *private.Dir) (int, error)) (code int, err error) {
 	dir, err := private.Make(privateBases(s)...)
 	if err != nil {
 		return 0, problem.New(problem.Config, "make a private directory", output.Cause(err),
 			"exec keeps the credential in /dev/shm or in $TMPDIR: this step must be able to write to one of them")
 	}
 	defer func() { err = errors.Join(err, removePrivate(dir)) }()
-	return mintAndRun(ctx, s, dir, child.Command{Program: program, Words: command})
+	return use(dir)
 }
 
 // removePrivate removes exec's directory, whatever becomes of the lease: no live token must lie
@@ -84,9 +106,10 @@ func removePrivate(dir *private.Dir) error {
 	return nil
 }
 
-// mintAndRun mints into the directory and runs the command with the credential.
+// mintAndRun mints into the directory and runs the command with the credential; or with the
+// kubeconfig that instead makes of it, until that is closed.
 func mintAndRun(
-	ctx context.Context, s session.Session, dir *private.Dir, command child.Command,
+	ctx context.Context, s session.Session, dir *private.Dir, command child.Command, instead *learning,
 ) (code int, err error) {
 	to := deliver.Directory{Dir: dir.Path}
 	limited, cancel := context.WithTimeout(ctx, s.Config.Result.Timeout)
@@ -110,11 +133,18 @@ func mintAndRun(
 		return findLeftovers(s, runner{job.Server, from, declared}).Start(ctx)
 	}
 
+	path := to.Path()
+	if instead != nil {
+		if path, err = instead.startDeclared(limited, s, job, to); err != nil {
+			return 0, errors.Join(err, minted.End(ctx))
+		}
+		defer instead.close()
+	}
 	// From here on a signal is the command's affair: it decides how to end, and the token lives until
 	// it has.
 	s.Stdout.Share()
 	renewing := startRenewing(context.WithoutCancel(ctx), s, minted)
-	code, err = child.Run(ctx, s, command, child.Env(s, from, to.Path()), removed)
+	code, err = child.Run(ctx, s, command, child.Env(s, from, path), removed)
 	return code, errors.Join(err, renewing.stop().End(ctx))
 }
 
@@ -213,7 +243,7 @@ func refuseExposed(s session.Session) error {
 }
 
 // refuseForExec refuses the inputs that have no meaning for exec, so that none is ignored.
-func refuseForExec(s session.Session) error {
+func refuseForExec(s session.Session, verb string) error {
 	result, token := s.Config.Result, s.Config.Token
 	var errs []error
 	for _, input := range []struct {
@@ -232,7 +262,7 @@ func refuseForExec(s session.Session) error {
 	} {
 		if input.given {
 			err := problem.Newf(
-				problem.Config, "input "+input.name, "has no meaning for kubemint exec: %s", input.why,
+				problem.Config, "input "+input.name, "has no meaning for kubemint %s: %s", verb, input.why,
 			)
 			errs = append(errs, err.Hint("leave it out"))
 		}

@@ -82,6 +82,7 @@ func prepareMint(s session.Session) (mint.Job, *source.Source, *receipt.Receipt,
 func connectMint(
 	ctx context.Context, s session.Session, job mint.Job, from *source.Source,
 ) (mint.Job, error) {
+	job.Until, _ = ctx.Deadline() // both callers set that of the input `timeout`
 	var err error
 	if job.Verifier, err = s.Dialer().Verifier(job.Written); err != nil {
 		return job, err

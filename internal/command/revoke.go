@@ -138,7 +138,7 @@ func awaitDeath(
 	}
 	defer verifier.Close()
 	verifier.Use(dead)
-	verifier.Widen(ctx)
+	verifier.AddClients()
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, deathWithin)
 	defer cancel()

@@ -112,9 +112,13 @@ func tieToLease(ctx context.Context, with tools, s entry.State) (entry.State, er
 // sameObjects are the recorded objects, with the UIDs that are known by now, of those that are
 // given without.
 func sameObjects(recorded, given []receipt.Object) []receipt.Object {
+	named := map[receipt.Object]bool{}
+	for _, o := range given {
+		named[o] = true
+	}
 	return slices.DeleteFunc(slices.Clone(recorded), func(o receipt.Object) bool {
 		o.UID = ""
-		return !slices.Contains(given, o)
+		return !named[o]
 	})
 }
 

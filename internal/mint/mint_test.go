@@ -63,8 +63,11 @@ func newJob(log *bytes.Buffer, change func(*config.Access, *access.Marks)) Job {
 	var marks access.Marks
 	change(&declared, &marks)
 	return Job{
-		Config:  &config.Config{Token: config.Token{Lifetime: config.Lifetime{Duration: time.Hour}, Asked: "1h", Revoke: true}},
+		Config: &config.Config{
+			Token: config.Token{Lifetime: config.Lifetime{Duration: time.Hour}, Asked: "1h", Revoke: true},
+		},
 		Desired: access.Desire(declared, marks), Clock: clock{noon}, Log: console.New(log),
+		Until: time.Now().Add(time.Minute),
 	}
 }
 
@@ -99,7 +102,8 @@ func TestEphemeralObjects_AreNamedBeforeTheyAreMade(t *testing.T) {
 		declared.CreateNamespace = true
 	}).Desired)
 	want := []receipt.Object{
-		object("ServiceAccount", "ci", ""), object("Role", "kubemint:shop:ci", ""), object("RoleBinding", "kubemint:shop:ci", ""),
+		object("ServiceAccount", "ci", ""), object("Role", "kubemint:shop:ci", ""),
+		object("RoleBinding", "kubemint:shop:ci", ""),
 	}
 	if diff := cmp.Diff(want, named); diff != "" {
 		t.Error(diff)
@@ -111,20 +115,24 @@ func TestEphemeralObjects_AreNamedBeforeTheyAreMade(t *testing.T) {
 
 func TestSameObjects_TakesTheUIDsOfTheRecord(t *testing.T) {
 	t.Parallel()
-	recorded := []receipt.Object{object("Role", "earlier", "u0"), object("Role", "mine", "u1"), object("Role", "unsure", "")}
+	recorded := []receipt.Object{
+		object("Role", "earlier", "u0"), object("Role", "mine", "u1"), object("Role", "unsure", ""),
+	}
 	given := []receipt.Object{object("Role", "mine", ""), object("Role", "unsure", "")}
 	if diff := cmp.Diff(recorded[1:], sameObjects(recorded, given)); diff != "" {
 		t.Error(diff)
 	}
 }
 
-// What is of the run before this one ends when this one's credential is in place; this one's own stays.
+// What is of the run before this one ends when this one's credential is in place; this one's own
+// stays.
 func TestEarlierPart(t *testing.T) {
 	t.Parallel()
 	mine, before := object("Lease", "kubemint-ci-mine", "l1"), object("Lease", "kubemint-ci-before", "l0")
 	role, token := object("Role", "before", "r0"), object("Secret", "before", "s0")
 	record := &receipt.Receipt{
-		Leases: []receipt.Object{before, mine}, Objects: []receipt.Object{role, token, object("Role", "mine", "")},
+		Leases:  []receipt.Object{before, mine},
+		Objects: []receipt.Object{role, token, object("Role", "mine", "")},
 	}
 	earlier := &receipt.Receipt{Leases: []receipt.Object{before}, Objects: []receipt.Object{role, token}}
 	for name, tt := range map[string]struct {
@@ -132,7 +140,10 @@ func TestEarlierPart(t *testing.T) {
 		tether  credential.Tether
 		want    revoke.Part
 	}{
-		"an earlier run": {earlier, tetherOf(mine.Name), revoke.Part{Leases: []receipt.Object{before}, Objects: []receipt.Object{role}}},
+		"an earlier run": {
+			earlier, tetherOf(mine.Name),
+			revoke.Part{Leases: []receipt.Object{before}, Objects: []receipt.Object{role}},
+		},
 		"nothing before": {nil, tetherOf(mine.Name), revoke.Part{Leases: []receipt.Object{before}}},
 		"without lease":  {nil, credential.Tether{}, revoke.Part{Leases: []receipt.Object{before, mine}}},
 	} {
@@ -155,7 +166,9 @@ func TestEndEarlier_NothingBefore(t *testing.T) {
 
 // permanentSecret holds a permanent token.
 func permanentSecret(labels map[string]string) *corev1.Secret {
-	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "p", UID: "p1", Labels: labels}}
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "p", UID: "p1", Labels: labels},
+	}
 }
 
 func TestRecordMade(t *testing.T) {
@@ -168,14 +181,29 @@ func TestRecordMade(t *testing.T) {
 		want   []receipt.Object
 		theirs int
 	}{
-		"our Secret":           {credential.Issued{Secret: own}, nil, []receipt.Object{object("Secret", "p", "p1")}, 0},
-		"recorded before":      {credential.Issued{Secret: own}, []receipt.Object{object("Secret", "p", "")}, []receipt.Object{object("Secret", "p", "p1")}, 0},
-		"somebody else's":      {credential.Issued{Secret: permanentSecret(nil)}, nil, nil, 1},
-		"nothing of its own":   {credential.Issued{}, nil, nil, 0},
-		"an earlier one stays": {credential.Issued{Secret: own}, []receipt.Object{object("Role", "x", "r")}, []receipt.Object{object("Role", "x", "r"), object("Secret", "p", "p1")}, 0},
+		"our Secret": {
+			credential.Issued{Secret: own}, nil, []receipt.Object{object("Secret", "p", "p1")}, 0,
+		},
+		"recorded before": {
+			credential.Issued{Secret: own},
+			[]receipt.Object{object("Secret", "p", "")},
+			[]receipt.Object{object("Secret", "p", "p1")},
+			0,
+		},
+		"somebody else's":    {credential.Issued{Secret: permanentSecret(nil)}, nil, nil, 1},
+		"nothing of its own": {credential.Issued{}, nil, nil, 0},
+		"an earlier one stays": {
+			credential.Issued{Secret: own},
+			[]receipt.Object{object("Role", "x", "r")},
+			[]receipt.Object{object("Role", "x", "r"), object("Secret", "p", "p1")},
+			0,
+		},
 	} {
 		journal := journalOf(t, &receipt.Receipt{Objects: tt.before})
-		with := tools{job: job, undo: undo.New(journal, revoke.Revoker{}), maker: changes.Maker{Ledger: changes.NewLedger()}}
+		with := tools{
+			job: job, undo: undo.New(journal, revoke.Revoker{}),
+			maker: changes.Maker{Ledger: changes.NewLedger()},
+		}
 		if err := recordMade(with, tt.issued); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -193,13 +221,19 @@ func TestTellTokenLives_WhereNothingEndsIt(t *testing.T) {
 		made *Credential
 		want bool
 	}{
-		"no token":        {&Credential{}, false},
-		"nothing at all":  {nil, false},
-		"with a lease":    {&Credential{issued: credential.Issued{Minted: minted, Tether: tetherOf("l")}}, false},
+		"no token":       {&Credential{}, false},
+		"nothing at all": {nil, false},
+		"with a lease": {
+			&Credential{issued: credential.Issued{Minted: minted, Tether: tetherOf("l")}}, false,
+		},
 		"without a lease": {&Credential{issued: credential.Issued{Minted: minted}}, true},
-		"permanent":       {&Credential{issued: credential.Issued{Minted: lease.Minted{Token: secret.New("t")}}}, false},
+		"permanent": {
+			&Credential{issued: credential.Issued{Minted: lease.Minted{Token: secret.New("t")}}}, false,
+		},
 	} {
-		err := tellTokenLives(newJob(&bytes.Buffer{}, usual), tt.made, problem.Newf(problem.Mint, "prove", "refused"))
+		err := tellTokenLives(
+			newJob(&bytes.Buffer{}, usual), tt.made, problem.Newf(problem.Mint, "prove", "refused"),
+		)
 		p, _ := errors.AsType[*problem.Error](err)
 		if told := len(p.Hints) == 1 && strings.Contains(p.Hints[0], "2026-01-01T12:00:00Z"); told != tt.want {
 			t.Errorf("%s: %q", name, p.Hints)
@@ -211,7 +245,9 @@ func TestIsFresh(t *testing.T) {
 	t.Parallel()
 	writtenAgo := func(ago time.Duration) access.Observed {
 		at := metav1.NewTime(noon.Add(-ago))
-		role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{ManagedFields: []metav1.ManagedFieldsEntry{{Time: &at}}}}
+		role := &rbacv1.Role{
+			ObjectMeta: metav1.ObjectMeta{ManagedFields: []metav1.ManagedFieldsEntry{{Time: &at}}},
+		}
 		return access.Observed{Objects: map[kube.Ref]kube.Object{{Kind: "Role"}: role}}
 	}
 	for name, tt := range map[string]struct {
@@ -220,8 +256,12 @@ func TestIsFresh(t *testing.T) {
 	}{
 		"written a second ago": {entry.State{Observed: writtenAgo(time.Second)}, true},
 		"written a minute ago": {entry.State{Observed: writtenAgo(time.Minute)}, false},
-		"this run changes it":  {entry.State{Plan: access.Plan{Changes: []access.Change{{Verb: access.Created}}}}, true},
-		"nothing changes":      {entry.State{Plan: access.Plan{Changes: []access.Change{{Verb: access.Unchanged}}}}, false},
+		"this run changes it": {
+			entry.State{Plan: access.Plan{Changes: []access.Change{{Verb: access.Created}}}}, true,
+		},
+		"nothing changes": {
+			entry.State{Plan: access.Plan{Changes: []access.Change{{Verb: access.Unchanged}}}}, false,
+		},
 	} {
 		if got := isFresh(newJob(&bytes.Buffer{}, usual), tt.state); got != tt.want {
 			t.Errorf("%s: %t", name, got)
@@ -261,7 +301,9 @@ func TestAdvise(t *testing.T) {
 		permanent bool
 		want      string
 	}{
-		"the job is longer":  {2 * time.Hour, false, "the job may run for 2h0m0s, longer than the token lives (1h)"},
+		"the job is longer": {
+			2 * time.Hour, false, "the job may run for 2h0m0s, longer than the token lives (1h)",
+		},
 		"the job is shorter": {time.Minute, false, ""},
 		"nobody says":        {0, false, ""},
 		"it does not matter": {2 * time.Hour, true, "a permanent token never expires"},
@@ -292,7 +334,9 @@ func TestAskable(t *testing.T) {
 	for _, change := range askable(plan, plannedRefs(plan)) {
 		got = append(got, fmt.Sprint(change.Verb, " ", change.Ref))
 	}
-	want := []string{"created Namespace new", "created Role old/x", "created ClusterRole new", "deleted Role old/y"}
+	want := []string{
+		"created Namespace new", "created Role old/x", "created ClusterRole new", "deleted Role old/y",
+	}
 	if !slices.Equal(got, want) || len(plan.Changes) != 8 {
 		t.Errorf("got %q, want %q; %d changes in the plan", got, want, len(plan.Changes))
 	}

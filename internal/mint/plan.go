@@ -11,6 +11,7 @@ import (
 	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/lease/lock"
 	"github.com/kubemint/kubemint/internal/mint/changes"
+	"github.com/kubemint/kubemint/internal/mint/credential"
 	"github.com/kubemint/kubemint/internal/mint/deliver"
 	"github.com/kubemint/kubemint/internal/mint/entry"
 	"github.com/kubemint/kubemint/internal/platform"
@@ -33,6 +34,7 @@ func Plan(ctx context.Context, job Job, to deliver.File) error {
 		return err
 	}
 	err = tryPlan(ctx, with, f.State)
+	f.Plan = with.maker.Ledger.Replanned(f.Plan)
 	warn(job, f.Plan, f.Observed)
 	job.Log.ShowPlanned(f.Plan)
 	if err != nil {
@@ -52,6 +54,8 @@ func Plan(ctx context.Context, job Job, to deliver.File) error {
 func foresee(ctx context.Context, with tools) (found, error) {
 	job := with.job
 	gate := with.waiting().ToMint(job.Server, job.Desired)
+	// a plan has no lease; the one at the output is replaced
+	with.entrance().Mine(gate, credential.Tether{})
 	var f found
 	var notes []string
 	err := with.maker.All(ctx, nil,

@@ -3,6 +3,7 @@ package mint
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/client"
@@ -26,6 +27,7 @@ type Job struct {
 	Written  kubeconfig.Config        // what the kubeconfig will say, but for the token
 	Mask     func(secret.Value) error // hides a secret from all that is logged after it
 	Clock    credential.Clock         // the API server's
+	Until    time.Time                // when the time of the run is over
 	Log      *console.Log
 }
 
@@ -40,7 +42,7 @@ func Run(
 	if err != nil {
 		return nil, errors.Join(err, with.takeBack(ctx))
 	}
-	limited, cancel := context.WithTimeout(ctx, job.Config.Result.Timeout)
+	limited, cancel := context.WithDeadline(ctx, job.Until)
 	defer cancel()
 	made, err := runPhases(limited, with, tether)
 	if err != nil {

@@ -68,9 +68,11 @@ func (j *Journal) save() error {
 func (j *Journal) Close(alive bool, earlier *receipt.Receipt) error {
 	if alive {
 		return j.Update(func(record *receipt.Receipt) {
-			if earlier != nil { // its token is in the file again
-				record.TokenHash = earlier.TokenHash
+			if earlier == nil {
+				return
 			}
+			record.TokenHash = earlier.TokenHash // its token is in the file again
+			record.ExpiresAt = laterExpiry(earlier.ExpiresAt, record.ExpiresAt)
 		})
 	}
 	j.mu.Lock()
@@ -82,6 +84,15 @@ func (j *Journal) Close(alive bool, earlier *receipt.Receipt) error {
 		_ = j.state(j.record) // so that the post step has nothing to do; if this fails, it looks in vain
 	}
 	return err
+}
+
+// laterExpiry is the end of the longer-lived of two credentials that may both be alive. Both are
+// RFC 3339 in UTC, so that text order is time order; an unknown one ("") counts as the latest.
+func laterExpiry(a, b string) string {
+	if a == "" || b == "" {
+		return ""
+	}
+	return max(a, b)
 }
 
 func (j *Journal) putBack(earlier *receipt.Receipt) error {

@@ -62,6 +62,28 @@ func TestJournal_FileFirst(t *testing.T) {
 	}
 }
 
+// Two credentials may be alive: revoke may give neither up before the later one has ended.
+func TestJournal_CloseKeepsTheLaterExpiry(t *testing.T) {
+	t.Parallel()
+	const soon, late = "2026-11-29T10:00:00Z", "2026-11-30T10:00:00Z"
+	for _, tt := range []struct{ earlier, own, want string }{
+		{late, soon, late}, {soon, late, late}, {"", soon, ""}, {late, "", ""},
+	} {
+		path := filepath.Join(t.TempDir(), "kc")
+		earlier := newRecord(path)
+		earlier.ExpiresAt = tt.earlier
+		j := NewJournal(receipt.Path(path), newRecord(path), nil)
+		err := j.Update(func(record *receipt.Receipt) { record.ExpiresAt = tt.own })
+		if err = errors.Join(err, j.Close(true, earlier)); err != nil {
+			t.Fatal(err)
+		}
+		left, err := receipt.Read(path)
+		if err != nil || left.ExpiresAt != tt.want {
+			t.Errorf("%+v: left %+v: %v", tt, left, err)
+		}
+	}
+}
+
 func TestJournal_Close(t *testing.T) {
 	t.Parallel()
 	earlier := newRecord("")

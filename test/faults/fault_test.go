@@ -29,7 +29,7 @@ var everyFault = flag.Bool("faults", false, "every request of a run × every fau
 const sampled = 16
 
 // walkers is how many trials are made at once, of all walks together. Most of them wait.
-const walkers = 40
+const walkers = 64
 
 // slots are taken by trials that are under way.
 var slots = make(chan struct{}, walkers)

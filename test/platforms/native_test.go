@@ -53,7 +53,7 @@ func newRunner(t *testing.T) runner {
 		t.Fatal(err)
 	}
 	files := map[string][]byte{"checksums.txt": fmt.Appendf(nil, "%x  %s\n", sha256.Sum256(content), asset)}
-	for _, script := range []string{"main.js", "post.js"} {
+	for _, script := range []string{"binary.js", "main.js", "post.js"} {
 		if files[script], err = os.ReadFile(filepath.Join("native", script)); err != nil {
 			t.Fatal(err)
 		}

@@ -34,7 +34,19 @@ type Verifier struct {
 // Verifier makes the first connection's client; nothing is sent yet.
 func (d Dialer) Verifier(written kubeconfig.Config) (*Verifier, error) {
 	v := &Verifier{dialer: d, written: written, token: &atomic.Pointer[secret.Value]{}}
-	v.config = &rest.Config{
+	var err error
+	if v.config, err = ConfigFor(written); err != nil {
+		return nil, err
+	}
+	v.config.Wrap(func(next http.RoundTripper) http.RoundTripper { return bearer{next, v.token} })
+	first, err := d.Client(v.config)
+	v.clients = []*client.Client{first}
+	return v, err
+}
+
+// ConfigFor reaches the server of a written kubeconfig, without a credential.
+func ConfigFor(written kubeconfig.Config) (*rest.Config, error) {
+	config := &rest.Config{
 		Host: written.Server,
 		TLSClientConfig: rest.TLSClientConfig{
 			CAData: written.CAData, ServerName: written.TLSServerName, Insecure: written.Insecure,
@@ -45,12 +57,9 @@ func (d Dialer) Verifier(written kubeconfig.Config) (*Verifier, error) {
 		if err != nil {
 			return nil, problem.New(problem.Source, "read proxy-url", errors.New("not a URL"))
 		}
-		v.config.Proxy = http.ProxyURL(proxy)
+		config.Proxy = http.ProxyURL(proxy)
 	}
-	v.config.Wrap(func(next http.RoundTripper) http.RoundTripper { return bearer{next, v.token} })
-	first, err := d.Client(v.config)
-	v.clients = []*client.Client{first}
-	return v, err
+	return config, nil
 }
 
 // Use has the requests from now on carry the token.
@@ -70,13 +79,21 @@ func (v *Verifier) First() *client.Client { return v.clients[0] }
 
 // Widen opens the further connections while the run goes on with something else.
 func (v *Verifier) Widen(ctx context.Context) {
+	have := len(v.clients)
+	v.AddClients()
+	for _, next := range v.clients[have:] {
+		go next.Warm(ctx)
+	}
+}
+
+// AddClients makes the further clients; their first requests open the connections.
+func (v *Verifier) AddClients() {
 	for len(v.clients) < verifierConnections {
 		next, err := v.dialer.Client(v.config)
 		if err != nil {
 			return // as the first one, or not at all
 		}
 		v.clients = append(v.clients, next)
-		go next.Warm(ctx)
 	}
 }
 

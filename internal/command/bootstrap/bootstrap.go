@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/access/needs"
+	"github.com/kubemint/kubemint/internal/command/bootstrap/guard"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/lease"
@@ -22,6 +23,7 @@ type Asked struct {
 	Token    config.Token
 	Expect   config.Expect
 	Steady   bool     // all is as declared already
+	Guard    bool     // policies confine the subjects
 	Subjects Subjects // who gets the rights; without any there are no bindings
 }
 
@@ -36,6 +38,12 @@ func RenderManifests(asked Asked) ([]string, error) {
 	if err := asked.Subjects.checkNames(); err != nil {
 		return nil, err
 	}
+	if asked.Guard && len(asked.Subjects) == 0 {
+		return nil, problem.Newf(
+			problem.Config, "run bootstrap", "--guard confines the runner, and no --subject names it",
+		).
+			Hint("add --subject " + subjectForms)
+	}
 	account := asked.Desired.Access.ServiceAccount
 	secret := lease.NewPermanent(account, access.Marks{}).Name
 	lines := writeRemarks(asked, secret)
@@ -47,6 +55,11 @@ func RenderManifests(asked Asked) ([]string, error) {
 			}
 			lines = append(append(lines, "---"), manifest...)
 		}
+	}
+	if asked.Guard {
+		lines = append(lines, guard.Manifests(guard.Asked{
+			Desired: asked.Desired, Token: asked.Token, Subjects: asked.Subjects,
+		})...)
 	}
 	return lines, nil
 }

@@ -21,7 +21,7 @@ type Flag struct {
 func Commands() []Command {
 	return []Command{
 		declareMint(), declarePlan(), declareExec(), declareRevoke(),
-		declareSweep(), declarePrune(), declareBootstrap(),
+		declareSweep(), declarePrune(), declareBootstrap(), declareRules(), declareLearn(),
 		{Name: "version", Summary: "print the version"},
 		{Name: "help", Summary: "list the commands, or explain one", Operand: "[COMMAND]"},
 	}
@@ -117,10 +117,59 @@ func declareBootstrap() Command {
 		Flags: []Flag{
 			{Name: "steady", Help: "only what a run needs once its access is in place"},
 			{
+				Name: "guard",
+				Help: "add admission policies that confine the subjects to what kubemint does (1.30 and newer)",
+			},
+			{
 				Name: "subject", Value: "KIND:NAME",
 				Help: "bind them to user:NAME, group:NAME or serviceaccount:NAMESPACE/NAME " +
 					"(may be repeated)",
 			},
+		},
+	}
+}
+
+func declareRules() Command {
+	return Command{
+		Name:    "rules",
+		Summary: "print the rules that a deployer of manifests needs, ready to paste",
+		Details: []string{
+			"Offline: it reads manifests from files, from directories, or from standard input (-), " +
+				"as helm template and kustomize build print them.",
+			"apply is kubectl apply and rollout status, server-side is kubectl apply --server-side.",
+		},
+		Operand: "FILE…",
+		Flags: []Flag{
+			{
+				Name: "for", Value: "TOOL",
+				Help: "how they are deployed: apply (the default), server-side or helm",
+			},
+			{
+				Name: "check",
+				Help: "print only what the declared rules and role lack, and exit with 5 if that is anything",
+			},
+		},
+	}
+}
+
+func declareLearn() Command {
+	return Command{
+		Name:    "learn",
+		Summary: "run a command, and print the rules for what it asked of the API server",
+		Details: []string{
+			"The command gets a kubeconfig for a proxy on loopback, which hands each request on with the " +
+				"runner's credential and notes which right it takes: never a body, a header or a query.",
+			"The exit code is the command's own, or one of those of kubemint exec.",
+		},
+		Inputs:  true,
+		Operand: "-- COMMAND [ARG…]",
+		Flags: []Flag{
+			{
+				Name: "declared",
+				Help: "run it with the credential that the inputs declare, and compare: " +
+					"used, refused, never used",
+			},
+			{Name: "names", Help: "restrict the rules to the names that were asked for, where rules can"},
 		},
 	}
 }

@@ -14,7 +14,7 @@ import (
 // Invocation is one command line, parsed.
 type Invocation struct {
 	Command   string
-	Arguments []string            // of exec and help alone
+	Arguments []string            // of the commands that have an operand
 	Flags     map[string][]string // the values of each flag that is set; a switch has "true"
 }
 
@@ -81,9 +81,10 @@ func (c Command) parseWords(words []string) (Invocation, error) {
 		return Invocation{}, problem.New(problem.Config, "run "+c.Name, err, "see kubemint "+c.Name+" --help")
 	case c.Name == "help":
 		return parseHelp(set.Args())
-	case set.NArg() > 0:
+	case set.NArg() > 0 && c.Operand == "":
 		return Invocation{}, takesNone("run "+c.Name, set.Arg(0))
 	}
+	call.Arguments = set.Args()
 	return call, nil
 }
 

@@ -76,7 +76,7 @@ func TestParse_ValidLine(t *testing.T) {
 func TestParse_FaultyLine(t *testing.T) {
 	t.Parallel()
 	const (
-		all   = " | the commands are mint, plan, exec, revoke, sweep, prune, bootstrap, version, help"
+		all   = " | the commands are mint, plan, exec, revoke, sweep, prune, bootstrap, rules, learn, version, help"
 		input = " | every input is an environment variable: see kubemint help"
 	)
 	for line, want := range map[string]string{

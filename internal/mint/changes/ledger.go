@@ -34,15 +34,23 @@ func (l *Ledger) UID(ref kube.Ref) types.UID {
 
 // Result is what became of a plan: of a run that failed, with what was not done.
 func (l *Ledger) Result(plan access.Plan, failed bool) access.Plan {
+	plan = l.Replanned(plan)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	changes := slices.Clone(plan.Changes)
-	for i, change := range changes {
-		if anew, ok := l.replanned[change.Ref]; ok {
-			changes[i] = anew
+	plan.Changes = l.outcome.Of(plan.Changes, failed)
+	return plan
+}
+
+// Replanned is a plan with the changes that were planned again.
+func (l *Ledger) Replanned(plan access.Plan) access.Plan {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	plan.Changes = slices.Clone(plan.Changes)
+	for i, change := range plan.Changes {
+		if again, ok := l.replanned[change.Ref]; ok {
+			plan.Changes[i] = again
 		}
 	}
-	plan.Changes = l.outcome.Of(changes, failed)
 	return plan
 }
 

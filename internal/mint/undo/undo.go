@@ -17,7 +17,7 @@ type Order int
 
 // The orders: a credential ends before anything else is touched.
 const (
-	Beside Order = iota // at the same time as all the rest
+	Beside Order = iota // at the same time as all that follows the credentials
 	Credentials
 	Objects
 	Files
@@ -116,9 +116,10 @@ func (l *Lease) requested() bool {
 // left.
 func (s *Stack) Run(ctx context.Context) (alive bool, err error) {
 	entries := s.take()
+	leases := undoAll(ctx, entries[Credentials])
+	// Giving back the lock may be tried again and again, over the connection that ends the credential.
 	beside := make(chan error)
 	go func() { beside <- undoAll(ctx, entries[Beside]) }()
-	leases := undoAll(ctx, entries[Credentials])
 	objects := undoAll(ctx, entries[Objects])
 	files := undoAll(ctx, entries[Files])
 	return leases != nil || objects != nil, errors.Join(leases, objects, files, <-beside)

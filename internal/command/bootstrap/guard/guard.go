@@ -1,0 +1,123 @@
+package guard
+
+import (
+	"strconv"
+	"strings"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/config"
+)
+
+// Asked says what the guard allows, and whom it confines.
+type Asked struct {
+	Desired  access.Desired
+	Token    config.Token
+	Subjects []rbacv1.Subject
+}
+
+// policy is one ValidatingAdmissionPolicy.
+type policy struct {
+	kind       string // the end of its name: tokens, secrets, …
+	about      string // what is allowed, for a reviewer
+	group      string
+	resources  []string
+	operations []string
+	checks     []check
+}
+
+// check is one thing that is allowed.
+type check struct {
+	allowed string // completes "allowed is: "
+	cel     string // may span lines
+}
+
+// Manifests returns the policies and their bindings as lines of YAML.
+func Manifests(asked Asked) (lines []string) {
+	n := newNames(asked)
+	for _, p := range policies(n) {
+		lines = append(lines, p.manifest(n)...)
+	}
+	return lines
+}
+
+// policies are one a kind that the runner may write.
+func policies(n names) []policy {
+	all := []policy{n.tokens(), n.secrets(), n.leases(), n.accounts()}
+	if n.declared.Grants() {
+		all = append(all, n.roles()...)
+	}
+	if n.declared.CreateNamespace {
+		all = append(all, n.namespaces())
+	}
+	return all
+}
+
+// manifest is a policy and its binding.
+func (p policy) manifest(n names) (lines []string) {
+	name := n.policyName(p.kind)
+	lines = append(lines,
+		"---",
+		"# "+p.about,
+		"apiVersion: admissionregistration.k8s.io/v1",
+		"kind: ValidatingAdmissionPolicy",
+		"metadata:",
+		"  name: "+name,
+		"spec:",
+		"  failurePolicy: Fail",
+		"  matchConstraints:",
+		"    resourceRules:",
+		"    - apiGroups: ["+strconv.Quote(p.group)+"]",
+		`      apiVersions: ["*"]`,
+		"      operations: ["+strings.Join(p.operations, ", ")+"]",
+		"      resources: ["+strings.Join(p.resources, ", ")+"]",
+		"  matchConditions:",
+		"  - name: runner",
+		"    expression: |-",
+	)
+	lines = append(lines, indent(6, n.runner())...)
+	lines = append(lines,
+		"  variables:",
+		"  - name: it",
+		`    expression: 'request.operation == "DELETE" ? oldObject : object'`,
+		"  validations:",
+	)
+	for _, c := range p.checks {
+		lines = append(lines, "  - expression: |-")
+		lines = append(lines, indent(6, c.cel)...)
+		lines = append(lines, "    messageExpression: |-")
+		lines = append(lines, indent(6, tried+quote(c.allowed))...)
+	}
+	return append(lines, bindPolicy(name)...)
+}
+
+// bindPolicy is the binding that puts a policy into force.
+func bindPolicy(name string) []string {
+	return []string{
+		"---",
+		"apiVersion: admissionregistration.k8s.io/v1",
+		"kind: ValidatingAdmissionPolicyBinding",
+		"metadata:",
+		"  name: " + name,
+		"spec:",
+		"  policyName: " + name,
+		"  validationActions: [Deny]",
+	}
+}
+
+// tried says what was asked for. A name that the API server generates is known by now.
+const tried = `"kubemint guard: " + request.userInfo.username + " tried to " + request.operation + " " + request.resource.resource +
+(request.?subResource.orValue("") == "" ? "" : "/" + request.subResource) + " " + request.?name.orValue("") + "; allowed is: " +
+`
+
+// indent puts a text of several lines below a key of YAML.
+func indent(spaces int, text string) (lines []string) {
+	for line := range strings.SplitSeq(text, "\n") {
+		lines = append(lines, strings.Repeat(" ", spaces)+line)
+	}
+	return lines
+}
+
+// quote writes a string of CEL.
+func quote(text string) string { return strconv.QuoteToASCII(text) }

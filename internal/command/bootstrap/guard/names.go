@@ -1,0 +1,175 @@
+package guard
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/lease"
+)
+
+// names builds CEL expressions for the names and marks that kubemint gives its objects.
+type names struct {
+	declared config.Access
+	desired  access.Desired
+	token    config.Token
+	subjects []rbacv1.Subject
+}
+
+func newNames(asked Asked) names {
+	return names{
+		declared: asked.Desired.Access, desired: asked.Desired,
+		token: asked.Token, subjects: asked.Subjects,
+	}
+}
+
+// longestPolicy is the longest name that a policy can have.
+const longestPolicy = 253
+
+// policyName is that of a policy: one guard for each ServiceAccount.
+func (n names) policyName(kind string) string {
+	account := n.declared.ServiceAccount
+	name := "kubemint-guard." + account.Namespace + "." + account.Name + "." + kind
+	if len(name) <= longestPolicy {
+		return name
+	}
+	sum := sha256.Sum256([]byte(account.String()))
+	return "kubemint-guard." + hex.EncodeToString(sum[:8]) + "." + kind
+}
+
+// runner is whether a request is of a confined subject.
+func (n names) runner() string {
+	var subjects []string
+	for _, s := range n.subjects {
+		switch s.Kind {
+		case rbacv1.GroupKind:
+			subjects = append(subjects, quote(s.Name)+" in request.userInfo.?groups.orValue([])")
+		case rbacv1.ServiceAccountKind:
+			subjects = append(
+				subjects, "request.userInfo.username == "+quote("system:serviceaccount:"+s.Namespace+":"+s.Name),
+			)
+		default:
+			subjects = append(subjects, "request.userInfo.username == "+quote(s.Name))
+		}
+	}
+	return strings.Join(subjects, " ||\n")
+}
+
+// random ends the names of leases and of ephemeral accounts: package lease makes them.
+const random = "-[a-z2-7]{10}"
+
+// mostOfName is how much of a long name is compared: the rest may have been cut.
+const mostOfName = 200
+
+// accountPattern matches the names of the account: one, or any that an ephemeral run makes.
+func (n names) accountPattern() string {
+	name := n.declared.ServiceAccount.Name
+	pattern := regexp.QuoteMeta(name)
+	if len(name) > mostOfName {
+		pattern = regexp.QuoteMeta(name[:mostOfName]) + ".*"
+	}
+	if n.declared.Ephemeral {
+		pattern += random
+	}
+	return pattern
+}
+
+// leasePattern matches the names of the account's leases, and of the Secrets that hang on them.
+func (n names) leasePattern() string {
+	return "^" + regexp.QuoteMeta(lease.NamePrefix) + n.accountPattern() + random + "$"
+}
+
+// rbacPattern matches the names of the account's roles and bindings.
+func (n names) rbacPattern() string {
+	account := n.declared.ServiceAccount
+	return "^kubemint:" + regexp.QuoteMeta(
+		account.Namespace,
+	) + ":" + n.accountPattern() + "(:(role|clusterrole):.+)?$"
+}
+
+// matches is whether a name matches a pattern.
+func matches(expression, pattern string) string {
+	return expression + ".matches(" + quote(pattern) + ")"
+}
+
+// ours is whether an object has our labels.
+func (n names) ours(object string) string {
+	managed := fmt.Sprintf(
+		`%s.metadata.?labels[?%s].orValue("") == %s`, object, quote(kube.LabelManagedBy),
+		quote(kube.ManagedBy),
+	)
+	label := fmt.Sprintf(`%s.metadata.?labels[?%s].orValue("")`, object, quote(kube.LabelServiceAccount))
+	if n.declared.Ephemeral {
+		pattern := "^(" + regexp.QuoteMeta(
+			n.declared.ServiceAccount.Namespace,
+		) + `\.` + n.accountPattern() + "|sha256-[0-9a-f]+)$"
+		return managed + " &&\n" + matches(label, pattern)
+	}
+	return managed + " &&\n" + label + " == " + quote(
+		kube.LabelsFor(n.declared.ServiceAccount)[kube.LabelServiceAccount],
+	)
+}
+
+// owned is whether an object is this owner's; true where bootstrap does not know the owner.
+func (n names) owned(object string) string {
+	owner := n.desired.Marks.Owner
+	if owner == "" {
+		return "true"
+	}
+	return fmt.Sprintf(`%s.metadata.?annotations[?%s].orValue("").lowerAscii() == %s`,
+		object, quote(kube.AnnotationOwner), quote(strings.Map(lowerASCII, owner)))
+}
+
+// unheld is whether an object gets no finalizer that it did not have: one of a thief's would keep a
+// credential alive.
+func unheld() string {
+	return `variables.it.metadata.?finalizers.orValue([]).all(f, request.operation == "DELETE" ||
+(request.operation == "UPDATE" && f in oldObject.metadata.?finalizers.orValue([])))`
+}
+
+// lowerASCII is what lowerAscii of CEL does.
+func lowerASCII(r rune) rune {
+	if r >= 'A' && r <= 'Z' {
+		return r + 'a' - 'A'
+	}
+	return r
+}
+
+// known is whether an object has no labels and annotations but kubemint's, the declared ones, and
+// those that it had before: others are orders to other controllers. more are further annotations.
+func (n names) known(more ...string) string {
+	labels := []string{
+		quote(kube.LabelManagedBy), quote(kube.LabelServiceAccount), quote("kubernetes.io/metadata.name"),
+	}
+	for _, key := range slices.Sorted(maps.Keys(n.desired.Marks.Labels)) {
+		labels = append(labels, quote(key))
+	}
+	var annotations []string
+	for _, key := range more {
+		annotations = append(annotations, quote(key))
+	}
+	return fmt.Sprintf(`request.operation == "DELETE" || (
+variables.it.metadata.?labels.orValue({}).all(k, k in [%s] || (request.operation == "UPDATE" &&
+oldObject.metadata.?labels[?k].orValue("") == variables.it.metadata.labels[k])) &&
+variables.it.metadata.?annotations.orValue({}).all(k, k.startsWith("kubemint/") || k in [%s] ||
+(request.operation == "UPDATE" &&
+oldObject.metadata.?annotations[?k].orValue("") == variables.it.metadata.annotations[k])))`,
+		strings.Join(labels, ", "), strings.Join(annotations, ", "))
+}
+
+// knownOnly says what known allows.
+const knownOnly = "labels and annotations of kubemint, declared ones, and those that were there before"
+
+// atHome is whether an object is in the account's namespace.
+func (n names) atHome() string {
+	return "request.namespace == " + quote(n.declared.ServiceAccount.Namespace)
+}

@@ -1,0 +1,180 @@
+package guard
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/kubemint/kubemint/internal/kube"
+)
+
+// accounts confines ServiceAccounts to the declared one, which no pod finds mounted.
+func (n names) accounts() policy {
+	change := []string{"to create or change it", `request.operation != "DELETE"`}
+	if n.declared.Ephemeral {
+		change = []string{"an ephemeral one", "true"}
+	}
+	return policy{
+		kind: "accounts", resources: []string{"serviceaccounts"}, operations: write,
+		about: "ServiceAccounts: the declared one, without mounted tokens, Secrets or identities of clouds.",
+		checks: []check{
+			{
+				"ServiceAccount " + n.declared.ServiceAccount.String() + " of kubemint",
+				matches("variables.it.metadata.name", "^"+n.accountPattern()+"$") + " &&\n" + n.atHome() +
+					" &&\n" + n.ours("variables.it"),
+			},
+			{change[0], change[1]},
+			{
+				"automountServiceAccountToken: false, and no further Secrets",
+				`request.operation == "DELETE" || (variables.it.?automountServiceAccountToken.orValue(true) == false &&
+variables.it.?secrets.orValue([]) ==
+(request.operation == "UPDATE" ? oldObject.?secrets.orValue([]) : []) &&
+variables.it.?imagePullSecrets.orValue([]) ==
+(request.operation == "UPDATE" ? oldObject.?imagePullSecrets.orValue([]) : []) &&
+` + unheld() + ")",
+			},
+			{knownOnly, n.known()},
+			{"objects of this owner", n.adoption()},
+		},
+	}
+}
+
+// adoption is whether an object is this owner's, and was before: unless the configuration takes
+// objects over.
+func (n names) adoption() string {
+	after := `request.operation == "DELETE" || (` + n.owned("variables.it") + ")"
+	before := n.ours("oldObject") + " &&\n" + n.owned("oldObject")
+	if n.declared.TakeOwnership {
+		return after
+	}
+	return "(" + after + ") &&\n" + `(request.operation == "CREATE" || (` + before + "))"
+}
+
+// roles confines roles and bindings, one policy a kind.
+func (n names) roles() (all []policy) {
+	for _, kind := range []string{"roles", "rolebindings", "clusterroles", "clusterrolebindings"} {
+		p := policy{
+			kind: kind, group: rbacv1.GroupName, resources: []string{kind}, operations: write,
+			about: "The " + kind + " of this ServiceAccount, and no others.",
+			checks: []check{
+				{
+					"what kubemint makes for ServiceAccount " + n.declared.ServiceAccount.String(),
+					matches(
+						"variables.it.metadata.name", n.rbacPattern(),
+					) + " &&\n" + n.ours("variables.it") + " &&\n" + unheld(),
+				},
+				{"objects of this owner", n.adoption()},
+				{knownOnly, n.known()},
+			},
+		}
+		if !strings.HasSuffix(kind, "bindings") {
+			p.checks = append(p.checks, check{"the declared rules", n.declaredRules(kind)})
+		}
+		if strings.HasSuffix(kind, "bindings") {
+			p.checks = append(p.checks, check{"this ServiceAccount as the one subject", n.onlySubject()},
+				check{"the declared roles", n.declaredRoleRef()})
+		}
+		if !strings.HasPrefix(kind, "cluster") && n.declared.CreateNamespace {
+			p.checks = append(p.checks, check{
+				"the declared namespaces, if kubemint made them",
+				n.inDeclaredNamespaces() + " &&\n" + fmt.Sprintf(
+					`namespaceObject.metadata.?labels[?%s].orValue("") == %s`, quote(kube.LabelManagedBy),
+					quote(kube.ManagedBy),
+				),
+			})
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+// inDeclaredNamespaces is whether an object is in a namespace that is declared.
+func (n names) inDeclaredNamespaces() string {
+	var all []string
+	for _, namespace := range n.declared.Namespaces {
+		all = append(all, quote(namespace))
+	}
+	return "request.namespace in [" + strings.Join(all, ", ") + "]"
+}
+
+// declaredRules is whether a role grants declared rules alone. The runner holds more, and RBAC
+// would let it give that to the account, which no guard confines.
+func (n names) declaredRules(kind string) string {
+	granted := n.declared.Namespaced.Rules
+	if kind == "clusterroles" {
+		granted = n.declared.Cluster.Rules
+	}
+	var all []string
+	for _, rule := range granted {
+		text, err := json.Marshal(rule) // JSON is a literal of CEL
+		if err == nil {                 // it consists of strings
+			all = append(all, string(text))
+		}
+	}
+	return `request.operation == "DELETE" || variables.it.?rules.orValue([]).all(r, r in [` +
+		strings.Join(all, ",\n") + "])"
+}
+
+// onlySubject is whether a binding binds the account alone.
+func (n names) onlySubject() string {
+	return fmt.Sprintf(`request.operation == "DELETE" || (size(variables.it.?subjects.orValue([])) == 1 &&
+variables.it.subjects[0].kind == "ServiceAccount" &&
+variables.it.subjects[0].?namespace.orValue("") == %s &&
+%s)`, quote(n.declared.ServiceAccount.Namespace), matches("variables.it.subjects[0].name", "^"+n.accountPattern()+"$"))
+}
+
+// declaredRoleRef is whether a binding binds a declared role, or the account's own.
+func (n names) declaredRoleRef() string {
+	allowed := []string{
+		matches(
+			"variables.it.roleRef.name",
+			strings.Replace(n.rbacPattern(), "(:(role|clusterrole):.+)?", "", 1),
+		),
+	}
+	for _, ref := range n.desired.Named {
+		one := fmt.Sprintf(
+			"(variables.it.roleRef.kind == %s && variables.it.roleRef.name == %s)", quote(ref.Kind),
+			quote(ref.Name),
+		)
+		if !slices.Contains(allowed, one) {
+			allowed = append(allowed, one)
+		}
+	}
+	return `request.operation == "DELETE" || ` + strings.Join(allowed, " ||\n")
+}
+
+// namespaces confines namespaces to the declared ones, and to those that kubemint made.
+func (n names) namespaces() policy {
+	var declared []string
+	for _, o := range n.desired.Objects {
+		if ref := kube.RefOf(o); ref.Kind == "Namespace" {
+			declared = append(declared, quote(ref.Name))
+		}
+	}
+	return policy{
+		kind: "namespaces", resources: []string{"namespaces"}, operations: write,
+		about: "Namespaces: the declared ones, if kubemint made them.",
+		checks: []check{
+			{"the declared namespaces", "variables.it.metadata.name in [" + strings.Join(declared, ", ") + "]"},
+			{"to create one, or to change one that kubemint made", `request.operation == "CREATE" ||
+(request.operation == "UPDATE" && ` + managedNamespace("oldObject") + ")"},
+			{"kubemint's label", managedNamespace("variables.it")},
+			{knownOnly, n.known()},
+			{
+				"Pod Security's labels as they were",
+				`request.operation != "UPDATE" || oldObject.metadata.?labels.orValue({}).all(k,
+!k.startsWith("pod-security.kubernetes.io/") || k in variables.it.metadata.?labels.orValue({}))`,
+			},
+		},
+	}
+}
+
+func managedNamespace(object string) string {
+	return fmt.Sprintf(
+		`%s.metadata.?labels[?%s].orValue("") == %s`, object, quote(kube.LabelManagedBy),
+		quote(kube.ManagedBy),
+	)
+}

@@ -1,0 +1,197 @@
+package learn
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/kubemint/kubemint/internal/rules/needs"
+)
+
+// spot is a resource, or URLs, in one place.
+type spot struct{ namespace, group, resource string }
+
+// take holds the requests for a resource in one place: the names by verb.
+type take map[string][]string
+
+// byName are the verbs that a rule can restrict to names.
+var byName = []string{"get", "update", "patch", "delete", "impersonate"}
+
+// Needs are the rules that requests took, by place. With names, what can be restricted to the names
+// that were asked for is.
+func Needs(requests []Request, names bool) needs.List {
+	takes := map[spot]take{}
+	for _, r := range requests {
+		if r.Verb == "" { // OPTIONS, say: no rule allows it
+			continue
+		}
+		if r.As != "" { // the request itself is a right of that identity
+			at, name := impersonated(r.As)
+			if takes[at] == nil {
+				takes[at] = take{}
+			}
+			takes[at]["impersonate"] = append(takes[at]["impersonate"], name)
+			continue
+		}
+		at := spot{r.Namespace, r.Group, r.resource()}
+		if takes[at] == nil {
+			takes[at] = take{}
+		}
+		for _, verb := range r.taken() {
+			name := r.Name
+			if r.URL != "" {
+				name = r.URL
+			}
+			takes[at][verb] = append(takes[at][verb], name)
+		}
+	}
+	list := needs.List{Comments: remarks(requests)}
+	for _, namespace := range placesOf(takes) {
+		place := needs.Place{Namespace: namespace, Cluster: namespace == ""}
+		for _, at := range slices.SortedFunc(maps.Keys(takes), compareSpots) {
+			if at.namespace == namespace {
+				place.Lines = append(place.Lines, takes[at].line(at, names))
+			}
+		}
+		list.Places = append(list.Places, place)
+	}
+	return list
+}
+
+// impersonated is what has to be allowed to act as a user: a ServiceAccount is one of its
+// namespace.
+func impersonated(user string) (spot, string) {
+	account, is := strings.CutPrefix(user, "system:serviceaccount:")
+	if namespace, name, ok := strings.Cut(account, ":"); is && ok {
+		return spot{namespace, "", "serviceaccounts"}, name
+	}
+	return spot{"", "", "users"}, user
+}
+
+func compareSpots(a, b spot) int {
+	return strings.Compare(a.group+" "+a.resource, b.group+" "+b.resource)
+}
+
+// placesOf are the namespaces, the cluster scope ("") first.
+func placesOf(takes map[spot]take) []string {
+	set := map[string]bool{}
+	for at := range takes {
+		set[at.namespace] = true
+	}
+	return slices.Sorted(maps.Keys(set))
+}
+
+// line returns the rules for what was asked of a resource.
+func (t take) line(at spot, names bool) needs.Line {
+	if at.resource == "" {
+		return t.urls()
+	}
+	rule := func(verbs, names []string) rbacv1.PolicyRule {
+		return rbacv1.PolicyRule{
+			Verbs: verbs, APIGroups: []string{at.group}, Resources: []string{at.resource}, ResourceNames: names,
+		}
+	}
+	var line needs.Line
+	var folded []string
+	asked := map[string]bool{}
+	for _, verb := range slices.Sorted(maps.Keys(t)) {
+		named := distinct(t[verb])
+		for _, name := range named {
+			asked[name] = true
+		}
+		if (names || verb == "impersonate") && slices.Contains(byName, verb) && !slices.Contains(named, "") {
+			line.Rules = append(line.Rules, rule([]string{verb}, named))
+			continue
+		}
+		folded = append(folded, verb)
+	}
+	if len(folded) > 0 {
+		line.Rules = append(line.Rules, rule(folded, nil))
+	}
+	delete(asked, "")
+	line.For = describe(at.resource, slices.Sorted(maps.Keys(asked)))
+	return line
+}
+
+// urls are requests that are for no resource.
+func (t take) urls() (line needs.Line) {
+	for _, verb := range slices.Sorted(maps.Keys(t)) {
+		line.Rules = append(
+			line.Rules, rbacv1.PolicyRule{Verbs: []string{verb}, NonResourceURLs: distinct(t[verb])},
+		)
+	}
+	line.For = []string{"paths that are no resource"}
+	return line
+}
+
+// describe names what was asked for.
+func describe(resource string, names []string) []string {
+	if len(names) == 0 {
+		return []string{resource}
+	}
+	names[0] = resource + " " + names[0]
+	return names
+}
+
+func distinct(names []string) []string {
+	names = slices.Clone(names)
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// mostRemarks is how many requests are named that did not simply succeed.
+const mostRemarks = 50
+
+// remarks tell the fate of requests that did not simply succeed.
+func remarks(requests []Request) []string {
+	var all []string
+	for _, r := range requests {
+		what := strings.TrimSpace(
+			fmt.Sprintf("%s %s%s %s", r.Verb, r.qualified(), r.URL, r.Name),
+		) + " " + inPlace(r.Namespace)
+		if r.As != "" {
+			what += ", as " + r.As + ", whose own right it is (groups that were given are not noted)"
+		}
+		switch {
+		case r.Verb == "":
+			all = append(all, "no rule allows its method: "+r.qualified()+" "+inPlace(r.Namespace))
+		case r.Status == http.StatusForbidden:
+			all = append(all, "403, refused: "+what)
+		case r.Status == http.StatusNotFound:
+			all = append(all, "404, not there: "+what)
+		case r.DryRun:
+			all = append(all, "a dry run, which takes the same right: "+what)
+		case r.As != "":
+			all = append(all, "another identity: "+what)
+		case r.Resource == "namespaces" && r.Status == http.StatusCreated:
+			all = append(
+				all,
+				"it made namespace "+r.Name+
+					", in which nothing can be granted before: declare it with create_namespace",
+			)
+		}
+	}
+	if more := len(all) - mostRemarks; more > 0 {
+		all = append(
+			all[:mostRemarks:mostRemarks],
+			fmt.Sprintf("and %d more requests that did not simply succeed", more),
+		)
+	}
+	return all
+}
+
+// qualified is the resource with its group, as the shorthand writes it.
+func (r Request) qualified() string {
+	if r.Group == "" || r.Resource == "" {
+		return r.resource()
+	}
+	name := r.Resource + "." + r.Group
+	if r.Subresource != "" {
+		name += "/" + r.Subresource
+	}
+	return name
+}

@@ -1,0 +1,72 @@
+package learn
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// Request holds the parts of a request that decide whether it is allowed, and its outcome.
+type Request struct {
+	Verb, Group, Resource, Subresource string
+	Namespace, Name                    string
+	URL                                string // of a request that is for no resource
+	Status                             int    // of the answer
+	DryRun                             bool
+	Upgrade                            bool   // it takes the connection over
+	As                                 string // "user", where it acts as another identity
+}
+
+// parseRequest reads a request's line: no body, no header but the name of an impersonated user, and
+// of the query only whether it is a dry run, a watch, or for one name.
+func parseRequest(r *http.Request) Request {
+	seen := parsePath(r.Method, r.URL)
+	if seen.URL != "" {
+		return seen
+	}
+	seen.DryRun = r.URL.Query().Has("dryRun")
+	seen.Upgrade = r.Header.Get("Upgrade") != ""
+	seen.As = r.Header.Get("Impersonate-User")
+	return seen
+}
+
+// taken are the verbs that the API server asks its authorizer for.
+func (r Request) taken() []string {
+	switch {
+	case r.Status == http.StatusCreated && slices.Contains([]string{"patch", "update"}, r.Verb):
+		return []string{r.Verb, "create"} // apply, or a PUT, made the object
+	case r.Upgrade && r.Verb == "get" && r.Subresource != "":
+		return []string{"get", "create"} // KEP 4006: since 1.35 a WebSocket to exec takes create too
+	}
+	return []string{r.Verb}
+}
+
+// resource is how a rule names the resource.
+func (r Request) resource() string {
+	if r.Subresource == "" {
+		return r.Resource
+	}
+	return r.Resource + "/" + r.Subresource
+}
+
+// everybodys reports whether each authenticated identity may send the request: the roles
+// system:discovery, system:public-info-viewer and system:basic-user (k8s.io/kubernetes,
+// plugin/pkg/auth/authorizer/rbac/bootstrappolicy).
+func (r Request) everybodys() bool {
+	if r.URL != "" {
+		return r.Verb == "get" && isDiscovery(r.URL)
+	}
+	own := []string{"selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews"}
+	return r.Verb == "create" && slices.Contains(own, r.Resource)
+}
+
+// isDiscovery reports whether a path tells what the API server serves.
+func isDiscovery(path string) bool {
+	for _, root := range []string{"/api", "/apis", "/openapi"} {
+		if path == root || strings.HasPrefix(path, root+"/") {
+			return true
+		}
+	}
+	health := []string{"/healthz", "/livez", "/readyz", "/version", "/version/"}
+	return slices.Contains(health, path)
+}

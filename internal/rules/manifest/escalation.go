@@ -1,0 +1,92 @@
+package manifest
+
+import (
+	"fmt"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/kubemint/kubemint/internal/rules/needs"
+)
+
+// heldRole is a demand of the API server on the author of a role or a binding: to hold its rules,
+// or to be allowed to bind the role (k8s.io/kubernetes, pkg/registry/rbac, the escalation check).
+type heldRole struct {
+	spot
+	needs.Line
+}
+
+// DeriveEscalations returns what the escalation check wants for roles and bindings that were
+// written.
+func DeriveEscalations(objects []Object) needs.List {
+	d := deriver{objects: objects}
+	d.addEscalations()
+	return needs.List{Places: d.places(), Comments: d.notes}
+}
+
+// addEscalations adds what the escalation check wants for the roles and bindings of the input.
+func (d *deriver) addEscalations() {
+	for _, o := range d.objects {
+		switch {
+		case o.Role != nil:
+			d.addRole(o)
+		case o.RoleRef != nil && !d.defines(o):
+			d.addBinding(o)
+		}
+		if o.Params {
+			d.notes = append(d.notes, fmt.Sprintf("%s: it has parameters, and the API server wants its "+
+				"author to be allowed "+
+				"to get them", o))
+		}
+	}
+}
+
+// addRole has the deployer hold what a role grants.
+func (d *deriver) addRole(o Object) {
+	if o.Role.Aggregate {
+		d.notes = append(d.notes, fmt.Sprintf("%s: it gathers the rules of other roles, which takes  "+
+			"cluster escalate clusterroles %s : "+
+			"whoever has that may grant anything", o, o.Name))
+		return
+	}
+	if len(o.Role.Rules) == 0 {
+		return
+	}
+	d.held = append(d.held, heldRole{scopeOf(o), needs.Line{
+		Rules: o.Role.Rules, For: []string{o.String()}, Because: "whoever writes a role has to hold its rules",
+	}})
+}
+
+// addBinding has the deployer bind a role that is not in the input.
+func (d *deriver) addBinding(o Object) {
+	resource := "roles"
+	if o.RoleRef.Kind == "ClusterRole" {
+		resource = "clusterroles"
+	}
+	d.held = append(d.held, heldRole{scopeOf(o), needs.Line{
+		Rules: []rbacv1.PolicyRule{{
+			Verbs: []string{"bind"}, APIGroups: []string{rbacv1.GroupName},
+			Resources: []string{resource}, ResourceNames: []string{o.RoleRef.Name},
+		}},
+		For: []string{o.String()}, Because: "it binds a role that these manifests do not have",
+	}})
+}
+
+// defines reports whether the input has the role that a binding binds, where the deployer then
+// holds its rules.
+func (d *deriver) defines(binding Object) bool {
+	for _, o := range d.objects {
+		same := o.Role != nil && o.Kind == binding.RoleRef.Kind && o.Name == binding.RoleRef.Name
+		if same && !o.Role.Aggregate && (o.Kind == "ClusterRole" || o.Namespace == binding.Namespace) {
+			return true
+		}
+	}
+	return false
+}
+
+// scopeOf is the place of a role or a binding.
+func scopeOf(o Object) spot {
+	if o.Kind == "ClusterRole" || o.Kind == "ClusterRoleBinding" {
+		return spot{cluster: true}
+	}
+	return spot{namespace: o.Namespace}
+}

@@ -1,0 +1,9 @@
+package learn
+
+import (
+	"testing"
+
+	"github.com/kubemint/kubemint/test/harness"
+)
+
+func TestMain(m *testing.M) { harness.Main(m, nil) }
