@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -301,6 +302,7 @@ func TestGuard_LeavesKubemintAlone(t *testing.T) {
 				}
 			}
 			b.giveGuardedRights(t)
+			time.Sleep(3 * time.Second) // policies are in force a moment after they are applied
 			dir := t.TempDir()
 			for _, command := range []string{"mint", "mint", "revoke"} {
 				if code, said := b.kubemint(t, dir, "runner", command); code != 0 {

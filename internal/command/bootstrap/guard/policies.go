@@ -41,7 +41,7 @@ func (n names) tokens() policy {
 	}
 	if !n.token.Revoke { // bound to a pod, one of 3607 seconds would be extended to a year
 		p.checks = append(
-			p.checks, check{"a token that is bound to nothing", "!has(object.spec.boundObjectRef)"},
+			p.checks, check{"a token that is bound to nothing", "object.spec.?boundObjectRef.orValue(null) == null"},
 		)
 	} else {
 		p.checks = append(p.checks, check{
