@@ -80,7 +80,7 @@ PARALLEL ?= 8
 outside = GOGC=400 go test -count 1 -timeout 30m -parallel $(PARALLEL)
 
 .PHONY: check
-check: lint generate-check build ## what every commit passes, within a minute: lint, generated files, tests without a cluster
+check: lint generate-check build ## what every commit passes: lint, generated files, tests without a cluster
 	$(with_program) go test -short . ./internal/... ./test/...
 
 # The race detector looks at the rooms here, and at whole runs in make test-race.
@@ -105,7 +105,7 @@ test-race: ## whole runs in one process, with the race detector: some of those t
 	KUBEMINT_CONTROLPLANE=$$controlplane go test $(RACE) -count 1 -timeout 20m -run 'TestFaultStorms|TestFaults/^mint$$' ./test/faults
 
 .PHONY: test-all
-test-all: ## everything that a machine with Go and Debian's packages can run, a container engine included
+test-all: ## what CI runs, a container engine included; needs Go and Debian's packages
 	.ci/run
 
 # By default all of test/controlplane/servers; each that is not built yet takes minutes once.

@@ -13,8 +13,10 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/client/observe"
 	"github.com/kubemint/kubemint/internal/command/session"
 	"github.com/kubemint/kubemint/internal/command/usage"
+	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/output"
 	"github.com/kubemint/kubemint/internal/problem"
@@ -62,9 +64,6 @@ func readTool(call usage.Invocation) (manifest.Tool, error) {
 	).
 		Hint("the tools are %s", strings.Join(names, ", "))
 }
-
-// mostBytes bounds what is read of one file: the parser's own bound, and one byte more.
-const mostBytes = 64<<20 + 1
 
 // readManifests reads the files in turn. "-" is standard input, and of a directory all YAML and
 // JSON is read.
@@ -150,7 +149,7 @@ func readFile(path, name string) ([]manifest.Object, error) {
 }
 
 func parseManifest(name string, from io.Reader) ([]manifest.Object, error) {
-	text, err := io.ReadAll(io.LimitReader(from, mostBytes))
+	text, err := io.ReadAll(io.LimitReader(from, manifest.MostBytes+1)) // Read refuses one byte too many
 	if err != nil {
 		return nil, problem.New(problem.Config, "read "+name, output.Cause(err))
 	}
@@ -169,20 +168,20 @@ func checkRules(ctx context.Context, s session.Session, list needs.List, objects
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.Config.Result.Timeout)
 	defer cancel()
-	declared, err := declaredRules(ctx, s)
+	declared, err := readDeclared(ctx, s)
 	if err != nil {
 		return err
 	}
-	if elsewhere := undeclaredNamespaces(list, s.Config.Access.Namespaces); len(elsewhere) > 0 {
+	missing := list.Missing(declared)
+	if len(missing.Places) == 0 {
+		s.Log.Printf("the declared access is enough for %s", console.Plural(objects, "object"))
+		return nil
+	}
+	if elsewhere := declared.LeavesOut(missing.Namespaces()); len(elsewhere) > 0 {
 		return problem.Newf(
 			problem.Mint, "check rules", "there are objects in namespaces that are not declared: %s",
 			strings.Join(elsewhere, ", "),
 		).Hint("add them to `namespace`, or leave them to another run")
-	}
-	missing := list.Missing(declared, false) // config has moved what scope: cluster says
-	if len(missing.Places) == 0 {
-		s.Log.Printf("the declared access covers what %d objects take", objects)
-		return nil
 	}
 	if err := s.Print(missing.Lines()...); err != nil {
 		return err
@@ -191,28 +190,18 @@ func checkRules(ctx context.Context, s session.Session, list needs.List, objects
 		Hint("add the printed lines to `rules`, if the change is meant to need them")
 }
 
-// undeclaredNamespaces are those that manifests name and `namespace` does not. Where it is not
-// given, the source's context decides, which is not asked.
-func undeclaredNamespaces(list needs.List, declared []string) []string {
-	if len(declared) == 0 {
-		return nil
+// readDeclared reads the declared rules, and asks the API server for those of declared roles.
+func readDeclared(ctx context.Context, s session.Session) (needs.Declared, error) {
+	inputs := s.Config.Access
+	declared := needs.Declared{
+		Rules:      syntax.Scoped{Rules: inputs.Namespaced.Rules, Cluster: inputs.Cluster.Rules},
+		Namespaces: inputs.Namespaces, Roles: map[string][]rbacv1.PolicyRule{},
 	}
-	return slices.DeleteFunc(list.Namespaces(), func(namespace string) bool {
-		return slices.Contains(declared, namespace)
-	})
-}
-
-// declaredRules are those of the inputs, and of the roles that they bind, which the API server is
-// asked for.
-func declaredRules(ctx context.Context, s session.Session) (syntax.Scoped, error) {
-	declared := syntax.Scoped{
-		Rules: s.Config.Access.Namespaced.Rules, Cluster: s.Config.Access.Cluster.Rules,
-	}
-	if !s.Config.Access.Grants() {
+	if !inputs.Grants() {
 		return declared, problem.Newf(problem.Config, "check rules", "neither `rules` nor `role` is given").
 			Hint("declare what the deployment declares, or leave --check out to see what it needs")
 	}
-	if len(s.Config.Access.Namespaced.Roles)+len(s.Config.Access.Cluster.Roles) == 0 {
+	if len(inputs.Namespaced.Roles)+len(inputs.Cluster.Roles) == 0 {
 		return declared, nil
 	}
 	as, err := connectRunner(ctx, s)
@@ -220,25 +209,20 @@ func declaredRules(ctx context.Context, s session.Session) (syntax.Scoped, error
 		return declared, err
 	}
 	defer as.api.Close()
+	declared.Namespaces = as.declared.Namespaces
 	for _, place := range access.ListPlaces(as.declared) {
 		for _, role := range as.declared.Place(place).Roles {
 			object := client.NewObject(access.NamedRef(role, place))
+			ref := kube.RefOf(object)
 			err := as.api.Get(ctx, object)
-			if err != nil {
-				op := "read " + kube.RefOf(object).String()
-				return declared, as.api.Explain(problem.Rights, op, err)
+			if client.IsMissing(err) {
+				return declared, observe.ExplainNoRole(ctx, as.api, ref, as.declared.Namespaces)
 			}
-			declared = addRules(declared, kube.RulesOf(object), place == "")
+			if err != nil {
+				return declared, as.api.Explain(problem.Rights, "read "+ref.String(), err)
+			}
+			declared.Roles[place] = slices.Concat(declared.Roles[place], kube.RulesOf(object))
 		}
 	}
 	return declared, nil
-}
-
-func addRules(to syntax.Scoped, more []rbacv1.PolicyRule, cluster bool) syntax.Scoped {
-	if cluster {
-		to.Cluster = slices.Concat(to.Cluster, more)
-	} else {
-		to.Rules = slices.Concat(to.Rules, more)
-	}
-	return to
 }

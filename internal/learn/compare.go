@@ -30,30 +30,15 @@ func Compare(requests []Request, declared syntax.Scoped) Comparison {
 	c := Comparison{Used: Needs(allowed, false), Refused: Needs(denied, false)}
 	c.Refused.Comments = nil // the list says it
 
-	namespaced, cluster := used(Needs(allowed, true))
-	c.compareScope(slices.Concat(namespaced, cluster), declared.Rules, rules.Format)
-	c.compareScope(slices.Concat(namespaced, cluster), declared.Cluster, rules.FormatCluster)
+	used := Needs(allowed, true).Rules()
+	c.compareScope(used, declared.Rules, rules.Format)
+	c.compareScope(used, declared.Cluster, rules.FormatCluster)
 	return c
 }
 
 // isDeclared reports whether declared rules allow a request somewhere.
 func isDeclared(r Request, declared syntax.Scoped) bool {
-	namespaced, cluster := used(Needs([]Request{r}, true))
-	return len(rules.Covers(declared.All(), slices.Concat(namespaced, cluster))) == 0
-}
-
-// used are the rules of a list by scope.
-func used(list needs.List) (namespaced, cluster []rbacv1.PolicyRule) {
-	for _, place := range list.Places {
-		for _, line := range place.Lines {
-			if place.Cluster {
-				cluster = append(cluster, line.Rules...)
-			} else {
-				namespaced = append(namespaced, line.Rules...)
-			}
-		}
-	}
-	return namespaced, cluster
+	return len(rules.Covers(declared.All(), Needs([]Request{r}, true).Rules())) == 0
 }
 
 // compareScope adds the declared rules that were not used. A wildcard that was used in part is

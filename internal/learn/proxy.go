@@ -70,7 +70,8 @@ func (p *Proxy) CA() []byte { return p.ca }
 // Token is the bearer token of the proxy's clients. It works nowhere else.
 func (p *Proxy) Token() string { return p.token }
 
-// Close ends the listener, and the requests under way.
+// Close ends the listener and its connections, but for those that an exec or a port-forward took
+// over: they end with either side.
 func (p *Proxy) Close() error { return p.server.Close() } //nolint:wrapcheck // nothing to add
 
 // guard refuses whoever does not have the proxy's own token: other processes of the machine can

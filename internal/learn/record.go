@@ -9,17 +9,19 @@ import (
 	"time"
 )
 
-// mostKept is how many different requests are kept apart. From there on names are dropped: the
-// rules stay right, and the record within some 40 MiB.
-const mostKept = 100_000
-
-// mostNameless is how many are kept beyond that, without names.
-const mostNameless = 10_000
+// A record holds at most mostKept different requests, whose words are at most mostText bytes. From
+// there on names are dropped, which leaves the rules right; for requests without names there is a
+// tenth more.
+const (
+	mostKept = 100_000
+	mostText = 16 << 20
+)
 
 // Record keeps what the requests of a command took. It is safe for use by several goroutines.
 type Record struct {
 	mu         sync.Mutex
 	seen       map[Request]int // how often
+	text       int             // bytes of the words in seen
 	total      int
 	lost       int // requests that were too many to keep
 	unanswered int
@@ -35,14 +37,23 @@ func (r *Record) Add(seen Request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.total++
-	if _, known := r.seen[seen]; !known && len(r.seen) >= mostKept {
+	if !r.hasRoom(seen, mostKept, mostText) {
 		seen.Name = ""
 	}
-	if _, known := r.seen[seen]; !known && len(r.seen) >= mostKept+mostNameless {
+	if !r.hasRoom(seen, mostKept+mostKept/10, mostText+mostText/10) {
 		r.lost++
 		return
 	}
+	if r.seen[seen] == 0 {
+		seen = seen.clone()
+		r.text += seen.size()
+	}
 	r.seen[seen]++
+}
+
+// hasRoom reports whether a request can be counted within bounds.
+func (r *Record) hasRoom(seen Request, requests, text int) bool {
+	return r.seen[seen] > 0 || (len(r.seen) < requests && r.text+seen.size() <= text)
 }
 
 // Begin keeps when the first answer came, by the API server's clock.

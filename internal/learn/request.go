@@ -4,6 +4,9 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/apiserver/pkg/endpoints/request"
 )
 
 // Request holds the parts of a request that decide whether it is allowed, and its outcome.
@@ -20,14 +23,43 @@ type Request struct {
 // parseRequest reads a request's line: no body, no header but the name of an impersonated user, and
 // of the query only whether it is a dry run, a watch, or for one name.
 func parseRequest(r *http.Request) Request {
-	seen := parsePath(r.Method, r.URL)
-	if seen.URL != "" {
-		return seen
+	asServer := request.RequestInfoFactory{
+		APIPrefixes: sets.NewString("api", "apis"), GrouplessAPIPrefixes: sets.NewString("api"),
 	}
-	seen.DryRun = r.URL.Query().Has("dryRun")
-	seen.Upgrade = r.Header.Get("Upgrade") != ""
-	seen.As = r.Header.Get("Impersonate-User")
-	return seen
+	info, err := asServer.NewRequestInfo(r)
+	if err != nil || !info.IsResourceRequest { // an error: /api/v1/watch alone, which the API server refuses
+		return Request{Verb: strings.ToLower(r.Method), URL: r.URL.Path}
+	}
+	return Request{
+		Verb: info.Verb, Group: info.APIGroup, Resource: info.Resource, Subresource: info.Subresource,
+		Namespace: info.Namespace, Name: info.Name,
+		DryRun:  r.URL.Query().Has("dryRun"),
+		Upgrade: r.Header.Get("Upgrade") != "",
+		As:      r.Header.Get("Impersonate-User"),
+	}
+}
+
+// words are the parts that a client chooses the length of.
+func (r *Request) words() []*string {
+	return []*string{
+		&r.Verb, &r.Group, &r.Resource, &r.Subresource, &r.Namespace, &r.Name, &r.URL, &r.As,
+	}
+}
+
+// size is the length of the words, in bytes.
+func (r Request) size() (total int) {
+	for _, word := range r.words() {
+		total += len(*word)
+	}
+	return total
+}
+
+// clone is the request without the URL that it was read from, whose memory its words share.
+func (r Request) clone() Request {
+	for _, word := range r.words() {
+		*word = strings.Clone(*word)
+	}
+	return r
 }
 
 // taken are the verbs that the API server asks its authorizer for.

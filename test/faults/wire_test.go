@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -27,34 +26,14 @@ import (
 	"github.com/kubemint/kubemint/test/kubetest"
 )
 
-// arrivals is where redirects lead in these tests. Whatever connects to it is counted: that comes before a header or a client
-// certificate is sent.
-func arrivals(t *testing.T, secure bool) (address string, arrived *atomic.Int32) {
-	t.Helper()
-	arrived = &atomic.Int32{}
-	server := httptest.NewUnstartedServer(http.NotFoundHandler())
-	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateNew {
-			arrived.Add(1)
-		}
-	}
-	start := server.Start
-	if secure {
-		start = server.StartTLS
-	}
-	start()
-	t.Cleanup(server.Close)
-	return server.URL, arrived
-}
-
 // Each request of a job in turn is answered by a redirect, of every kind and to every kind of place: it is not followed, nor
 // sent again, and the run ends as it does where anybody else answers in the API server's place.
 func TestRedirectsOfTheAPIServer(t *testing.T) {
 	t.Parallel()
 	cluster, _ := harness.NewNamespace(t)
 	l := harness.NewJob(t, cluster, false)
-	plain, arrivedPlain := arrivals(t, false)
-	secure, arrivedSecure := arrivals(t, true)
+	plain, arrivedPlain := kubetest.StartCanary(t, false)
+	secure, arrivedSecure := kubetest.StartCanary(t, true)
 	places := []string{secure + "/canary", plain + "/canary", "/canary", "//" + strings.TrimPrefix(plain, "http://"), ""}
 	codes := []int{302, 307, 308, 301, 303}
 	for _, args := range [][]string{nil, {"plan"}, {"revoke"}} {
@@ -145,7 +124,7 @@ func leasesOf(t *testing.T, l *harness.Job, account string) int {
 func TestNoClientCertificateFollowsARedirect(t *testing.T) {
 	t.Parallel()
 	cluster, namespace := harness.NewNamespace(t)
-	far, arrived := arrivals(t, true)
+	far, arrived := kubetest.StartCanary(t, true)
 	proxy := kubetest.NewProxy(t, cluster, func(_ int, w http.ResponseWriter, r *http.Request, _ http.Handler) {
 		http.Redirect(w, r, far+r.URL.Path, http.StatusPermanentRedirect)
 	})

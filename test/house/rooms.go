@@ -15,9 +15,8 @@ var pure = []string{"access/...", "config", "kube", "kubeconfig", "lease", "rule
 var leaves = []string{"kube", "parallel", "problem", "secret"}
 
 // auditorsPath are the rooms that decide what reaches the cluster and where a secret goes, with the rooms nested in them.
-// "app" is there until it is divided.
 var auditorsPath = []string{
-	"access", "app", "kube", "kubeconfig", "lease", "mint", "output", "parallel", "problem", "proof", "revoke", "secret",
+	"access", "kube", "kubeconfig", "lease", "mint", "output", "parallel", "problem", "proof", "revoke", "secret",
 }
 
 // outer returns the room that a nested room belongs to.

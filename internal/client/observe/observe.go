@@ -153,7 +153,7 @@ func (o *observer) readNamed(ctx context.Context, ref kube.Ref) error {
 	err := o.readInto(ctx, ref, o.observed.Named)
 	switch {
 	case apierrors.IsNotFound(err) && (ref.Kind != "ClusterRole" || !o.client.MayHideRole(ctx, ref.Name)):
-		return explainNoRole(ctx, o.client, ref, o.namespaces)
+		return ExplainNoRole(ctx, o.client, ref, o.namespaces)
 	case apierrors.IsForbidden(err), apierrors.IsNotFound(err):
 		o.addNote(
 			fmt.Sprintf(

@@ -9,9 +9,9 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// explainNoRole is the error for a role to bind that does not exist. It names those that may have
+// ExplainNoRole is the error for a role to bind that does not exist. It names those that may have
 // been meant, where the runner's identity may list roles.
-func explainNoRole(ctx context.Context, api *client.Client, ref kube.Ref, namespaces []string) error {
+func ExplainNoRole(ctx context.Context, api *client.Client, ref kube.Ref, namespaces []string) error {
 	p := problem.Newf(problem.Rights, "bind "+ref.String(), "there is no such role")
 	if ref.Namespace != "" {
 		namespaces = []string{ref.Namespace}

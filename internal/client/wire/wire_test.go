@@ -6,37 +6,16 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"runtime"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/kubemint/kubemint/internal/client/wire"
+	"github.com/kubemint/kubemint/test/kubetest"
 )
-
-// canary is a server that nobody is to come to. It counts connections, so that neither a header nor a client certificate
-// can have arrived unseen.
-func canary(t *testing.T, secure bool) (address string, arrived *atomic.Int32) {
-	t.Helper()
-	arrived = &atomic.Int32{}
-	server := httptest.NewUnstartedServer(http.NotFoundHandler())
-	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateNew {
-			arrived.Add(1)
-		}
-	}
-	start := server.Start
-	if secure {
-		start = server.StartTLS
-	}
-	start()
-	t.Cleanup(server.Close)
-	return server.URL, arrived
-}
 
 // credential adds a header below the redirect, as client-go does.
 type credential struct{ next http.RoundTripper }
@@ -49,8 +28,8 @@ func (c credential) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func TestNoRedirectIsFollowed(t *testing.T) {
 	t.Parallel()
-	far, arrived := canary(t, false)
-	farTLS, arrivedTLS := canary(t, true)
+	far, arrived := kubetest.StartCanary(t, false)
+	farTLS, arrivedTLS := kubetest.StartCanary(t, true)
 	for name, c := range map[string]struct{ location, to string }{
 		"another host":                      {farTLS + "/path?token=secret", ` to "` + farTLS + `", which is not followed`},
 		"plain http":                        {far, ` to "` + far + `", which is not followed`},
@@ -218,7 +197,7 @@ func TestTheBoundIsOnAllAnswersAtOnce(t *testing.T) {
 
 func TestDirectHasNoProxy(t *testing.T) {
 	t.Parallel()
-	far, _ := canary(t, false)
+	far, _ := kubetest.StartCanary(t, false)
 	server := httptest.NewServer(http.RedirectHandler(far, http.StatusFound))
 	t.Cleanup(server.Close)
 	nowhere := &http.Transport{Proxy: func(*http.Request) (*url.URL, error) { return nil, errors.New("asked for a proxy") }, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}}

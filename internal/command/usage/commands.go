@@ -158,7 +158,7 @@ func declareLearn() Command {
 		Summary: "run a command, and print the rules for what it asked of the API server",
 		Details: []string{
 			"The command gets a kubeconfig for a proxy on loopback, which hands each request on with the " +
-				"runner's credential and notes which right it takes: never a body, a header or a query.",
+				"runner's credential and notes which right it takes. It looks into no body.",
 			"The exit code is the command's own, or one of those of kubemint exec.",
 		},
 		Inputs:  true,

@@ -209,7 +209,7 @@ func TestADamagedReceiptIsAnError(t *testing.T) {
 func TestReadNoReceiptOfAnotherUser(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
-		t.Skip("only root can give a file to another user; CI is root")
+		t.Skip("only root can give a file to another user; CI runs this as root")
 	}
 	dir := t.TempDir()
 	output := filepath.Join(dir, "kubeconfig")

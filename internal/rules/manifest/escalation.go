@@ -25,11 +25,12 @@ func DeriveEscalations(objects []Object) needs.List {
 
 // addEscalations adds what the escalation check wants for the roles and bindings of the input.
 func (d *deriver) addEscalations() {
+	defined := d.definedRoles()
 	for _, o := range d.objects {
 		switch {
 		case o.Role != nil:
 			d.addRole(o)
-		case o.RoleRef != nil && !d.defines(o):
+		case o.RoleRef != nil && !defined[o.boundRole()]:
 			d.addBinding(o)
 		}
 		if o.Params {
@@ -71,16 +72,32 @@ func (d *deriver) addBinding(o Object) {
 	}})
 }
 
-// defines reports whether the input has the role that a binding binds, where the deployer then
-// holds its rules.
-func (d *deriver) defines(binding Object) bool {
+// roleKey names a role; a ClusterRole has no namespace.
+type roleKey struct{ kind, namespace, name string }
+
+// definedRoles are the roles of the input, whose rules the deployer holds.
+func (d *deriver) definedRoles() map[roleKey]bool {
+	all := map[roleKey]bool{}
 	for _, o := range d.objects {
-		same := o.Role != nil && o.Kind == binding.RoleRef.Kind && o.Name == binding.RoleRef.Name
-		if same && !o.Role.Aggregate && (o.Kind == "ClusterRole" || o.Namespace == binding.Namespace) {
-			return true
+		if o.Role == nil || o.Role.Aggregate {
+			continue
 		}
+		key := roleKey{o.Kind, o.Namespace, o.Name}
+		if o.Kind == "ClusterRole" {
+			key.namespace = ""
+		}
+		all[key] = true
 	}
-	return false
+	return all
+}
+
+// boundRole is the role that a binding binds.
+func (o Object) boundRole() roleKey {
+	key := roleKey{o.RoleRef.Kind, o.Namespace, o.RoleRef.Name}
+	if key.kind == "ClusterRole" {
+		key.namespace = ""
+	}
+	return key
 }
 
 // scopeOf is the place of a role or a binding.

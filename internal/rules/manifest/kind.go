@@ -3,11 +3,12 @@ package manifest
 import (
 	"encoding/json"
 	"errors"
-	"maps"
 	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/kubemint/kubemint/internal/rules/names"
 )
 
 // resource is where objects of a kind are served.
@@ -18,41 +19,27 @@ type resource struct {
 	guessed    bool // the kind is neither built in nor defined in the input
 }
 
-// readBuiltin reads the generated table.
-func readBuiltin() catalog {
-	kinds := catalog{}
-	for line := range strings.Lines(strings.TrimSpace(builtin)) {
-		words := strings.Fields(line)
-		group := words[0]
-		if group == "core" {
-			group = ""
-		}
-		kind := schema.GroupKind{Group: group, Kind: words[1]}
-		kinds[kind] = resource{kind: kind, name: words[2], namespaced: words[3] == "Namespaced"}
-	}
-	return kinds
-}
-
-// catalog knows the resource of each kind: Kubernetes' own, and those that the input defines.
+// catalog knows the resource of each kind that the input defines.
 type catalog map[schema.GroupKind]resource
 
-// newCatalog adds the definitions of custom resources to the built-in kinds, which none of them replaces.
 func newCatalog(objects []Object) catalog {
-	all := catalog{}
+	defined := catalog{}
 	for _, o := range objects {
 		if o.Defines != nil {
-			all[o.Defines.kind] = *o.Defines
+			defined[o.Defines.kind] = *o.Defines
 		}
 	}
-	maps.Copy(all, readBuiltin())
-	return all
+	return defined
 }
 
-// find returns the resource of an object's kind. One that is not known is guessed by the usual plural, as
-// a namespaced one.
+// find returns the resource of an object's kind: Kubernetes' own, which no definition replaces, else
+// as the input defines it. One that is not known is guessed by the usual plural, as a namespaced one.
 func (c catalog) find(kind schema.GroupKind) resource {
-	if known, ok := c[kind]; ok {
-		return known
+	if name, namespaced, found := names.FindKind(kind.Group, kind.Kind); found {
+		return resource{kind: kind, name: name, namespaced: namespaced}
+	}
+	if defined, ok := c[kind]; ok {
+		return defined
 	}
 	return resource{kind: kind, name: guessPlural(kind.Kind), namespaced: true, guessed: true}
 }

@@ -9,8 +9,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
+	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/kubemint/kubemint/internal/rules/manifest"
+	"github.com/kubemint/kubemint/internal/rules/needs"
 	"github.com/kubemint/kubemint/internal/rules/syntax"
 )
 
@@ -132,7 +134,7 @@ func TestRead_Faults(t *testing.T) {
 // What --check compares: the rules that are declared, in the words of people.
 func TestMissing(t *testing.T) {
 	t.Parallel()
-	text := `
+	const text = `
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: web}
@@ -141,32 +143,49 @@ apiVersion: v1
 kind: Namespace
 metadata: {name: shop}
 `
-	objects, err := manifest.Read([]byte(text))
-	if err != nil {
-		t.Fatal(err)
-	}
+	const elsewhere = `
+apiVersion: v1
+kind: Secret
+metadata: {name: a, namespace: elsewhere}
+`
 	const deployments = "get,list,watch,create,patch deployments.apps"
+	const all = deployments + "; cluster get,create,patch namespaces"
+	role := func(line string) []rbacv1.PolicyRule { return parseRules(t, line).Rules }
 	for name, tt := range map[string]struct {
-		declared  string
-		atCluster bool
-		want      []string
+		text       string
+		rules      string
+		namespaces []string
+		roles      map[string][]rbacv1.PolicyRule
+		want       []string
 	}{
-		"all":                {deployments + "; cluster get,create,patch namespaces", false, nil},
-		"more than that":     {"* *.apps; cluster * namespaces", false, nil},
-		"all at cluster":     {"cluster " + deployments + "; cluster get,create,patch namespaces", false, nil},
-		"scope: cluster":     {deployments + "; get,create,patch namespaces", true, nil},
-		"a verb less":        {"get,list,watch,create deployments; cluster get,create,patch namespaces", false, []string{"patch  deployments.apps"}},
-		"not at cluster":     {deployments + "; get,create,patch namespaces", false, []string{"cluster  get,create,patch  namespaces"}},
-		"another one's name": {"get,list,watch,create,patch deployments web; cluster * *", false, []string{"get,list,watch,create,patch  deployments.apps"}},
+		"all":                {text, all, nil, nil, nil},
+		"more than that":     {text, "* *.apps; cluster * namespaces", nil, nil, nil},
+		"all at cluster":     {text, "cluster " + deployments + "; cluster get,create,patch namespaces", nil, nil, nil},
+		"a verb less":        {text, "get,list,watch,create deployments; cluster get,create,patch namespaces", nil, nil, []string{"patch  deployments.apps"}},
+		"not at cluster":     {text, deployments + "; get,create,patch namespaces", nil, nil, []string{"cluster  get,create,patch  namespaces"}},
+		"another one's name": {text, "get,list,watch,create,patch deployments web; cluster * *", nil, nil, []string{"get,list,watch,create,patch  deployments.apps"}},
+		"a role in both": {text, "cluster * namespaces", []string{"a", "b"}, map[string][]rbacv1.PolicyRule{
+			"a": role(deployments), "b": role("* *.apps"),
+		}, nil},
+		"a role in one of two": {text, "cluster * namespaces", []string{"a", "b"}, map[string][]rbacv1.PolicyRule{
+			"a": role(deployments),
+		}, []string{"get,list,watch,create,patch  deployments.apps"}},
+		"a role in another namespace": {elsewhere, "", []string{"a", "elsewhere"}, map[string][]rbacv1.PolicyRule{
+			"a": role("* secrets"), "elsewhere": role("get secrets"),
+		}, []string{"create,patch  secrets"}},
+		"a role of the whole cluster":      {elsewhere, "", []string{"a"}, map[string][]rbacv1.PolicyRule{"": role("* secrets")}, nil},
+		"a namespace that is not declared": {elsewhere, "* secrets", []string{"a"}, nil, []string{"get,create,patch  secrets"}},
+		"the same, at cluster scope":       {elsewhere, "cluster * secrets", []string{"a"}, nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			declared, err := syntax.ParseRules(tt.declared)
+			objects, err := manifest.Read([]byte(tt.text))
 			if err != nil {
 				t.Fatal(err)
 			}
+			declared := needs.Declared{Rules: parseRules(t, tt.rules), Namespaces: tt.namespaces, Roles: tt.roles}
 			var got []string
-			for _, line := range manifest.Derive(objects, manifest.Apply).Missing(declared, tt.atCluster).Lines() {
+			for _, line := range manifest.Derive(objects, manifest.Apply).Missing(declared).Lines() {
 				if line != "" && !strings.HasPrefix(line, "#") {
 					got = append(got, line)
 				}
@@ -176,4 +195,13 @@ metadata: {name: shop}
 			}
 		})
 	}
+}
+
+func parseRules(t *testing.T, text string) syntax.Scoped {
+	t.Helper()
+	parsed, err := syntax.ParseRules(text)
+	if err != nil && text != "" {
+		t.Fatal(err)
+	}
+	return parsed
 }

@@ -49,9 +49,11 @@ func (o Object) String() string {
 	return o.Kind + " " + name
 }
 
-// Bounds of what is read.
+// MostBytes is how long a text may be.
+const MostBytes = 64 << 20
+
+// Bounds of what stands in it.
 const (
-	longestText = 64 << 20 // bytes of one file
 	mostObjects = 100_000
 	deepestList = 8 // lists in lists
 )
@@ -59,8 +61,8 @@ const (
 // Read reads the objects of a text of YAML documents or JSON. Lists are taken apart, and empty
 // documents are passed over. Its error names the document.
 func Read(text []byte) ([]Object, error) {
-	if len(text) > longestText {
-		return nil, fmt.Errorf("it has %d bytes, the limit is %d", len(text), longestText)
+	if len(text) > MostBytes {
+		return nil, fmt.Errorf("it has %d bytes, the limit is %d", len(text), MostBytes)
 	}
 	var all []Object
 	documents := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(text)))

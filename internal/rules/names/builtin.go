@@ -107,6 +107,108 @@ var Builtin = map[string][]string{
 	},
 }
 
+// kinds has the resource of each kind of object, by group.
+var kinds = map[string]map[string]string{
+	"": {
+		"Binding": "bindings", "ComponentStatus": "componentstatuses", "ConfigMap": "configmaps",
+		"Endpoints": "endpoints", "Event": "events", "LimitRange": "limitranges",
+		"Namespace": "namespaces", "Node": "nodes", "PersistentVolume": "persistentvolumes",
+		"PersistentVolumeClaim": "persistentvolumeclaims", "Pod": "pods",
+		"PodTemplate": "podtemplates", "ReplicationController": "replicationcontrollers",
+		"ResourceQuota": "resourcequotas", "Secret": "secrets", "Service": "services",
+		"ServiceAccount": "serviceaccounts",
+	},
+	"admissionregistration.k8s.io": {
+		"MutatingAdmissionPolicy":          "mutatingadmissionpolicies",
+		"MutatingAdmissionPolicyBinding":   "mutatingadmissionpolicybindings",
+		"MutatingWebhookConfiguration":     "mutatingwebhookconfigurations",
+		"ValidatingAdmissionPolicy":        "validatingadmissionpolicies",
+		"ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
+		"ValidatingWebhookConfiguration":   "validatingwebhookconfigurations",
+	},
+	"apiextensions.k8s.io": {
+		"CustomResourceDefinition": "customresourcedefinitions",
+	},
+	"apiregistration.k8s.io": {
+		"APIService": "apiservices",
+	},
+	"apps": {
+		"ControllerRevision": "controllerrevisions", "DaemonSet": "daemonsets",
+		"Deployment": "deployments", "ReplicaSet": "replicasets", "StatefulSet": "statefulsets",
+	},
+	"authentication.k8s.io": {
+		"SelfSubjectReview": "selfsubjectreviews", "TokenReview": "tokenreviews",
+	},
+	"authorization.k8s.io": {
+		"LocalSubjectAccessReview": "localsubjectaccessreviews",
+		"SelfSubjectAccessReview":  "selfsubjectaccessreviews",
+		"SelfSubjectRulesReview":   "selfsubjectrulesreviews",
+		"SubjectAccessReview":      "subjectaccessreviews",
+	},
+	"autoscaling": {
+		"HorizontalPodAutoscaler": "horizontalpodautoscalers",
+	},
+	"batch": {
+		"CronJob": "cronjobs", "Job": "jobs",
+	},
+	"certificates.k8s.io": {
+		"CertificateSigningRequest": "certificatesigningrequests",
+		"ClusterTrustBundle":        "clustertrustbundles",
+		"PodCertificateRequest":     "podcertificaterequests",
+	},
+	"coordination.k8s.io": {
+		"Lease": "leases", "LeaseCandidate": "leasecandidates",
+	},
+	"discovery.k8s.io": {
+		"EndpointSlice": "endpointslices",
+	},
+	"events.k8s.io": {
+		"Event": "events",
+	},
+	"flowcontrol.apiserver.k8s.io": {
+		"FlowSchema": "flowschemas", "PriorityLevelConfiguration": "prioritylevelconfigurations",
+	},
+	"internal.apiserver.k8s.io": {
+		"StorageVersion": "storageversions",
+	},
+	"lifecycle.k8s.io": {
+		"Eviction": "evictions", "EvictionRequest": "evictionrequests",
+	},
+	"networking.k8s.io": {
+		"IPAddress": "ipaddresses", "Ingress": "ingresses", "IngressClass": "ingressclasses",
+		"NetworkPolicy": "networkpolicies", "ServiceCIDR": "servicecidrs",
+	},
+	"node.k8s.io": {
+		"RuntimeClass": "runtimeclasses",
+	},
+	"policy": {
+		"PodDisruptionBudget": "poddisruptionbudgets",
+	},
+	"rbac.authorization.k8s.io": {
+		"ClusterRole": "clusterroles", "ClusterRoleBinding": "clusterrolebindings",
+		"Role": "roles", "RoleBinding": "rolebindings",
+	},
+	"resource.k8s.io": {
+		"DeviceClass": "deviceclasses", "DeviceTaintRule": "devicetaintrules",
+		"ResourceClaim": "resourceclaims", "ResourceClaimTemplate": "resourceclaimtemplates",
+		"ResourcePoolStatusRequest": "resourcepoolstatusrequests",
+		"ResourceSlice":             "resourceslices",
+	},
+	"scheduling.k8s.io": {
+		"CompositePodGroup": "compositepodgroups", "PodGroup": "podgroups",
+		"PriorityClass": "priorityclasses", "Workload": "workloads",
+	},
+	"storage.k8s.io": {
+		"CSIDriver": "csidrivers", "CSINode": "csinodes",
+		"CSIStorageCapacity": "csistoragecapacities", "StorageClass": "storageclasses",
+		"VolumeAttachment":      "volumeattachments",
+		"VolumeAttributesClass": "volumeattributesclasses",
+	},
+	"storagemigration.k8s.io": {
+		"StorageVersionMigration": "storageversionmigrations",
+	},
+}
+
 // clusterScoped are the built-in resources that belong to no namespace, but for namespaces
 // themselves. Only one built-in group has each of them.
 var clusterScoped = []string{

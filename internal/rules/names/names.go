@@ -29,6 +29,13 @@ var URLVerbs = []string{"get", "post", "put", "patch", "delete", "head", "option
 // among them: the URL of a Namespace is in itself.)
 func IsClusterScoped(resource string) bool { return slices.Contains(clusterScoped, resource) }
 
+// FindKind returns the resource of a built-in kind of object, and whether its objects are in a
+// namespace.
+func FindKind(group, kind string) (resource string, namespaced, found bool) {
+	resource, found = kinds[group][kind]
+	return resource, resource != "namespaces" && !IsClusterScoped(resource), found
+}
+
 // shortNames are kubectl's, and the plural that is far from its singular, for the hint: a rule
 // needs the plural.
 var shortNames = map[string]string{

@@ -3,6 +3,8 @@ package needs
 import (
 	"slices"
 	"strings"
+
+	rbacv1 "k8s.io/api/rbac/v1"
 )
 
 // Join returns both lists as one.
@@ -29,6 +31,16 @@ func comparePlaces(a, b Place) int {
 		return -1
 	}
 	return 1
+}
+
+// Rules are those of every place.
+func (n List) Rules() (all []rbacv1.PolicyRule) {
+	for _, place := range n.Places {
+		for _, line := range place.Lines {
+			all = append(all, line.Rules...)
+		}
+	}
+	return all
 }
 
 // Namespaces are those that the list names.

@@ -8,7 +8,6 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/kubemint/kubemint/internal/rules"
-	"github.com/kubemint/kubemint/internal/rules/syntax"
 )
 
 // mostNamed is how many objects a comment names.
@@ -94,30 +93,4 @@ func oneLine(text string) string {
 		}
 		return r
 	}, text)
-}
-
-// Missing returns the needs that declared rules do not cover, without the comments. With atCluster,
-// rules of no word of their own are granted at cluster scope.
-func (n List) Missing(declared syntax.Scoped, atCluster bool) List {
-	cluster := declared.Cluster
-	if atCluster {
-		cluster = declared.All()
-	}
-	var left List
-	for _, place := range n.Places {
-		have := declared.All()
-		if place.Cluster {
-			have = cluster
-		}
-		short := Place{Namespace: place.Namespace, Cluster: place.Cluster}
-		for _, line := range place.Lines {
-			if missing := rules.Covers(have, line.Rules); len(missing) > 0 {
-				short.Lines = append(short.Lines, Line{Rules: missing, For: line.For, Because: line.Because})
-			}
-		}
-		if len(short.Lines) > 0 {
-			left.Places = append(left.Places, short)
-		}
-	}
-	return left
 }
