@@ -14,9 +14,7 @@ RUN go mod download
 COPY . .
 # Empty: the version that main.go itself declares.
 ARG VERSION=
-# -buildvcs=false: .git is not sent to the builder.
-RUN CGO_ENABLED=0 GOTOOLCHAIN=local go build -trimpath -buildvcs=false \
-      -ldflags="-s -w ${VERSION:+-X main.version=$VERSION}" -o /out/usr/local/bin/kubemint . \
+RUN GOTOOLCHAIN=local .ci/build /out/usr/local/bin/kubemint "$VERSION" \
  && ln -s kubemint /out/usr/local/bin/kubemint-revoke \
  && cp entrypoint /out/usr/local/bin/ && chmod 0755 /out/usr/local/bin/entrypoint \
  && mkdir -p /out/etc/ssl/certs && cp /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/

@@ -21,7 +21,7 @@ help: ## list the targets
 
 .PHONY: build
 build: ## build ./kubemint
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w $(if $(VERSION),-X main.version=$(VERSION))' -o kubemint .
+	.ci/build kubemint $(VERSION)
 
 platforms := $(foreach os,linux darwin windows,$(os)/amd64 $(os)/arm64)
 

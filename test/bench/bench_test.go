@@ -43,7 +43,9 @@ type usage struct {
 
 func TestBench(t *testing.T) {
 	b := &bench{T: t, cluster: kubetest.New(t, kubetest.Options{}), dir: t.TempDir()}
-	b.kubemint, b.empty = b.build("../..", "kubemint"), b.build(b.write("empty/main.go", "package main\n\nfunc main() {}\n"), "empty")
+	b.kubemint = b.install("kubemint", "../../.ci/build", "OUT")
+	empty := b.write("empty/main.go", "package main\n\nfunc main() {}\n")
+	b.empty = b.install("empty", "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", "OUT", empty)
 	b.admin = b.write("admin.kubeconfig", string(b.cluster.AdminKubeconfig()))
 	fmt.Fprintf(&b.table, "%s, %d cores, %s, Kubernetes %s on the same machine; medians of %d runs\n\n", runtime.GOOS+"/"+runtime.GOARCH,
 		runtime.NumCPU(), runtime.Version(), b.version(), runs)
@@ -75,15 +77,21 @@ func (b *bench) write(name, text string) string {
 	return path
 }
 
-// build makes a binary as a release does, and copies it as an installation does: what the linker has mapped into memory and
-// written there, page by page, starts slower than a file that was written from its beginning to its end.
-func (b *bench) build(what, name string) string {
+// install builds a binary and copies it as an installation does: what the linker has mapped into memory and written there,
+// page by page, starts slower than a file that was written from its beginning to its end. OUT in the command
+// stands for the binary's path.
+func (b *bench) install(name string, command ...string) string {
 	b.Helper()
 	out := filepath.Join(b.dir, "bin-"+name)
-	command := exec.CommandContext(b.Context(), "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", out, what)
-	command.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if said, err := command.CombinedOutput(); err != nil {
-		b.Fatalf("go build %s: %s", what, said)
+	for i, word := range command {
+		if word == "OUT" {
+			command[i] = out
+		}
+	}
+	build := exec.CommandContext(b.Context(), command[0], command[1:]...)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if said, err := build.CombinedOutput(); err != nil {
+		b.Fatalf("build %s: %s", name, said)
 	}
 	b.must(exec.CommandContext(b.Context(), "cp", out, out+"-installed").Run())
 	return out + "-installed"

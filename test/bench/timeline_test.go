@@ -17,7 +17,7 @@ import (
 // TestTimeline prints one run as the API server sees it over a network, as a Mermaid chart.
 func TestTimeline(t *testing.T) {
 	b := &bench{T: t, cluster: kubetest.New(t, kubetest.Options{}), dir: t.TempDir()}
-	b.kubemint = b.build("../..", "kubemint")
+	b.kubemint = b.install("kubemint", "../../.ci/build", "OUT")
 	type bar struct {
 		what     string
 		from, to time.Duration

@@ -83,9 +83,7 @@ func provide(kubemint string) error {
 
 // Build builds the program as a release does, for this machine.
 func Build(ctx context.Context, path string) error {
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(ctx, ".ci/build", path).CombinedOutput(); err != nil {
 		return fmt.Errorf("build kubemint: %w: %s", err, out)
 	}
 	return nil
