@@ -2,22 +2,16 @@ package client
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
-	"net/url"
-	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	utilnet "k8s.io/apimachinery/pkg/util/net"
 
 	"github.com/kubemint/kubemint/internal/client/discovery"
 	"github.com/kubemint/kubemint/internal/client/explain"
-	"github.com/kubemint/kubemint/internal/client/wire"
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
@@ -78,18 +72,6 @@ func (c *Client) explainError(phase problem.Code, op string, err error) *problem
 	return c.explainUnreachable(op, err)
 }
 
-// statusOf returns the API server's answer, where err is one; Details is never nil.
-func statusOf(err error) (status metav1.Status, ok bool) {
-	var answered apierrors.APIStatus
-	if ok = errors.As(err, &answered); ok {
-		status = answered.Status()
-	}
-	if status.Details == nil {
-		status.Details = &metav1.StatusDetails{}
-	}
-	return status, ok
-}
-
 // explainStatus explains a refusal of the API server.
 func (c *Client) explainStatus(phase problem.Code, op string, status metav1.Status) *problem.Error {
 	if user, ok := nobodyIn(status); ok {
@@ -142,100 +124,6 @@ func explainNotFound(p *problem.Error, details *metav1.StatusDetails) {
 		p.Hint("see whether `role` is spelt right; a bare name is a ClusterRole, "+
 			"`role/%s` a Role of the namespace", details.Name)
 	}
-}
-
-// withoutURL is an error without the request's method and URL, which op says better, and without
-// the text of a page.
-func withoutURL(err error) error {
-	if status, ok := statusOf(err); ok && apierrors.IsUnexpectedServerError(err) &&
-		strings.Contains(status.Message, "<") {
-		return fmt.Errorf("%d %s", status.Code, http.StatusText(int(status.Code)))
-	}
-	asked, ok := errors.AsType[*url.Error](err)
-	if _, ended := errors.AsType[*endedError](err); ok && !ended { // which is bare already
-		return asked.Err
-	}
-	return err
-}
-
-// IsUntouched says whether a failed request surely changed nothing: the API server refused it, or
-// never had it.
-func IsUntouched(err error) bool {
-	var dns *net.DNSError
-	var certificate *tls.CertificateVerificationError
-	if discovery.Unserved(err) {
-		return true
-	}
-	if IsUnsure(err) {
-		return false
-	}
-	if status, answered := statusOf(err); answered {
-		return status.Code < http.StatusInternalServerError
-	}
-	return utilnet.IsConnectionRefused(err) || errors.As(err, &dns) || errors.As(err, &certificate) ||
-		proxyFault(err)
-}
-
-// IsUnsure says whether an earlier try of the failed request may have been carried out: what the
-// answer is about can be its work.
-func IsUnsure(err error) bool {
-	_, unsure := errors.AsType[*unsureError](err)
-	return unsure
-}
-
-// proxyFault says whether a proxy was not reached, or refused to connect: then the request itself
-// was never sent. When a proxy refuses CONNECT, net/http keeps only the status text (transport.go,
-// dialConn).
-func proxyFault(err error) bool {
-	if op, ok := errors.AsType[*net.OpError](err); ok &&
-		(op.Op == "proxyconnect" || op.Op == "socks connect") {
-		return true
-	}
-	asked, ok := errors.AsType[*url.Error](err)
-	for code := http.StatusMultipleChoices; ok && code <= http.StatusNetworkAuthenticationRequired; code++ {
-		if text := http.StatusText(code); text != "" && asked.Err.Error() == text {
-			return true
-		}
-	}
-	return false
-}
-
-// IsMissing says whether the API server answered that the object does not exist.
-func IsMissing(err error) bool { return apierrors.IsNotFound(err) }
-
-// IsForbidden says whether it refused the identity.
-func IsForbidden(err error) bool { return apierrors.IsForbidden(err) && !PolicyDenied(err) }
-
-// IsForeign says whether something other than an API server answered.
-func IsForeign(err error) bool {
-	_, page := errors.AsType[*ForeignError](err)
-	_, redirect := errors.AsType[*wire.RedirectError](err)
-	return page || redirect
-}
-
-// IsEscalation says whether it refused to have the identity give away what it does not hold.
-func IsEscalation(err error) bool {
-	status, _ := statusOf(err)
-	return len(explain.HeldRules(status.Message)) > 0
-}
-
-// IsImmutable says whether it answered that a binding's role cannot be another one, which it says
-// to whoever may bind that.
-func IsImmutable(err error) bool {
-	status, _ := statusOf(err)
-	return apierrors.IsInvalid(err) &&
-		slices.ContainsFunc(
-			status.Details.Causes, func(c metav1.StatusCause) bool { return c.Field == "roleRef" },
-		)
-}
-
-// IsConflict says whether it answered that the object is not as the request took it to be.
-func IsConflict(err error) bool { return apierrors.IsConflict(err) }
-
-// NamespaceMissing says whether it answered that the object's namespace does not exist.
-func NamespaceMissing(err error) bool {
-	status, _ := statusOf(err)
-	return apierrors.IsNotFound(err) && status.Details.Kind == "namespaces" && status.Details.Name != ""
 }
 
 // said is the API server's answer on one line, with its reason for errors.As.

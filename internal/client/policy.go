@@ -5,11 +5,8 @@ import (
 	"regexp"
 	"strconv"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/kubemint/kubemint/internal/client/explain"
 )
 
 const policyHint = "a policy, a quota or a limit of the cluster refuses it: whoever runs the " +
@@ -45,15 +42,6 @@ func asDenial(err error) error {
 func PolicyDenied(err error) bool {
 	status, answered := statusOf(err)
 	return answered && deniedByPolicy(status.Message)
-}
-
-// NotAdmitted says whether a policy, a quota or a limit of the cluster refused the request, and not
-// the identity.
-func NotAdmitted(err error) bool {
-	status, _ := statusOf(err)
-	return apierrors.IsForbidden(err) && !IsEscalation(err) &&
-		!apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) &&
-		!explain.IsDenial(status.Message)
 }
 
 // silentWebhook is the name, quoted, of a webhook that the API server could not ask; "" where that

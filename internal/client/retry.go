@@ -9,9 +9,7 @@ import (
 	"math"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -39,32 +37,6 @@ const (
 	// some 3 s: a restarting API server is back, a mistyped address is not worth the user's minutes.
 	fewTries = 6
 )
-
-// line has the requests of a client wait until the first one has its connection, which HTTP/2 then
-// lets all of them share: net/http would dial one for each, and every TLS handshake costs both
-// sides more than a request does.
-type line struct {
-	once sync.Once
-	open chan struct{}
-}
-
-// join waits, or marks the request that the others wait for. passed has to be called when that one
-// has ended.
-func (l *line) join(ctx context.Context) (traced context.Context, passed func()) {
-	first := false
-	l.once.Do(func() { first = true })
-	if !first {
-		select {
-		case <-l.open:
-		case <-ctx.Done():
-		}
-		return ctx, func() {}
-	}
-	passed = sync.OnceFunc(func() { close(l.open) })
-	return httptrace.WithClientTrace(
-		ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { passed() }},
-	), passed
-}
 
 // anyAnswer takes an answer whose kind only the API server knows.
 type anyAnswer struct{ runtime.Object }
@@ -165,16 +137,6 @@ func sendOnce(ctx context.Context, into runtime.Object, request *rest.Request) e
 	return asForeign(result, asDenial(err))
 }
 
-// ForeignError is an answer that is not an API server's, but a page: of a proxy, a login, another
-// server. That it says 200 or 404 means nothing.
-type ForeignError struct{ code int }
-
-func (e *ForeignError) Error() string {
-	return fmt.Sprintf(
-		"the answer is not one of the Kubernetes API (%d %s)", e.code, http.StatusText(e.code),
-	)
-}
-
 // asForeign tells such an answer from the others. In words of its own, and not as an object, an API
 // server answers 401, 429 and 5xx (k8s.io/apiserver pkg/server/filters), and so does what stands
 // before it.
@@ -206,19 +168,6 @@ func withEnd(ctx context.Context, err error) error {
 	}
 	return &endedError{cause: context.Cause(ctx), last: err}
 }
-
-// unsureError is the last fault of a request whose earlier try may have been carried out.
-type unsureError struct{ last, before error }
-
-func (e *unsureError) Error() string { return e.last.Error() }
-func (e *unsureError) Unwrap() error { return e.last }
-
-type endedError struct{ cause, last error }
-
-func (e *endedError) Error() string {
-	return e.cause.Error() + "; the last answer was: " + withoutURL(e.last).Error()
-}
-func (e *endedError) Unwrap() []error { return []error{e.cause, e.last} }
 
 // isTransient says whether the same request may succeed a moment later.
 func isTransient(err error, try int) bool {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"github.com/kubemint/kubemint/internal/command/bootstrap"
+	"github.com/kubemint/kubemint/internal/command/revocation"
 	"github.com/kubemint/kubemint/internal/command/session"
 	"github.com/kubemint/kubemint/internal/command/usage"
 	"github.com/kubemint/kubemint/internal/problem"
@@ -38,7 +38,9 @@ func dispatch(ctx context.Context, s session.Session) error {
 	case "exec":
 		return runExec(ctx, s, call.Arguments)
 	case "revoke":
-		return runRevoke(ctx, s, given)
+		return revocation.Run(ctx, s, revocation.Options{
+			Wait: call.Has("wait"), Permanent: call.Has("permanent"),
+		})
 	case "rules":
 		return runRules(ctx, s, call)
 	case "learn":
@@ -51,21 +53,9 @@ func dispatch(ctx context.Context, s session.Session) error {
 	return runDeclared(ctx, s, call.Command, given)
 }
 
-// options are the flags of a command.
-type options struct {
-	wait          bool // revoke: prove that the token is dead
-	permanent     bool // revoke: delete a permanent token's Secret too
-	dryRun        bool // sweep, prune
-	allNamespaces bool // sweep
-	all           bool // prune
-	steady        bool // bootstrap
-	guard         bool // bootstrap
-	subjects      bootstrap.Subjects
-}
-
 func readOptions(call usage.Invocation) (options, error) {
 	given := options{
-		wait: call.Has("wait"), permanent: call.Has("permanent"), dryRun: call.Has("dry-run"),
+		dryRun:        call.Has("dry-run"),
 		allNamespaces: call.Has("all-namespaces"), all: call.Has("all"), steady: call.Has("steady"),
 		guard: call.Has("guard"),
 	}

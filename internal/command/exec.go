@@ -1,11 +1,8 @@
 package command
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"os"
-	"runtime"
 	"strings"
 	"time"
 
@@ -106,10 +103,18 @@ func removePrivate(dir *private.Dir) error {
 	return nil
 }
 
-// mintAndRun mints into the directory and runs the command with the credential; or with the
-// kubeconfig that instead makes of it, until that is closed.
+// detour gives the command another kubeconfig than that of the minted credential, until it is
+// closed.
+type detour interface {
+	startDeclared(
+		ctx context.Context, s session.Session, job mint.Job, to deliver.Directory,
+	) (path string, err error)
+	close()
+}
+
+// mintAndRun mints into the directory and runs the command with the credential. by may be nil.
 func mintAndRun(
-	ctx context.Context, s session.Session, dir *private.Dir, command child.Command, instead *learning,
+	ctx context.Context, s session.Session, dir *private.Dir, command child.Command, by detour,
 ) (code int, err error) {
 	to := deliver.Directory{Dir: dir.Path}
 	limited, cancel := context.WithTimeout(ctx, s.Config.Result.Timeout)
@@ -134,11 +139,11 @@ func mintAndRun(
 	}
 
 	path := to.Path()
-	if instead != nil {
-		if path, err = instead.startDeclared(limited, s, job, to); err != nil {
+	if by != nil {
+		if path, err = by.startDeclared(limited, s, job, to); err != nil {
 			return 0, errors.Join(err, minted.End(ctx))
 		}
-		defer instead.close()
+		defer by.close()
 	}
 	// From here on a signal is the command's affair: it decides how to end, and the token lives until
 	// it has.
@@ -268,18 +273,4 @@ func refuseForExec(s session.Session, verb string) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// privateBases are where private directories are made, best first: on tmpfs where there is one to
-// write to, so that the token does not reach a disk.
-func privateBases(s session.Session) []string {
-	if s.Process.PrivateDir != "" {
-		return []string{s.Process.PrivateDir}
-	}
-	temp := cmp.Or(s.Getenv("TMPDIR"), os.TempDir())
-	if runtime.GOOS != "linux" {
-		// on Windows /dev/shm would be in the drive's root, where anybody may make it
-		return []string{temp}
-	}
-	return []string{"/dev/shm", temp}
 }

@@ -1,14 +1,15 @@
 package command
 
 import (
+	"cmp"
 	"context"
-
-	"k8s.io/apimachinery/pkg/types"
+	"os"
+	"runtime"
 
 	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/command/revocation"
 	"github.com/kubemint/kubemint/internal/command/session"
 	"github.com/kubemint/kubemint/internal/config"
-	"github.com/kubemint/kubemint/internal/revoke"
 	"github.com/kubemint/kubemint/internal/revoke/leftover"
 	"github.com/kubemint/kubemint/internal/source"
 	"github.com/kubemint/kubemint/internal/source/certs"
@@ -40,10 +41,20 @@ func findLeftovers(s session.Session, as runner) leftover.Finder {
 	return leftover.Finder{
 		Bases: privateBases(s), Server: as.from.Server,
 		HasCA:   func(fingerprint string) bool { return certs.HasFingerprint(as.from.CAData, fingerprint) },
-		Revoker: newRevoker(s, as.api, as.declared.ServiceAccount), Log: s.Log,
+		Revoker: revocation.NewRevoker(s, as.api, as.declared.ServiceAccount), Log: s.Log,
 	}
 }
 
-func newRevoker(s session.Session, server revoke.Server, declared types.NamespacedName) revoke.Revoker {
-	return revoke.Revoker{Server: server, Marks: s.Marks(), Declared: declared, Show: s.Log.ShowChanges}
+// privateBases are where private directories are made, best first: on tmpfs where there is one to
+// write to, so that the token does not reach a disk.
+func privateBases(s session.Session) []string {
+	if s.Process.PrivateDir != "" {
+		return []string{s.Process.PrivateDir}
+	}
+	temp := cmp.Or(s.Getenv("TMPDIR"), os.TempDir())
+	if runtime.GOOS != "linux" {
+		// on Windows /dev/shm would be in the drive's root, where anybody may make it
+		return []string{temp}
+	}
+	return []string{"/dev/shm", temp}
 }

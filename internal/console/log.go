@@ -118,3 +118,6 @@ func (l *Log) PrintList(prefix string, lines []string) {
 		l.Printf("%s%s", prefix, line)
 	}
 }
+
+// reportedAtMost keeps the log readable.
+const reportedAtMost = 20

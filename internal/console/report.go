@@ -104,9 +104,6 @@ func groupFailures(err error) []*failure {
 	return failures
 }
 
-// reportedAtMost keeps the log readable.
-const reportedAtMost = 20
-
 // ReportError shows every failure once: one sentence, then what to do. A hint that several have
 // stands below the last of them.
 func (l *Log) ReportError(err error, annotate func(string)) {

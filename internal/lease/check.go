@@ -10,6 +10,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/secret"
 )
 
@@ -110,6 +111,32 @@ func (m Minted) inTime(now time.Time) error {
 		return fmt.Errorf("the token expires at %s, before it was issued", at)
 	case !now.IsZero() && (!m.ExpiresAt.After(now) || !ends.After(now)):
 		return fmt.Errorf("the token has expired already, at %s", at)
+	}
+	return nil
+}
+
+// Minted is a token as the API server granted it.
+type Minted struct {
+	Token     secret.Value
+	Claims    secret.Claims
+	ExpiresAt time.Time
+}
+
+// IsShortened says whether less was granted than asked. A minute is left for the request's way and
+// for clocks that differ.
+func (m Minted) IsShortened(asked time.Duration) bool {
+	return !m.IsPermanent() && m.ExpiresAt.Sub(m.Claims.IssuedAt) < asked-time.Minute
+}
+
+// IsPermanent says whether the token never expires.
+func (m Minted) IsPermanent() bool { return m.ExpiresAt.IsZero() }
+
+func (m Minted) sameAccount(uid types.UID) error {
+	if uid != "" && m.Claims.UID != "" && string(uid) != m.Claims.UID {
+		return problem.Newf(
+			problem.Mint, "mint token",
+			"the ServiceAccount was deleted and made again meanwhile: run again",
+		)
 	}
 	return nil
 }

@@ -12,32 +12,6 @@ import (
 	"github.com/kubemint/kubemint/internal/secret"
 )
 
-// Minted is a token as the API server granted it.
-type Minted struct {
-	Token     secret.Value
-	Claims    secret.Claims
-	ExpiresAt time.Time
-}
-
-// IsShortened says whether less was granted than asked. A minute is left for the request's way and
-// for clocks that differ.
-func (m Minted) IsShortened(asked time.Duration) bool {
-	return !m.IsPermanent() && m.ExpiresAt.Sub(m.Claims.IssuedAt) < asked-time.Minute
-}
-
-// IsPermanent says whether the token never expires.
-func (m Minted) IsPermanent() bool { return m.ExpiresAt.IsZero() }
-
-func (m Minted) sameAccount(uid types.UID) error {
-	if uid != "" && m.Claims.UID != "" && string(uid) != m.Claims.UID {
-		return problem.Newf(
-			problem.Mint, "mint token",
-			"the ServiceAccount was deleted and made again meanwhile: run again",
-		)
-	}
-	return nil
-}
-
 // Wanted is the token to mint.
 type Wanted struct {
 	Account   types.NamespacedName

@@ -3,33 +3,13 @@ package mint
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/kubemint/kubemint/internal/access"
-	"github.com/kubemint/kubemint/internal/client"
-	"github.com/kubemint/kubemint/internal/client/connect"
-	"github.com/kubemint/kubemint/internal/config"
-	"github.com/kubemint/kubemint/internal/console"
-	"github.com/kubemint/kubemint/internal/kubeconfig"
 	"github.com/kubemint/kubemint/internal/mint/credential"
 	"github.com/kubemint/kubemint/internal/mint/deliver"
 	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/secret"
 )
-
-// Job is what a run is given. Nothing in it changes.
-type Job struct {
-	Config   *config.Config
-	Desired  access.Desired
-	Server   *client.Client           // as the runner
-	Verifier *connect.Verifier        // as the new credential
-	Written  kubeconfig.Config        // what the kubeconfig will say, but for the token
-	Mask     func(secret.Value) error // hides a secret from all that is logged after it
-	Clock    credential.Clock         // the API server's
-	Until    time.Time                // when the time of the run is over
-	Log      *console.Log
-}
 
 // Run mints the credential that the job declares, and delivers it. record is what revoke has to
 // know of the run before it begins. After a failure nothing is left of what the run made for

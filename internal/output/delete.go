@@ -98,16 +98,6 @@ func deleteReceipt(path, output string) error {
 	return err
 }
 
-// removeDirs removes the output's directories that we made, innermost first, for as long as they
-// are empty.
-func removeDirs(record *receipt.Receipt) {
-	for _, dir := range slices.Backward(record.Dirs) {
-		if !strings.HasPrefix(record.Output, dir+string(filepath.Separator)) || os.Remove(dir) != nil {
-			return
-		}
-	}
-}
-
 // removePending removes what a killed run had written of a file before its rename: os.CreateTemp
 // puts a dot before the name and random digits behind it. It can hold a token.
 func removePending(path string) {

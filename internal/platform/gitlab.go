@@ -51,11 +51,6 @@ type gitLab struct {
 // and read strips blanks from its end.
 const jobEnv = "GITLAB_ENV"
 
-// jobEnvLimit is a little less than Windows accepts as one variable (32,767 characters; Linux
-// accepts 128 KiB). After a longer one no program could be started any more, so it is only in the
-// file beside the kubeconfig.
-const jobEnvLimit = 30 << 10
-
 // Ready opens the file.
 func (g gitLab) Ready() error {
 	file, err := g.openJobEnv()

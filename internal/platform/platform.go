@@ -3,7 +3,6 @@ package platform
 import (
 	"context"
 	"crypto/rand"
-	"io"
 	"strings"
 	"time"
 
@@ -72,39 +71,6 @@ func (p Platform) RevokeAdvice(output string) string {
 		return p.Revocation
 	}
 	return "revoke it with: KUBEMINT_OUTPUT=" + quoteValue(output) + " kubemint revoke"
-}
-
-// Environment is what a platform is recognised by.
-type Environment struct {
-	Getenv        func(string) string
-	Names         []string // of all variables that are set
-	Stdout        io.Writer
-	Exists        func(path string) bool
-	WorkDir       string
-	HostWorkspace string // the input host_workspace
-	HostTemp      string // the input host_temp
-}
-
-// Detect returns the platform that this process runs on.
-func Detect(env Environment) Platform {
-	switch {
-	case env.Getenv("GITHUB_ACTIONS") == "true":
-		return newGitHub(env)
-	case env.Getenv("GITLAB_CI") != "":
-		return newGitLab(env)
-	case env.Getenv("JENKINS_URL") != "":
-		return newJenkins(env)
-	case env.Getenv("TF_BUILD") != "":
-		return newAzure(env)
-	case env.Getenv("BUILDKITE") == "true":
-		return newBuildkite(env)
-	}
-	for _, system := range systems {
-		if system.isHere(env.Getenv) {
-			return newHosted(env, system)
-		}
-	}
-	return newPlain(env)
 }
 
 // randomSuffix makes a directory's name that no other step of the job has.

@@ -2,10 +2,7 @@ package platform
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
 	"unicode"
@@ -78,26 +75,7 @@ func quoteValue(value string) string {
 	return "'" + strings.ReplaceAll(value, "'", `'\''`) + "'"
 }
 
-// appendFile appends to a file of the runner's and closes it. On a full disk it adds nothing: later
-// steps would be told of a file that is gone, and a command that is cut off spoils those after it.
-// undo takes the text back if a later step fails.
-func appendFile(file *os.File, name, text string) (undo func(), err error) {
-	before, _ := file.Seek(0, io.SeekEnd) // nothing can be taken back from a file that is not regular
-	undo = func() { _ = os.Truncate(file.Name(), before) }
-	_, err = file.WriteString(text)
-	if err = errors.Join(err, file.Close()); err != nil {
-		undo()
-		err = problem.New(problem.Publish, "write "+name, err,
-			"later steps read this file of the runner's: see whether its disk is full")
-	}
-	return undo, err
-}
-
-// openFile opens the runner's file that a variable names, to append to it.
-func (e Environment) openFile(variable string, flags int, remedy string) (*os.File, error) {
-	file, err := os.OpenFile(e.Getenv(variable), flags|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, problem.New(problem.Publish, "open $"+variable, err, remedy)
-	}
-	return file, nil
-}
+// jobEnvLimit is a little less than Windows accepts as one variable (32,767 characters; Linux
+// accepts 128 KiB). After a longer one no program could be started any more, so it is only in the
+// file beside the kubeconfig.
+const jobEnvLimit = 30 << 10

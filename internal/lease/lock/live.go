@@ -1,18 +1,13 @@
 package lock
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
-
-	coordinationv1 "k8s.io/api/coordination/v1"
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/problem"
 )
 
 // Credential is a live credential of the ServiceAccount, as its lease describes it.
@@ -35,28 +30,6 @@ func (c Credential) String() string {
 		unknown = ", which does not say what access it was promised,"
 	}
 	return fmt.Sprintf("%s%s%s lives %s", c.Ref, c.whose, unknown, until)
-}
-
-// describeOwner says on whose behalf a Lease was made.
-func describeOwner(o kube.Object) string {
-	marks := o.GetAnnotations()
-	var words []string
-	add := func(prefix, value string) {
-		if value != "" {
-			// whoever may write the Lease chose it
-			words = append(words, prefix+problem.ShortenText(value, 200))
-		}
-	}
-	add("owner ", cmp.Or(marks[kube.AnnotationOwnerName], marks[kube.AnnotationOwner]))
-	add("job ", marks[kube.AnnotationJob])
-	add("run ", marks[kube.AnnotationRun])
-	if lease, ok := o.(*coordinationv1.Lease); ok && holderOf(lease) != marks[kube.AnnotationRun] {
-		add("holder ", holderOf(lease))
-	}
-	if len(words) == 0 {
-		return ""
-	}
-	return " (" + strings.Join(words, ", ") + ")"
 }
 
 // DescribeLease says of a lease, for a person, whose credential hangs on it and until when that

@@ -150,13 +150,6 @@ func (l *Lock) lastSeen() *coordinationv1.Lease {
 	return l.seen
 }
 
-func holderOf(lease *coordinationv1.Lease) string {
-	if lease == nil || lease.Spec.HolderIdentity == nil {
-		return ""
-	}
-	return *lease.Spec.HolderIdentity
-}
-
 // lastWritten is when the API server last wrote the Lease, by its own clock: what renewTime says is
 // only the holder's word.
 func lastWritten(lease *coordinationv1.Lease) time.Time {

@@ -11,13 +11,11 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/client"
-	"github.com/kubemint/kubemint/internal/client/explain"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/lease"
 	"github.com/kubemint/kubemint/internal/mint/undo"
-	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/secret"
 )
@@ -64,48 +62,6 @@ type Issued struct {
 	Secret *corev1.Secret // of a permanent token
 }
 
-// Issue mints the token, or makes the Secret that holds a permanent one. found is such a Secret
-// that was there.
-func (i Issuer) Issue(
-	ctx context.Context, t Tether, found *corev1.Secret, account types.UID,
-) (Issued, error) {
-	if i.Token.Lifetime.Permanent {
-		return i.makePermanent(ctx, found, account)
-	}
-	minted, err := i.Mint(ctx, t, account)
-	if err == nil && i.Token.Strict && minted.IsShortened(i.Token.Lifetime.Duration) {
-		err = problem.Newf(
-			problem.Mint, "mint token for "+i.account().String(), "%s", DescribeShortened(minted, i.Token),
-		).
-			Hint("ask for a `duration` that the cluster grants: %s", LifetimeCaps).
-			Hint("or leave `on_shortened` out, and the shortened token is used")
-	}
-	return Issued{Minted: minted, Tether: t}, err
-}
-
-// Mint requests a token that hangs on the tether.
-func (i Issuer) Mint(ctx context.Context, t Tether, account types.UID) (lease.Minted, error) {
-	wanted := lease.Wanted{
-		Account: i.account(), UID: account,
-		Lifetime: i.Token.Lifetime.Duration, Audiences: i.Token.Audiences, Now: i.Clock.ServerTime,
-	}
-	notSent := func() {}
-	if t.Lease != nil {
-		wanted.BoundTo = t.Lease.Name
-		wanted.BoundUID = t.secret
-		notSent = t.undo.RequestToken()
-	}
-	minted, err := i.masked(func() (lease.Minted, error) { return lease.Mint(ctx, i.Server, wanted) })
-	if err != nil {
-		if client.IsUntouched(err) {
-			notSent()
-		}
-		return lease.Minted{}, i.Server.Explain(problem.Mint, "mint token for "+wanted.Account.String(), err)
-	}
-	i.Undo.Journal.Note(func(record *receipt.Receipt) { record.ExpiresAt = FormatExpiry(minted) })
-	return minted, nil
-}
-
 // masked gets a token and masks it. The log is held meanwhile: until the runner knows the mask, it
 // must not read anything that others wrote, such as the API server's warning that comes with the
 // token.
@@ -131,27 +87,15 @@ func (i Issuer) newLease() *coordinationv1.Lease {
 // HasLease says whether the credential hangs on a lease.
 func (i Issuer) HasLease() bool { return i.Token.Revoke && !i.Token.Lifetime.Permanent }
 
-// Try asks a dry server whether it would admit what the token depends on: lease and Secret, or the
-// Secret of a permanent token.
-func (i Issuer) Try(ctx context.Context) error {
-	switch {
-	case i.Token.Lifetime.Permanent:
-		holder := lease.NewPermanent(i.account(), i.Desired.Marks)
-		_, err := i.Server.ApplyObject(ctx, holder, false)
-		err = i.Server.Explain(problem.Mint, "create Secret "+holder.Namespace+"/"+holder.Name, err)
-		if _, denied := errors.AsType[*explain.Denial](err); denied || client.IsConflict(err) {
-			return nil // it is there, or an identity for steady runs need not make it
-		}
-		return WithoutSecret(err)
-	case i.Token.Revoke:
-		its := i.newLease()
-		name := its.Namespace + "/" + its.Name
-		if err := lease.Create(ctx, i.Server, its); err != nil {
-			return i.withoutLease(i.Server.Explain(problem.Mint, "create Lease "+name, err))
-		}
-		if _, err := lease.CreateBond(ctx, i.Server, its); err != nil {
-			return i.withoutLease(i.Server.Explain(problem.Mint, "create Secret "+name, err))
-		}
-	}
-	return nil
+// Tether is what the credential hangs on, as far as it is on the server: the lease, and the Secret
+// that it owns. The zero Tether is that of a credential without a lease.
+type Tether struct {
+	Lease *coordinationv1.Lease // nil: there is none
+
+	made   bool        // the API server has confirmed the lease
+	secret types.UID   // of the Secret; "" until it is made
+	undo   *undo.Lease // nil: the lease was not requested, or is surely not there
 }
+
+// IsBound says whether a token can be requested: its Secret is there, or it needs none.
+func (t Tether) IsBound() bool { return t.Lease == nil || t.secret != "" }

@@ -7,30 +7,15 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubemint/kubemint/internal/client"
 	"github.com/kubemint/kubemint/internal/client/discovery"
 	"github.com/kubemint/kubemint/internal/client/explain"
 	"github.com/kubemint/kubemint/internal/lease"
-	"github.com/kubemint/kubemint/internal/mint/undo"
 	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/revoke"
 )
-
-// Tether is what the credential hangs on, as far as it is on the server: the lease, and the Secret
-// that it owns. The zero Tether is that of a credential without a lease.
-type Tether struct {
-	Lease *coordinationv1.Lease // nil: there is none
-
-	made   bool        // the API server has confirmed the lease
-	secret types.UID   // of the Secret; "" until it is made
-	undo   *undo.Lease // nil: the lease was not requested, or is surely not there
-}
-
-// IsBound says whether a token can be requested: its Secret is there, or it needs none.
-func (t Tether) IsBound() bool { return t.Lease == nil || t.secret != "" }
 
 // Plan describes the lease of this run, if it has one, and records it: nothing is sent yet.
 func (i Issuer) Plan(record *receipt.Receipt) Tether {

@@ -5,19 +5,6 @@ import (
 	"os"
 )
 
-// ErrLocked means that another process has the lock.
-var ErrLocked = errors.New("another process has the lock")
-
-// ErrNoLocks means that files cannot be locked here: the system or the file system has no locks.
-var ErrNoLocks = errors.New("files cannot be locked here")
-
-// FileLock is a lock by a file that is there only while somebody has it, or after its process was
-// killed.
-type FileLock struct {
-	file *os.File
-	path string
-}
-
 // LockFile takes the lock whose file is path, and fails at once where another process has it. The
 // directory has to be there. The kernel releases the lock when its process ends, whatever ends it.
 func LockFile(path string) (*FileLock, error) {

@@ -100,21 +100,6 @@ func (p *Pruning) sayCount(objects, where string) {
 	p.Log.Printf("pruned: %s deleted%s", objects, where)
 }
 
-// inStages divides objects by the order in which they go.
-func inStages(objects []kube.Object) (bindings, roles, leases []kube.Object) {
-	for _, object := range objects {
-		switch {
-		case kube.RefOf(object).Kind == "Lease":
-			leases = append(leases, object)
-		case kube.IsBinding(object):
-			bindings = append(bindings, object)
-		default:
-			roles = append(roles, object)
-		}
-	}
-	return bindings, roles, leases
-}
-
 // accountToDelete is the ServiceAccount, nil where it stays.
 func (p *Pruning) accountToDelete(found holdings) (kube.Object, error) {
 	switch {

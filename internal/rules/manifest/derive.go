@@ -12,16 +12,6 @@ import (
 	"github.com/kubemint/kubemint/internal/rules/needs"
 )
 
-// Tool is how the manifests are deployed.
-type Tool string
-
-// The tools whose requests are known.
-const (
-	Apply      Tool = "apply"       // kubectl apply, and rollout status
-	ServerSide Tool = "server-side" // kubectl apply --server-side, and rollout status
-	Helm       Tool = "helm"        // helm install, upgrade, rollback and uninstall
-)
-
 // Tools are all of them, the default first.
 func Tools() []Tool { return []Tool{Apply, ServerSide, Helm} }
 
@@ -68,29 +58,6 @@ func Derive(objects []Object, tool Tool) needs.List {
 	}
 	d.addEscalations()
 	return needs.List{Places: d.places(), Comments: d.comments()}
-}
-
-// spot is a resource in one place.
-type spot struct {
-	cluster   bool
-	namespace string
-	resource  schema.GroupResource
-}
-
-// need collects the verbs on a resource in one place.
-type need struct {
-	verbs   map[string]bool
-	objects map[string]bool
-}
-
-// deriver collects needs.
-type deriver struct {
-	tool    Tool
-	kinds   catalog
-	objects []Object
-	rules   map[spot]*need
-	held    []heldRole // what the escalation check wants
-	notes   []string
 }
 
 // addObject adds the requests for one object.

@@ -8,13 +8,6 @@ import (
 	"github.com/kubemint/kubemint/internal/rules/needs"
 )
 
-// heldRole is a demand of the API server on the author of a role or a binding: to hold its rules,
-// or to be allowed to bind the role (k8s.io/kubernetes, pkg/registry/rbac, the escalation check).
-type heldRole struct {
-	spot
-	needs.Line
-}
-
 // DeriveEscalations returns what the escalation check wants for roles and bindings that were
 // written.
 func DeriveEscalations(objects []Object) needs.List {

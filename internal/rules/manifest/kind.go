@@ -11,14 +11,6 @@ import (
 	"github.com/kubemint/kubemint/internal/rules/names"
 )
 
-// resource is where objects of a kind are served.
-type resource struct {
-	kind       schema.GroupKind
-	name       string // as in a rule: deployments
-	namespaced bool
-	guessed    bool // the kind is neither built in nor defined in the input
-}
-
 // catalog knows the resource of each kind that the input defines.
 type catalog map[schema.GroupKind]resource
 

@@ -72,21 +72,6 @@ func isRule(columns []string) bool {
 		allWords(verbs, isKnownVerb)
 }
 
-func isKnownVerb(verb string) bool {
-	return verb == "*" || slices.Contains(names.ResourceVerbs, verb) ||
-		slices.Contains(names.URLVerbs, verb) ||
-		regexp.MustCompile(names.ComposedVerb).MatchString(verb)
-}
-
-func isKnownResource(word string) bool {
-	t := resolveWord(word)
-	return slices.Contains(names.Builtin[t.Group], t.Resource)
-}
-
-func allWords(words []string, is func(string) bool) bool {
-	return !slices.ContainsFunc(words, func(word string) bool { return word != "" && !is(word) })
-}
-
 // checkYAMLForm decodes as [builder.readYAML] does, and keeps the decoder's words to itself: they
 // quote keys and values.
 func checkYAMLForm(text string) error {

@@ -3,6 +3,7 @@ package syntax
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -127,4 +128,21 @@ func existingTargets(groups []string, resource string) (targets []rules.Target) 
 		targets = append(targets, rules.Target{Group: group, Resource: resource})
 	}
 	return targets
+}
+
+// kinds are those of objects that have rules, or contain such objects.
+var kinds = []string{"", "Role", "ClusterRole", "List", "RoleList", "ClusterRoleList"}
+
+// isOtherKind says whether an object of the API has no rules: a ServiceAccount, but also the Role
+// of another API.
+func isOtherKind(apiVersion, kind string) bool {
+	const version, name = `^([a-z0-9.-]+/)?v[0-9]+((alpha|beta)[0-9]+)?$`, `^[A-Z][A-Za-z0-9]{0,62}$`
+	if !regexp.MustCompile(version).MatchString(apiVersion) ||
+		!regexp.MustCompile(name).MatchString(kind) {
+		return false
+	}
+	group, _, hasGroup := strings.Cut(apiVersion, "/")
+	ofRoles := !hasGroup || group == "rbac.authorization.k8s.io" ||
+		group == "authorization.openshift.io"
+	return !ofRoles || !slices.Contains(kinds, kind)
 }

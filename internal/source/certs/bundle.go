@@ -8,12 +8,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"slices"
-	"strings"
-
-	"github.com/kubemint/kubemint/internal/problem"
 )
-
-const certificateType = "CERTIFICATE"
 
 // Bundle is a certificate authority.
 type Bundle struct {
@@ -53,14 +48,6 @@ func Read(given []byte) (*Bundle, error) {
 		return nil, explainBundle(given, b.Skipped)
 	}
 	return b, nil
-}
-
-const brokenBlock = "its PEM block is cut off, or is not base64"
-
-// parseFault returns why a certificate does not parse. Some errors of x509 repeat a name of the
-// certificate, of any length.
-func parseFault(err error) string {
-	return problem.ShortenText(strings.Join(strings.Fields(err.Error()), " "), 120)
 }
 
 // Fingerprint returns the fingerprint of a bundle of PEM, "" for none.

@@ -10,15 +10,6 @@ import (
 	"github.com/kubemint/kubemint/internal/source/program"
 )
 
-// kubelogin is a stanza together with the environment.
-type kubelogin struct {
-	plugin.Arguments
-	stanza plugin.Stanza
-	runner plugin.Runner
-	getenv func(string) string // returns nothing where the stanza ignores the environment
-	mode   string
-}
-
 // ReadStanza serves `kubelogin get-token` without its cache. It refuses logins that have needed a
 // person.
 func ReadStanza(s plugin.Stanza, r plugin.Runner) (*plugin.Login, error) {

@@ -14,11 +14,6 @@ import (
 	"github.com/kubemint/kubemint/internal/source/cloud/plugin"
 )
 
-const (
-	relativeURI = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
-	fullURI     = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
-)
-
 // askContainer asks the endpoint that ECS, CodeBuild and EKS Pod Identity name. Plain http has to
 // stay on the machine: the allowed hosts are those of the SDK's config package.
 func (l login) askContainer(ctx context.Context) (aws.Credentials, error) {

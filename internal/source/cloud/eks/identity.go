@@ -94,18 +94,3 @@ func newGetenv(s plugin.Stanza, r plugin.Runner, taken []string) func(string) st
 		return r.Getenv(name)
 	}
 }
-
-// checkKeyCharacters refuses a key that was pasted together with something else: it would give a
-// wrong signature, or an invalid header.
-func checkKeyCharacters(getenv func(string) string) error {
-	for _, name := range keyVariables {
-		if strings.ContainsFunc(getenv(name), func(r rune) bool { return r <= ' ' || r > '~' }) {
-			return problem.Newf(problem.Source, findKeysOp, "%s has a line break, a blank or "+
-				"another character "+
-				"in it that no key has", name).
-				Hint("paste the secret again without it, or have the earlier step print it " +
-					"with `printf %%s`")
-		}
-	}
-	return nil
-}

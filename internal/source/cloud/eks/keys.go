@@ -16,17 +16,8 @@ import (
 )
 
 const (
-	findKeysOp = "find AWS credentials"
 	keySeconds = 900 // the shortest life that STS gives keys: as long as that of a token they sign
 )
-
-// secretVariables are the variables that [login.findKeys] reads.
-var secretVariables = []string{
-	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN",
-	"AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-	"AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-	"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-}
 
 // findKeys returns the runner's own keys, from its environment alone and in the order of the SDKs.
 // Each token gets them again, since files and endpoints rotate them. It does not read shared files
@@ -139,4 +130,19 @@ func explainSTS(op string, err error) error {
 		return plugin.ExplainFailure(op, err, stsRemedies[refused.ErrorCode()]...)
 	}
 	return plugin.ExplainFailure(op, err)
+}
+
+// checkKeyCharacters refuses a key that was pasted together with something else: it would give a
+// wrong signature, or an invalid header.
+func checkKeyCharacters(getenv func(string) string) error {
+	for _, name := range keyVariables {
+		if strings.ContainsFunc(getenv(name), func(r rune) bool { return r <= ' ' || r > '~' }) {
+			return problem.Newf(problem.Source, findKeysOp, "%s has a line break, a blank or "+
+				"another character "+
+				"in it that no key has", name).
+				Hint("paste the secret again without it, or have the earlier step print it " +
+					"with `printf %%s`")
+		}
+	}
+	return nil
 }

@@ -28,14 +28,6 @@ var authenticatorFlags = map[string]string{
 // use a host name.
 const clusterName = plugin.Pattern(`^[0-9A-Za-z][0-9A-Za-z._:/@-]{0,255}$`)
 
-// login is the login of one stanza.
-type login struct {
-	plugin.Runner
-	region, cluster, role, externalID, session string
-
-	hasProfile bool // AWS_PROFILE is set
-}
-
 // ReadStanza serves `aws eks get-token` and `aws-iam-authenticator token`. The apiVersion of the
 // stanza only decides how these print the token.
 func ReadStanza(s plugin.Stanza, r plugin.Runner) (*plugin.Login, error) {

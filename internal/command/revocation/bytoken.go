@@ -1,4 +1,4 @@
-package command
+package revocation
 
 import (
 	"context"
@@ -34,7 +34,7 @@ type foundFile struct {
 // revokeByToken ends a credential whose receipt is gone. The token itself says which lease it hangs
 // on: the API server is asked whether the token is its own before its claims are believed, since a
 // pull request can have made the file up.
-func revokeByToken(ctx context.Context, s session.Session, given options) error {
+func revokeByToken(ctx context.Context, s session.Session, wait bool) error {
 	f, err := findKubeconfig(s)
 	if err != nil {
 		return err
@@ -61,12 +61,12 @@ func revokeByToken(ctx context.Context, s session.Session, given options) error 
 	}
 	s.Log.Printf("the receipt of %s is gone; its token says: ServiceAccount %s, lease %s/%s",
 		f.path, f.account, f.account.Namespace, f.lease.Name)
-	return endFound(ctx, s, given, f, from)
+	return endFound(ctx, s, wait, f, from)
 }
 
 // endFound ends the credential of a token that the API server accepts.
 func endFound(
-	ctx context.Context, s session.Session, given options, f *foundFile, from *source.Source,
+	ctx context.Context, s session.Session, wait bool, f *foundFile, from *source.Source,
 ) error {
 	record := f.record()
 	declared, err := checkDeclared(s, f, from)
@@ -81,13 +81,13 @@ func endFound(
 		return asRevoke(err, record)
 	}
 	defer api.Close()
-	_, err = newRevoker(s, api, declared).Record(
+	_, err = NewRevoker(s, api, declared).Record(
 		ctx, record, revoke.Part{Leases: record.Leases}, tellRevoked(s),
 	)
 	if err != nil {
 		return err
 	}
-	if given.wait {
+	if wait {
 		err = awaitDeath(ctx, s, record, from)
 	}
 	return errors.Join(err, s.Files().Delete(record, "", err == nil))

@@ -1,0 +1,15 @@
+package command
+
+import (
+	"github.com/kubemint/kubemint/internal/command/bootstrap"
+)
+
+// options are the flags of a command.
+type options struct {
+	dryRun        bool // sweep, prune
+	allNamespaces bool // sweep
+	all           bool // prune
+	steady        bool // bootstrap
+	guard         bool // bootstrap
+	subjects      bootstrap.Subjects
+}
