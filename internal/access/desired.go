@@ -11,12 +11,13 @@ import (
 
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/owner"
 )
 
 // Desired describes the objects that the cluster has to have.
 type Desired struct {
 	Access config.Access
-	Marks  Marks
+	Marks  owner.Marks
 	// Objects are the wanted ones: namespaces (only with create_namespace), the ServiceAccount,
 	// roles, bindings.
 	Objects []kube.Object
@@ -29,7 +30,7 @@ func (d *Desired) IsEphemeral() bool { return !d.Marks.ExpiresAt.IsZero() }
 
 // Desire builds the wanted objects from the declared access, which has to be complete
 // ([config.Access.In]).
-func Desire(declared config.Access, marks Marks) Desired {
+func Desire(declared config.Access, marks owner.Marks) Desired {
 	d := Desired{Access: declared, Marks: marks}
 	if declared.CreateNamespace {
 		for _, name := range touchedNamespaces(declared) {
@@ -180,4 +181,17 @@ func (d *Desired) addBinding(namespace, name, roleKind, role string) {
 		return
 	}
 	d.addObject(&rbacv1.RoleBinding{Subjects: subjects, RoleRef: ref}, "RoleBinding", namespace, name)
+}
+
+// GrantedIn are the rules that take effect in a place: our own, and those of the bound roles that
+// could be read.
+func (d Desired) GrantedIn(place string, observed Observed) []rbacv1.PolicyRule {
+	declared := d.Access.Place(place)
+	all := slices.Clone(declared.Rules)
+	for _, role := range declared.Roles {
+		if named := observed.Named[NamedRef(role, place)]; named != nil {
+			all = append(all, kube.RulesOf(named)...)
+		}
+	}
+	return all
 }

@@ -14,11 +14,12 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/owner"
 )
 
 var (
 	account = types.NamespacedName{Namespace: "bots", Name: "ci"}
-	marks   = access.Marks{Owner: "github:acme/shop", Job: "deploy", Run: "17", Commit: "c0ffee"}
+	marks   = owner.Marks{Owner: "github:acme/shop", Job: "deploy", Run: "17", Commit: "c0ffee"}
 	labels  = map[string]string{"app.kubernetes.io/managed-by": "kubemint", "kubemint/service-account": "bots.ci"}
 	notes   = map[string]string{"kubemint/owner": "github:acme/shop", "kubemint/job": "deploy", "kubemint/run": "17", "kubemint/commit": "c0ffee"}
 )
@@ -202,10 +203,10 @@ func TestAnnotationsLeaveOutWhatThePlatformDoesNotSay(t *testing.T) {
 	if diff := cmp.Diff(notes, marks.Annotations()); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(map[string]string{"kubemint/run": "17"}, access.Marks{Run: "17"}.Annotations()); diff != "" {
+	if diff := cmp.Diff(map[string]string{"kubemint/run": "17"}, owner.Marks{Run: "17"}.Annotations()); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(map[string]string{}, access.Marks{}.Annotations()); diff != "" {
+	if diff := cmp.Diff(map[string]string{}, owner.Marks{}.Annotations()); diff != "" {
 		t.Error(diff)
 	}
 }

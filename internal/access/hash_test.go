@@ -7,6 +7,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/owner"
 )
 
 // The hash is about what is granted, to whom and where, and about nothing else.
@@ -16,7 +17,7 @@ func TestHash(t *testing.T) {
 		return func(a *config.Access) { a.Namespaced.Rules = rules }
 	}
 	two := with(rule("get,list", "pods"), rule("get", "secrets", "tls"))
-	of := func(marks access.Marks, changes ...func(a *config.Access)) string {
+	of := func(marks owner.Marks, changes ...func(a *config.Access)) string {
 		return access.Desire(declared(func(a *config.Access) {
 			for _, change := range changes {
 				change(a)
@@ -39,7 +40,7 @@ func TestHash(t *testing.T) {
 			t.Errorf("%s: %s, not %s", name, got, base)
 		}
 	}
-	if got := of(access.Marks{Owner: "x", Job: "y", Run: "z", Commit: "c"}, two); got != base {
+	if got := of(owner.Marks{Owner: "x", Job: "y", Run: "z", Commit: "c"}, two); got != base {
 		t.Errorf("another run's: %s, not %s", got, base)
 	}
 	seen := map[string]string{base: "base"}

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/owner"
 )
 
 // FindMoved are the ServiceAccounts whose place the declared one may have taken: every binding that
@@ -31,7 +32,7 @@ func FindMoved(desired Desired, job string, bindings []kube.Object) []types.Name
 			continue
 		}
 		marks := object.GetAnnotations()
-		same := desired.Marks.Owner != "" && SameOwner(desired.Marks, object) &&
+		same := desired.Marks.Owner != "" && owner.Same(desired.Marks, object) &&
 			marks[kube.AnnotationJob] == job && marks[kube.AnnotationExpiresAt] == "" &&
 			places[object.GetNamespace()]
 		before, seen := moved[account]

@@ -3,10 +3,8 @@ package access_test
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
-	coordinationv1 "k8s.io/api/coordination/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -14,91 +12,18 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/lease/lock"
+	"github.com/kubemint/kubemint/internal/owner"
 )
 
-// owned is an object with these marks.
-func owned(pairs ...string) kube.Object {
-	marks := map[string]string{}
-	for i := 0; i < len(pairs); i += 2 {
-		marks[pairs[i]] = pairs[i+1]
-	}
-	return &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Annotations: marks}}
-}
-
-func TestSameOwner(t *testing.T) {
-	t.Parallel()
-	const dotCom, enterprise = "https://github.com/acme/shop/actions/runs/1", "https://ghe.corp.example/acme/shop/actions/runs/1"
-	byID := access.Marks{Owner: "github:1234", Formerly: []string{"github:acme/shop"}, Run: dotCom}
-	byName := access.Marks{Owner: "github:acme/shop", Run: dotCom}
-	onGHE := access.Marks{
-		Owner: "github:1234@ghe.corp.example", Run: enterprise,
-		Formerly: []string{"github:acme/shop@ghe.corp.example", "github:acme/shop"},
-	}
-	for name, tt := range map[string]struct {
-		mark access.Marks
-		have kube.Object
-		want bool
-	}{
-		"the id":                               {byID, owned("kubemint/owner", "github:1234"), true},
-		"another id":                           {byID, owned("kubemint/owner", "github:12345"), false},
-		"the id on another instance":           {byID, owned("kubemint/owner", "github:1234@ghe.corp.example"), false},
-		"the public id, seen from an instance": {onGHE, owned("kubemint/owner", "github:1234"), false},
-		"the name of old":                      {byID, owned("kubemint/owner", "github:acme/shop", "kubemint/run", dotCom), true},
-		"the name of old, no run":              {byID, owned("kubemint/owner", "github:acme/shop"), true},
-		"the name of old in another case":      {byID, owned("kubemint/owner", "GitHub:Acme/Shop", "kubemint/run", dotCom), true},
-		"the name of old, by an Enterprise":    {byID, owned("kubemint/owner", "github:acme/shop", "kubemint/run", enterprise), false},
-		"an Enterprise's, by github.com":       {onGHE, owned("kubemint/owner", "github:acme/shop", "kubemint/run", dotCom), false},
-		"an Enterprise's, by itself":           {onGHE, owned("kubemint/owner", "github:acme/shop", "kubemint/run", enterprise), true},
-		"an Enterprise's, no run":              {onGHE, owned("kubemint/owner", "github:acme/shop"), false},
-		"an Enterprise's, a run that is none":  {onGHE, owned("kubemint/owner", "github:acme/shop", "kubemint/run", "::x"), false},
-		"the server in another case":           {onGHE, owned("kubemint/owner", "github:acme/shop", "kubemint/run", "HTTPS://GHE.corp.example/x"), true},
-		"a name before the id":                 {onGHE, owned("kubemint/owner", "github:acme/shop@GHE.corp.example", "kubemint/run", enterprise), true},
-		"another repository's name":            {byID, owned("kubemint/owner", "github:acme/shop2"), false},
-		"a name, and no id in this run (act)":  {byName, owned("kubemint/owner", "github:Acme/shop"), true},
-		"an id, and no id in this run":         {byName, owned("kubemint/owner", "github:1234", "kubemint/owner-name", "acme/shop"), false},
-		"the readable name proves nothing":     {byID, owned("kubemint/owner", "github:99", "kubemint/owner-name", "acme/shop"), false},
-		"none, by an owner":                    {byID, owned(), false},
-		"none, by none":                        {access.Marks{}, owned("kubemint/job", "x"), true},
-		"an owner, by none":                    {access.Marks{}, owned("kubemint/owner", "github:1234"), false},
-		"an empty name of old":                 {access.Marks{Formerly: []string{""}}, owned("kubemint/owner", "x"), false},
-		"a name of old, by none":               {access.Marks{Formerly: []string{"github:acme/shop"}}, owned("kubemint/owner", "github:acme/shop"), false},
-		"none, by an empty name of old":        {access.Marks{Owner: "github:1", Formerly: []string{""}}, owned(), false},
-		"a line break behind the owner":        {byID, owned("kubemint/owner", "github:1234\n"), false},
-	} {
-		if have := access.SameOwner(tt.mark, tt.have); have != tt.want {
-			t.Errorf("%s: %t", name, have)
-		}
-	}
-}
-
-func TestOwnerIsDescribedByNameAndID(t *testing.T) {
-	t.Parallel()
-	for want, have := range map[string]kube.Object{
-		"acme/shop (github:1234)": owned("kubemint/owner", "github:1234", "kubemint/owner-name", "acme/shop"),
-		"github:acme/shop":        owned("kubemint/owner", "github:acme/shop", "kubemint/owner-name", "acme/shop"),
-		"github:99":               owned("kubemint/owner", "github:99"),
-		"":                        owned("kubemint/owner-name", "acme/shop"),
-	} {
-		if got := access.DescribeOwner(have); got != want {
-			t.Errorf("%q, not %q", got, want)
-		}
-	}
-	long := owned("kubemint/owner", strings.Repeat("x", 1<<18), "kubemint/owner-name", strings.Repeat("y", 1<<18))
-	if text := access.DescribeOwner(long); len(text) > 300 {
-		t.Errorf("%d bytes of an annotation in a message", len(text))
-	}
-}
-
 // renamed is the run of a repository that has an id, and objects that an earlier version marked by its name.
-var renamed = access.Marks{
+var renamed = owner.Marks{
 	Owner: "github:1234", OwnerName: "acme/store", Formerly: []string{"github:acme/store", "github:acme/shop"}, Job: "deploy", Run: "17",
 }
 
 func TestOwnerOfOldIsHealed(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		mark   access.Marks
+		mark   owner.Marks
 		change func(kube.Object)
 		verb   access.Verb
 	}{
@@ -249,42 +174,8 @@ func TestMoved(t *testing.T) {
 			t.Errorf("%s: %q, not %q", name, have, tt.want)
 		}
 	}
-	none := access.Desire(declared(withRules), access.Marks{Job: "deploy"})
+	none := access.Desire(declared(withRules), owner.Marks{Job: "deploy"})
 	if got := access.FindMoved(none, "deploy", bindings("web/ci", annotate("kubemint/owner", ""), "web")); len(got) > 0 {
 		t.Errorf("a run without an owner found %v", got)
-	}
-}
-
-func TestHolding(t *testing.T) {
-	t.Parallel()
-	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
-	const later, earlier = "2026-01-01T11:58:01Z", "2026-01-01T11:57:59Z" // the token outlives its expiry
-	lease := func(name string, pairs ...string) kube.Object {
-		o := owned(pairs...)
-		o.SetName(name)
-		return o
-	}
-	for name, tt := range map[string]struct {
-		lease kube.Object
-		want  bool
-	}{
-		"live, of other access":     {lease("kubemint-ci-aaaaaaaaaa", "kubemint/expires-at", later, "kubemint/access", "b"), true},
-		"live, of the same access":  {lease("kubemint-ci-aaaaaaaaaa", "kubemint/expires-at", later, "kubemint/access", "a"), false},
-		"live, of unknown access":   {lease("kubemint-ci-aaaaaaaaaa", "kubemint/expires-at", later), true},
-		"live, declared nothing":    {lease("kubemint-ci-aaaaaaaaaa", "kubemint/expires-at", later, "kubemint/access", access.Undeclared), false},
-		"over":                      {lease("kubemint-ci-aaaaaaaaaa", "kubemint/expires-at", earlier, "kubemint/access", "b"), false},
-		"over, of unknown access":   {lease("kubemint-ci-aaaaaaaaaa", "kubemint/expires-at", earlier), false},
-		"an expiry that is no time": {lease("kubemint-ci-aaaaaaaaaa", "kubemint/expires-at", "soon"), true},
-		"an expiry that is empty":   {lease("kubemint-ci", "kubemint/expires-at", ""), true},
-		"an expiry taken away":      {lease("kubemint-ci-aaaaaaaaaa"), true},
-		"named as no credential is": {lease("kubemint-ci", "kubemint/access", "b"), false},
-	} {
-		if got := lock.SelectHolding([]kube.Object{tt.lease}, "a", now); (len(got) == 1) != tt.want {
-			t.Errorf("%s: %v", name, got)
-		}
-	}
-	same := lease("kubemint-ci-aaaaaaaaaa", "kubemint/expires-at", later)
-	if len(lock.SelectHolding([]kube.Object{same}, "", now)) != 1 {
-		t.Error("where nothing is known, a lease without a hash is not the same")
 	}
 }

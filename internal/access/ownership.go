@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/rules"
 )
@@ -29,8 +30,8 @@ func (d Desired) refuseForeign(have kube.Object, verb string) error {
 	switch {
 	case !kube.IsManaged(have, d.Access.ServiceAccount):
 		cause = "it exists and was not made by kubemint"
-	case !SameOwner(d.Marks, have):
-		cause = d.Marks.explainForeign(have)
+	case !owner.Same(d.Marks, have):
+		cause = d.Marks.ExplainForeign(have)
 	default:
 		return nil
 	}

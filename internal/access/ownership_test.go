@@ -10,6 +10,7 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/owner"
 )
 
 // Whose object is it, and what would the change do to it? Every case for a Role of our name, and for one that is left
@@ -67,12 +68,12 @@ func TestOwnership(t *testing.T) {
 
 func TestNobodyMatchesNobodyAlone(t *testing.T) {
 	t.Parallel()
-	nobody := access.Desire(inBots(withRules), access.Marks{})
+	nobody := access.Desire(inBots(withRules), owner.Marks{})
 	if _, err := access.Diff(nobody, cluster(nobody, asWanted)); err != nil {
 		t.Error(err)
 	}
 	d := access.Desire(inBots(func(*config.Access) {}), marks)
-	_, err := access.Diff(access.Desire(inBots(func(*config.Access) {}), access.Marks{}), cluster(d, asWanted))
+	_, err := access.Diff(access.Desire(inBots(func(*config.Access) {}), owner.Marks{}), cluster(d, asWanted))
 	want := []string{"apply ServiceAccount bots/ci: it belongs to github:acme/shop, and this run has no owner"}
 	if diff := cmp.Diff(want, refusals(t, err)); diff != "" {
 		t.Error(diff)

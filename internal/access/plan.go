@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/rules"
 )
@@ -152,8 +153,8 @@ func diffDetails(want, have kube.Object) (lines []string) {
 	if !strings.EqualFold(
 		have.GetAnnotations()[kube.AnnotationOwner], want.GetAnnotations()[kube.AnnotationOwner],
 	) {
-		add("-", "owner", cmp.Or(DescribeOwner(have), "none"))
-		add("+", "owner", cmp.Or(DescribeOwner(want), "none"))
+		add("-", "owner", cmp.Or(owner.Describe(have), "none"))
+		add("+", "owner", cmp.Or(owner.Describe(want), "none"))
 	}
 	if account, isAccount := want.(*corev1.ServiceAccount); isAccount &&
 		automountDiffers(account, have) {

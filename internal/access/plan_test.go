@@ -18,6 +18,7 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/rules"
 )
@@ -412,7 +413,7 @@ func BenchmarkDiff(b *testing.B) {
 	for i := range 1000 {
 		declared.Namespaces = append(declared.Namespaces, "ns-"+strconv.Itoa(i))
 	}
-	desired := access.Desire(declared, access.Marks{Owner: "github:acme/shop"})
+	desired := access.Desire(declared, owner.Marks{Owner: "github:acme/shop"})
 	observed := cluster(desired, asWanted)
 	for b.Loop() {
 		if _, err := access.Diff(desired, observed); err != nil {
@@ -429,7 +430,7 @@ func TestPlanOwnedBy_ReturnsAnotherPlan(t *testing.T) {
 		Namespaced: config.Grants{Roles: []config.Role{{Kind: "ClusterRole", Name: "view"}}},
 	}
 	made := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	desired := access.Desire(declared, access.Marks{ExpiresAt: made})
+	desired := access.Desire(declared, owner.Marks{ExpiresAt: made})
 	plan, err := access.Diff(desired, access.Observed{})
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 
+	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/client/discovery"
 	"github.com/kubemint/kubemint/internal/client/wire"
 	"github.com/kubemint/kubemint/internal/rules"
@@ -35,7 +36,7 @@ func (c *Client) Discover(ctx context.Context) ([]rules.Served, error) {
 func (c *Client) ReadRoot(ctx context.Context) error {
 	body, err := c.readPath(ctx, "/api", discovery.Plain)
 	if err == nil && !discovery.ListsAPI(body) {
-		return &ForeignError{http.StatusOK}
+		return &answer.ForeignError{Code: http.StatusOK}
 	}
 	return err
 }
@@ -70,7 +71,7 @@ func (c *Client) readPath(ctx context.Context, path, accept string) (body []byte
 // tellUnserved finds out whether an answer that is not one of the API means that the API server
 // does not serve what was asked for, or that something else answered.
 func (c *Client) tellUnserved(ctx context.Context, request *rest.Request, err error) error {
-	if IsUnsure(err) || !mayBeUnserved(err) {
+	if answer.IsUnsure(err) || !mayBeUnserved(err) {
 		return err
 	}
 	for version, group := range c.groups {
@@ -80,9 +81,9 @@ func (c *Client) tellUnserved(ctx context.Context, request *rest.Request, err er
 			return &discovery.UnservedError{GroupVersionResource: asked}
 		}
 	}
-	if _, page := errors.AsType[*ForeignError](err); !page {
+	if _, page := errors.AsType[*answer.ForeignError](err); !page {
 		// an API server names the object that it does not find
-		return &ForeignError{http.StatusNotFound}
+		return &answer.ForeignError{Code: http.StatusNotFound}
 	}
 	return err
 }
@@ -91,9 +92,9 @@ func (c *Client) tellUnserved(ctx context.Context, request *rest.Request, err er
 // serve: a page, whether it says 200 or 404, or, where it serves something else of the group, a 404
 // that names no object.
 func mayBeUnserved(err error) bool {
-	if page, ok := errors.AsType[*ForeignError](err); ok {
-		return page.code == http.StatusOK || page.code == http.StatusNotFound
+	if page, ok := errors.AsType[*answer.ForeignError](err); ok {
+		return page.Code == http.StatusOK || page.Code == http.StatusNotFound
 	}
-	status, _ := statusOf(err)
+	status, _ := answer.StatusOf(err)
 	return apierrors.IsNotFound(err) && status.Details.Kind == "" && status.Details.Name == ""
 }

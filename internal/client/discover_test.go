@@ -10,7 +10,7 @@ import (
 	apidiscoveryv2 "k8s.io/api/apidiscovery/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
@@ -126,7 +126,7 @@ func TestDiscoverFails(t *testing.T) {
 			t.Parallel()
 			s := serve(t, func(w http.ResponseWriter, _ *http.Request, n int) { tt.answer(w, n) })
 			served, err := connect(t, s.config()).Discover(t.Context())
-			if (err != nil) != tt.fails || client.IsForbidden(err) != tt.forbidden || (len(served) == 0) != tt.fails {
+			if (err != nil) != tt.fails || answer.IsForbidden(err) != tt.forbidden || (len(served) == 0) != tt.fails {
 				t.Errorf("%v: %v", served, err)
 			}
 			if asked := s.asked(); len(asked) != tt.asked {

@@ -3,6 +3,6 @@
 //
 // In: a rest.Config and objects. Out: what was observed, or a [problem.Error] that says what a
 // refusal means. It uses client-go's REST client with a scheme of five API groups, since the full
-// clientset doubles the binary and its start. It imports client/astray, client/discovery,
-// client/explain, client/wire, kube, problem and rules.
+// clientset doubles the binary and its start. It imports client/answer, client/astray,
+// client/discovery, client/explain, client/wire, kube, problem and rules.
 package client

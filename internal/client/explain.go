@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/client/discovery"
 	"github.com/kubemint/kubemint/internal/client/explain"
 	"github.com/kubemint/kubemint/internal/problem"
@@ -34,7 +35,7 @@ func (c *Client) Explain(phase problem.Code, op string, err error) error {
 }
 
 func (c *Client) explainError(phase problem.Code, op string, err error) *problem.Error {
-	status, answered := statusOf(err)
+	status, answered := answer.StatusOf(err)
 	var interrupted problem.Interrupted
 	held, isHeld := errors.AsType[*HeldError](err)
 	unserved, isUnserved := errors.AsType[*discovery.UnservedError](err)
@@ -52,7 +53,7 @@ func (c *Client) explainError(phase problem.Code, op string, err error) *problem
 		if !c.heard.Load() {
 			phase = problem.Source // what never answers is out of reach
 		}
-		if hook := silentWebhook(status.Message); hook != "" {
+		if hook := answer.SilentWebhook(status.Message); hook != "" {
 			return problem.Newf(phase, op, "not carried out in time: %w", err).
 				Hint(
 					"the admission webhook %s does not answer the API server: whoever runs the cluster knows what serves it",
@@ -64,7 +65,7 @@ func (c *Client) explainError(phase problem.Code, op string, err error) *problem
 				Hint("raise `timeout`, or see why %s fails or has too many requests (its priority levels, "+
 					"for this runner's identity)", c.server)
 		}
-		return problem.Newf(phase, op, "no answer in time: %w", withoutURL(err)).
+		return problem.Newf(phase, op, "no answer in time: %w", answer.WithoutURL(err)).
 			Hint("raise `timeout`, or see whether %s is reachable from this runner", c.server)
 	case answered:
 		return c.explainStatus(phase, op, status)
@@ -78,7 +79,7 @@ func (c *Client) explainStatus(phase problem.Code, op string, status metav1.Stat
 		return explainNobody(op, user)
 	}
 	p := problem.New(phase, op, said{&apierrors.StatusError{ErrStatus: status}})
-	if deniedByPolicy(status.Message) {
+	if answer.DeniedByPolicy(status.Message) {
 		p.Code = problem.Mint
 		return p.Hint(policyHint)
 	}
@@ -114,7 +115,7 @@ func (c *Client) explainStatus(phase problem.Code, op string, status metav1.Stat
 func explainNotFound(p *problem.Error, details *metav1.StatusDetails) {
 	p.Code = problem.Rights
 	switch {
-	case NamespaceMissing(p.Cause):
+	case answer.NamespaceMissing(p.Cause):
 		p.Cause = fmt.Errorf("namespace %s does not exist", details.Name)
 		p.Hint("see whether `namespace` is spelt right, make the namespace first, " +
 			"or set `create_namespace: true`")
@@ -146,3 +147,6 @@ func wordsOf(status metav1.Status) string {
 }
 
 func oneLine(message string) string { return strings.Join(strings.Fields(message), " ") }
+
+const policyHint = "a policy, a quota or a limit of the cluster refuses it: whoever runs the " +
+	"cluster knows which"

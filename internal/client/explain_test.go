@@ -2,7 +2,6 @@ package client_test
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -13,11 +12,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
-	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/rules"
 	"github.com/kubemint/kubemint/internal/rules/syntax"
@@ -265,7 +263,7 @@ func TestExplainWhatNeverAnswered(t *testing.T) {
 			t.Parallel()
 			api := connect(t, tt.config)
 			err := api.Get(t.Context(), object("Namespace", "", "shop"))
-			if !client.IsUntouched(err) && name != "no network" {
+			if !answer.IsUntouched(err) && name != "no network" {
 				t.Errorf("it may have changed something: %v", err)
 			}
 			got := explained(t, api.Explain(problem.Mint, "read Namespace shop", err))
@@ -289,69 +287,6 @@ func TestExplainWhatNeverAnswered(t *testing.T) {
 	} {
 		if diff := cmp.Diff(tt.want, explained(t, client.Explain(problem.Mint, "x", tt.err))); diff != "" {
 			t.Errorf("%s: %s", name, diff)
-		}
-	}
-}
-
-func TestUntouchedIsWhatSurelyChangedNothing(t *testing.T) {
-	t.Parallel()
-	answer := func(code int32) error { return &apierrors.StatusError{ErrStatus: metav1.Status{Code: code}} }
-	for name, tt := range map[string]struct {
-		err  error
-		want bool
-	}{
-		"403": {answer(403), true}, "422": {answer(422), true}, "429": {answer(429), true}, "500": {answer(500), false}, "504": {answer(504), false},
-		"refused":        {&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, true},
-		"no address":     {&net.DNSError{}, true},
-		"not the server": {&tls.CertificateVerificationError{Err: errors.New("x")}, true},
-		"cut":            {&net.OpError{Op: "read", Err: syscall.ECONNRESET}, false},
-		"timeout":        {context.DeadlineExceeded, false},
-	} {
-		if got := client.IsUntouched(tt.err); got != tt.want {
-			t.Errorf("%s: %t", name, got)
-		}
-	}
-}
-
-func TestMissing(t *testing.T) {
-	t.Parallel()
-	answer := func(code int32, reason metav1.StatusReason, kind string) error {
-		return fmt.Errorf("around: %w", &apierrors.StatusError{ErrStatus: metav1.Status{Code: code, Reason: reason, Details: details(kind, "x")}})
-	}
-	for name, tt := range map[string]struct {
-		err               error
-		object, namespace bool
-	}{
-		"an object":          {answer(404, "NotFound", "roles"), true, false},
-		"a namespace":        {answer(404, "NotFound", "namespaces"), true, true},
-		"without details":    {&apierrors.StatusError{ErrStatus: metav1.Status{Code: 404, Reason: "NotFound"}}, true, false},
-		"forbidden":          {answer(403, "Forbidden", "namespaces"), false, false},
-		"no answer":          {errors.New("x"), false, false},
-		"nothing went wrong": {nil, false, false},
-	} {
-		if object, namespace := client.IsMissing(tt.err), client.NamespaceMissing(tt.err); object != tt.object || namespace != tt.namespace {
-			t.Errorf("%s: %t, %t", name, object, namespace)
-		}
-	}
-}
-
-func TestEscalation(t *testing.T) {
-	t.Parallel()
-	answer := func(message string) error {
-		return fmt.Errorf("around: %w", &apierrors.StatusError{ErrStatus: metav1.Status{Code: 403, Reason: "Forbidden", Message: message}})
-	}
-	for name, tt := range map[string]struct {
-		err  error
-		want bool
-	}{
-		"of a role":          {answer(`roles.rbac.authorization.k8s.io "x" is forbidden: ` + escalate + "\n" + `{APIGroups:[""], Resources:["pods"], Verbs:["get"]}`), true},
-		"no right to do it":  {answer(`x is forbidden: ` + runner + ` cannot patch resource "roles" in API group "rbac.authorization.k8s.io" in the namespace "shop"`), false},
-		"quota":              {answer(`secrets "x" is forbidden: exceeded quota: q`), false},
-		"no answer":          {errors.New(escalate), false},
-		"nothing went wrong": {nil, false},
-	} {
-		if got := client.IsEscalation(tt.err); got != tt.want {
-			t.Errorf("%s: %t", name, got)
 		}
 	}
 }

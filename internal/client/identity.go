@@ -10,6 +10,7 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/client/discovery"
 	"github.com/kubemint/kubemint/internal/client/explain"
 	"github.com/kubemint/kubemint/internal/kube"
@@ -76,12 +77,13 @@ func (c *Client) Recognise(ctx context.Context) error {
 	case err == nil:
 		return nil
 	}
-	status, _ := statusOf(err)
+	status, _ := answer.StatusOf(err)
 	if user, ok := nobodyIn(status); ok {
 		return explainNobody(op, user)
 	}
-	_, page := errors.AsType[*ForeignError](err)
-	if IsForbidden(err) || PolicyDenied(err) || IsMissing(err) || discovery.Unserved(err) || page {
+	_, page := errors.AsType[*answer.ForeignError](err)
+	if answer.IsForbidden(err) || answer.PolicyDenied(err) || answer.IsMissing(err) ||
+		discovery.Unserved(err) || page {
 		return nil
 	}
 	return c.Explain(problem.Mint, op, err)
@@ -105,7 +107,7 @@ func refusedUserIn(status metav1.Status) (user string, ok bool) {
 // RefusedUser is the user to whom the API server refused a request, "" where it did not refuse one
 // to a user.
 func RefusedUser(err error) string {
-	status, _ := statusOf(err)
+	status, _ := answer.StatusOf(err)
 	user, _ := refusedUserIn(status)
 	return user
 }

@@ -57,7 +57,8 @@ func (c *Client) listAll(
 	ctx context.Context, kind, namespace string, options metav1.ListOptions,
 ) (all []kube.Object, err error) {
 	for {
-		read := kinds[kind].list.DeepCopyObject().(list) //nolint:errcheck,forcetypeassert // a copy has the same type
+		//nolint:errcheck,forcetypeassert // a copy has the same type
+		read := kinds[kind].list.DeepCopyObject().(list)
 		if err := c.List(ctx, kind, namespace, options, read); err != nil {
 			return nil, err
 		}

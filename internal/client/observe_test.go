@@ -17,6 +17,7 @@ import (
 	"github.com/kubemint/kubemint/internal/client/observe"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/parallel"
 	"github.com/kubemint/kubemint/internal/problem"
 )
@@ -35,7 +36,7 @@ func desire(n int) access.Desired {
 	for i := range n {
 		declared.Namespaces = append(declared.Namespaces, fmt.Sprintf("n%02d", i))
 	}
-	return access.Desire(declared, access.Marks{})
+	return access.Desire(declared, owner.Marks{})
 }
 
 // holding answers each path by the object there, or the code; lists have a Role left over; all else is not found.
@@ -178,7 +179,7 @@ func TestObserveARoleToBind(t *testing.T) {
 func TestObserveWithoutGrants(t *testing.T) {
 	t.Parallel()
 	s := holding(t, nil)
-	desired := access.Desire(config.Access{ServiceAccount: types.NamespacedName{Namespace: "bots", Name: "ci"}, Namespaces: make([]string, 99)}, access.Marks{})
+	desired := access.Desire(config.Access{ServiceAccount: types.NamespacedName{Namespace: "bots", Name: "ci"}, Namespaces: make([]string, 99)}, owner.Marks{})
 	if _, _, err := observe.ReadState(t.Context(), connect(t, s.config()), desired, true, parallel.Each); err != nil {
 		t.Error(err)
 	}

@@ -3,7 +3,6 @@ package client_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -14,32 +13,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
-	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
 func statusError(code int32, message string) error {
 	return &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: code, Message: message}}
-}
-
-func TestPolicyDenied(t *testing.T) {
-	t.Parallel()
-	for message, want := range map[string]bool{
-		`admission webhook "a.b" denied the request: no`:                                              true,
-		`admission webhook "a.b" denied the request without explanation`:                              true,
-		`secrets "x" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no`: true,
-		`secrets "x" is forbidden: exceeded quota: q`:                                                 false,
-		`failed calling webhook "a.b": timeout`:                                                       false,
-		`roles "x" not found`:                                                                         false,
-	} {
-		err := fmt.Errorf("wrapped: %w", statusError(http.StatusTeapot, message))
-		if got := client.PolicyDenied(err); got != want {
-			t.Errorf("%s: %t", message, got)
-		}
-	}
-	if client.PolicyDenied(errors.New(`admission webhook "x" denied the request`)) || client.PolicyDenied(nil) {
-		t.Error("what is no answer of the API server is no denial")
-	}
 }
 
 // A webhook may deny with any code and reason. None of them means what it would mean in the API server's
@@ -65,16 +44,16 @@ func TestDenial_AnyCode(t *testing.T) {
 		s := serve(t, func(w http.ResponseWriter, _ *http.Request, _ int) { refuse(w, status) })
 		api := connect(t, s.config())
 		_, err := api.ApplyObject(ctx, object("Role", "shop", "x"), false)
-		if !client.PolicyDenied(err) || !client.NotAdmitted(err) || !client.IsUntouched(err) {
+		if !answer.PolicyDenied(err) || !answer.NotAdmitted(err) || !answer.IsUntouched(err) {
 			t.Errorf("%d %s is no denial: %v", status.Code, status.Reason, err)
 		}
-		if client.IsMissing(err) || client.IsConflict(err) || client.IsForbidden(err) || client.IsImmutable(err) ||
+		if answer.IsMissing(err) || answer.IsConflict(err) || answer.IsForbidden(err) || answer.IsImmutable(err) ||
 			apierrors.IsAlreadyExists(err) || apierrors.IsUnauthorized(err) {
 			t.Errorf("%d %s is taken for something else", status.Code, status.Reason)
 		}
 		var p *problem.Error
 		explained := api.Explain(problem.Mint, "apply Role shop/x", err)
-		if !errors.As(explained, &p) || p.Code != problem.Mint || len(p.Hints) != 1 || !strings.HasPrefix(p.Hints[0], "a policy, ") || !client.NotAdmitted(explained) {
+		if !errors.As(explained, &p) || p.Code != problem.Mint || len(p.Hints) != 1 || !strings.HasPrefix(p.Hints[0], "a policy, ") || !answer.NotAdmitted(explained) {
 			t.Errorf("%d %s: %+v", status.Code, status.Reason, p)
 		}
 		if asked := s.asked(); len(asked) != 1 {
@@ -93,7 +72,7 @@ func TestNotAdmitted(t *testing.T) {
 		`roles "x" is forbidden: ` + escalate + "\n" + `{APIGroups:[""], Resources:["pods"], Verbs:["get"]}`:                false,
 	} {
 		api := connect(t, &rest.Config{Host: "https://10.0.0.1", Transport: saying(message)})
-		if got := client.NotAdmitted(applied(t.Context(), api, object("Role", "shop", "x"), false)); got != want {
+		if got := answer.NotAdmitted(applied(t.Context(), api, object("Role", "shop", "x"), false)); got != want {
 			t.Errorf("%s: %t", message, got)
 		}
 	}
@@ -101,7 +80,7 @@ func TestNotAdmitted(t *testing.T) {
 		Code: 403, Reason: metav1.StatusReasonForbidden,
 		Details: &metav1.StatusDetails{Causes: []metav1.StatusCause{{Type: corev1.NamespaceTerminatingCause}}},
 	}}
-	if client.NotAdmitted(ending) || client.NotAdmitted(errors.New("x")) || client.NotAdmitted(nil) {
+	if answer.NotAdmitted(ending) || answer.NotAdmitted(errors.New("x")) || answer.NotAdmitted(nil) {
 		t.Error("a namespace that is being deleted is no policy")
 	}
 }

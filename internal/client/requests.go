@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 
+	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/kube"
 )
 
@@ -142,7 +143,7 @@ func (c *Client) Delete(ctx context.Context, o kube.Object) error {
 func (c *Client) Remove(ctx context.Context, o kube.Object) error {
 	err := c.Delete(ctx, o)
 	switch {
-	case IsMissing(err):
+	case answer.IsMissing(err):
 		return nil
 	case err == nil && o.GetDeletionTimestamp() != nil && len(o.GetFinalizers()) > 0:
 		return &HeldError{o.GetFinalizers()}
@@ -171,3 +172,8 @@ func (c *Client) requestFor(ref kube.Ref, verb string) *rest.Request {
 		Resource(r.Resource).
 		MaxRetries(0)
 }
+
+// HeldError says that an object is still there after its deletion: finalizers hold it.
+type HeldError struct{ finalizers []string }
+
+func (e *HeldError) Error() string { return "finalizers hold it: " + strings.Join(e.finalizers, ", ") }

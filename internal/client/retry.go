@@ -21,6 +21,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 
+	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/client/wire"
 )
 
@@ -58,7 +59,7 @@ func (c *Client) sendWithRetries(
 		err := send(traced, into, request())
 		passed()
 		err = earlier.add(ctx, err)
-		if _, answered := statusOf(err); answered || err == nil {
+		if _, answered := answer.StatusOf(err); answered || err == nil {
 			c.heard.Store(true)
 		}
 		if err == nil || ctx.Err() != nil || !isTransient(err, try) {
@@ -82,7 +83,7 @@ type attempts struct {
 	unsure error // the first one of a try that may have been carried out
 }
 
-// add remembers a try's error and returns the request's: an [unsureError] where an earlier try may
+// add remembers a try's error and returns the request's: an [UnsureError] where an earlier try may
 // have been carried out.
 func (a *attempts) add(ctx context.Context, err error) error {
 	switch {
@@ -90,11 +91,11 @@ func (a *attempts) add(ctx context.Context, err error) error {
 		return nil
 	case a.last != nil && brokenOff(ctx, err):
 		// that the time was over tells less than the fault before
-		err = &unsureError{last: a.last, before: err}
+		err = &answer.UnsureError{Last: a.last, Before: err}
 	case a.unsure != nil:
-		err = &unsureError{last: err, before: a.unsure}
+		err = &answer.UnsureError{Last: err, Before: a.unsure}
 	}
-	if a.unsure == nil && !IsUntouched(err) {
+	if a.unsure == nil && !answer.IsUntouched(err) {
 		a.unsure = err
 	}
 	a.last = err
@@ -134,7 +135,7 @@ func sendOnce(ctx context.Context, into runtime.Object, request *rest.Request) e
 	} else {
 		err = result.Into(into)
 	}
-	return asForeign(result, asDenial(err))
+	return asForeign(result, answer.AsDenial(err))
 }
 
 // asForeign tells such an answer from the others. In words of its own, and not as an object, an API
@@ -143,7 +144,7 @@ func sendOnce(ctx context.Context, into runtime.Object, request *rest.Request) e
 func asForeign(result rest.Result, err error) error {
 	var code int // 0 where the answer did not come, or not whole
 	result.StatusCode(&code)
-	if status, answered := statusOf(err); answered {
+	if status, answered := answer.StatusOf(err); answered {
 		code = int(status.Code)
 		if !apierrors.IsUnexpectedServerError(err) || code == http.StatusUnauthorized ||
 			code == http.StatusTooManyRequests ||
@@ -154,7 +155,7 @@ func asForeign(result rest.Result, err error) error {
 	if err == nil || code == 0 {
 		return err
 	}
-	return &ForeignError{code}
+	return &answer.ForeignError{Code: code}
 }
 
 // withEnd adds the reason why the context ended to the last fault: a timeout by itself says
@@ -166,12 +167,12 @@ func withEnd(ctx context.Context, err error) error {
 	if errors.Is(err, context.Canceled) { // no fault of its own
 		return context.Cause(ctx)
 	}
-	return &endedError{cause: context.Cause(ctx), last: err}
+	return &answer.EndedError{Cause: context.Cause(ctx), Last: err}
 }
 
 // isTransient says whether the same request may succeed a moment later.
 func isTransient(err error, try int) bool {
-	status, answered := statusOf(err)
+	status, answered := answer.StatusOf(err)
 	var dns *net.DNSError
 	switch {
 	case wire.Final(err):

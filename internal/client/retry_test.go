@@ -20,7 +20,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
-	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/parallel"
 	"github.com/kubemint/kubemint/internal/problem"
 )
@@ -329,14 +329,14 @@ func TestAPageIsNoAnswer(t *testing.T) {
 			_, _ = io.WriteString(w, "<html>sign in</html>")
 		}
 	}
-	for name, answer := range map[string]func(http.ResponseWriter){
+	for name, respond := range map[string]func(http.ResponseWriter){
 		"200": page(200), "202": page(202), "403": page(403), "404": page(404), "409": page(409),
 		"empty":        func(w http.ResponseWriter) { w.Header().Set("Content-Type", "application/json") },
 		"another JSON": func(w http.ResponseWriter) { give(w, 200, map[string]any{"login": "please"}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			api := connect(t, &rest.Config{Host: "https://10.0.0.1", Transport: roundTripper(answer)})
+			api := connect(t, &rest.Config{Host: "https://10.0.0.1", Transport: roundTripper(respond)})
 			for op, err := range map[string]error{
 				"delete Role shop/x": api.Delete(t.Context(), object("Role", "shop", "x")),
 				"read Role shop/x":   api.Get(t.Context(), object("Role", "shop", "x")),
@@ -344,7 +344,7 @@ func TestAPageIsNoAnswer(t *testing.T) {
 				if op == "read Role shop/x" && name == "another JSON" {
 					continue // api-go takes it for an empty Role, which the object's UID shows
 				}
-				if !client.IsForeign(err) || client.IsMissing(err) || client.IsForbidden(err) || client.IsConflict(err) || client.IsUntouched(err) {
+				if !answer.IsForeign(err) || answer.IsMissing(err) || answer.IsForbidden(err) || answer.IsConflict(err) || answer.IsUntouched(err) {
 					t.Errorf("%s: %v", op, err)
 				}
 				err = api.Explain(problem.Mint, op, err)

@@ -11,6 +11,7 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/client/observe"
 	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/parallel"
 )
 
@@ -42,7 +43,7 @@ func TestAMissingRoleIsToldWithItsNeighbours(t *testing.T) {
 			s := holding(t, tt.paths)
 			desired := access.Desire(config.Access{
 				ServiceAccount: types.NamespacedName{Namespace: "bots", Name: "ci"}, Namespaces: []string{"shop"}, Namespaced: config.Grants{Roles: []config.Role{tt.role}},
-			}, access.Marks{})
+			}, owner.Marks{})
 			_, _, err := observe.ReadState(t.Context(), connect(t, s.config()), desired, true, parallel.Each)
 			if diff := cmp.Diff("exit 4: "+tt.want, explained(t, err)); diff != "" {
 				t.Error(diff)

@@ -8,6 +8,7 @@ import (
 
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 
+	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/client/astray"
 	"github.com/kubemint/kubemint/internal/client/wire"
 	"github.com/kubemint/kubemint/internal/problem"
@@ -15,13 +16,13 @@ import (
 
 // explainUnreachable explains a request that was never answered by an API server.
 func (c *Client) explainUnreachable(op string, err error) *problem.Error {
-	p := problem.New(problem.Source, op, withoutURL(err))
+	p := problem.New(problem.Source, op, answer.WithoutURL(err))
 	redirect, redirected := errors.AsType[*wire.RedirectError](err)
 	tooLarge, bounded := errors.AsType[*wire.TooLargeError](err)
 	switch {
-	case proxyFault(err):
+	case answer.IsProxyFault(err):
 		c.explainProxy(p, err)
-	case astray.Explain(p, c.server, withoutURL(err)):
+	case astray.Explain(p, c.server, answer.WithoutURL(err)):
 	case redirected:
 		p.Cause = redirect
 		p.Hint("give the address of the API server itself: a login page, a proxy or a moved server "+
@@ -29,7 +30,7 @@ func (c *Client) explainUnreachable(op string, err error) *problem.Error {
 	case bounded:
 		p.Cause = tooLarge
 		p.Hint("see what answers at %s: no list of an API server that kubemint asks for is as large", c.server)
-	case IsForeign(err):
+	case answer.IsForeign(err):
 		p.Hint("see where %s leads: a proxy or a login answers in the API server's place, "+
 			"or there is none", c.server)
 	default:

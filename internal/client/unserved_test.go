@@ -11,7 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/client/discovery"
 	"github.com/kubemint/kubemint/internal/problem"
 )
@@ -101,7 +101,7 @@ func TestUnserved(t *testing.T) {
 				if got := strings.Contains(said, "this API server does not serve leases (coordination.k8s.io/v1)"); got != tt.want {
 					t.Errorf("said %s", said)
 				}
-				if tt.want && (problem.ExitCode(api.Explain(problem.Mint, "create", err)) != 5 || !client.IsUntouched(err)) {
+				if tt.want && (problem.ExitCode(api.Explain(problem.Mint, "create", err)) != 5 || !answer.IsUntouched(err)) {
 					t.Errorf("%v: it is not sure that nothing was made", err)
 				}
 			})
@@ -176,7 +176,7 @@ func TestNotFoundThatNamesNothing(t *testing.T) {
 		"delete": api.Delete(t.Context(), object("Lease", "shop", "x")),
 		"get":    api.Get(t.Context(), object("Role", "shop", "x")),
 	} {
-		if client.IsMissing(err) || !client.IsForeign(err) {
+		if answer.IsMissing(err) || !answer.IsForeign(err) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

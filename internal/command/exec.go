@@ -249,7 +249,8 @@ func refuseExposed(s session.Session) error {
 
 // refuseForExec refuses the inputs that have no meaning for exec, so that none is ignored.
 func refuseForExec(s session.Session, verb string) error {
-	result, token := s.Config.Result, s.Config.Token
+	result := s.Config.Result
+	token := s.Config.Token
 	var errs []error
 	for _, input := range []struct {
 		given     bool

@@ -125,7 +125,9 @@ func refuseSecretOutputs(s session.Session) error {
 		return nil
 	}
 	return problem.Newf(problem.Config, "input secret_outputs",
-		"%s cannot mask a value at run time: a secret output would be readable in logs and artifacts", s.Platform.Name()).
+		"%s cannot mask a value at run time: a secret output would be readable in logs and artifacts",
+		s.Platform.Name()).
 		Hint("leave `secret_outputs` out, and use the written kubeconfig").
-		Hint(`a program that wants the token alone reads it from that file:  TOKEN=$(sed -n 's/^ *token: //p' "$KUBECONFIG")`)
+		Hint("a program that wants the token alone reads it from that file:  " +
+			`TOKEN=$(sed -n 's/^ *token: //p' "$KUBECONFIG")`)
 }

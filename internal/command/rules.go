@@ -13,6 +13,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/client/observe"
 	"github.com/kubemint/kubemint/internal/command/session"
 	"github.com/kubemint/kubemint/internal/command/usage"
@@ -215,7 +216,7 @@ func readDeclared(ctx context.Context, s session.Session) (needs.Declared, error
 			object := client.NewObject(access.NamedRef(role, place))
 			ref := kube.RefOf(object)
 			err := as.api.Get(ctx, object)
-			if client.IsMissing(err) {
+			if answer.IsMissing(err) {
 				return declared, observe.ExplainNoRole(ctx, as.api, ref, as.declared.Namespaces)
 			}
 			if err != nil {

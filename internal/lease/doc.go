@@ -4,6 +4,6 @@
 // A lease is a coordination.k8s.io Lease that owns an empty Secret, and the token is bound to that
 // Secret: deleting the Lease has the garbage collector delete the Secret, and the token dies with
 // it. So nobody needs a right to read or delete Secrets. In: objects and an [API] to send them
-// with. Out: a [Minted] token, checked before it is used. It imports access, kube, problem and
+// with. Out: a [Minted] token, checked before it is used. It imports kube, owner, problem and
 // secret.
 package lease

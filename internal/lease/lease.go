@@ -15,8 +15,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/owner"
 )
 
 // API is the part of the client that this room uses.
@@ -35,7 +35,7 @@ const NamePrefix = "kubemint-"
 // New describes the lease of one run: `kubectl get leases` lists it with its holder for as long as
 // the credential may live.
 func New(
-	account types.NamespacedName, marks access.Marks, now time.Time, lifetime time.Duration,
+	account types.NamespacedName, marks owner.Marks, now time.Time, lifetime time.Duration,
 ) *coordinationv1.Lease {
 	holder := marks.Run
 	if holder == "" {

@@ -19,15 +19,15 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
 
-	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/lease"
+	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
 var (
 	now      = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	marks    = access.Marks{Owner: "github:acme/shop", Job: "deploy", Run: "17", Commit: "c0ffee"}
+	marks    = owner.Marks{Owner: "github:acme/shop", Job: "deploy", Run: "17", Commit: "c0ffee"}
 	notFound = apierrors.NewNotFound(schema.GroupResource{Resource: "leases"}, "x")
 	exists   = apierrors.NewAlreadyExists(schema.GroupResource{Resource: "leases"}, "x")
 )
@@ -106,7 +106,7 @@ func TestNewLease(t *testing.T) {
 func TestNewLeaseAtTheLimits(t *testing.T) {
 	t.Parallel()
 	here := time.FixedZone("east", 3600)
-	lease := lease.New(account, access.Marks{}, now.In(here), (1<<32)*time.Second)
+	lease := lease.New(account, owner.Marks{}, now.In(here), (1<<32)*time.Second)
 	if got := *lease.Spec.HolderIdentity; got != "bots/ci" {
 		t.Errorf("without a run it is held by %q", got)
 	}
@@ -145,8 +145,8 @@ func TestNamesLease(t *testing.T) {
 		"its own":                    {"kubemint-ci-abcdefg234", "ci", true},
 		"of an ephemeral account":    {"kubemint-ci-abcdefg234-hijklmn567", "ci", true},
 		"of an account with dashes":  {"kubemint-a-b.c-abcdefg234", "a-b.c", true},
-		"of the longest name":        {lease.New(types.NamespacedName{Namespace: "n", Name: long}, access.Marks{}, time.Time{}, 1).Name, long, true},
-		"ephemeral, longest":         {lease.New(types.NamespacedName{Namespace: "n", Name: lease.EphemeralName(long)}, access.Marks{}, time.Time{}, 1).Name, long, true},
+		"of the longest name":        {lease.New(types.NamespacedName{Namespace: "n", Name: long}, owner.Marks{}, time.Time{}, 1).Name, long, true},
+		"ephemeral, longest":         {lease.New(types.NamespacedName{Namespace: "n", Name: lease.EphemeralName(long)}, owner.Marks{}, time.Time{}, 1).Name, long, true},
 		"leader election":            {"kubemint-leader-election", "leader", false},
 		"without our prefix":         {"ci-abcdefg234", "ci", false},
 		"another account":            {"kubemint-cd-abcdefg234", "ci", false},
@@ -336,7 +336,7 @@ func TestExpiredAtTheBoundary(t *testing.T) {
 		"2026-03-29T01:00:00Z": {false, false, true}, "2026-03-29T03:00:00+02:00": {false, false, true},
 		"2026-03-29T01:00:00": {}, "29 March": {}, "": {},
 	} {
-		its := lease.New(types.NamespacedName{Namespace: "shop", Name: "ci"}, access.Marks{}, end, 0)
+		its := lease.New(types.NamespacedName{Namespace: "shop", Name: "ci"}, owner.Marks{}, end, 0)
 		its.Annotations[kube.AnnotationExpiresAt] = said
 		for i, now := range []time.Time{end.Add(-1), end.In(berlin), end.Add(1)} {
 			if have := lease.IsExpired(its, now); have != want[i] {

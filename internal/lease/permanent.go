@@ -11,8 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 
-	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/secret"
 )
@@ -31,7 +31,7 @@ type Reader interface {
 // the start, since an edit right after the creation delays the controller, and is never linked into
 // serviceAccount.secrets: the API server's cleaner takes linked ones for generated ones, and
 // invalidates them after a year without use.
-func NewPermanent(account types.NamespacedName, marks access.Marks) *corev1.Secret {
+func NewPermanent(account types.NamespacedName, marks owner.Marks) *corev1.Secret {
 	annotations := marks.Annotations()
 	annotations[corev1.ServiceAccountNameKey] = account.Name
 	return &corev1.Secret{

@@ -6,14 +6,15 @@ import (
 	"slices"
 
 	"github.com/kubemint/kubemint/internal/access"
-	"github.com/kubemint/kubemint/internal/access/needs"
-	"github.com/kubemint/kubemint/internal/client/explain/rights"
 	"github.com/kubemint/kubemint/internal/lease"
 	"github.com/kubemint/kubemint/internal/mint/credential"
 	"github.com/kubemint/kubemint/internal/mint/deliver"
 	"github.com/kubemint/kubemint/internal/output/receipt"
+	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/revoke"
+	"github.com/kubemint/kubemint/internal/rights"
+	"github.com/kubemint/kubemint/internal/rights/lacking"
 )
 
 // Credential is a credential in use.
@@ -108,12 +109,12 @@ func tellTokenLives(job Job, made *Credential, err error) error {
 
 // listNeeds returns the rights that the run takes of the runner's identity: a first run, or one
 // that finds all in place.
-func listNeeds(job Job, steady bool) []needs.Need {
-	secret := lease.NewPermanent(job.Desired.Access.ServiceAccount, access.Marks{}).Name
-	return needs.LeastRights(job.Desired, job.Config.Token, job.Config.Source.Expect, secret, steady)
+func listNeeds(job Job, steady bool) []rights.Need {
+	secret := lease.NewPermanent(job.Desired.Access.ServiceAccount, owner.Marks{}).Name
+	return rights.LeastRights(job.Desired, job.Config.Token, job.Config.Source.Expect, secret, steady)
 }
 
 // Complete adds to a refusal all that would be refused next.
 func Complete(ctx context.Context, job Job, err error) error {
-	return rights.CompleteRefusal(ctx, job.Server, listNeeds(job, false), err)
+	return lacking.CompleteRefusal(ctx, job.Server, listNeeds(job, false), err)
 }

@@ -2,9 +2,9 @@
 // values; what is made stands on the undo stack before its request is sent.
 //
 // In: a [Job], and the [Destination] of the credential. Out: the credential, or an error after
-// which nothing of it is left. It imports access, access/needs, client, client/connect,
-// client/discovery, client/explain, client/explain/rights, client/observe, config, console, kube,
-// kubeconfig, lease, lease/lock, mint/changes, mint/credential, mint/deliver, mint/entry,
-// mint/undo, output, output/receipt, platform, problem, proof, revoke, revoke/prune, rules and
-// secret.
+// which nothing of it is left. It imports access, access/outlive, client, client/answer,
+// client/connect, client/explain, client/observe, config, console, kube, kubeconfig, lease,
+// lease/lock, mint/changes, mint/credential, mint/deliver, mint/entry, mint/rehearsal, mint/undo,
+// output, output/receipt, owner, platform, problem, proof, revoke, revoke/prune, rights,
+// rights/lacking, rules and secret.
 package mint

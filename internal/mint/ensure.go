@@ -150,7 +150,8 @@ func changeAccess(
 	isNew := slices.ContainsFunc(
 		due, func(c access.Change) bool { return c.Ref == account && c.Apply != nil },
 	)
-	tether, issued := f.Tether, credential.Issued{}
+	tether := f.Tether
+	var issued credential.Issued
 	bind := func(ctx context.Context) (err error) {
 		tether, err = with.issuer.Bind(ctx, tether)
 		return err

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +28,7 @@ import (
 	"github.com/kubemint/kubemint/internal/mint/undo"
 	"github.com/kubemint/kubemint/internal/output"
 	"github.com/kubemint/kubemint/internal/output/receipt"
+	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/revoke"
 	"github.com/kubemint/kubemint/internal/secret"
@@ -52,7 +52,7 @@ func (c clock) ServerTime() time.Time { return c.now }
 
 var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
-func newJob(log *bytes.Buffer, change func(*config.Access, *access.Marks)) Job {
+func newJob(log *bytes.Buffer, change func(*config.Access, *owner.Marks)) Job {
 	declared := config.Access{
 		Namespaces: []string{"shop"}, ServiceAccount: types.NamespacedName{Namespace: "shop", Name: "ci"},
 		CreateServiceAccount: true,
@@ -60,7 +60,7 @@ func newJob(log *bytes.Buffer, change func(*config.Access, *access.Marks)) Job {
 			Verbs: []string{"get"}, APIGroups: []string{""}, Resources: []string{"pods"},
 		}}},
 	}
-	var marks access.Marks
+	var marks owner.Marks
 	change(&declared, &marks)
 	return Job{
 		Config: &config.Config{
@@ -71,9 +71,9 @@ func newJob(log *bytes.Buffer, change func(*config.Access, *access.Marks)) Job {
 	}
 }
 
-func usual(*config.Access, *access.Marks) {}
+func usual(*config.Access, *owner.Marks) {}
 
-func ephemeral(_ *config.Access, marks *access.Marks) { marks.ExpiresAt = noon.Add(time.Hour) }
+func ephemeral(_ *config.Access, marks *owner.Marks) { marks.ExpiresAt = noon.Add(time.Hour) }
 
 func object(kind, name string, uid types.UID) receipt.Object {
 	return receipt.Object{Kind: kind, Namespace: "shop", Name: name, UID: uid}
@@ -97,7 +97,7 @@ func journalOf(t *testing.T, record *receipt.Receipt) *output.Journal {
 
 func TestEphemeralObjects_AreNamedBeforeTheyAreMade(t *testing.T) {
 	t.Parallel()
-	named := ephemeralObjects(newJob(&bytes.Buffer{}, func(declared *config.Access, marks *access.Marks) {
+	named := ephemeralObjects(newJob(&bytes.Buffer{}, func(declared *config.Access, marks *owner.Marks) {
 		ephemeral(declared, marks)
 		declared.CreateNamespace = true
 	}).Desired)
@@ -271,18 +271,18 @@ func TestIsFresh(t *testing.T) {
 
 func TestFindNewest_AsksEverywhereAboutFewNamespaces(t *testing.T) {
 	t.Parallel()
-	many := func(declared *config.Access, _ *access.Marks) {
+	many := func(declared *config.Access, _ *owner.Marks) {
 		for i := range fewNamespaces + 1 {
 			declared.Namespaces = append(declared.Namespaces, fmt.Sprint("ns", i))
 		}
 	}
 	for name, tt := range map[string]struct {
-		change  func(*config.Access, *access.Marks)
+		change  func(*config.Access, *owner.Marks)
 		inOrder bool
 	}{
 		"few":  {usual, false},
 		"many": {many, true},
-		"many, must_not": {func(declared *config.Access, marks *access.Marks) {
+		"many, must_not": {func(declared *config.Access, marks *owner.Marks) {
 			many(declared, marks)
 			declared.MustNot = declared.Namespaced.Rules
 		}, false},
@@ -315,29 +315,5 @@ func TestAdvise(t *testing.T) {
 		if (tt.want == "") != (log.Len() == 0) || !strings.Contains(log.String(), tt.want) {
 			t.Errorf("%s: %q", name, log.String())
 		}
-	}
-}
-
-// A dry run cannot ask about what lies in a namespace that is not there yet.
-func TestAskable(t *testing.T) {
-	t.Parallel()
-	change := func(verb access.Verb, kind, namespace, name string) access.Change {
-		return access.Change{Verb: verb, Ref: kube.Ref{Kind: kind, Namespace: namespace, Name: name}}
-	}
-	plan := access.Plan{Changes: []access.Change{
-		change(access.Created, "Namespace", "", "new"), change(access.Unchanged, "Namespace", "", "old"),
-		change(access.Created, "ServiceAccount", "new", "ci"), change(access.Created, "Role", "old", "x"),
-		change(access.Unchanged, "RoleBinding", "old", "x"), change(access.Created, "Role", "new", "x"),
-		change(access.Created, "ClusterRole", "", "new"), change(access.Deleted, "Role", "old", "y"),
-	}}
-	var got []string
-	for _, change := range askable(plan, plannedRefs(plan)) {
-		got = append(got, fmt.Sprint(change.Verb, " ", change.Ref))
-	}
-	want := []string{
-		"created Namespace new", "created Role old/x", "created ClusterRole new", "deleted Role old/y",
-	}
-	if !slices.Equal(got, want) || len(plan.Changes) != 8 {
-		t.Errorf("got %q, want %q; %d changes in the plan", got, want, len(plan.Changes))
 	}
 }

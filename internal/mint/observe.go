@@ -9,7 +9,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/kubemint/kubemint/internal/access"
-	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/client/observe"
 	"github.com/kubemint/kubemint/internal/lease/lock"
 	"github.com/kubemint/kubemint/internal/mint/credential"
@@ -102,7 +102,7 @@ func checkServed(ctx context.Context, job Job) error {
 		return nil
 	}
 	served, err := job.Server.Discover(ctx)
-	if err != nil && !client.IsForbidden(err) {
+	if err != nil && !answer.IsForbidden(err) {
 		return job.Server.Explain(problem.Mint, "read what the cluster serves", err)
 	}
 	if len(served) == 0 {

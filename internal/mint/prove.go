@@ -8,6 +8,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/client/connect"
 	"github.com/kubemint/kubemint/internal/client/explain"
 	"github.com/kubemint/kubemint/internal/kube"
@@ -89,8 +90,8 @@ func identify(ctx context.Context, job Job, known *proof.Proof) error {
 		return proof.WhoAmI(ctx, first, job.Desired.Access.ServiceAccount)
 	})
 	said := first.Explain(problem.Mint, "prove token", err)
-	if errors.Is(err, proof.ErrRefused) || client.IsForbidden(err) || client.IsMissing(err) ||
-		client.IsForeign(err) {
+	if errors.Is(err, proof.ErrRefused) || answer.IsForbidden(err) || answer.IsMissing(err) ||
+		answer.IsForeign(err) {
 		return explain.NameProxy(said, job.Written.Server)
 	}
 	return said

@@ -6,7 +6,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/mint/credential"
 	"github.com/kubemint/kubemint/internal/mint/deliver"
@@ -78,16 +78,17 @@ func (c *Credential) extendLease(ctx context.Context) (warned bool, err error) {
 	lease.ManagedFields = nil
 	lease.ResourceVersion = "" // that of the creation: each extension changes it
 	_, err = job.Server.ApplyObject(ctx, lease, true)
-	if !client.IsForbidden(err) && !client.PolicyDenied(err) {
+	if !answer.IsForbidden(err) && !answer.PolicyDenied(err) {
 		return c.warned, job.Server.Explain(problem.Mint, "extend Lease "+lease.Namespace+"/"+lease.Name, err)
 	}
 	refused := "the runner's identity may not patch"
-	if client.PolicyDenied(err) {
+	if answer.PolicyDenied(err) {
 		refused = "a policy of the cluster refuses to patch"
 	}
 	if !c.warned {
 		job.Log.Warnf("%s Lease %s/%s: once its first expiry has passed, "+
-			"`kubemint sweep` would end this credential, and other runs may change its access", refused, lease.Namespace, lease.Name)
+			"`kubemint sweep` would end this credential, and other runs may change its access",
+			refused, lease.Namespace, lease.Name)
 	}
 	return true, nil
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/access/outlive"
 	"github.com/kubemint/kubemint/internal/mint/credential"
 	"github.com/kubemint/kubemint/internal/mint/deliver"
 	"github.com/kubemint/kubemint/internal/proof"
@@ -33,7 +34,7 @@ func advise(job Job, to deliver.Destination) {
 func warn(job Job, plan access.Plan, observed access.Observed) {
 	job.Log.PrintList("warning: ", plan.Warnings)
 	job.Log.PrintList("warning: ", proof.RolesOfNothing(job.Desired, observed))
-	warning := access.WarnOutliving(job.Desired, observed)
+	warning := outlive.Warn(job.Desired, observed)
 	if warning != "" && !job.Config.Token.Lifetime.Permanent {
 		// that such a token outlives the job is said already
 		job.Log.Warnf("%s", warning)

@@ -82,7 +82,8 @@ func (with tools) takeBack(ctx context.Context) error {
 	if with.undo == nil {
 		return nil
 	}
-	within, interrupted := deliver.UndoWithin, ctx
+	within := deliver.UndoWithin
+	interrupted := ctx
 	ctx, hurry := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer hurry(nil)
 	if interrupted.Err() == nil { // nobody is about to kill us

@@ -110,7 +110,8 @@ func (f *File) findEarlier(info fs.FileInfo, statErr error) error {
 	if held, err := TokenIn(f.Path, before); err != nil || held.Hash() != earlier.TokenHash {
 		return refuseOutput(f.Path, "it exists and is not the file that its receipt %s names", path)
 	}
-	f.before, f.Earlier = before, earlier
+	f.before = before
+	f.Earlier = earlier
 	return nil
 }
 

@@ -2,5 +2,5 @@
 // output, how a file is written, who may write it now, and where its receipt lies.
 //
 // In: paths and contents. Out: files, or an error that says what is in the way. It imports disk,
-// kubeconfig, output/private, output/receipt, platform, problem, secret and source/workspace.
+// kubeconfig, output/private, output/receipt, platform, problem, secret and workspace.
 package output

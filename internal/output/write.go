@@ -40,7 +40,8 @@ func makeDirs(file string) (made []string, err error) {
 			return made, unwritable(path, Cause(err))
 		}
 		made = append(made, path)
-		if err := os.Chmod(path, 0o700); err != nil { //nolint:gosec // a directory; the umask may have taken bits away
+		//nolint:gosec // a directory; the umask may have taken bits away
+		if err := os.Chmod(path, 0o700); err != nil {
 			return made, unwritable(path, Cause(err))
 		}
 		giveAway(path, dir)

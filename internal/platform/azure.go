@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/secret"
 )
@@ -46,7 +46,7 @@ func newAzure(env Environment) Platform {
 // BUILD_REPOSITORY_NAME is the one that triggered the run. Its ids are those of the collection, the
 // project and the definition (https://learn.microsoft.com/azure/devops/pipelines/build/variables).
 // The phase is what YAML calls a job, and the job is one of its matrix.
-func (e Environment) azureMarks() access.Marks {
+func (e Environment) azureMarks() owner.Marks {
 	get := e.Getenv
 	collection := strings.TrimSuffix(get("SYSTEM_COLLECTIONURI"), "/")
 	project := get("SYSTEM_TEAMPROJECT")
@@ -56,7 +56,7 @@ func (e Environment) azureMarks() access.Marks {
 		id:   joinIDs(get("SYSTEM_COLLECTIONID"), get("SYSTEM_TEAMPROJECTID"), get("SYSTEM_DEFINITIONID")),
 	}
 	run := collection + "/" + url.PathEscape(project) + "/_build/results?buildId=" + get("BUILD_BUILDID")
-	return who.addOwner(access.Marks{
+	return who.addOwner(owner.Marks{
 		Job: path.Join(get("SYSTEM_STAGENAME"), get("SYSTEM_PHASENAME"), get("SYSTEM_JOBNAME")),
 		Run: run, Commit: get("BUILD_SOURCEVERSION"),
 	})

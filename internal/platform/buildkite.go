@@ -13,8 +13,8 @@ import (
 	"path"
 	"time"
 
-	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/client/wire"
+	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/secret"
 )
@@ -38,7 +38,7 @@ func newBuildkite(env Environment) Platform {
 		id:   joinIDs(get("BUILDKITE_ORGANIZATION_ID"), get("BUILDKITE_PIPELINE_ID")),
 		name: path.Join(get("BUILDKITE_ORGANIZATION_SLUG"), get("BUILDKITE_PIPELINE_SLUG")),
 	}
-	p.Facts.Marks = who.addOwner(access.Marks{
+	p.Facts.Marks = who.addOwner(owner.Marks{
 		Job: cmp.Or(get("BUILDKITE_STEP_KEY"), get("BUILDKITE_LABEL")), Commit: get("BUILDKITE_COMMIT"),
 		Run: get("BUILDKITE_BUILD_URL") + "#" + get("BUILDKITE_JOB_ID"),
 	})

@@ -4,6 +4,6 @@
 // survive the step and mean the same inside and outside a container, how results reach later steps)
 // and its [Effects]. [Detect] chooses. Nothing else in the program asks which platform it is.
 //
-// In: the environment and the standard output. Out: a Platform. It imports access, client/wire,
+// In: the environment and the standard output. Out: a Platform. It imports client/wire, owner,
 // problem and secret.
 package platform

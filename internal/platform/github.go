@@ -11,7 +11,7 @@ import (
 
 	"github.com/sethvargo/go-githubactions"
 
-	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/secret"
 )
@@ -88,10 +88,10 @@ func (e Environment) githubMounts() []mount {
 	})
 }
 
-func (e Environment) githubMarks() access.Marks {
+func (e Environment) githubMarks() owner.Marks {
 	get := e.Getenv
 	repository := get("GITHUB_SERVER_URL") + "/" + get("GITHUB_REPOSITORY")
-	return e.githubIdentity().addOwner(access.Marks{
+	return e.githubIdentity().addOwner(owner.Marks{
 		Job:    get("GITHUB_WORKFLOW") + "/" + get("GITHUB_JOB"),
 		Run:    repository + "/actions/runs/" + get("GITHUB_RUN_ID"),
 		Commit: get("GITHUB_SHA"),

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
@@ -33,7 +33,7 @@ func newGitLab(env Environment) Platform {
 		system: "gitlab", id: joinIDs(get("CI_PROJECT_ID")), name: get("CI_PROJECT_PATH"), before: "gitlab",
 		instance: normalizeInstance(cmp.Or(get("CI_SERVER_URL"), get("CI_SERVER_HOST")), "gitlab.com"),
 	}
-	p.Facts.Marks = who.addOwner(access.Marks{
+	p.Facts.Marks = who.addOwner(owner.Marks{
 		Job: get("CI_JOB_NAME"), Run: get("CI_JOB_URL"), Commit: get("CI_COMMIT_SHA"),
 	})
 	return p

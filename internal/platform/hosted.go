@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"path"
 
-	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/owner"
 )
 
 // system is a CI system that needs only the plain conventions: how it is recognised, and what it
@@ -13,7 +13,7 @@ type system struct {
 	name     string
 	isHere   func(get func(string) string) bool
 	identity func(get func(string) string) identity
-	marks    func(get func(string) string) access.Marks // without the owner
+	marks    func(get func(string) string) owner.Marks // without the owner
 }
 
 // newHosted is a job of such a system.
@@ -36,8 +36,8 @@ var systems = []system{
 			name := path.Join(get("CIRCLE_PROJECT_USERNAME"), get("CIRCLE_PROJECT_REPONAME"))
 			return identity{system: "circleci", id: joinIDs(get("CIRCLE_PROJECT_ID")), name: name}
 		},
-		marks: func(get func(string) string) access.Marks {
-			return access.Marks{
+		marks: func(get func(string) string) owner.Marks {
+			return owner.Marks{
 				Job: get("CIRCLE_JOB"), Run: get("CIRCLE_BUILD_URL"), Commit: get("CIRCLE_SHA1"),
 			}
 		},
@@ -52,9 +52,9 @@ var systems = []system{
 				name: get("BITBUCKET_REPO_FULL_NAME"),
 			}
 		},
-		marks: func(get func(string) string) access.Marks {
+		marks: func(get func(string) string) owner.Marks {
 			repository := "https://bitbucket.org/" + get("BITBUCKET_REPO_FULL_NAME")
-			return access.Marks{
+			return owner.Marks{
 				Job: get("BITBUCKET_DEPLOYMENT_ENVIRONMENT"), Commit: get("BITBUCKET_COMMIT"),
 				Run: repository + "/pipelines/results/" + get("BITBUCKET_BUILD_NUMBER"),
 			}
@@ -71,8 +71,8 @@ var systems = []system{
 				name: get("CI_REPO"), instance: normalizeInstance(server, ""),
 			}
 		},
-		marks: func(get func(string) string) access.Marks {
-			return access.Marks{
+		marks: func(get func(string) string) owner.Marks {
+			return owner.Marks{
 				Job: get("CI_WORKFLOW_NAME"), Run: get("CI_PIPELINE_URL"), Commit: get("CI_COMMIT_SHA"),
 			}
 		},
@@ -86,8 +86,8 @@ var systems = []system{
 			name := path.Join(get("TEAMCITY_PROJECT_NAME"), get("TEAMCITY_BUILDCONF_NAME"))
 			return identity{system: "teamcity", name: name, instance: instanceOf(get("BUILD_URL"))}
 		},
-		marks: func(get func(string) string) access.Marks {
-			return access.Marks{
+		marks: func(get func(string) string) owner.Marks {
+			return owner.Marks{
 				Job: get("TEAMCITY_BUILDCONF_NAME"), Run: get("BUILD_URL"), Commit: get("BUILD_VCS_NUMBER"),
 			}
 		},
@@ -102,8 +102,8 @@ var systems = []system{
 				instance: normalizeInstance(get("DRONE_SYSTEM_HOST"), ""),
 			}
 		},
-		marks: func(get func(string) string) access.Marks {
-			return access.Marks{
+		marks: func(get func(string) string) owner.Marks {
+			return owner.Marks{
 				Job: get("DRONE_STAGE_NAME"), Run: get("DRONE_BUILD_LINK"), Commit: get("DRONE_COMMIT_SHA"),
 			}
 		},

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/owner"
 )
 
 // identity says to whom a job belongs, as its CI system tells it.
@@ -22,7 +22,7 @@ type identity struct {
 }
 
 // addOwner completes the marks of a run with its owner.
-func (i identity) addOwner(marks access.Marks) access.Marks {
+func (i identity) addOwner(marks owner.Marks) owner.Marks {
 	byName := i.ownerOf(i.name)
 	marks.OwnerName = boundOwner(i.name)
 	if marks.Owner = i.ownerOf(i.id); marks.Owner == "" {

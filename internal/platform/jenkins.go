@@ -5,7 +5,7 @@ import (
 	"path"
 	"path/filepath"
 
-	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/owner"
 )
 
 // newJenkins is a Jenkins build. Jenkins masks only its own credentials, so no secret is printed.
@@ -32,7 +32,7 @@ func newJenkins(env Environment) Platform {
 // jenkinsMarks name the job. A multibranch job (BRANCH_NAME is set) has the branch as the last part
 // of its name: the branches of one job are one owner. There is no public Jenkins: every job belongs
 // to its controller.
-func (e Environment) jenkinsMarks() access.Marks {
+func (e Environment) jenkinsMarks() owner.Marks {
 	get := e.Getenv
 	job := get("JOB_NAME")
 	if get("BRANCH_NAME") != "" && path.Dir(job) != "." {
@@ -41,5 +41,5 @@ func (e Environment) jenkinsMarks() access.Marks {
 	who := identity{
 		system: "jenkins", name: job, instance: normalizeInstance(get("JENKINS_URL"), ""), before: "jenkins",
 	}
-	return who.addOwner(access.Marks{Job: job, Run: get("BUILD_URL"), Commit: get("GIT_COMMIT")})
+	return who.addOwner(owner.Marks{Job: job, Run: get("BUILD_URL"), Commit: get("GIT_COMMIT")})
 }

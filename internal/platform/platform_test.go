@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/platform"
 )
 
@@ -55,33 +55,33 @@ func TestMarksNameTheJob(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		env  variables
-		want access.Marks
+		want owner.Marks
 	}{
-		"plain": {variables{}, access.Marks{}},
+		"plain": {variables{}, owner.Marks{}},
 		"GitHub": {
 			variables{
 				"GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "acme/shop", "GITHUB_WORKFLOW": "deploy", "GITHUB_JOB": "release",
 				"GITHUB_SERVER_URL": "https://github.com", "GITHUB_RUN_ID": "4711", "GITHUB_SHA": "f00d",
 			},
-			access.Marks{Owner: "github:acme/shop", OwnerName: "acme/shop", Job: "deploy/release", Run: "https://github.com/acme/shop/actions/runs/4711", Commit: "f00d"},
+			owner.Marks{Owner: "github:acme/shop", OwnerName: "acme/shop", Job: "deploy/release", Run: "https://github.com/acme/shop/actions/runs/4711", Commit: "f00d"},
 		},
 		"GitLab": {
 			variables{
 				"GITLAB_CI": "true", "CI_PROJECT_PATH": "group/sub/shop", "CI_JOB_NAME": "deploy",
 				"CI_JOB_URL": "https://gitlab.example.com/group/sub/shop/-/jobs/1", "CI_COMMIT_SHA": "f00d",
 			},
-			access.Marks{Owner: "gitlab:group/sub/shop", OwnerName: "group/sub/shop", Job: "deploy", Run: "https://gitlab.example.com/group/sub/shop/-/jobs/1", Commit: "f00d"},
+			owner.Marks{Owner: "gitlab:group/sub/shop", OwnerName: "group/sub/shop", Job: "deploy", Run: "https://gitlab.example.com/group/sub/shop/-/jobs/1", Commit: "f00d"},
 		},
 		"Jenkins, a plain job in a folder": {
 			variables{"JENKINS_URL": "x", "JOB_NAME": "team/shop", "BUILD_URL": "https://ci/7/", "GIT_COMMIT": "f00d"},
-			access.Marks{
+			owner.Marks{
 				Owner: "jenkins:team/shop@x", OwnerName: "team/shop", Formerly: []string{"jenkins:team/shop"},
 				Job: "team/shop", Run: "https://ci/7/", Commit: "f00d",
 			},
 		},
 		"Jenkins, a branch of a multibranch job": {
 			variables{"JENKINS_URL": "x", "JOB_NAME": "team/shop/feature%2Fone", "BRANCH_NAME": "feature/one"},
-			access.Marks{
+			owner.Marks{
 				Owner: "jenkins:team/shop@x", OwnerName: "team/shop", Formerly: []string{"jenkins:team/shop"}, Job: "team/shop",
 			},
 		},
@@ -91,7 +91,7 @@ func TestMarksNameTheJob(t *testing.T) {
 				"BUILD_DEFINITIONNAME": "deploy", "BUILD_REPOSITORY_NAME": "whichever triggered", "SYSTEM_STAGENAME": "prod",
 				"SYSTEM_PHASENAME": "release", "SYSTEM_JOBNAME": "__default", "BUILD_BUILDID": "7", "BUILD_SOURCEVERSION": "f00d",
 			},
-			access.Marks{
+			owner.Marks{
 				Owner: "azure:acme/Web Shop/deploy", OwnerName: "acme/Web Shop/deploy", Job: "prod/release/__default", Commit: "f00d",
 				Run: "https://dev.azure.com/acme/Web%20Shop/_build/results?buildId=7",
 			},
@@ -102,18 +102,18 @@ func TestMarksNameTheJob(t *testing.T) {
 				"BUILDKITE_LABEL": ":rocket: deploy", "BUILDKITE_BUILD_URL": "https://buildkite.com/acme/shop/builds/7",
 				"BUILDKITE_JOB_ID": "0190", "BUILDKITE_COMMIT": "f00d",
 			},
-			access.Marks{Owner: "buildkite:acme/shop", OwnerName: "acme/shop", Job: "deploy", Run: "https://buildkite.com/acme/shop/builds/7#0190", Commit: "f00d"},
+			owner.Marks{Owner: "buildkite:acme/shop", OwnerName: "acme/shop", Job: "deploy", Run: "https://buildkite.com/acme/shop/builds/7#0190", Commit: "f00d"},
 		},
 		"Buildkite, a step without a key": {
 			variables{
 				"BUILDKITE": "true", "BUILDKITE_ORGANIZATION_SLUG": "acme", "BUILDKITE_PIPELINE_SLUG": "shop", "BUILDKITE_LABEL": ":rocket:",
 				"BUILDKITE_BUILD_URL": "u", "BUILDKITE_JOB_ID": "1",
 			},
-			access.Marks{Owner: "buildkite:acme/shop", OwnerName: "acme/shop", Job: ":rocket:", Run: "u#1"},
+			owner.Marks{Owner: "buildkite:acme/shop", OwnerName: "acme/shop", Job: ":rocket:", Run: "u#1"},
 		},
 		"Jenkins, BRANCH_NAME set by hand in a job without a folder": {
 			variables{"JENKINS_URL": "x", "JOB_NAME": "shop", "BRANCH_NAME": "main"},
-			access.Marks{Owner: "jenkins:shop@x", OwnerName: "shop", Formerly: []string{"jenkins:shop"}, Job: "shop"},
+			owner.Marks{Owner: "jenkins:shop@x", OwnerName: "shop", Formerly: []string{"jenkins:shop"}, Job: "shop"},
 		},
 	} {
 		p, _ := detect(c.env)

@@ -10,6 +10,7 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/proof"
 	"github.com/kubemint/kubemint/internal/rules"
 )
@@ -40,7 +41,7 @@ func TestClaims_HeldObjectProvesNothing(t *testing.T) {
 					Roles: []config.Role{{Kind: "ClusterRole", Name: "view"}, {Kind: "ClusterRole", Name: "gone"}},
 				},
 			}
-			c := proof.Claims{Desired: access.Desire(declared, access.Marks{})}
+			c := proof.Claims{Desired: access.Desire(declared, owner.Marks{})}
 			c.Observed.Named = map[kube.Ref]kube.Object{view: &rbacv1.ClusterRole{Rules: parse(t, "list services\nget /metrics")}}
 			c.Plan.Changes = []access.Change{{Verb: access.Unchanged, Ref: tt.held, Held: true}}
 			claim := c.For("shop")
@@ -71,7 +72,7 @@ func TestClaims_BothScopes(t *testing.T) {
 		MustNot:        parse(t, "get /logs\ncreate pods"),
 		ClusterMustNot: parse(t, "list secrets"),
 	}
-	c := proof.Claims{Desired: access.Desire(declared, access.Marks{})}
+	c := proof.Claims{Desired: access.Desire(declared, owner.Marks{})}
 	c.Observed.Named = map[kube.Ref]kube.Object{view: &rbacv1.ClusterRole{Rules: parse(t, "list services\nget /metrics")}}
 	for place, want := range map[string]struct {
 		namespace, rules, mustNot string

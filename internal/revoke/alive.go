@@ -95,7 +95,8 @@ func (e *ending) explain(ctx context.Context) error {
 	defer cancel()
 	secret := e.boundSecret()
 	if len(e.secret) > 0 {
-		alive.Why, alive.Marked = heldBy(e.secret), true
+		alive.Why = heldBy(e.secret)
+		alive.Marked = true
 	} else if e.api.GetMetadata(ctx, secret) == nil {
 		alive.Why = e.why(secret)
 		alive.Marked = secret.DeletionTimestamp != nil

@@ -8,9 +8,11 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/lease"
 	"github.com/kubemint/kubemint/internal/output/receipt"
+	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/parallel"
 	"github.com/kubemint/kubemint/internal/problem"
 )
@@ -52,7 +54,7 @@ func (r Revoker) deleteObject(
 			record.Account.Namespace, record.Account.Name).Hint("it was left alone")
 	}
 	if err := r.Server.Get(ctx, object); err != nil {
-		if client.IsMissing(err) {
+		if answer.IsMissing(err) {
 			return false, nil
 		}
 		return false, r.Server.Explain(problem.Revoke, "read "+ref.String(), err)
@@ -92,8 +94,8 @@ func (r Revoker) refuseForeign(object kube.Object, recorded receipt.Object) erro
 		why = errors.New("it was recreated since: its UID is another one")
 	case object.GetLabels()[kube.LabelManagedBy] != kube.ManagedBy:
 		why = errors.New("it has lost the label " + kube.LabelManagedBy)
-	case !access.SameOwner(r.Marks, object):
-		why = errors.New("it belongs to another owner: " + cmp.Or(access.DescribeOwner(object), "none"))
+	case !owner.Same(r.Marks, object):
+		why = errors.New("it belongs to another owner: " + cmp.Or(owner.Describe(object), "none"))
 	case recorded.UID == "" && !r.Fresh && object.GetAnnotations()[kube.AnnotationExpiresAt] == "":
 		why = errors.New(
 			"the run ended before it knew the object's UID, and nothing says that it is of that run alone",

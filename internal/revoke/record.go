@@ -11,9 +11,11 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/lease"
 	"github.com/kubemint/kubemint/internal/output/receipt"
+	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
@@ -30,7 +32,7 @@ type Server interface {
 // Revoker takes back what a receipt names, on behalf of one run.
 type Revoker struct {
 	Server   Server
-	Marks    access.Marks         // of the run: only its own owner's objects are deleted
+	Marks    owner.Marks          // of the run: only its own owner's objects are deleted
 	Declared types.NamespacedName // the ServiceAccount that the run declares
 	Fresh    bool                 // the record is of this very process, which may not know every UID yet
 	Show     func(access.Plan)    // prints which objects were deleted
@@ -177,9 +179,9 @@ func (r Revoker) refuseTheirs(ctx context.Context, theirs []receipt.Object) erro
 		secret := client.NewObject(refOf(recorded))
 		err := r.Server.Get(ctx, secret)
 		switch {
-		case client.IsMissing(err), err == nil && secret.GetUID() != recorded.UID:
+		case answer.IsMissing(err), err == nil && secret.GetUID() != recorded.UID:
 			continue // and its token with it
-		case err != nil && !client.IsForbidden(err):
+		case err != nil && !answer.IsForbidden(err):
 			errs = append(errs, r.Server.Explain(problem.Revoke, op, err))
 			continue
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/output/receipt"
+	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/revoke"
 )
@@ -76,7 +77,7 @@ func ours(change func(*corev1.Secret)) kube.Object {
 func revoker(api *cluster) (revoke.Revoker, *[]access.Change) {
 	shown := &[]access.Change{}
 	return revoke.Revoker{
-		Server: api, Marks: access.Marks{Owner: "github:1"},
+		Server: api, Marks: owner.Marks{Owner: "github:1"},
 		Declared: types.NamespacedName{Namespace: "shop", Name: "ci"},
 		Show:     func(plan access.Plan) { *shown = append(*shown, plan.Changes...) },
 	}, shown

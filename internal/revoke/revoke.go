@@ -108,9 +108,11 @@ func (e *ending) deleteSecret(ctx context.Context) error {
 	e.secret = secret.Finalizers
 	switch {
 	case err == nil:
-		e.mayDelete, e.gone = true, len(e.secret) == 0
+		e.mayDelete = true
+		e.gone = len(e.secret) == 0
 	case apierrors.IsNotFound(err), hasAnotherUID(err): // that one is gone, and another has its name
-		e.mayDelete, e.gone = true, true
+		e.mayDelete = true
+		e.gone = true
 	case !apierrors.IsForbidden(err):
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -106,9 +105,11 @@ func explainNoContext(at *place, chosen string) error {
 			Hint("see whether the earlier step has logged in to a cluster, and wrote into this " +
 				"file: `kubectl config get-contexts`")
 	}
-	op, cause := "choose a context", "the kubeconfig has no current-context, but"
+	op := "choose a context"
+	cause := "the kubeconfig has no current-context, but"
 	if chosen != "" {
-		op, cause = "use context "+quoteName(chosen), "the kubeconfig has only"
+		op = "use context " + quoteName(chosen)
+		cause = "the kubeconfig has only"
 	}
 	err := refuse(op, "%s %s", cause, strings.Trim(fmt.Sprintf("%q", names), "[]"))
 	if near := problem.NearestWord(chosen, names); near != "" {
@@ -116,6 +117,3 @@ func explainNoContext(at *place, chosen string) error {
 	}
 	return err.Hint("name one of them in the input `context`")
 }
-
-// quoteName quotes a name for an error, since a line break in it could forge a workflow command.
-func quoteName(name string) string { return strconv.Quote(name[:min(len(name), 128)]) }

@@ -14,13 +14,6 @@ import (
 	"github.com/kubemint/kubemint/internal/secret"
 )
 
-// own is the receipt of a kubeconfig that kubemint wrote.
-type own struct {
-	*receipt.Receipt
-	file string // the kubeconfig
-	op   string // of an error about it
-}
-
 // isOf reports whether this user has the token that kubemint minted. A tokenFile takes precedence
 // over the token.
 func (o own) isOf(user *api.AuthInfo) bool {

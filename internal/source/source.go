@@ -2,76 +2,14 @@ package source
 
 import (
 	"cmp"
-	"context"
-	"fmt"
-	"net/http"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/kubemint/kubemint/internal/output/receipt"
-	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/secret"
 	"github.com/kubemint/kubemint/internal/source/bearer"
-	"github.com/kubemint/kubemint/internal/source/certs"
 	"github.com/kubemint/kubemint/internal/source/trust"
 )
-
-// Input is what the caller knows about the source. Only Getenv is required.
-type Input struct {
-	Given
-	Direct
-	Expected
-	Host
-
-	// Receipt returns the receipt of a kubeconfig that kubemint wrote, os.ErrNotExist where there
-	// is none outside the workspace. nil: there are no receipts.
-	Receipt func(kubeconfig string) (*receipt.Receipt, error)
-}
-
-// Given is the kubeconfig that the caller names.
-type Given struct {
-	Kubeconfig string // path, content (YAML or JSON), or base64 of content; empty: not given
-	// kubeconfig files that a receipt names: they take precedence over everything else
-	Recorded      []string
-	Context       string // empty: the current-context
-	AllowInsecure bool   // accept insecure-skip-tls-verify
-}
-
-// Direct is an API server that accepts ID tokens. Where a kubeconfig is found, it is not the
-// source's.
-type Direct struct {
-	Server    string                 // URL; empty: none
-	Authority func() ([]byte, error) // its CA, PEM as it was given; nil, or nothing: the system's
-	Bearer    secret.Value           // the ID token for it
-	Audience  string                 // to request one with; empty: the server's URL
-	IDToken   IDToken                // nil where the job has none to request
-	NoIDToken string                 // what the job's author can do then
-}
-
-// Expected is the cluster of `expect_cluster`.
-type Expected struct {
-	ExpectServer      string // URL; empty: any
-	ExpectFingerprint string // of its CA, as [certs.Bundle.Is] takes it; empty: any
-}
-
-// Host is the machine that this process runs on.
-type Host struct {
-	// Getenv reads the clouds' variables, KUBECONFIG, HOME, KUBERNETES_SERVICE_HOST and _PORT.
-	Getenv func(string) string
-	// Inside translates a path of the host to this container's. nil: they are the same.
-	Inside func(string) string
-
-	InClusterDir string       // where a pod's ServiceAccount is mounted; empty: Kubernetes' own place
-	Workspace    []string     // directories of the checkout, which a pull request can have written
-	Temp         string       // the job's directory for temporary files; empty: none
-	HTTP         *http.Client // for the clouds' token endpoints
-	Hint         string       // added where a file was not found: what the platform hides
-}
-
-// IDToken requests the job's own OIDC token.
-type IDToken = func(ctx context.Context, audience string) (secret.Value, error)
 
 // Source is the credential, and what the written kubeconfig takes over from it.
 type Source struct {
@@ -122,42 +60,6 @@ const MountedAccount = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 const byteOrderMark = "\ufeff"
 
-// loader is one call of Load: its input, and what it has found besides the credential.
-type loader struct {
-	Input
-	policy   trust.Policy
-	files    []string
-	warnings []string
-	secrets  []string
-	login    bearer.Login
-	bundle   *certs.Bundle // of the chosen cluster; nil where it has no certificate authority
-}
-
-// place is where the credential lies.
-type place struct {
-	receipt.Source
-	config *api.Config // nil where only a receipt records the source
-	ours   []own       // those of its files that kubemint wrote
-	lead   string      // how the search got to an in-cluster source, for the error when there is none
-}
-
-// contextName returns the name of the context that counts.
-func (p *place) contextName(given string) string { return cmp.Or(given, p.config.CurrentContext) }
-
-// findOwn returns the receipt whose token the context's user has, nil where kubemint did not write
-// that user.
-func (p *place) findOwn(context *api.Context) *own {
-	if context == nil {
-		return nil
-	}
-	for i, ours := range p.ours {
-		if ours.isOf(p.config.AuthInfos[context.AuthInfo]) {
-			return &p.ours[i]
-		}
-	}
-	return nil
-}
-
 // Load uses the first source that exists: the input `kubeconfig`, the files of $KUBECONFIG,
 // ~/.kube/config, the input `server`, the pod's own account. The order is kubectl's, except that
 // `server` with a token or an audience of its own takes precedence over files that happen to exist.
@@ -185,31 +87,4 @@ func Load(in Input) (*Source, error) {
 			Hint("give this step the input `kubeconfig` as well")
 	}
 	return l.useContext(at)
-}
-
-func newLoader(in Input) *loader {
-	return &loader{Input: in, policy: trust.Policy{
-		Server: in.ExpectServer, Fingerprint: in.ExpectFingerprint, Workspace: in.Workspace,
-	}}
-}
-
-// homeDir returns where client-go looks: $HOME everywhere, and on Windows also the profile.
-func (l *loader) homeDir() string { return cmp.Or(l.Getenv("HOME"), l.Getenv("USERPROFILE")) }
-
-// refuse returns an error of exit code 3.
-func refuse(op, format string, args ...any) *problem.Error {
-	return problem.Newf(problem.Source, op, format, args...)
-}
-
-func (l *loader) addWarning(format string, args ...any) {
-	l.warnings = append(l.warnings, fmt.Sprintf(format, args...))
-}
-
-// hintHidden adds what the platform hides from this process: a file that the user sees may not
-// exist here.
-func (l *loader) hintHidden(err *problem.Error) *problem.Error {
-	if l.Hint != "" {
-		return err.Hint("%s", l.Hint)
-	}
-	return err
 }

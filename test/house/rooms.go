@@ -9,14 +9,14 @@ import (
 )
 
 // pure rooms decide, and others act: no client, no os, no network. The linter sees to it that they have no clock.
-var pure = []string{"access/...", "config", "kube", "kubeconfig", "lease", "rules/...", "secret"}
+var pure = []string{"access/...", "config", "kube", "kubeconfig", "lease", "owner", "rights", "rules/...", "secret"}
 
 // leaves are rooms that import no other room.
 var leaves = []string{"kube", "parallel", "problem", "secret"}
 
 // auditorsPath are the rooms that decide what reaches the cluster and where a secret goes, with the rooms nested in them.
 var auditorsPath = []string{
-	"access", "kube", "kubeconfig", "lease", "mint", "output", "parallel", "problem", "proof", "revoke", "secret",
+	"access", "kube", "kubeconfig", "lease", "mint", "output", "owner", "parallel", "problem", "proof", "revoke", "secret",
 }
 
 // outer returns the room that a nested room belongs to.

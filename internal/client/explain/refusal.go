@@ -18,7 +18,9 @@ import (
 // Explain explains a 403: missing rights, an escalation, or something else that the server's words
 // explain best (a quota, an admission plugin, a namespace that is being deleted).
 func Explain(p *problem.Error, status metav1.Status) {
-	switch denied, held := findDenial(status), HeldRules(status.Message); {
+	denied := findDenial(status)
+	held := HeldRules(status.Message)
+	switch {
 	case apierrors.HasStatusCause(p.Cause, corev1.NamespaceTerminatingCause):
 		p.Code = problem.Mint
 		words := strings.Join(strings.Fields(status.Message), " ")
@@ -144,7 +146,8 @@ func IsDenial(message string) bool { return regexp.MustCompile(denial).MatchStri
 
 // denial is the authorizer's message: k8s.io/apiserver pkg/endpoints/handlers/responsewriters
 // forbiddenMessage.
-const denial = `User ("(?:[^"\\]|\\.)*") cannot (\w+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?`
+const denial = `User ("(?:[^"\\]|\\.)*") cannot (\w+) resource "([^"]+)" in API group "([^"]*)"` +
+	`(?: in the namespace "([^"]+)")?`
 
 func resourceGroup(resource, group string) string {
 	name, sub, hasSub := strings.Cut(resource, "/")

@@ -9,12 +9,13 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubemint/kubemint/internal/access"
-	"github.com/kubemint/kubemint/internal/access/needs"
 	"github.com/kubemint/kubemint/internal/command/bootstrap/guard"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/lease"
+	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/rights"
 )
 
 // Asked says what the rights are for.
@@ -45,9 +46,9 @@ func RenderManifests(asked Asked) ([]string, error) {
 			Hint("add --subject " + subjectForms)
 	}
 	account := asked.Desired.Access.ServiceAccount
-	secret := lease.NewPermanent(account, access.Marks{}).Name
+	secret := lease.NewPermanent(account, owner.Marks{}).Name
 	lines := writeRemarks(asked, secret)
-	for _, need := range needs.LeastRights(asked.Desired, asked.Token, asked.Expect, secret, asked.Steady) {
+	for _, need := range rights.LeastRights(asked.Desired, asked.Token, asked.Expect, secret, asked.Steady) {
 		for _, object := range newManifests(account, need, asked.Subjects) {
 			manifest, err := console.RenderManifest(object)
 			if err != nil {
@@ -66,7 +67,7 @@ func RenderManifests(asked Asked) ([]string, error) {
 
 // newManifests are the role of one place and, where there are subjects, its binding. Both flavours
 // have the same names: the steady one, applied later, narrows what the other gave.
-func newManifests(account types.NamespacedName, need needs.Need, subjects []rbacv1.Subject) []any {
+func newManifests(account types.NamespacedName, need rights.Need, subjects []rbacv1.Subject) []any {
 	version := rbacv1.SchemeGroupVersion.String()
 	kind := "ClusterRole"
 	if need.Namespace != "" {

@@ -18,7 +18,8 @@ func Reap(command int) (stop func()) {
 	}
 	ended := make(chan os.Signal, 1) // one pending signal is enough: each has all of them reaped
 	signal.Notify(ended, unix.SIGCHLD)
-	done, finished := make(chan struct{}), make(chan struct{})
+	done := make(chan struct{})
+	finished := make(chan struct{})
 	go func() {
 		defer close(finished)
 		for {

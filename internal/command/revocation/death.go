@@ -11,27 +11,37 @@ import (
 	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/proof"
+	"github.com/kubemint/kubemint/internal/secret"
 	"github.com/kubemint/kubemint/internal/source"
 )
 
 // deathWithin is twice what the API server's cache of accepted tokens takes (10 s).
 const deathWithin = 25 * time.Second
 
+const proveDeath = "prove that the token is dead"
+
+// readWritten reads the token that the record's run wrote.
+func readWritten(record *receipt.Receipt) (secret.Value, error) {
+	data, err := output.Read(record.Output)
+	if err != nil {
+		return secret.Value{}, problem.New(problem.Revoke, proveDeath, output.Cause(err),
+			"without the written kubeconfig there is no token to ask with; run without --wait")
+	}
+	written, err := output.TokenIn(record.Output, data)
+	if err != nil || written.Hash() != record.TokenHash {
+		return secret.Value{}, problem.Newf(problem.Revoke, proveDeath,
+			"%s does not hold the token that the receipt names", record.Output)
+	}
+	return written, nil
+}
+
 // awaitDeath asks with the dead token until the API server refuses it.
 func awaitDeath(
 	ctx context.Context, s session.Session, record *receipt.Receipt, from *source.Source,
 ) error {
-	const op = "prove that the token is dead"
-	data, err := output.Read(record.Output)
+	dead, err := readWritten(record)
 	if err != nil {
-		return problem.New(problem.Revoke, op, output.Cause(err),
-			"without the written kubeconfig there is no token to ask with; run without --wait")
-	}
-	dead, err := output.TokenIn(record.Output, data)
-	if err != nil || dead.Hash() != record.TokenHash {
-		return problem.Newf(
-			problem.Revoke, op, "%s does not hold the token that the receipt names", record.Output,
-		)
+		return err
 	}
 	address, err := session.ChooseAddress(s, from)
 	if err != nil {
@@ -52,7 +62,7 @@ func awaitDeath(
 	)
 	if err != nil {
 		return problem.Newf(
-			problem.Revoke, op, "the API server still accepts it after %s: %w",
+			problem.Revoke, proveDeath, "the API server still accepts it after %s: %w",
 			time.Since(start).Round(time.Second), err,
 		).
 			Hint(

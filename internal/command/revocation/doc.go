@@ -5,5 +5,5 @@
 // receipt is gone, the claims of the token in the kubeconfig take its place, once the API server
 // has said that the token is its own. Out: an error for each credential that may live on. It
 // imports client, client/connect, command/session, kubeconfig, lease, lease/lock, output,
-// output/receipt, problem, proof, revoke, source, source/certs and source/trust.
+// output/receipt, problem, proof, revoke, secret, source, source/certs and source/trust.
 package revocation

@@ -31,7 +31,8 @@ func tellKept(s session.Session, record *receipt.Receipt) {
 	}
 	for _, secret := range record.Theirs {
 		s.Log.Printf("nothing to revoke: the token is permanent. Secret %s/%s, which holds it, is left: "+
-			"somebody else made it. This ends the token:  %s", secret.Namespace, secret.Name, revoke.DeleteCommand(secret))
+			"somebody else made it. This ends the token:  %s",
+			secret.Namespace, secret.Name, revoke.DeleteCommand(secret))
 	}
 }
 

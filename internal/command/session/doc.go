@@ -1,8 +1,8 @@
 // Package session is what one command knows of its process, its job and its inputs, and how it
 // reads the source.
 //
-// In: the process. Out: a [Session], a source, connections as the runner. It imports access,
-// client, client/connect, client/trace, client/wire, config, console, kube, kubeconfig, output,
-// output/receipt, platform, problem, secret, source, source/authority, source/trust and
-// source/workspace.
+// In: the process. Out: a [Session], a source, connections as the runner. It imports client,
+// client/connect, client/trace, client/wire, config, console, kube, kubeconfig, output,
+// output/receipt, owner, platform, problem, secret, source, source/authority, source/trust and
+// workspace.
 package session

@@ -13,16 +13,16 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/client/connect"
 	"github.com/kubemint/kubemint/internal/client/trace"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/output"
 	"github.com/kubemint/kubemint/internal/output/receipt"
+	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/platform"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/source/workspace"
+	"github.com/kubemint/kubemint/internal/workspace"
 )
 
 // Process is what main hands over: nothing below reads the environment by itself.
@@ -129,7 +129,7 @@ func (s Session) Dialer() connect.Dialer {
 
 // Marks say on whose behalf this run acts: the platform's, but for what the inputs say. An owner
 // that is given counts, and what the platform's own owner has made is still this run's.
-func (s Session) Marks() access.Marks {
+func (s Session) Marks() owner.Marks {
 	marks := s.Platform.Marks()
 	marks.Labels = s.Config.Marks.Labels
 	given := s.Config.Marks.Owner

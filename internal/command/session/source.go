@@ -44,7 +44,8 @@ const answerWithin = 10 * time.Second
 
 // LoadSource reads the runner's credential.
 func LoadSource(s Session, from Chosen) (*source.Source, error) {
-	hint, declared := "", s.Config.Source
+	hint := ""
+	declared := s.Config.Source
 	if s.Platform.Contained {
 		hint = "this container does not see the host's home directory: give the input `kubeconfig`, " +
 			"or set KUBECONFIG to a path in the workspace or the runner's temp directory"

@@ -12,8 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/owner"
 )
 
 // API is the part of the client that this room uses.
@@ -48,8 +48,8 @@ var ErrLost = errors.New(
 // Options say whose access a lock is about, and who takes it.
 type Options struct {
 	Account types.NamespacedName
-	Marks   access.Marks // of the run, for others to see who holds the lock
-	Holder  string       // unlike every other run's
+	Marks   owner.Marks // of the run, for others to see who holds the lock
+	Holder  string      // unlike every other run's
 	Now     func() time.Time
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/lease/lock"
+	"github.com/kubemint/kubemint/internal/owner"
 )
 
 var (
@@ -102,7 +103,7 @@ func (a *api) holder() string {
 
 func open(t *testing.T, a *api, holder string) *lock.Lock {
 	t.Helper()
-	l := lock.New(a, lock.Options{Account: account, Holder: holder, Now: time.Now, Marks: access.Marks{Owner: "github:acme/shop", Run: holder}})
+	l := lock.New(a, lock.Options{Account: account, Holder: holder, Now: time.Now, Marks: owner.Marks{Owner: "github:acme/shop", Run: holder}})
 	if err := l.Read(t.Context()); err != nil {
 		t.Fatal(err)
 	}

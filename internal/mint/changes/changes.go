@@ -6,6 +6,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/problem"
@@ -86,9 +87,9 @@ func (m Maker) makeChange(ctx context.Context, change access.Change) error {
 		if err == nil {
 			return nil
 		}
-		m.Ledger.outcome.Failed(change.Ref, client.IsUntouched(err))
+		m.Ledger.outcome.Failed(change.Ref, answer.IsUntouched(err))
 		switch {
-		case !client.IsConflict(err) || try == changeTries:
+		case !answer.IsConflict(err) || try == changeTries:
 			return m.Server.Explain(problem.Mint, op+" "+change.Ref.String(), err)
 		case change.Apply == nil: // a leftover that is another object by now
 			m.Log.Printf(
@@ -129,7 +130,7 @@ func (m Maker) deleteFirst(ctx context.Context, change access.Change) (op string
 		// A runner that may not bind the new role must not lose the old binding: the API server is asked
 		// before.
 		_, err := m.Dry.ApplyObject(ctx, change.Apply, true)
-		if err != nil && !client.IsImmutable(err) && !m.isForeseen(change, err) {
+		if err != nil && !answer.IsImmutable(err) && !m.isForeseen(change, err) {
 			return "apply", err
 		}
 	}
@@ -145,7 +146,7 @@ func (m Maker) asksOnly() bool { return m.Planned != nil }
 // isForeseen says whether a dry run was refused a binding because of its role, which the run makes
 // or narrows before.
 func (m Maker) isForeseen(change access.Change, err error) bool {
-	return m.asksOnly() && (client.IsMissing(err) || client.IsEscalation(err)) &&
+	return m.asksOnly() && (answer.IsMissing(err) || answer.IsEscalation(err)) &&
 		m.Planned[kube.RoleOf(change.Apply)]
 }
 
@@ -157,8 +158,9 @@ func (m Maker) planAgain(ctx context.Context, change access.Change) (access.Chan
 	}
 	have := client.NewObject(change.Ref)
 	err := m.Server.Get(ctx, have)
-	if client.IsMissing(err) {
-		have, err = nil, nil
+	if answer.IsMissing(err) {
+		have = nil
+		err = nil
 	}
 	if err != nil {
 		return change, m.Server.Explain(problem.Mint, "read "+change.Ref.String(), err)

@@ -20,6 +20,7 @@ import (
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
@@ -77,7 +78,7 @@ var declared = config.Access{
 
 func newMaker(s *server, log *bytes.Buffer) Maker {
 	return Maker{
-		Server: s, Dry: s, Desired: access.Desire(declared, access.Marks{}),
+		Server: s, Dry: s, Desired: access.Desire(declared, owner.Marks{}),
 		Log: console.New(log), Ledger: NewLedger(),
 	}
 }
@@ -153,7 +154,7 @@ func TestMaker_ConflictIsPlannedAgain(t *testing.T) {
 	var log bytes.Buffer
 	api := &server{fail: map[string][]error{"apply " + role: {conflict()}}}
 	m := newMaker(api, &log)
-	same := access.Desire(declared, access.Marks{}).Objects[1].(*rbacv1.Role)
+	same := access.Desire(declared, owner.Marks{}).Objects[1].(*rbacv1.Role)
 	api.have = map[string]kube.Object{role: same}
 	plan := planOf(t, m)
 	if err := m.All(t.Context(), plan.Changes); err != nil {

@@ -2,5 +2,5 @@
 // each.
 //
 // In: changes of a plan. Out: nothing, or an error for each that failed; a [Ledger] says what was
-// done. It imports access, client, console, kube and problem.
+// done. It imports access, client, client/answer, console, kube and problem.
 package changes

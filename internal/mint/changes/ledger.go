@@ -58,7 +58,8 @@ func (l *Ledger) Replanned(plan access.Plan) access.Plan {
 // gave it.
 func (l *Ledger) did(change access.Change, applied client.Applied) {
 	if applied.UID != "" {
-		made := change.Apply.DeepCopyObject().(kube.Object) //nolint:errcheck,forcetypeassert // a copy has the same type
+		//nolint:errcheck,forcetypeassert // a copy has the same type
+		made := change.Apply.DeepCopyObject().(kube.Object)
 		made.SetUID(applied.UID)
 		made.SetResourceVersion(applied.ResourceVersion)
 		change.Apply = made

@@ -24,6 +24,7 @@ import (
 	"github.com/kubemint/kubemint/internal/mint/undo"
 	"github.com/kubemint/kubemint/internal/output"
 	"github.com/kubemint/kubemint/internal/output/receipt"
+	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/revoke"
 	"github.com/kubemint/kubemint/internal/secret"
@@ -133,7 +134,7 @@ func newFixture(t *testing.T, change func(*config.Token)) *fixture {
 	}
 	journal := output.NewJournal(filepath.Join(t.TempDir(), "r"), record, nil)
 	f.Issuer = Issuer{
-		Server: f.api, Desired: access.Desire(declared, access.Marks{}), Token: token, Clock: f.clock,
+		Server: f.api, Desired: access.Desire(declared, owner.Marks{}), Token: token, Clock: f.clock,
 		Log: console.New(f.log), Remedy: Remedy{Unserved: "do without", Refused: "or do without"},
 		Mask: func(value secret.Value) error {
 			f.mask = append(f.mask, value.Reveal())

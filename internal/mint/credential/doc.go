@@ -3,6 +3,6 @@
 // the next one.
 //
 // In: what is declared, and the undo stack, on which an entry stands before each request. Out: a
-// token that is masked. It imports access, client, client/discovery, client/explain, config,
-// console, kube, lease, mint/undo, output/receipt, problem, revoke and secret.
+// token that is masked. It imports access, client, client/answer, client/discovery, client/explain,
+// config, console, kube, lease, mint/undo, output/receipt, problem, revoke and secret.
 package credential

@@ -7,7 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/client/explain"
 	"github.com/kubemint/kubemint/internal/lease"
 	"github.com/kubemint/kubemint/internal/output/receipt"
@@ -47,7 +47,7 @@ func (i Issuer) Mint(ctx context.Context, t Tether, account types.UID) (lease.Mi
 	}
 	minted, err := i.masked(func() (lease.Minted, error) { return lease.Mint(ctx, i.Server, wanted) })
 	if err != nil {
-		if client.IsUntouched(err) {
+		if answer.IsUntouched(err) {
 			notSent()
 		}
 		return lease.Minted{}, i.Server.Explain(problem.Mint, "mint token for "+wanted.Account.String(), err)
@@ -64,7 +64,7 @@ func (i Issuer) Try(ctx context.Context) error {
 		holder := lease.NewPermanent(i.account(), i.Desired.Marks)
 		_, err := i.Server.ApplyObject(ctx, holder, false)
 		err = i.Server.Explain(problem.Mint, "create Secret "+holder.Namespace+"/"+holder.Name, err)
-		if _, denied := errors.AsType[*explain.Denial](err); denied || client.IsConflict(err) {
+		if _, denied := errors.AsType[*explain.Denial](err); denied || answer.IsConflict(err) {
 			return nil // it is there, or an identity for steady runs need not make it
 		}
 		return WithoutSecret(err)

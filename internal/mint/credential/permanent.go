@@ -6,7 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/lease"
 	"github.com/kubemint/kubemint/internal/mint/undo"
@@ -41,11 +41,11 @@ func (i Issuer) lookForPermanent(ctx context.Context) (*corev1.Secret, error) {
 			Hint("delete it, or name another `service_account`")
 	case err == nil:
 		return ours, nil
-	case !client.IsMissing(err):
+	case !answer.IsMissing(err):
 		return nil, i.Server.Explain(problem.Mint, op, err)
 	}
 	secrets, err := i.Server.TokenSecrets(ctx, i.account().Namespace)
-	if client.IsForbidden(err) {
+	if answer.IsForbidden(err) {
 		i.Log.Printf("note: Secrets may not be listed by the runner's identity: a token Secret that " +
 			"others made is not looked for")
 		return nil, nil //nolint:nilnil // none is known
@@ -92,7 +92,7 @@ func (i Issuer) applyPermanent(ctx context.Context) (*corev1.Secret, error) {
 		})
 	// unlike a POST it shows the authorizer the name
 	applied, err := i.Server.ApplyObject(ctx, holder, false)
-	if client.IsUntouched(err) {
+	if answer.IsUntouched(err) {
 		entry.Drop()
 	} else { // it may be there, although the answer was lost
 		holder.UID = applied.UID
@@ -104,7 +104,7 @@ func (i Issuer) applyPermanent(ctx context.Context) (*corev1.Secret, error) {
 			return nil, saveErr
 		}
 	}
-	if err != nil && !client.IsConflict(err) { // then it is this run's, or that of another one beside it
+	if err != nil && !answer.IsConflict(err) { // then it is this run's, or that of another one beside it
 		return nil, WithoutSecret(
 			i.Server.Explain(problem.Mint, "create Secret "+holder.Namespace+"/"+holder.Name, err),
 		)
@@ -119,7 +119,7 @@ func nameSecret(holder *corev1.Secret) receipt.Object {
 
 // WithoutSecret adds the way out where the cluster does not admit the Secret of a permanent token.
 func WithoutSecret(err error) error {
-	if client.NotAdmitted(err) {
+	if answer.NotAdmitted(err) {
 		return problem.AddHint(err, problem.Mint,
 			"or give `duration` a lifetime, with `revoke: false`: such a token needs no Secret")
 	}

@@ -8,7 +8,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
-	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/client/discovery"
 	"github.com/kubemint/kubemint/internal/client/explain"
 	"github.com/kubemint/kubemint/internal/lease"
@@ -35,7 +35,7 @@ func named(l *coordinationv1.Lease) receipt.Object {
 // be one that this run is about to create.
 func (i Issuer) CreateEarly(ctx context.Context, t Tether) (Tether, error) {
 	next, err := i.create(ctx, t)
-	if err != nil && i.Desired.Access.CreateNamespace && client.NamespaceMissing(err) {
+	if err != nil && i.Desired.Access.CreateNamespace && answer.NamespaceMissing(err) {
 		return next, nil
 	}
 	return i.record(t, next, err)
@@ -73,7 +73,7 @@ func (i Issuer) create(ctx context.Context, t Tether) (Tether, error) {
 	}
 	t.Lease = t.Lease.DeepCopy()
 	err := lease.Create(ctx, i.Server, t.Lease)
-	if client.IsUntouched(err) {
+	if answer.IsUntouched(err) {
 		t.undo.Drop()
 		t.undo = nil
 	}
@@ -110,7 +110,7 @@ func (i Issuer) withoutLease(err error) error {
 		return err
 	case denied:
 		return problem.AddHint(err, problem.Rights, i.Remedy.Refused)
-	case client.NotAdmitted(err):
+	case answer.NotAdmitted(err):
 		return problem.AddHint(err, problem.Mint, i.Remedy.Refused)
 	}
 	return err
@@ -145,7 +145,7 @@ func (i Issuer) Bind(ctx context.Context, t Tether) (Tether, error) {
 				Hint("somebody may watch leases and create Secrets in namespace %s, and makes the Secret "+
 					"of each new lease first: use a `service_account` in a namespace of its own", t.Lease.Namespace)
 		}
-		if !told && !client.IsUnsure(err) {
+		if !told && !answer.IsUnsure(err) {
 			// else it can be this run's own, made by a request whose answer was lost
 			told = true
 			i.Log.Warnf("somebody else made Secret %s before this run could: it takes another name "+
@@ -173,7 +173,7 @@ func (i Issuer) rename(ctx context.Context, old Tether) (Tether, error) {
 	}
 	next.made = true
 	i.Undo.Journal.Note(next.setUID)
-	if err := i.Server.Delete(ctx, old.Lease); err != nil && !client.IsMissing(err) {
+	if err := i.Server.Delete(ctx, old.Lease); err != nil && !answer.IsMissing(err) {
 		return next, i.Server.Explain(problem.Mint, "delete Lease "+old.place(), err)
 	}
 	old.undo.Drop()

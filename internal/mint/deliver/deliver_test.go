@@ -25,6 +25,7 @@ import (
 	"github.com/kubemint/kubemint/internal/mint/undo"
 	"github.com/kubemint/kubemint/internal/output"
 	"github.com/kubemint/kubemint/internal/output/receipt"
+	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/platform"
 	"github.com/kubemint/kubemint/internal/revoke"
 	"github.com/kubemint/kubemint/internal/secret"
@@ -105,7 +106,7 @@ func newDelivery(t *testing.T, to Destination, log *bytes.Buffer) Delivery {
 	issued.Tether.Lease.Namespace = "shop"
 	issued.Tether.Lease.Name = "kubemint-ci-x"
 	return Delivery{
-		Config: &config.Config{Result: config.Result{ExportEnv: true}}, Desired: access.Desire(declared, access.Marks{}),
+		Config: &config.Config{Result: config.Result{ExportEnv: true}}, Desired: access.Desire(declared, owner.Marks{}),
 		Log: console.New(log), Issued: issued, Rendered: rendered,
 		Plan: access.Plan{Changes: []access.Change{
 			{Verb: access.Created, Ref: kube.Ref{Kind: "Role", Namespace: "shop", Name: "x"}},

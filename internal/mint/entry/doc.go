@@ -2,6 +2,6 @@
 // change it: no access changes under a live credential (docs/adr/0007-access-lock.md).
 //
 // In: the [State] that was observed. Out: the state to go on with, and the context to change the
-// access under. It imports access, client, client/discovery, console, kube, lease, lease/lock,
-// mint/changes, mint/credential, mint/undo and problem.
+// access under. It imports access, client/answer, client/discovery, console, kube, lease,
+// lease/lock, mint/changes, mint/credential, mint/undo and problem.
 package entry

@@ -111,7 +111,8 @@ func (e Entrance) takeLock(ctx context.Context, s State) (
 	under := ctx
 	seize := func(ctx context.Context) (err error) {
 		if inTheWay, err = s.Gate.SeizeLock(ctx); err == nil && inTheWay == nil {
-			under = s.Gate.KeepRenewed(ctx) //nolint:fatcontext // once: it is renewed from now on, however long bind takes
+			//nolint:fatcontext // once: it is renewed from now on, however long bind takes
+			under = s.Gate.KeepRenewed(ctx)
 		}
 		return err
 	}

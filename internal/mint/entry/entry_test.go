@@ -32,6 +32,7 @@ import (
 	"github.com/kubemint/kubemint/internal/mint/undo"
 	"github.com/kubemint/kubemint/internal/output"
 	"github.com/kubemint/kubemint/internal/output/receipt"
+	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/revoke"
 )
@@ -180,7 +181,7 @@ func newFixture(t *testing.T, observed access.Observed) *fixture {
 			Verbs: []string{"get"}, APIGroups: []string{""}, Resources: []string{"pods"},
 		}}},
 	}
-	desired := access.Desire(declared, access.Marks{})
+	desired := access.Desire(declared, owner.Marks{})
 	log := console.New(f.log)
 	record := &receipt.Receipt{
 		Server: "https://x", Output: "o",

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/kubemint/kubemint/internal/access"
-	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/client/discovery"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/lease"
@@ -71,7 +71,7 @@ func IsAsDeclared(gate *lock.Gate) bool {
 // IsRefusedByPolicy says whether a policy of the cluster keeps a run without a lease from taking
 // the lock. Where the policy is against Leases as such, no run can have one.
 func IsRefusedByPolicy(err error, hasLease bool) bool {
-	return !hasLease && (client.PolicyDenied(err) || client.NotAdmitted(err))
+	return !hasLease && (answer.PolicyDenied(err) || answer.NotAdmitted(err))
 }
 
 // Release gives the lock back, with the hash of the access that this run has brought into effect.

@@ -77,7 +77,8 @@ func (r *Receipt) Small() *Receipt {
 		return r
 	}
 	small := *r
-	small.Objects, small.Elsewhere = nil, true
+	small.Objects = nil
+	small.Elsewhere = true
 	return &small
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/lease"
@@ -185,7 +186,7 @@ func (p *Pruning) deletePermanent(ctx context.Context, found holdings, ownAccoun
 	op := "delete " + kube.RefOf(secret).String()
 	if !ownAccount && found.self != nil {
 		err := p.Client.Get(ctx, secret)
-		if client.IsMissing(err) {
+		if answer.IsMissing(err) {
 			return 0, nil
 		}
 		if err != nil {
@@ -203,9 +204,9 @@ func (p *Pruning) deletePermanent(ctx context.Context, found holdings, ownAccoun
 	case err == nil:
 		p.Log.Printf("%-10s %s", access.Deleted, kube.RefOf(secret))
 		return 1, nil
-	case client.IsMissing(err):
+	case answer.IsMissing(err):
 		return 0, nil
-	case client.IsForbidden(err) && (ownAccount || found.self == nil):
+	case answer.IsForbidden(err) && (ownAccount || found.self == nil):
 		p.Log.Printf("note: %s may not be deleted by the runner's identity: if it is there, "+
 			"the cluster deletes it after its ServiceAccount", kube.RefOf(secret))
 		return 0, nil

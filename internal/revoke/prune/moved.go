@@ -12,6 +12,7 @@ import (
 	"github.com/kubemint/kubemint/internal/client"
 	"github.com/kubemint/kubemint/internal/client/observe"
 	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/parallel"
 	"github.com/kubemint/kubemint/internal/problem"
 )
@@ -21,7 +22,7 @@ import (
 // is only named.
 func (p *Pruning) takeAwayMoved(ctx context.Context, found holdings) (count int, err error) {
 	job := p.Desired.Marks.Job
-	if found.self != nil && access.SameOwner(p.Desired.Marks, found.self) {
+	if found.self != nil && owner.Same(p.Desired.Marks, found.self) {
 		job = found.self.GetAnnotations()[kube.AnnotationJob] // prune may be a job of its own
 	}
 	bindings, err := p.listManagedBindings(ctx)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/client/discovery"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/kube"
@@ -61,7 +62,7 @@ func (p *Pruning) findHoldings(ctx context.Context, account types.NamespacedName
 	err := parallel.Each(len(kinds)+1, func(i int) (err error) {
 		if i == len(kinds) {
 			err = p.Client.Get(ctx, found.self)
-			if client.IsMissing(err) {
+			if answer.IsMissing(err) {
 				found.self = nil
 				return nil
 			}

@@ -3,6 +3,6 @@
 // metadata alone.
 //
 // In: a client as the runner, and a namespace. Out: a line for each object that is gone, and an
-// error for each that had to stay. It imports access, client, client/discovery, console, kube,
-// lease, parallel and problem.
+// error for each that had to stay. It imports access, client, client/answer, client/discovery,
+// console, kube, lease, parallel and problem.
 package sweep

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/client/discovery"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/kube"
@@ -99,7 +100,7 @@ func (s *Sweeping) listExpired(ctx context.Context) (expired, live []kube.Object
 	lists := make([][]kube.Object, len(kinds))
 	err = parallel.Each(len(kinds), func(i int) (err error) {
 		lists[i], err = s.Client.ListLabelled(ctx, kinds[i], s.Namespace, managed)
-		if kinds[i] != "Lease" && (client.IsForbidden(err) || client.PolicyDenied(err)) {
+		if kinds[i] != "Lease" && (answer.IsForbidden(err) || answer.PolicyDenied(err)) {
 			s.Log.Printf(
 				"note: %ss may not be listed by the runner's identity: ephemeral ones are not looked for",
 				kinds[i],
@@ -126,7 +127,7 @@ var managed = map[string]string{kube.LabelManagedBy: kube.ManagedBy}
 // said what is not looked for.
 func (s *Sweeping) listBound(ctx context.Context) ([]*corev1.Secret, error) {
 	secrets, err := s.Client.ListSecrets(ctx, s.Namespace, managed)
-	if client.IsForbidden(err) || client.PolicyDenied(err) {
+	if answer.IsForbidden(err) || answer.PolicyDenied(err) {
 		s.Log.Printf(
 			"note: Secrets may not be listed by the runner's identity: one that outlived its lease, " +
 				"where the garbage collector did not delete it, is not looked for",

@@ -138,6 +138,11 @@ func checkTarget(t rules.Target) error {
 	case known == nil, head == "*", slices.Contains(known, t.Resource):
 		return nil
 	}
+	return checkKnown(t, head, known)
+}
+
+// checkKnown checks a resource that is not among the known ones of its built-in group.
+func checkKnown(t rules.Target, head string, known []string) error {
 	word := head
 	if slices.Contains(known, head) {
 		word = t.Resource // of which only the subresource is unknown

@@ -136,7 +136,8 @@ var kinds = []string{"", "Role", "ClusterRole", "List", "RoleList", "ClusterRole
 // isOtherKind says whether an object of the API has no rules: a ServiceAccount, but also the Role
 // of another API.
 func isOtherKind(apiVersion, kind string) bool {
-	const version, name = `^([a-z0-9.-]+/)?v[0-9]+((alpha|beta)[0-9]+)?$`, `^[A-Z][A-Za-z0-9]{0,62}$`
+	const version = `^([a-z0-9.-]+/)?v[0-9]+((alpha|beta)[0-9]+)?$`
+	const name = `^[A-Z][A-Za-z0-9]{0,62}$`
 	if !regexp.MustCompile(version).MatchString(apiVersion) ||
 		!regexp.MustCompile(name).MatchString(kind) {
 		return false

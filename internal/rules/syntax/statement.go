@@ -100,7 +100,8 @@ func (s statement) holdsSeveral() bool {
 	return false
 }
 
-const literalBreak = `it has the characters \n where a line break belongs: write a real one, or ; between rules`
+const literalBreak = `it has the characters \n where a line break belongs: ` +
+	"write a real one, or ; between rules"
 
 // hasLiteralBreak says whether an escape stands where a line break belongs. A name alone may have a
 // backslash before an n: a user of a Windows domain.

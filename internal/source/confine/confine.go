@@ -75,3 +75,7 @@ func refuseContent(op, field string) error {
 func refuse(op, format string, args ...any) *problem.Error {
 	return problem.Newf(problem.Source, op, format, args...)
 }
+
+var errOutside = errors.New("it lies outside the directories that a kubeconfig may name files " +
+	"in: its own, the workspace, the job's temporary one, and the home directory if the " +
+	"kubeconfig is there")

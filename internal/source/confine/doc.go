@@ -6,5 +6,5 @@
 // is a credential.
 //
 // In: the [Reader], a field and a path. Out: the content, or a refusal of exit code 3. It imports
-// problem, disk and source/form.
+// disk, problem and source/form.
 package confine

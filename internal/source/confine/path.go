@@ -10,10 +10,6 @@ import (
 	"github.com/kubemint/kubemint/internal/disk"
 )
 
-var errOutside = errors.New("it lies outside the directories that a kubeconfig may name files " +
-	"in: its own, the workspace, the job's temporary one, and the home directory if the " +
-	"kubeconfig is there")
-
 // readConfined reads a file below one of the directories that this kubeconfig may name files in.
 // Symbolic links are followed first. Then the file is opened below the directory and nowhere else,
 // even if somebody has changed the path meanwhile.

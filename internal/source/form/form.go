@@ -5,17 +5,16 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
-	"regexp"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
 const (
-	mostLayers    = 4   // of base64 in base64
-	shortestCode  = 16  // of base64: what is shorter is a word
-	longestPath   = 512 // a longer value is not the path of a kubeconfig
-	byteOrderMark = "\ufeff"
+	mostLayers   = 4   // of base64 in base64
+	shortestCode = 16  // of base64: what is shorter is a word
+	longestPath  = 512 // a longer value is not the path of a kubeconfig
+
 )
 
 // Unwrap removes the wrappings that are certain: UTF-16, quotes and base64, in any order. Data
@@ -153,10 +152,6 @@ func isText(data []byte) bool {
 		return r == utf8.RuneError || (r < ' ' && !strings.ContainsRune("\t\r\n\x1b", r))
 	})
 }
-
-// matchesPattern compiles the pattern on use, so that runs with a good kubeconfig do not pay for
-// it.
-func matchesPattern(pattern, text string) bool { return regexp.MustCompile(pattern).MatchString(text) }
 
 // IsPath reports whether a value looks like a path.
 func IsPath(value string) bool {

@@ -8,11 +8,6 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-const (
-	packed       = `^(?:\x1f\x{fffd}|PK\x03\x04|\x00GITCRYPT\x00)`       // \x{fffd}: not UTF-8
-	jsonWebToken = `^eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$` //nolint:gosec // a pattern
-)
-
 // mistake is something that people give instead of a kubeconfig.
 type mistake struct{ pattern, cause, remedy string }
 

@@ -4,5 +4,5 @@
 // kubeconfig. Out: nil, or a refusal of exit code 3 that says how to vouch for the cluster. Nothing
 // is read or sent.
 //
-// It imports problem, source/certs, source/cloud/plugin and source/workspace.
+// It imports problem, source/certs, source/cloud/plugin and workspace.
 package trust

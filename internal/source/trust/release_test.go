@@ -9,7 +9,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/kubemint/kubemint/internal/source/cloud/plugin"
-	"github.com/kubemint/kubemint/internal/source/workspace"
+	"github.com/kubemint/kubemint/internal/workspace"
 )
 
 func write(t *testing.T, path, text string) string {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/source/cloud/plugin"
-	"github.com/kubemint/kubemint/internal/source/workspace"
+	"github.com/kubemint/kubemint/internal/workspace"
 )
 
 // Policy is what a run knows about the cluster before it sends anything.

@@ -80,7 +80,8 @@ func (e *exchange) Do(r *policy.Request) (*http.Response, error) {
 
 // explainFailure explains why there is no token.
 func (l *login) explainFailure(ctx context.Context, seen *exchange, err error) error {
-	op, hints := "ask Entra for a token", []string{}
+	op := "ask Entra for a token"
+	var hints []string
 	switch {
 	case l.proof.machine:
 		op = "ask the machine for the token of a managed identity"

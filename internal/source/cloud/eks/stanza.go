@@ -31,9 +31,11 @@ const clusterName = plugin.Pattern(`^[0-9A-Za-z][0-9A-Za-z._:/@-]{0,255}$`)
 // ReadStanza serves `aws eks get-token` and `aws-iam-authenticator token`. The apiVersion of the
 // stanza only decides how these print the token.
 func ReadStanza(s plugin.Stanza, r plugin.Runner) (*plugin.Login, error) {
-	flags, command := cliFlags, []string{"eks", "get-token"}
+	flags := cliFlags
+	command := []string{"eks", "get-token"}
 	if s.Program == "aws-iam-authenticator" {
-		flags, command = authenticatorFlags, []string{"token"}
+		flags = authenticatorFlags
+		command = []string{"token"}
 	}
 	args, err := plugin.ParseArguments(s.Program, s.Args, flags)
 	if err != nil {

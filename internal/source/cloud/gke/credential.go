@@ -21,13 +21,6 @@ import (
 	"github.com/kubemint/kubemint/internal/source/cloud/plugin"
 )
 
-// scopes are the plugin's (default_credentials_token_provider.go). With the second one the cluster
-// sees the account's address as the user's name, not its number.
-var scopes = []string{
-	"https://www.googleapis.com/auth/cloud-platform",
-	"https://www.googleapis.com/auth/userinfo.email",
-}
-
 // googleHost matches the hosts that a credential file may send a secret to: those that Google's
 // tools write, and their regional and Private Service Connect forms. Otherwise a file source could
 // send any file of the runner to anyone:
@@ -76,9 +69,11 @@ func (g login) readToken() (string, error) {
 // wellKnownFile returns where `gcloud auth application-default login` writes, "" where there is no
 // home.
 func (g login) wellKnownFile() string {
-	home, below := g.Getenv("HOME"), ".config/gcloud"
+	home := g.Getenv("HOME")
+	below := ".config/gcloud"
 	if runtime.GOOS == "windows" {
-		home, below = g.Getenv("APPDATA"), "gcloud"
+		home = g.Getenv("APPDATA")
+		below = "gcloud"
 	}
 	if home != "" {
 		home = filepath.Join(home, below)

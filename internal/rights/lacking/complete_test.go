@@ -1,4 +1,4 @@
-package rights_test
+package lacking_test
 
 import (
 	"bytes"
@@ -18,13 +18,14 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/kubemint/kubemint/internal/access"
-	"github.com/kubemint/kubemint/internal/access/needs"
 	"github.com/kubemint/kubemint/internal/client"
 	"github.com/kubemint/kubemint/internal/client/explain"
-	"github.com/kubemint/kubemint/internal/client/explain/rights"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/console"
+	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/rights"
+	"github.com/kubemint/kubemint/internal/rights/lacking"
 	"github.com/kubemint/kubemint/internal/rules"
 	"github.com/kubemint/kubemint/internal/rules/syntax"
 )
@@ -80,18 +81,18 @@ func newRunner(t *testing.T, has map[string][]rbacv1.PolicyRule, code int) (*run
 		ServiceAccount: types.NamespacedName{Namespace: "shop", Name: "ci"}, Namespaces: []string{"shop", "web"},
 		Namespaced: config.Grants{Rules: parseRules(t, "get pods")},
 	}
-	needed := needs.LeastRights(access.Desire(declared, access.Marks{}), config.Token{Lifetime: config.Lifetime{Duration: 1}}, config.Expect{}, "", false)
+	needed := rights.LeastRights(access.Desire(declared, owner.Marks{}), config.Token{Lifetime: config.Lifetime{Duration: 1}}, config.Expect{}, "", false)
 	return &runner{client, needed}, func() []string { mu.Lock(); defer mu.Unlock(); return asked }
 }
 
 // runner is an identity, and what a first run takes of it.
 type runner struct {
 	client *client.Client
-	needs  []needs.Need
+	needs  []rights.Need
 }
 
 func (r *runner) refused(ctx context.Context, err error) error {
-	return rights.CompleteRefusal(ctx, r.client, r.needs, err)
+	return lacking.CompleteRefusal(ctx, r.client, r.needs, err)
 }
 
 func refused(namespace, verb, resource string) error {

@@ -32,7 +32,8 @@ func Find(named []string, dir, home string) Dirs {
 	}
 	for _, from := range []string{dir, resolveLinks(dir)} {
 		if top := findOutermost(from); top != "" {
-			found, known = found.addDir(top), true
+			found = found.addDir(top)
+			known = true
 		}
 	}
 	if !known && !isSameFile(dir, home) {

@@ -1,4 +1,4 @@
-package client
+package answer
 
 import (
 	"errors"
@@ -7,8 +7,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// statusOf returns the API server's answer, where err is one; Details is never nil.
-func statusOf(err error) (status metav1.Status, ok bool) {
+// StatusOf returns the API server's answer, where err is one; Details is never nil.
+func StatusOf(err error) (status metav1.Status, ok bool) {
 	var answered apierrors.APIStatus
 	if ok = errors.As(err, &answered); ok {
 		status = answered.Status()

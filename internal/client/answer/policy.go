@@ -1,4 +1,4 @@
-package client
+package answer
 
 import (
 	"net/http"
@@ -9,9 +9,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-const policyHint = "a policy, a quota or a limit of the cluster refuses it: whoever runs the " +
-	"cluster knows which"
-
 // The words of an API server whose admission refuses a request: k8s.io/apiserver
 // pkg/admission/plugin/webhook/errors (ToStatusErr) and pkg/admission/plugin/policy/validating
 // (dispatcher). The webhook or policy chooses the code and the reason, and may leave both out.
@@ -21,15 +18,16 @@ const (
 	hookFailed   = `failed calling webhook ("[^"]+")`
 )
 
-func deniedByPolicy(message string) bool {
+// DeniedByPolicy says whether a message is one by which admission refuses a request.
+func DeniedByPolicy(message string) bool {
 	return regexp.MustCompile(deniedByHook + "|" + deniedByCEL).MatchString(message)
 }
 
-// asDenial makes a plain 403 of what a policy denies. The webhook chooses the code and the reason,
+// AsDenial makes a plain 403 of what a policy denies. The webhook chooses the code and the reason,
 // and its 404 is not a missing object, its 409 not a conflict, its 503 not a fault that passes.
-func asDenial(err error) error {
-	status, answered := statusOf(err)
-	if !answered || !deniedByPolicy(status.Message) {
+func AsDenial(err error) error {
+	status, answered := StatusOf(err)
+	if !answered || !DeniedByPolicy(status.Message) {
 		return err
 	}
 	return &apierrors.StatusError{ErrStatus: metav1.Status{
@@ -40,13 +38,13 @@ func asDenial(err error) error {
 
 // PolicyDenied says whether a policy of the cluster refused the request.
 func PolicyDenied(err error) bool {
-	status, answered := statusOf(err)
-	return answered && deniedByPolicy(status.Message)
+	status, answered := StatusOf(err)
+	return answered && DeniedByPolicy(status.Message)
 }
 
-// silentWebhook is the name, quoted, of a webhook that the API server could not ask; "" where that
+// SilentWebhook is the name, quoted, of a webhook that the API server could not ask; "" where that
 // was not so.
-func silentWebhook(message string) string {
+func SilentWebhook(message string) string {
 	failed := regexp.MustCompile(hookFailed).FindStringSubmatch(message)
 	if failed == nil {
 		return ""

@@ -1,4 +1,4 @@
-package rights
+package lacking
 
 import (
 	"cmp"
@@ -10,12 +10,12 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 
-	"github.com/kubemint/kubemint/internal/access/needs"
 	"github.com/kubemint/kubemint/internal/client/explain"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/parallel"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/proof"
+	"github.com/kubemint/kubemint/internal/rights"
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
@@ -25,7 +25,7 @@ const askedWithin = 5 * time.Second
 // CompleteRefusal adds to a refusal of the API server all that it would refuse next: it names one
 // verb at a time, and a later phase meets other refusals. needed is what a first run takes of the
 // runner's identity. Any other error comes back unchanged.
-func CompleteRefusal(ctx context.Context, api proof.Reviewer, needed []needs.Need, err error) error {
+func CompleteRefusal(ctx context.Context, api proof.Reviewer, needed []rights.Need, err error) error {
 	refused := findDenials(err)
 	if len(refused.problems) == 0 || ctx.Err() != nil {
 		return err
@@ -91,7 +91,7 @@ func findDenials(err error) denials {
 // pasteLacking asks what the runner's identity lacks of what is needed, and leaves out what a hint
 // has already. It returns nil where that is nothing, or cannot be asked.
 func pasteLacking(
-	ctx context.Context, api proof.Reviewer, needed []needs.Need, refused denials,
+	ctx context.Context, api proof.Reviewer, needed []rights.Need, refused denials,
 ) *problem.Paste {
 	intro := "for a first run of this configuration it also lacks "
 	named := refused.named
@@ -135,10 +135,10 @@ type place struct {
 	rules []rbacv1.PolicyRule
 }
 
-func groupByRules(lacking []needs.Need) (all []place) {
+func groupByRules(lacking []rights.Need) (all []place) {
 	namespaces := map[string][]string{}
-	keyOf := func(need needs.Need) string { return strings.Join(explain.PasteRules(need.Rules), "\n") }
-	var order []needs.Need
+	keyOf := func(need rights.Need) string { return strings.Join(explain.PasteRules(need.Rules), "\n") }
+	var order []rights.Need
 	for _, need := range lacking {
 		key := keyOf(need)
 		if len(need.Rules) > 0 && namespaces[key] == nil {

@@ -1,4 +1,4 @@
-package access_test
+package outlive_test
 
 import (
 	"strings"
@@ -6,20 +6,41 @@ import (
 	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/access/outlive"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/rules/syntax"
 )
 
-// What Outlives says the credential can do.
+// What Warn says the credential can do.
 const (
 	mintsTokens  = "mint tokens for itself (create serviceaccounts/token)"
 	makesSecrets = "make a token Secret for itself and read it (create and get secrets)"
 	changesLease = "change its own lease or Secret (update or patch them, or delete leases)"
 	startsPods   = "start pods that run as it (create or change pods, deployments and such)"
 )
+
+var marks = owner.Marks{Owner: "github:acme/shop", Job: "deploy", Run: "17"}
+
+// declared is access of the ServiceAccount bots/ci, changed.
+func declared(change func(a *config.Access)) config.Access {
+	a := config.Access{
+		ServiceAccount: types.NamespacedName{Namespace: "bots", Name: "ci"},
+		Namespaces:     []string{"shop", "web"}, CreateServiceAccount: true,
+	}
+	change(&a)
+	return a
+}
+
+// toCluster grants at cluster scope what was to be granted in the namespaces.
+func toCluster(a *config.Access) {
+	a.Cluster = a.Namespaced
+	a.Namespaced = config.Grants{}
+}
 
 func parsed(t *testing.T, text string) syntax.Scoped {
 	t.Helper()
@@ -31,7 +52,7 @@ func parsed(t *testing.T, text string) syntax.Scoped {
 }
 
 // The account is bots/ci, and the rules are granted in bots too.
-func TestOutlives_Rules(t *testing.T) {
+func TestWarn_Rules(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string][]string{
 		"get,list,watch *.*; create configmaps":       nil,
@@ -76,7 +97,7 @@ func TestOutlives_Rules(t *testing.T) {
 				a.Namespaced.Rules = scoped.Rules
 				a.Cluster.Rules = scoped.Cluster
 			}), marks)
-			said := access.WarnOutliving(d, access.Observed{})
+			said := outlive.Warn(d, access.Observed{})
 			wanted := "from namespace bots, where its ServiceAccount is, the credential can " + strings.Join(want, ", ") + ";"
 			if (said == "") != (want == nil) || (want != nil && !strings.HasPrefix(said, wanted)) {
 				t.Errorf("got  %q\nwant %q", said, wanted)
@@ -85,7 +106,7 @@ func TestOutlives_Rules(t *testing.T) {
 	}
 }
 
-func TestOutlives_Places(t *testing.T) {
+func TestWarn_Places(t *testing.T) {
 	t.Parallel()
 	const ephemeral = "or set `ephemeral: true`: that account is deleted at the end, and with it all its tokens"
 	apart := func(account string) string {
@@ -119,7 +140,7 @@ func TestOutlives_Places(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			said := access.WarnOutliving(access.Desire(declared(tt.declared), marks), tt.observed)
+			said := outlive.Warn(access.Desire(declared(tt.declared), marks), tt.observed)
 			if (said == "") != (tt.want == "") || !strings.HasSuffix(said, tt.want) {
 				t.Errorf("got  %q\nwant %q", said, tt.want)
 			}
@@ -128,7 +149,7 @@ func TestOutlives_Places(t *testing.T) {
 }
 
 // Its account is deleted: what is left is what it does under another name.
-func TestOutlives_Ephemeral(t *testing.T) {
+func TestWarn_Ephemeral(t *testing.T) {
 	t.Parallel()
 	passing := marks
 	passing.ExpiresAt = time.Unix(1, 0)
@@ -142,7 +163,7 @@ func TestOutlives_Ephemeral(t *testing.T) {
 			a.Namespaced.Rules = scoped.Rules
 			a.Cluster.Rules = scoped.Cluster
 		}), passing)
-		said := access.WarnOutliving(d, access.Observed{})
+		said := outlive.Warn(d, access.Observed{})
 		if (said != "") != want || strings.Contains(said, "ephemeral") {
 			t.Errorf("%s: %q", text, said)
 		}

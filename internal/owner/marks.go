@@ -1,7 +1,10 @@
-package access
+package owner
 
 import (
+	"maps"
 	"time"
+
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubemint/kubemint/internal/kube"
 )
@@ -12,7 +15,7 @@ type Marks struct {
 	// It is "" where the platform names none.
 	Owner     string
 	OwnerName string   // the same for people: acme/shop
-	Formerly  []string // what earlier versions called this owner, by its name: see [SameOwner]
+	Formerly  []string // what earlier versions called this owner, by its name: see [Same]
 	Job       string
 	Run       string
 	Commit    string
@@ -39,4 +42,15 @@ func (m Marks) Annotations() map[string]string {
 		annotations[kube.AnnotationExpiresAt] = m.ExpiresAt.UTC().Format(time.RFC3339)
 	}
 	return annotations
+}
+
+// LabelsFor are the labels of everything made for a ServiceAccount: ours, and those that the user
+// wants on it.
+func (m Marks) LabelsFor(serviceAccount types.NamespacedName) map[string]string {
+	all := maps.Clone(m.Labels)
+	if all == nil {
+		all = map[string]string{}
+	}
+	maps.Copy(all, kube.LabelsFor(serviceAccount))
+	return all
 }

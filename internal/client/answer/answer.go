@@ -1,14 +1,12 @@
-package client
+package answer
 
 import (
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -19,25 +17,6 @@ import (
 	"github.com/kubemint/kubemint/internal/client/explain"
 	"github.com/kubemint/kubemint/internal/client/wire"
 )
-
-// HeldError says that an object is still there after its deletion: finalizers hold it.
-type HeldError struct{ finalizers []string }
-
-func (e *HeldError) Error() string { return "finalizers hold it: " + strings.Join(e.finalizers, ", ") }
-
-// withoutURL is an error without the request's method and URL, which op says better, and without
-// the text of a page.
-func withoutURL(err error) error {
-	if status, ok := statusOf(err); ok && apierrors.IsUnexpectedServerError(err) &&
-		strings.Contains(status.Message, "<") {
-		return fmt.Errorf("%d %s", status.Code, http.StatusText(int(status.Code)))
-	}
-	asked, ok := errors.AsType[*url.Error](err)
-	if _, ended := errors.AsType[*endedError](err); ok && !ended { // which is bare already
-		return asked.Err
-	}
-	return err
-}
 
 // IsUntouched says whether a failed request surely changed nothing: the API server refused it, or
 // never had it.
@@ -50,24 +29,24 @@ func IsUntouched(err error) bool {
 	if IsUnsure(err) {
 		return false
 	}
-	if status, answered := statusOf(err); answered {
+	if status, answered := StatusOf(err); answered {
 		return status.Code < http.StatusInternalServerError
 	}
 	return utilnet.IsConnectionRefused(err) || errors.As(err, &dns) || errors.As(err, &certificate) ||
-		proxyFault(err)
+		IsProxyFault(err)
 }
 
 // IsUnsure says whether an earlier try of the failed request may have been carried out: what the
 // answer is about can be its work.
 func IsUnsure(err error) bool {
-	_, unsure := errors.AsType[*unsureError](err)
+	_, unsure := errors.AsType[*UnsureError](err)
 	return unsure
 }
 
-// proxyFault says whether a proxy was not reached, or refused to connect: then the request itself
+// IsProxyFault says whether a proxy was not reached, or refused to connect: then the request itself
 // was never sent. When a proxy refuses CONNECT, net/http keeps only the status text (transport.go,
 // dialConn).
-func proxyFault(err error) bool {
+func IsProxyFault(err error) bool {
 	if op, ok := errors.AsType[*net.OpError](err); ok &&
 		(op.Op == "proxyconnect" || op.Op == "socks connect") {
 		return true
@@ -96,14 +75,14 @@ func IsForeign(err error) bool {
 
 // IsEscalation says whether it refused to have the identity give away what it does not hold.
 func IsEscalation(err error) bool {
-	status, _ := statusOf(err)
+	status, _ := StatusOf(err)
 	return len(explain.HeldRules(status.Message)) > 0
 }
 
 // IsImmutable says whether it answered that a binding's role cannot be another one, which it says
 // to whoever may bind that.
 func IsImmutable(err error) bool {
-	status, _ := statusOf(err)
+	status, _ := StatusOf(err)
 	return apierrors.IsInvalid(err) &&
 		slices.ContainsFunc(
 			status.Details.Causes, func(c metav1.StatusCause) bool { return c.Field == "roleRef" },
@@ -115,40 +94,15 @@ func IsConflict(err error) bool { return apierrors.IsConflict(err) }
 
 // NamespaceMissing says whether it answered that the object's namespace does not exist.
 func NamespaceMissing(err error) bool {
-	status, _ := statusOf(err)
+	status, _ := StatusOf(err)
 	return apierrors.IsNotFound(err) && status.Details.Kind == "namespaces" && status.Details.Name != ""
 }
 
 // NotAdmitted says whether a policy, a quota or a limit of the cluster refused the request, and not
 // the identity.
 func NotAdmitted(err error) bool {
-	status, _ := statusOf(err)
+	status, _ := StatusOf(err)
 	return apierrors.IsForbidden(err) && !IsEscalation(err) &&
 		!apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) &&
 		!explain.IsDenial(status.Message)
 }
-
-// ForeignError is an answer that is not an API server's, but a page: of a proxy, a login, another
-// server. That it says 200 or 404 means nothing.
-type ForeignError struct{ code int }
-
-func (e *ForeignError) Error() string {
-	return fmt.Sprintf(
-		"the answer is not one of the Kubernetes API (%d %s)", e.code, http.StatusText(e.code),
-	)
-}
-
-// unsureError is the last fault of a request whose earlier try may have been carried out.
-type unsureError struct{ last, before error }
-
-func (e *unsureError) Error() string { return e.last.Error() }
-
-func (e *unsureError) Unwrap() error { return e.last }
-
-type endedError struct{ cause, last error }
-
-func (e *endedError) Error() string {
-	return e.cause.Error() + "; the last answer was: " + withoutURL(e.last).Error()
-}
-
-func (e *endedError) Unwrap() []error { return []error{e.cause, e.last} }

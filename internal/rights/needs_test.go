@@ -1,4 +1,4 @@
-package needs_test
+package rights_test
 
 import (
 	"strings"
@@ -10,15 +10,16 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubemint/kubemint/internal/access"
-	"github.com/kubemint/kubemint/internal/access/needs"
 	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/owner"
+	"github.com/kubemint/kubemint/internal/rights"
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
 // needed is LeastRights in the shorthand, by place.
 func needed(declared config.Access, asked config.Token, steady bool) map[string][]string {
 	places := map[string][]string{}
-	for _, need := range needs.LeastRights(access.Desire(declared, access.Marks{}), asked, config.Expect{}, "kubemint-token-ci", steady) {
+	for _, need := range rights.LeastRights(access.Desire(declared, owner.Marks{}), asked, config.Expect{}, "kubemint-token-ci", steady) {
 		places[need.Namespace] = nil
 		for _, line := range rules.Format(need.Rules) { // without its columns
 			places[need.Namespace] = append(places[need.Namespace], strings.Join(strings.Fields(line), " "))

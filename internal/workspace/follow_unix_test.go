@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/kubemint/kubemint/internal/source/workspace"
+	"github.com/kubemint/kubemint/internal/workspace"
 )
 
 // tree makes a workspace W beside other files, and returns the directory of both. A value that begins with ->

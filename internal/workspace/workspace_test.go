@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/kubemint/kubemint/internal/source/workspace"
+	"github.com/kubemint/kubemint/internal/workspace"
 	"github.com/kubemint/kubemint/test/kubetest"
 )
 

@@ -1,4 +1,4 @@
-package access
+package outlive
 
 import (
 	"fmt"
@@ -8,20 +8,21 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 
+	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
-// WarnOutliving is a warning about declared access by which the credential goes on when its token
+// Warn is a warning about declared access by which the credential goes on when its token
 // has ended, or "". Only what reaches the ServiceAccount's own namespace counts: its lease, its
 // tokens and pods that run as it are there. Of the bound roles it knows those that could be read.
-func WarnOutliving(desired Desired, observed Observed) string {
+func Warn(desired access.Desired, observed access.Observed) string {
 	account := desired.Access.ServiceAccount
-	everywhere := desired.grantedIn("", observed)
+	everywhere := desired.GrantedIn("", observed)
 	home := slices.Clone(everywhere)
 	if slices.Contains(desired.Access.Namespaces, account.Namespace) {
-		home = append(home, desired.grantedIn(account.Namespace, observed)...)
+		home = append(home, desired.GrantedIn(account.Namespace, observed)...)
 	}
 	if desired.IsEphemeral() { // its account is deleted, which leaves what it does as somebody else
 		if others := describeImpersonation(everywhere, everywhere); others != "" {
@@ -71,19 +72,6 @@ func suggestAccount(declared config.Access) string {
 		namespace += "-accounts"
 	}
 	return namespace + "/" + account.Namespace + "-" + account.Name
-}
-
-// grantedIn are the rules that take effect in a place: our own, and those of the bound roles that
-// could be read.
-func (d Desired) grantedIn(place string, observed Observed) []rbacv1.PolicyRule {
-	declared := d.Access.Place(place)
-	all := slices.Clone(declared.Rules)
-	for _, role := range declared.Roles {
-		if named := observed.Named[NamedRef(role, place)]; named != nil {
-			all = append(all, kube.RulesOf(named)...)
-		}
-	}
-	return all
 }
 
 // findEscapes are the ways by which rules in the account's namespace let its access go on without
