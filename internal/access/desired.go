@@ -2,13 +2,13 @@ package access
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/kubemint/kubemint/internal/access/naming"
+	"github.com/kubemint/kubemint/internal/access/reach"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/owner"
@@ -43,47 +43,10 @@ func Desire(declared config.Access, marks owner.Marks) Desired {
 		&corev1.ServiceAccount{AutomountServiceAccountToken: new(false)}, "ServiceAccount",
 		account.Namespace, account.Name,
 	)
-	for _, place := range ListPlaces(declared) {
+	for _, place := range reach.ListPlaces(declared) {
 		d.addGrants(place, declared.Place(place))
 	}
 	return d
-}
-
-// ListPlaces are where access is declared: the namespaces, and "" for the cluster scope.
-func ListPlaces(declared config.Access) (places []string) {
-	if !declared.Namespaced.Empty() {
-		places = slices.Clone(declared.Namespaces)
-	}
-	if !declared.Cluster.Empty() {
-		places = append(places, "")
-	}
-	return places
-}
-
-// WholeCluster is the cluster scope, for a person.
-const WholeCluster = "the whole cluster"
-
-// DescribeReach names where access is declared, for a person.
-func DescribeReach(declared config.Access) string {
-	namespaces := strings.Join(declared.Namespaces, ", ")
-	switch {
-	case declared.Cluster.Empty():
-		return namespaces
-	case declared.Namespaced.Empty():
-		return WholeCluster
-	}
-	return namespaces + " and " + WholeCluster
-}
-
-// GrantsNear is what is declared for where the ServiceAccount is; anywhere means that it may be in
-// any namespace.
-func GrantsNear(declared config.Access, anywhere bool) config.Grants {
-	near := declared.Cluster
-	if anywhere || slices.Contains(declared.Namespaces, declared.ServiceAccount.Namespace) {
-		near.Rules = declared.AllRules()
-		near.Roles = slices.Concat(near.Roles, declared.Namespaced.Roles)
-	}
-	return near
 }
 
 // addGrants adds what one place takes: a role with our own rules, bindings, and the existing roles
@@ -96,45 +59,15 @@ func (d *Desired) addGrants(place string, granted config.Grants) {
 			kind = "ClusterRole"
 		}
 		d.addRole(place, kind, granted.Rules)
-		d.addBinding(place, ObjectName(account), kind, ObjectName(account))
+		d.addBinding(place, naming.ObjectName(account), kind, naming.ObjectName(account))
 	}
 	for _, role := range granted.Roles {
-		d.addBinding(place, BindingName(account, role.Kind, role.Name), role.Kind, role.Name)
+		d.addBinding(place, naming.BindingName(account, role.Kind, role.Name), role.Kind, role.Name)
 		// a ClusterRole is the same for all places
-		if ref := NamedRef(role, place); !slices.Contains(d.Named, ref) {
+		if ref := naming.RoleRef(role, place); !slices.Contains(d.Named, ref) {
 			d.Named = append(d.Named, ref)
 		}
 	}
-}
-
-// NamedRef names an existing role that is bound in a place.
-func NamedRef(role config.Role, place string) kube.Ref {
-	if role.Kind == "Role" {
-		return kube.Ref{Kind: role.Kind, Namespace: place, Name: role.Name}
-	}
-	return kube.Ref{Kind: role.Kind, Name: role.Name}
-}
-
-// ObjectName is that of the objects which carry our own rules. Colons are allowed in RBAC names
-// alone, so that nothing else that a user makes is called so by accident.
-func ObjectName(account types.NamespacedName) string {
-	return "kubemint:" + account.Namespace + ":" + account.Name
-}
-
-// BindingName is that of the binding of an existing role.
-func BindingName(account types.NamespacedName, roleKind, role string) string {
-	return ObjectName(account) + ":" + strings.ToLower(roleKind) + ":" + role
-}
-
-// NamedFor says whether an object has a name that we give a ServiceAccount and what we make for it.
-func NamedFor(ref kube.Ref, namespace, account string) bool {
-	if ref.Kind == "ServiceAccount" {
-		return ref.Namespace == namespace && ref.Name == account
-	}
-	name := ObjectName(types.NamespacedName{Namespace: namespace, Name: account})
-	rest, ok := strings.CutPrefix(ref.Name, name)
-	return ok &&
-		(rest == "" || strings.HasPrefix(rest, ":role:") || strings.HasPrefix(rest, ":clusterrole:"))
 }
 
 // touchedNamespaces are all that the run touches, the ServiceAccount's among them.
@@ -159,7 +92,7 @@ func (d *Desired) addObject(o kube.Object, kind, namespace, name string) {
 }
 
 func (d *Desired) addRole(namespace, kind string, rs []rbacv1.PolicyRule) {
-	name := ObjectName(d.Access.ServiceAccount)
+	name := naming.ObjectName(d.Access.ServiceAccount)
 	if kind == "ClusterRole" {
 		d.addObject(&rbacv1.ClusterRole{Rules: rs}, kind, "", name)
 		return
@@ -189,7 +122,7 @@ func (d Desired) GrantedIn(place string, observed Observed) []rbacv1.PolicyRule 
 	declared := d.Access.Place(place)
 	all := slices.Clone(declared.Rules)
 	for _, role := range declared.Roles {
-		if named := observed.Named[NamedRef(role, place)]; named != nil {
+		if named := observed.Named[naming.RoleRef(role, place)]; named != nil {
 			all = append(all, kube.RulesOf(named)...)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/access/naming"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/owner"
@@ -250,7 +251,7 @@ func TestNamedFor(t *testing.T) {
 		{Kind: "ClusterRole", Name: "kubemint:other:ci"}:                                  false,
 		{Kind: "RoleBinding", Namespace: "shop", Name: "kubemint:bots:ci:something-else"}: false,
 	} {
-		if have := access.NamedFor(ref, "bots", "ci"); have != want {
+		if have := naming.NamedFor(ref, "bots", "ci"); have != want {
 			t.Errorf("%s: %v", ref, have)
 		}
 	}

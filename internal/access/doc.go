@@ -3,5 +3,5 @@
 //
 // In: the declared access, the marks of the run, and what was observed. Out: a [Plan], or the
 // refusal to touch what is somebody else's. It is pure: no client, no clock, no os. It imports
-// config, kube, owner, problem and rules.
+// access/naming, access/reach, config, kube, owner, problem and rules.
 package access

@@ -8,6 +8,8 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 
+	"github.com/kubemint/kubemint/internal/access/naming"
+	"github.com/kubemint/kubemint/internal/access/reach"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/owner"
@@ -67,7 +69,7 @@ func (d Desired) refuseContradiction(observed Observed) error {
 		grants := d.Access.Place(o.GetNamespace()).Rules
 		if named := observed.Named[role]; named != nil {
 			grants = kube.RulesOf(named)
-		} else if role.Name != ObjectName(account) {
+		} else if role.Name != naming.ObjectName(account) {
 			continue
 		}
 		once := kube.Ref{Kind: kube.RefOf(o).Kind + role.Kind, Name: role.Name}
@@ -145,7 +147,7 @@ func reachBeyond(declared config.Access) string {
 	})
 	switch {
 	case !declared.Cluster.Empty():
-		return WholeCluster
+		return reach.WholeCluster
 	case len(beyond) > named:
 		return fmt.Sprintf("%d other namespaces", len(beyond))
 	}

@@ -11,7 +11,8 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 
-	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/access/naming"
+	"github.com/kubemint/kubemint/internal/access/reach"
 	"github.com/kubemint/kubemint/internal/client"
 	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/client/observe"
@@ -211,9 +212,9 @@ func readDeclared(ctx context.Context, s session.Session) (needs.Declared, error
 	}
 	defer as.api.Close()
 	declared.Namespaces = as.declared.Namespaces
-	for _, place := range access.ListPlaces(as.declared) {
+	for _, place := range reach.ListPlaces(as.declared) {
 		for _, role := range as.declared.Place(place).Roles {
-			object := client.NewObject(access.NamedRef(role, place))
+			object := client.NewObject(naming.RoleRef(role, place))
 			ref := kube.RefOf(object)
 			err := as.api.Get(ctx, object)
 			if answer.IsMissing(err) {

@@ -2,7 +2,6 @@ package lease
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"math"
 	"strings"
@@ -28,10 +27,6 @@ type API interface {
 	) error
 }
 
-// NamePrefix begins the name of every lease. Revoke deletes no Lease of another name, whatever a
-// receipt says.
-const NamePrefix = "kubemint-"
-
 // New describes the lease of one run: `kubectl get leases` lists it with its holder for as long as
 // the credential may live.
 func New(
@@ -54,59 +49,6 @@ func New(
 			HolderIdentity: &holder, LeaseDurationSeconds: &seconds, AcquireTime: &renewed, RenewTime: &renewed,
 		},
 	}
-}
-
-// EphemeralName completes the name of a lease, or of a ServiceAccount that is of one run alone. It
-// has 50 random bits, and is cut so that it fits a name (253 characters) for every ServiceAccount.
-func EphemeralName(prefix string) string {
-	suffix := "-" + strings.ToLower(rand.Text()[:10])
-	return cutName(prefix, 253-len(suffix)) + suffix
-}
-
-// HasName says whether a Lease's name is one that we give those of a ServiceAccount, whose name is
-// a prefix where it is ephemeral.
-func HasName(name, account string) bool {
-	owner, ok := strings.CutPrefix(name, NamePrefix)
-	if !ok {
-		return false
-	}
-	rest, ok := withoutSuffix(owner)
-	return ok &&
-		(startsLong(rest, account) || rest == cutName(account, longestBase) || NamesEphemeral(rest, account))
-}
-
-// NamesEphemeral says whether a name is one that [EphemeralName] makes of a prefix.
-func NamesEphemeral(name, prefix string) bool {
-	rest, ok := withoutSuffix(name)
-	return ok && (rest == cutName(prefix, longestBase) || startsLong(rest, prefix))
-}
-
-// longestBase is what [EphemeralName] leaves of a name at least, with a lease's prefix in front of
-// it.
-const longestBase = 253 - 2*suffixLength - len(NamePrefix)
-
-// suffixLength is that of a dash and ten random characters.
-const suffixLength = 11
-
-// startsLong is for a name that may have been cut: 200 characters of it are enough to know it
-// again.
-func startsLong(name, whole string) bool {
-	return len(whole) > longestBase && strings.HasPrefix(name, whole[:200])
-}
-
-// withoutSuffix takes the random end off a name: rand.Text has the letters and the digits 2 to 7.
-func withoutSuffix(name string) (string, bool) {
-	at := len(name) - suffixLength
-	if at < 0 || name[at] != '-' ||
-		strings.Trim(name[at+1:], "abcdefghijklmnopqrstuvwxyz234567") != "" {
-		return "", false
-	}
-	return name[:at], true
-}
-
-// cutName shortens a name, and takes off what a name may not end in.
-func cutName(name string, most int) string {
-	return strings.TrimRight(name[:min(len(name), most)], "-.")
 }
 
 // Create creates the lease and reads its UID. That it exists already is the answer to a request
@@ -167,16 +109,6 @@ func WithNewName(lease *coordinationv1.Lease, account types.NamespacedName) *coo
 		Labels: copied.Labels, Annotations: copied.Annotations,
 	}
 	return copied
-}
-
-// AccountOf is the name of the ServiceAccount whose credential hangs on a lease of this name: the
-// declared one, or the ephemeral one that the declared name is a prefix of.
-func AccountOf(lease, declared string) string {
-	owner, ok := withoutSuffix(strings.TrimPrefix(lease, NamePrefix))
-	if ok && NamesEphemeral(owner, declared) && len(declared) < longestBase-suffixLength {
-		return owner
-	}
-	return declared
 }
 
 // BoundByName says whether a Secret has the name of a lease of ours, and the labels of that lease's

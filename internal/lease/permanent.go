@@ -44,9 +44,6 @@ func NewPermanent(account types.NamespacedName, marks owner.Marks) *corev1.Secre
 	}
 }
 
-// PermanentName is the name of the Secret that holds a ServiceAccount's permanent token.
-func PermanentName(account string) string { return cutName("kubemint-token-"+account, 253) }
-
 // HoldsTokenOf says whether a Secret is a token Secret of this ServiceAccount, whoever made it.
 func HoldsTokenOf(secret *corev1.Secret, account types.NamespacedName) bool {
 	return secret.Type == corev1.SecretTypeServiceAccountToken &&

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/access/naming"
 	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/rules"
 )
@@ -46,7 +47,7 @@ func (c Claims) addGone(claim *Claim) {
 		}
 		claim.Gone = append(claim.Gone, rules.Covers(still, change.Removed)...)
 		if change.Delete != nil && kube.IsBinding(change.Delete) {
-			other := kube.RoleOf(change.Delete).Name != access.ObjectName(c.Desired.Access.ServiceAccount)
+			other := kube.RoleOf(change.Delete).Name != naming.ObjectName(c.Desired.Access.ServiceAccount)
 			claim.Fresh = claim.Fresh || other
 		}
 	}
@@ -69,14 +70,14 @@ func (c Claims) addGranted(claim *Claim) {
 	}
 	account := c.Desired.Access.ServiceAccount
 	declared := c.Desired.Access.Place(claim.Namespace)
-	if !held[access.ObjectName(account)] {
+	if !held[naming.ObjectName(account)] {
 		claim.Rules = slices.Clone(declared.Rules)
 	}
 	for _, role := range declared.Roles {
-		if held[access.BindingName(account, role.Kind, role.Name)] {
+		if held[naming.BindingName(account, role.Kind, role.Name)] {
 			continue
 		}
-		ref := access.NamedRef(role, claim.Namespace)
+		ref := naming.RoleRef(role, claim.Namespace)
 		if role := c.Observed.Named[ref]; role != nil {
 			claim.Rules = append(claim.Rules, kube.RulesOf(role)...)
 			continue

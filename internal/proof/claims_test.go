@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/access/naming"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/owner"
@@ -20,7 +21,7 @@ func TestClaims_HeldObjectProvesNothing(t *testing.T) {
 	t.Parallel()
 	account := types.NamespacedName{Namespace: "shop", Name: "ci"}
 	view := kube.Ref{Kind: "ClusterRole", Name: "view"}
-	own, bound := access.ObjectName(account), access.BindingName(account, "ClusterRole", "view")
+	own, bound := naming.ObjectName(account), naming.BindingName(account, "ClusterRole", "view")
 	for name, tt := range map[string]struct {
 		held   kube.Ref
 		rules  string
@@ -31,7 +32,7 @@ func TestClaims_HeldObjectProvesNothing(t *testing.T) {
 		"our binding":           {kube.Ref{Kind: "RoleBinding", Namespace: "shop", Name: own}, "list services", []string{"gone"}},
 		"the binding of a role": {kube.Ref{Kind: "RoleBinding", Namespace: "shop", Name: bound}, "get pods", []string{"gone"}},
 		"in another namespace":  {kube.Ref{Kind: "Role", Namespace: "web", Name: own}, "get pods\nlist services", []string{"gone"}},
-		"one that is not there": {kube.Ref{Kind: "RoleBinding", Namespace: "shop", Name: access.BindingName(account, "ClusterRole", "gone")}, "get pods\nlist services", nil},
+		"one that is not there": {kube.Ref{Kind: "RoleBinding", Namespace: "shop", Name: naming.BindingName(account, "ClusterRole", "gone")}, "get pods\nlist services", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -7,6 +7,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/access/naming"
 	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/rules"
 )
@@ -24,7 +25,7 @@ func RolesOfNothing(desired access.Desired, observed access.Observed) (warnings 
 	var order []empty
 	for _, place := range append([]string{""}, desired.Access.Namespaces...) {
 		for _, role := range desired.Access.Place(place).Roles {
-			named := observed.Named[access.NamedRef(role, place)]
+			named := observed.Named[naming.RoleRef(role, place)]
 			if named == nil {
 				continue
 			}

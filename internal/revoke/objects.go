@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/access/naming"
 	"github.com/kubemint/kubemint/internal/client"
 	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/kube"
@@ -80,7 +81,7 @@ func isNamedFor(record *receipt.Receipt, ref kube.Ref) bool {
 	}
 	return slices.ContainsFunc(record.Objects, func(o receipt.Object) bool {
 		return o.Kind == "ServiceAccount" && o.Namespace == declared.Namespace &&
-			lease.NamesEphemeral(o.Name, declared.Name) && access.NamedFor(ref, o.Namespace, o.Name)
+			lease.NamesEphemeral(o.Name, declared.Name) && naming.NamedFor(ref, o.Namespace, o.Name)
 	})
 }
 

@@ -10,6 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/access/naming"
+	"github.com/kubemint/kubemint/internal/access/reach"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/lease/lock"
@@ -130,8 +132,8 @@ func (c *collector) needs() (needs []Need) {
 
 // boundIn are the places in which a role is bound.
 func boundIn(declared config.Access, role kube.Ref) (places []string) {
-	for _, place := range access.ListPlaces(declared) {
-		binds := func(bound config.Role) bool { return access.NamedRef(bound, place) == role }
+	for _, place := range reach.ListPlaces(declared) {
+		binds := func(bound config.Role) bool { return naming.RoleRef(bound, place) == role }
 		if slices.ContainsFunc(declared.Place(place).Roles, binds) {
 			places = append(places, place)
 		}

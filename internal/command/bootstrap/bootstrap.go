@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/access/reach"
 	"github.com/kubemint/kubemint/internal/command/bootstrap/guard"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/console"
@@ -103,7 +104,7 @@ func writeRemarks(asked Asked, secret string) (lines []string) {
 	}
 	say(
 		"The least rights of a runner that mints credentials of ServiceAccount %s for %s,",
-		declared.ServiceAccount, access.DescribeReach(declared),
+		declared.ServiceAccount, reach.Describe(declared),
 	)
 	say("%s. For an administrator:  kubectl apply -f -", flavour)
 	if len(asked.Subjects) == 0 {

@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/access/reach"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/lease/lock"
 )
@@ -84,7 +85,7 @@ func (h holder) secretPowers() []string {
 		"make any Secret in " + h.describeHome() + ", also one that a controller there obeys",
 	}
 	made := "make a token Secret for any ServiceAccount of " + h.describeHome()
-	near := access.GrantsNear(h.Access, h.isEverywhere())
+	near := reach.GrantsNear(h.Access, h.isEverywhere())
 	switch {
 	case slices.ContainsFunc(near.Rules, readsSecrets):
 		can = append(can, made+", read it by the declared rules, and so be that account")
@@ -124,18 +125,18 @@ func (h holder) lockPowers() []string {
 // objectPowers are what a first run makes or changes.
 func (h holder) objectPowers() []string {
 	var can []string
-	reach := access.DescribeReach(h.Access)
+	where := reach.Describe(h.Access)
 	if h.isEverywhere() {
-		reach = access.WholeCluster
+		where = reach.WholeCluster
 	}
 	if h.Access.Grants() {
 		can = append(can, "hold the declared rules and roles itself, "+
-			"and give them and these rights to anyone, in "+reach)
+			"and give them and these rights to anyone, in "+where)
 	}
 	if h.Access.Ephemeral {
 		can = append(can, "change and delete any ServiceAccount of "+h.describeHome())
 		if h.Access.Grants() {
-			can = append(can, "read, change and delete any role and binding in "+reach+
+			can = append(can, "read, change and delete any role and binding in "+where+
 				", without adding rights that it lacks")
 		}
 	} else if h.Access.CreateServiceAccount {

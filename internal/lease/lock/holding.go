@@ -13,9 +13,9 @@ import (
 // cannot be read is among them.
 func SelectHolding(leases []kube.Object, declared string, now time.Time) (holding []kube.Object) {
 	for _, lease := range leases {
-		end, expires := ParseExpiry(lease)
+		end, expires := parseExpiry(lease)
 		// the account's lock, or a dead credential
-		if (!expires && !endsRandomly(lease.GetName())) || IsOver(lease, now) {
+		if (!expires && !endsRandomly(lease.GetName())) || isOver(lease, now) {
 			continue
 		}
 		hash := lease.GetAnnotations()[kube.AnnotationAccess]
@@ -27,9 +27,9 @@ func SelectHolding(leases []kube.Object, declared string, now time.Time) (holdin
 	return holding
 }
 
-// ParseExpiry is when a lease's credential expires. It is zero where the annotation is no time;
+// parseExpiry is when a lease's credential expires. It is zero where the annotation is no time;
 // said is whether there is one.
-func ParseExpiry(lease kube.Object) (at time.Time, said bool) {
+func parseExpiry(lease kube.Object) (at time.Time, said bool) {
 	end, said := lease.GetAnnotations()[kube.AnnotationExpiresAt]
 	at, err := time.Parse(time.RFC3339, end)
 	if err != nil {
@@ -44,9 +44,9 @@ func ParseExpiry(lease kube.Object) (at time.Time, said bool) {
 // default is two minutes.
 const DeadAfter = 2 * time.Minute
 
-// IsOver says whether a lease's credential is dead by its expiry. One whose expiry cannot be read
+// isOver says whether a lease's credential is dead by its expiry. One whose expiry cannot be read
 // may live.
-func IsOver(lease kube.Object, now time.Time) bool {
-	at, _ := ParseExpiry(lease)
+func isOver(lease kube.Object, now time.Time) bool {
+	at, _ := parseExpiry(lease)
 	return !at.IsZero() && now.After(at.Add(DeadAfter))
 }

@@ -52,7 +52,7 @@ func (l *Lock) ListOthers(
 	)
 	leases = slices.DeleteFunc(leases, func(o kube.Object) bool {
 		return o.GetName() == l.Ref().Name || slices.Contains(mine, o.GetName()) ||
-			IsOver(o, l.opts.Now())
+			isOver(o, l.opts.Now())
 	})
 	holding := SelectHolding(leases, hash, l.opts.Now())
 	for _, o := range leases {
@@ -73,7 +73,7 @@ func newCredential(o kube.Object) Credential {
 		Ref: kube.RefOf(o), Access: marks[kube.AnnotationAccess],
 		Created: o.GetCreationTimestamp().Time, whose: describeOwner(o),
 	}
-	if end, _ := ParseExpiry(o); !end.IsZero() {
+	if end, _ := parseExpiry(o); !end.IsZero() {
 		c.Until = marks[kube.AnnotationExpiresAt]
 	}
 	return c

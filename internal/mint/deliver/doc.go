@@ -3,6 +3,6 @@
 // has.
 //
 // In: a [Delivery]. Out: written files and outputs; what is written stands on the undo stack
-// before. It imports access, config, console, kube, kubeconfig, mint/credential, mint/undo, output,
-// output/receipt, platform, problem, revoke and secret.
+// before. It imports access, access/reach, config, console, kube, kubeconfig, mint/credential,
+// mint/undo, output, output/receipt, platform, problem, revoke and secret.
 package deliver

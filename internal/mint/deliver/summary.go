@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/access/reach"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/kube"
@@ -26,17 +27,17 @@ func FormatChanges(plan access.Plan) (string, error) {
 // summarize is what the job summary says of a run. ending is how its lease ends.
 func summarize(d Delivery, ending string) console.Summary {
 	declared := d.Desired.Access
-	reach := describeNamespaces(declared.Namespaces)
+	where := describeNamespaces(declared.Namespaces)
 	var may []console.Access
 	if !declared.Namespaced.Empty() {
-		may = append(may, describeAccess(d.Observed, reach, declared.Namespaced))
+		may = append(may, describeAccess(d.Observed, where, declared.Namespaced))
 	}
 	if !declared.Cluster.Empty() {
-		may = append(may, describeAccess(d.Observed, access.WholeCluster, declared.Cluster))
-		reach = access.WholeCluster
+		may = append(may, describeAccess(d.Observed, reach.WholeCluster, declared.Cluster))
+		where = reach.WholeCluster
 	}
 	if len(may) > 1 {
-		reach = may[0].Where + " and " + reach
+		where = may[0].Where + " and " + where
 	}
 	return console.Summary{
 		Account: declared.ServiceAccount.String(),
@@ -44,7 +45,7 @@ func summarize(d Delivery, ending string) console.Summary {
 		Access:  may,
 		Facts: []console.Fact{
 			{Name: "Cluster", Value: console.CodeSpan(d.Rendered.Written.Server)},
-			{Name: "Access in", Value: reach},
+			{Name: "Access in", Value: where},
 			{Name: "Expires", Value: describeExpiry(d)},
 			{Name: "Token id", Value: console.CodeSpan(d.Issued.Claims.ID)},
 			describeEnding(d, ending),
