@@ -96,6 +96,9 @@ func findUnpictured(repo *Repo) []Finding {
 	return differ(rooms, listed(section(repo.page(architecture), "Rooms")))
 }
 
+// pathHeading is where docs/architecture.md lists the auditor's path.
+const pathHeading = "The auditor's path"
+
 // findUnexplained compares the files on the auditor's path with the table in docs/architecture.md.
 func findUnexplained(repo *Repo) []Finding {
 	var files []string
@@ -104,7 +107,7 @@ func findUnexplained(repo *Repo) []Finding {
 			files = append(files, strings.TrimPrefix(file.Path, "internal/"))
 		}
 	}
-	return differ(files, listed(section(repo.page(architecture), "The auditor's path")))
+	return differ(files, listed(section(repo.page(architecture), pathHeading)))
 }
 
 // differ returns a finding for each name that only one of the lists has.

@@ -22,6 +22,7 @@ type Figure struct {
 // Figures measures the program, and then the tests.
 func Figures(repo *Repo) []Figure {
 	figures := []Figure{{Name: "the auditor's path", Unit: "lines", Value: float64(PathLines(repo)), Target: mostPathLines}}
+	figures = append(figures, measureQuestions(repo)...)
 	figures = append(figures, measure("program", repo.Program(), []float64{45, 2, 1.5, 0})...)
 	return append(figures, measure("tests", repo.Tests(), []float64{-1, -1, -1, -1})...)
 }
@@ -35,6 +36,28 @@ func PathLines(repo *Repo) int {
 		}
 	}
 	return sum
+}
+
+// measureQuestions returns the lines of code for each question by which docs/architecture.md sorts the auditor's path.
+func measureQuestions(repo *Repo) []Figure {
+	lines := map[string]int{}
+	for _, file := range repo.Program() {
+		lines[strings.TrimPrefix(file.Path, "internal/")] = file.Code
+	}
+	var figures []Figure
+	_, questions, found := strings.Cut(section(repo.page(architecture), pathHeading), "\n### ")
+	if !found {
+		return nil
+	}
+	for part := range strings.SplitSeq(questions, "\n### ") {
+		title, table, _ := strings.Cut(part, "\n")
+		sum := 0
+		for _, name := range listed(table) {
+			sum += lines[name]
+		}
+		figures = append(figures, Figure{Name: "the auditor's path: " + strings.ToLower(title), Unit: "lines", Value: float64(sum), Target: mostPathLines})
+	}
+	return figures
 }
 
 func measure(what string, files []File, targets []float64) []Figure {
