@@ -100,6 +100,7 @@ type deployer struct {
 	between           string // what takes away that a run leaves outside its namespace: a kubectl command
 	tool              string // how kubemint rules calls what the script deploys with; "" is its default
 	render            string // a command that prints the manifests, where they are no file
+	node              string // that its pods run on; where it is empty there are none
 	tools             string // a directory of programs that the script calls, in PATH
 }
 
@@ -110,7 +111,7 @@ func (d deployer) run(t *testing.T, env []string, args ...string) (code int, pri
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer playController(t, d.cluster, namespace)()
+	defer controller{d.cluster.Admin, namespace, d.node}.play(t)()
 	dir := t.TempDir()
 	harness.WriteFile(t, filepath.Join(dir, "app.yaml"), []byte(d.manifests))
 	harness.WriteFile(t, filepath.Join(dir, "source"), d.cluster.AdminKubeconfig())
@@ -155,14 +156,6 @@ func ruleLines(printed string) (all []string) {
 		}
 	}
 	return all
-}
-
-// optional are rights that a deployment succeeds without: docs/tasks/rules.md explains them. (kubectl wait needs a
-// list or a watch, whichever it has. It takes both where the definition comes into effect meanwhile.)
-var optional = []string{
-	"get  namespaces",
-	"cluster  list  customresourcedefinitions.apiextensions.k8s.io",
-	"cluster  watch  customresourcedefinitions.apiextensions.k8s.io",
 }
 
 func TestLoop(t *testing.T) {
@@ -213,8 +206,8 @@ func (d deployer) proveRules(t *testing.T) {
 	for i, right := range rights {
 		d.reset(t)
 		less := slices.Delete(slices.Clone(rights), i, i+1)
-		if code, _ := d.run(t, declareRules(less), "exec"); code == 0 && !slices.Contains(optional, right) {
-			t.Errorf("it succeeds without  %s", right)
+		if code, _ := d.run(t, declareRules(less), "exec"); code == 0 {
+			assertExplained(t, "that it succeeds without  "+right, optional[right])
 		}
 	}
 }
