@@ -2,6 +2,7 @@ package learn
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"net/http"
 	"slices"
@@ -21,11 +22,23 @@ type take map[string][]string
 // byName are the verbs that a rule can restrict to names.
 var byName = []string{"get", "update", "patch", "delete", "impersonate"}
 
+// mostNames is how many names a rule may have that a person is to paste: of more objects it is for
+// all.
+const mostNames = 1000
+
 // Needs are the rules that requests took, by place. With names, what can be restricted to the names
-// that were asked for is.
-func Needs(requests []Request, names bool) needs.List {
+// that were asked for is, unless these are very many.
+func Needs(requests iter.Seq[Request], names bool) needs.List {
+	if names {
+		return deriveNeeds(requests, mostNames)
+	}
+	return deriveNeeds(requests, 0)
+}
+
+// deriveNeeds returns rules that have at most so many names.
+func deriveNeeds(requests iter.Seq[Request], names int) needs.List {
 	takes := map[spot]take{}
-	for _, r := range requests {
+	for r := range requests {
 		if r.Verb == "" { // OPTIONS, say: no rule allows it
 			continue
 		}
@@ -86,7 +99,7 @@ func placesOf(takes map[spot]take) []string {
 }
 
 // line returns the rules for what was asked of a resource.
-func (t take) line(at spot, names bool) needs.Line {
+func (t take) line(at spot, names int) needs.Line {
 	if at.resource == "" {
 		return t.urls()
 	}
@@ -97,13 +110,10 @@ func (t take) line(at spot, names bool) needs.Line {
 	}
 	var line needs.Line
 	var folded []string
-	asked := map[string]bool{}
 	for _, verb := range slices.Sorted(maps.Keys(t)) {
 		named := distinct(t[verb])
-		for _, name := range named {
-			asked[name] = true
-		}
-		if (names || verb == "impersonate") && slices.Contains(byName, verb) && !slices.Contains(named, "") {
+		few := len(named) <= names || verb == "impersonate" // of all: anybody, administrators too
+		if few && slices.Contains(byName, verb) && !slices.Contains(named, "") {
 			line.Rules = append(line.Rules, rule([]string{verb}, named))
 			continue
 		}
@@ -112,8 +122,11 @@ func (t take) line(at spot, names bool) needs.Line {
 	if len(folded) > 0 {
 		line.Rules = append(line.Rules, rule(folded, nil))
 	}
-	delete(asked, "")
-	line.For = describe(at.resource, slices.Sorted(maps.Keys(asked)))
+	asked := distinct(slices.Concat(slices.Collect(maps.Values(t))...))
+	if len(asked) > 0 && asked[0] == "" {
+		asked = asked[1:]
+	}
+	line.For = describe(at.resource, asked)
 	return line
 }
 
@@ -147,41 +160,48 @@ func distinct(names []string) []string {
 const mostRemarks = 50
 
 // remarks tell the fate of requests that did not simply succeed.
-func remarks(requests []Request) []string {
-	var all []string
-	for _, r := range requests {
-		what := strings.TrimSpace(
-			fmt.Sprintf("%s %s%s %s", r.Verb, r.qualified(), r.URL, r.Name),
-		) + " " + inPlace(r.Namespace)
-		if r.As != "" {
-			what += ", as " + r.As + ", whose own right it is (groups that were given are not noted)"
-		}
+func remarks(requests iter.Seq[Request]) (all []string) {
+	more := 0
+	for r := range requests {
+		text := r.remark()
 		switch {
-		case r.Verb == "":
-			all = append(all, "no rule allows its method: "+r.qualified()+" "+inPlace(r.Namespace))
-		case r.Status == http.StatusForbidden:
-			all = append(all, "403, refused: "+what)
-		case r.Status == http.StatusNotFound:
-			all = append(all, "404, not there: "+what)
-		case r.DryRun:
-			all = append(all, "a dry run, which takes the same right: "+what)
-		case r.As != "":
-			all = append(all, "another identity: "+what)
-		case r.Resource == "namespaces" && r.Status == http.StatusCreated:
-			all = append(
-				all,
-				"it made namespace "+r.Name+
-					", in which nothing can be granted before: declare it with create_namespace",
-			)
+		case text == "":
+		case len(all) < mostRemarks:
+			all = append(all, text)
+		default:
+			more++
 		}
 	}
-	if more := len(all) - mostRemarks; more > 0 {
-		all = append(
-			all[:mostRemarks:mostRemarks],
-			fmt.Sprintf("and %d more requests that did not simply succeed", more),
-		)
+	if more > 0 {
+		all = append(all, fmt.Sprintf("and %d more requests that did not simply succeed", more))
 	}
 	return all
+}
+
+// remark tells the fate of one request, "" where it simply succeeded.
+func (r Request) remark() string {
+	what := strings.TrimSpace(
+		fmt.Sprintf("%s %s%s %s", r.Verb, r.qualified(), r.URL, r.Name),
+	) + " " + inPlace(r.Namespace)
+	if r.As != "" {
+		what += ", as " + r.As + ", whose own right it is (groups that were given are not noted)"
+	}
+	switch {
+	case r.Verb == "":
+		return "no rule allows its method: " + r.qualified() + " " + inPlace(r.Namespace)
+	case r.Status == http.StatusForbidden:
+		return "403, refused: " + what
+	case r.Status == http.StatusNotFound:
+		return "404, not there: " + what
+	case r.DryRun:
+		return "a dry run, which takes the same right: " + what
+	case r.As != "":
+		return "another identity: " + what
+	case r.Resource == "namespaces" && r.Status == http.StatusCreated:
+		return "it made namespace " + r.Name +
+			", in which nothing can be granted before: declare it with create_namespace"
+	}
+	return ""
 }
 
 // qualified is the resource with its group, as the shorthand writes it.

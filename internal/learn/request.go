@@ -55,9 +55,31 @@ func (r Request) size() (total int) {
 }
 
 // clone is the request without the URL that it was read from, whose memory its words share.
-func (r Request) clone() Request {
+func (r Request) clone() *Request {
 	for _, word := range r.words() {
 		*word = strings.Clone(*word)
+	}
+	return &r
+}
+
+// splitName takes the name out of a request, and the URL where it is for no resource.
+func (r Request) splitName() (rest Request, name string) {
+	if r.URL != "" {
+		name = r.URL
+		r.URL = "/"
+		return r, name
+	}
+	name = r.Name
+	r.Name = ""
+	return r, name
+}
+
+// withName puts back what splitName took out.
+func (r Request) withName(name string) Request {
+	if r.URL != "" {
+		r.URL = name
+	} else {
+		r.Name = name
 	}
 	return r
 }
