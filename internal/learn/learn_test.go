@@ -259,13 +259,13 @@ func TestNeeds(t *testing.T) {
 				"there: get pods a in namespace shop\n# note: 403, refused: create secrets in namespace shop\n",
 		},
 		"acting as another": {
-			[]learn.Request{with(request("get", "configmaps", "shop", "a"), func(r *learn.Request) { r.As = "system:serviceaccount:shop:x" }), with(request("get", "configmaps", "shop", "b"), func(r *learn.Request) { r.As = "jane" })},
+			[]learn.Request{with(request("get", "configmaps", "shop", "a"), func(r *learn.Request) { r.As = "user system:serviceaccount:shop:x" }), with(request("get", "configmaps", "shop", "b"), func(r *learn.Request) { r.As = "user jane\ngroup dev" })},
 			false,
-			"# at cluster scope\n# users jane\ncluster  impersonate  users  jane\n\n# in namespace " +
-				"shop\n# serviceaccounts x\nimpersonate  serviceaccounts  x\n\n# note: another identity: get " +
-				"configmaps a in namespace shop, as system:serviceaccount:shop:x, whose own right it is " +
-				"(groups that were given are not noted)\n# note: another identity: get configmaps b in " +
-				"namespace shop, as jane, whose own right it is (groups that were given are not noted)\n",
+			"# at cluster scope\n# groups dev\ncluster  impersonate  groups  dev\n# users jane\n" +
+				"cluster  impersonate  users  jane\n\n# in namespace shop\n# serviceaccounts x\n" +
+				"impersonate  serviceaccounts  x\n\n# note: another identity: get configmaps a in namespace " +
+				"shop, as user system:serviceaccount:shop:x, whose own right it is\n# note: another identity: " +
+				"get configmaps b in namespace shop, as user jane, group dev, whose own right it is\n",
 		},
 		"a method that no rule allows": {
 			[]learn.Request{request("", "pods", "shop", ""), request("get", "pods", "shop", "a")},
@@ -327,7 +327,7 @@ func TestNeeds_OfVeryManyNames(t *testing.T) {
 		requests = append(
 			requests,
 			learn.Request{Verb: "get", Resource: "pods", Namespace: "shop", Name: name, Status: 200},
-			learn.Request{Verb: "get", Resource: "pods", Namespace: "shop", Name: "a", Status: 200, As: name},
+			learn.Request{Verb: "get", Resource: "pods", Namespace: "shop", Name: "a", Status: 200, As: "user " + name},
 		)
 	}
 	lines := ruleLines(learn.Needs(slices.Values(requests), true).Lines())

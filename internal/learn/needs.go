@@ -13,9 +13,6 @@ import (
 	"github.com/kubemint/kubemint/internal/rules/needs"
 )
 
-// spot is a resource, or URLs, in one place.
-type spot struct{ namespace, group, resource string }
-
 // take holds the requests for a resource in one place: the names by verb.
 type take map[string][]string
 
@@ -38,31 +35,35 @@ func Needs(requests iter.Seq[Request], names bool) needs.List {
 // deriveNeeds returns rules that have at most so many names.
 func deriveNeeds(requests iter.Seq[Request], names int) needs.List {
 	takes := map[spot]take{}
+	add := func(at spot, verb string, names ...string) {
+		if takes[at] == nil {
+			takes[at] = take{}
+		}
+		takes[at][verb] = append(takes[at][verb], names...)
+	}
 	for r := range requests {
 		if r.Verb == "" { // OPTIONS, say: no rule allows it
 			continue
 		}
 		if r.As != "" { // the request itself is a right of that identity
-			at, name := impersonated(r.As)
-			if takes[at] == nil {
-				takes[at] = take{}
+			for at, names := range impersonated(r.As) {
+				add(at, "impersonate", names...)
 			}
-			takes[at]["impersonate"] = append(takes[at]["impersonate"], name)
 			continue
 		}
-		at := spot{r.Namespace, r.Group, r.resource()}
-		if takes[at] == nil {
-			takes[at] = take{}
+		name := r.Name
+		if r.URL != "" {
+			name = r.URL
 		}
 		for _, verb := range r.taken() {
-			name := r.Name
-			if r.URL != "" {
-				name = r.URL
-			}
-			takes[at][verb] = append(takes[at][verb], name)
+			add(spot{r.Namespace, r.Group, r.resource()}, verb, name)
 		}
 	}
-	list := needs.List{Comments: remarks(requests)}
+	return needs.List{Places: listPlaces(takes, names), Comments: remarks(requests)}
+}
+
+// listPlaces are the rules by place.
+func listPlaces(takes map[spot]take, names int) (all []needs.Place) {
 	for _, namespace := range placesOf(takes) {
 		place := needs.Place{Namespace: namespace, Cluster: namespace == ""}
 		for _, at := range slices.SortedFunc(maps.Keys(takes), compareSpots) {
@@ -70,23 +71,9 @@ func deriveNeeds(requests iter.Seq[Request], names int) needs.List {
 				place.Lines = append(place.Lines, takes[at].line(at, names))
 			}
 		}
-		list.Places = append(list.Places, place)
+		all = append(all, place)
 	}
-	return list
-}
-
-// impersonated is what has to be allowed to act as a user: a ServiceAccount is one of its
-// namespace.
-func impersonated(user string) (spot, string) {
-	account, is := strings.CutPrefix(user, "system:serviceaccount:")
-	if namespace, name, ok := strings.Cut(account, ":"); is && ok {
-		return spot{namespace, "", "serviceaccounts"}, name
-	}
-	return spot{"", "", "users"}, user
-}
-
-func compareSpots(a, b spot) int {
-	return strings.Compare(a.group+" "+a.resource, b.group+" "+b.resource)
+	return all
 }
 
 // placesOf are the namespaces, the cluster scope ("") first.
@@ -184,9 +171,11 @@ func (r Request) remark() string {
 		fmt.Sprintf("%s %s%s %s", r.Verb, r.qualified(), r.URL, r.Name),
 	) + " " + inPlace(r.Namespace)
 	if r.As != "" {
-		what += ", as " + r.As + ", whose own right it is (groups that were given are not noted)"
+		what += ", as " + strings.ReplaceAll(r.As, "\n", ", ") + ", whose own right it is"
 	}
 	switch {
+	case r.isOpen():
+		return ""
 	case r.Verb == "":
 		return "no rule allows its method: " + r.qualified() + " " + inPlace(r.Namespace)
 	case r.Status == http.StatusForbidden:

@@ -118,7 +118,7 @@ func (r *Record) Requests() iter.Seq[Request] {
 	defer r.mu.Unlock()
 	all := make([]named, 0, len(r.seen))
 	for seen := range r.seen {
-		if !seen.request().everybodys() {
+		if r := seen.request(); r.As != "" || !r.isOpen() { // a right to act as others is no open one
 			all = append(all, seen)
 		}
 	}

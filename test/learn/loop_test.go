@@ -197,7 +197,9 @@ func (d deployer) proveRules(t *testing.T) {
 	}
 	rules := readReport(printed)
 	t.Logf("learned:\n%s", strings.Join(rules, "\n"))
-	d.compareDerived(t, rules)
+	if d.manifests != "" || d.render != "" {
+		d.compareDerived(t, rules)
+	}
 	d.reset(t)
 	if code, said := d.run(t, declareRules(rules), "exec"); code != 0 {
 		t.Fatalf("with the learned rules: exit code %d\n%s\n%s", code, strings.Join(rules, "\n"), said)
@@ -212,7 +214,7 @@ func (d deployer) proveRules(t *testing.T) {
 	}
 }
 
-// divideRules divides rules into one verb on one resource each.
+// divideRules divides rules into one verb on one resource and, where there are names, one name each.
 func divideRules(rules []string) (all []string) {
 	for _, rule := range rules {
 		words := strings.Fields(rule)
@@ -222,7 +224,14 @@ func divideRules(rules []string) (all []string) {
 		}
 		for verb := range strings.SplitSeq(words[0], ",") {
 			for resource := range strings.SplitSeq(words[1], ",") {
-				all = append(all, scope+strings.Join(append([]string{verb, resource}, words[2:]...), "  "))
+				single := scope + verb + "  " + resource
+				if len(words) == 2 {
+					all = append(all, single)
+					continue
+				}
+				for name := range strings.SplitSeq(words[2], ",") {
+					all = append(all, single+"  "+name)
+				}
 			}
 		}
 	}
