@@ -20,7 +20,7 @@ import (
 	"github.com/kubemint/kubemint/test/kubetest"
 )
 
-// workflow is what a runner reads of a workflow of examples/github.
+// workflow has the parts that a runner reads of a workflow of examples/github.
 type workflow struct {
 	Env  map[string]string
 	Jobs map[string]struct {
