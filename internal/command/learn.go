@@ -146,11 +146,11 @@ func (l *learning) report(ctx context.Context, s session.Session) error {
 	defer cancel()
 	count := l.record.Count()
 	l.warn(s, count)
-	requests := l.record.Requests()
-	if len(requests) == 0 {
+	list := learn.Needs(l.record.Requests(), l.names)
+	if len(list.Places)+len(list.Comments) == 0 {
 		return nil
 	}
-	list := learn.Needs(requests, l.names).Join(learn.ReadRoles(ctx, l.upstream, l.record))
+	list = list.Join(learn.ReadRoles(ctx, l.upstream, l.record))
 	lines := []string{"# what the command asked of the API server, as rules"}
 	lines = append(lines, list.Lines()...)
 	return s.Print(append(lines, workflowLines(list.Namespaces())...)...)

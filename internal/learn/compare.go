@@ -1,6 +1,8 @@
 package learn
 
 import (
+	"iter"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -21,24 +23,58 @@ type Comparison struct {
 }
 
 // Compare compares requests with the declared rules.
-func Compare(requests []Request, declared syntax.Scoped) Comparison {
+func Compare(requests iter.Seq[Request], declared syntax.Scoped) Comparison {
 	refused := func(r Request) bool { // what is declared was refused by something else: a policy, a quota
 		return r.Status == http.StatusForbidden && !isDeclared(r, declared)
 	}
-	allowed := slices.DeleteFunc(slices.Clone(requests), refused)
-	denied := slices.DeleteFunc(slices.Clone(requests), func(r Request) bool { return !refused(r) })
+	allowed := filter(requests, func(r Request) bool { return !refused(r) })
+	denied := filter(requests, refused)
 	c := Comparison{Used: Needs(allowed, false), Refused: Needs(denied, false)}
 	c.Refused.Comments = nil // the list says it
 
-	used := Needs(allowed, true).Rules()
+	used := deriveNeeds(foldNames(allowed, declared), math.MaxInt).Rules()
 	c.compareScope(used, declared.Rules, rules.Format)
 	c.compareScope(used, declared.Cluster, rules.FormatCluster)
 	return c
 }
 
+// filter is the requests that a condition holds for.
+func filter(requests iter.Seq[Request], holds func(Request) bool) iter.Seq[Request] {
+	return func(yield func(Request) bool) {
+		for r := range requests {
+			if holds(r) && !yield(r) {
+				return
+			}
+		}
+	}
+}
+
+// otherName stands for all names that no declared rule has. No object can be called so.
+const otherName = "?"
+
+// foldNames makes one of the names that no declared rule has: which they are makes no difference.
+func foldNames(requests iter.Seq[Request], declared syntax.Scoped) iter.Seq[Request] {
+	names := map[string]bool{"": true} // of a request that is for no one object
+	for _, rule := range declared.All() {
+		for _, name := range rule.ResourceNames {
+			names[name] = true
+		}
+	}
+	return func(yield func(Request) bool) {
+		for r := range requests {
+			if !names[r.Name] {
+				r.Name = otherName
+			}
+			if !yield(r) {
+				return
+			}
+		}
+	}
+}
+
 // isDeclared reports whether declared rules allow a request somewhere.
 func isDeclared(r Request, declared syntax.Scoped) bool {
-	return len(rules.Covers(declared.All(), Needs([]Request{r}, true).Rules())) == 0
+	return len(rules.Covers(declared.All(), Needs(slices.Values([]Request{r}), true).Rules())) == 0
 }
 
 // compareScope adds the declared rules that were not used. A wildcard that was used in part is

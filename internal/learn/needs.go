@@ -2,6 +2,7 @@ package learn
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"net/http"
 	"slices"
@@ -12,44 +13,57 @@ import (
 	"github.com/kubemint/kubemint/internal/rules/needs"
 )
 
-// spot is a resource, or URLs, in one place.
-type spot struct{ namespace, group, resource string }
-
 // take holds the requests for a resource in one place: the names by verb.
 type take map[string][]string
 
 // byName are the verbs that a rule can restrict to names.
 var byName = []string{"get", "update", "patch", "delete", "impersonate"}
 
+// mostNames is how many names a rule may have that a person is to paste: of more objects it is for
+// all.
+const mostNames = 1000
+
 // Needs are the rules that requests took, by place. With names, what can be restricted to the names
-// that were asked for is.
-func Needs(requests []Request, names bool) needs.List {
+// that were asked for is, unless these are very many.
+func Needs(requests iter.Seq[Request], names bool) needs.List {
+	if names {
+		return deriveNeeds(requests, mostNames)
+	}
+	return deriveNeeds(requests, 0)
+}
+
+// deriveNeeds returns rules that have at most so many names.
+func deriveNeeds(requests iter.Seq[Request], names int) needs.List {
 	takes := map[spot]take{}
-	for _, r := range requests {
+	add := func(at spot, verb string, names ...string) {
+		if takes[at] == nil {
+			takes[at] = take{}
+		}
+		takes[at][verb] = append(takes[at][verb], names...)
+	}
+	for r := range requests {
 		if r.Verb == "" { // OPTIONS, say: no rule allows it
 			continue
 		}
 		if r.As != "" { // the request itself is a right of that identity
-			at, name := impersonated(r.As)
-			if takes[at] == nil {
-				takes[at] = take{}
+			for at, names := range impersonated(r.As) {
+				add(at, "impersonate", names...)
 			}
-			takes[at]["impersonate"] = append(takes[at]["impersonate"], name)
 			continue
 		}
-		at := spot{r.Namespace, r.Group, r.resource()}
-		if takes[at] == nil {
-			takes[at] = take{}
+		name := r.Name
+		if r.URL != "" {
+			name = r.URL
 		}
 		for _, verb := range r.taken() {
-			name := r.Name
-			if r.URL != "" {
-				name = r.URL
-			}
-			takes[at][verb] = append(takes[at][verb], name)
+			add(spot{r.Namespace, r.Group, r.resource()}, verb, name)
 		}
 	}
-	list := needs.List{Comments: remarks(requests)}
+	return needs.List{Places: listPlaces(takes, names), Comments: remarks(requests)}
+}
+
+// listPlaces are the rules by place.
+func listPlaces(takes map[spot]take, names int) (all []needs.Place) {
 	for _, namespace := range placesOf(takes) {
 		place := needs.Place{Namespace: namespace, Cluster: namespace == ""}
 		for _, at := range slices.SortedFunc(maps.Keys(takes), compareSpots) {
@@ -57,23 +71,9 @@ func Needs(requests []Request, names bool) needs.List {
 				place.Lines = append(place.Lines, takes[at].line(at, names))
 			}
 		}
-		list.Places = append(list.Places, place)
+		all = append(all, place)
 	}
-	return list
-}
-
-// impersonated is what has to be allowed to act as a user: a ServiceAccount is one of its
-// namespace.
-func impersonated(user string) (spot, string) {
-	account, is := strings.CutPrefix(user, "system:serviceaccount:")
-	if namespace, name, ok := strings.Cut(account, ":"); is && ok {
-		return spot{namespace, "", "serviceaccounts"}, name
-	}
-	return spot{"", "", "users"}, user
-}
-
-func compareSpots(a, b spot) int {
-	return strings.Compare(a.group+" "+a.resource, b.group+" "+b.resource)
+	return all
 }
 
 // placesOf are the namespaces, the cluster scope ("") first.
@@ -86,7 +86,7 @@ func placesOf(takes map[spot]take) []string {
 }
 
 // line returns the rules for what was asked of a resource.
-func (t take) line(at spot, names bool) needs.Line {
+func (t take) line(at spot, names int) needs.Line {
 	if at.resource == "" {
 		return t.urls()
 	}
@@ -97,13 +97,10 @@ func (t take) line(at spot, names bool) needs.Line {
 	}
 	var line needs.Line
 	var folded []string
-	asked := map[string]bool{}
 	for _, verb := range slices.Sorted(maps.Keys(t)) {
 		named := distinct(t[verb])
-		for _, name := range named {
-			asked[name] = true
-		}
-		if (names || verb == "impersonate") && slices.Contains(byName, verb) && !slices.Contains(named, "") {
+		few := len(named) <= names || verb == "impersonate" // of all: anybody, administrators too
+		if few && slices.Contains(byName, verb) && !slices.Contains(named, "") {
 			line.Rules = append(line.Rules, rule([]string{verb}, named))
 			continue
 		}
@@ -112,8 +109,11 @@ func (t take) line(at spot, names bool) needs.Line {
 	if len(folded) > 0 {
 		line.Rules = append(line.Rules, rule(folded, nil))
 	}
-	delete(asked, "")
-	line.For = describe(at.resource, slices.Sorted(maps.Keys(asked)))
+	asked := distinct(slices.Concat(slices.Collect(maps.Values(t))...))
+	if len(asked) > 0 && asked[0] == "" {
+		asked = asked[1:]
+	}
+	line.For = describe(at.resource, asked)
 	return line
 }
 
@@ -147,41 +147,50 @@ func distinct(names []string) []string {
 const mostRemarks = 50
 
 // remarks tell the fate of requests that did not simply succeed.
-func remarks(requests []Request) []string {
-	var all []string
-	for _, r := range requests {
-		what := strings.TrimSpace(
-			fmt.Sprintf("%s %s%s %s", r.Verb, r.qualified(), r.URL, r.Name),
-		) + " " + inPlace(r.Namespace)
-		if r.As != "" {
-			what += ", as " + r.As + ", whose own right it is (groups that were given are not noted)"
-		}
+func remarks(requests iter.Seq[Request]) (all []string) {
+	more := 0
+	for r := range requests {
+		text := r.remark()
 		switch {
-		case r.Verb == "":
-			all = append(all, "no rule allows its method: "+r.qualified()+" "+inPlace(r.Namespace))
-		case r.Status == http.StatusForbidden:
-			all = append(all, "403, refused: "+what)
-		case r.Status == http.StatusNotFound:
-			all = append(all, "404, not there: "+what)
-		case r.DryRun:
-			all = append(all, "a dry run, which takes the same right: "+what)
-		case r.As != "":
-			all = append(all, "another identity: "+what)
-		case r.Resource == "namespaces" && r.Status == http.StatusCreated:
-			all = append(
-				all,
-				"it made namespace "+r.Name+
-					", in which nothing can be granted before: declare it with create_namespace",
-			)
+		case text == "":
+		case len(all) < mostRemarks:
+			all = append(all, text)
+		default:
+			more++
 		}
 	}
-	if more := len(all) - mostRemarks; more > 0 {
-		all = append(
-			all[:mostRemarks:mostRemarks],
-			fmt.Sprintf("and %d more requests that did not simply succeed", more),
-		)
+	if more > 0 {
+		all = append(all, fmt.Sprintf("and %d more requests that did not simply succeed", more))
 	}
 	return all
+}
+
+// remark tells the fate of one request, "" where it simply succeeded.
+func (r Request) remark() string {
+	what := strings.TrimSpace(
+		fmt.Sprintf("%s %s%s %s", r.Verb, r.qualified(), r.URL, r.Name),
+	) + " " + inPlace(r.Namespace)
+	if r.As != "" {
+		what += ", as " + strings.ReplaceAll(r.As, "\n", ", ") + ", whose own right it is"
+	}
+	switch {
+	case r.isOpen():
+		return ""
+	case r.Verb == "":
+		return "no rule allows its method: " + r.qualified() + " " + inPlace(r.Namespace)
+	case r.Status == http.StatusForbidden:
+		return "403, refused: " + what
+	case r.Status == http.StatusNotFound:
+		return "404, not there: " + what
+	case r.DryRun:
+		return "a dry run, which takes the same right: " + what
+	case r.As != "":
+		return "another identity: " + what
+	case r.Resource == "namespaces" && r.Status == http.StatusCreated:
+		return "it made namespace " + r.Name +
+			", in which nothing can be granted before: declare it with create_namespace"
+	}
+	return ""
 }
 
 // qualified is the resource with its group, as the shorthand writes it.

@@ -2,7 +2,7 @@ package learn
 
 import (
 	"cmp"
-	"maps"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -19,41 +19,59 @@ const (
 
 // Record keeps what the requests of a command took. It is safe for use by several goroutines.
 type Record struct {
-	mu         sync.Mutex
-	seen       map[Request]int // how often
-	text       int             // bytes of the words in seen
-	total      int
-	lost       int // requests that were too many to keep
-	unanswered int
-	cause      error     // of the last request without an answer
-	began      time.Time // by the API server's clock; zero until it has said
+	mu     sync.Mutex
+	shapes map[Request]*Request // without names, so that many names share one
+	seen   map[named]struct{}
+	text   int // bytes of the words in both
+	count  Counts
+	began  time.Time // by the API server's clock; zero until it has said
+}
+
+// named is a request: all but its name, and that.
+type named struct {
+	shape *Request
+	name  string
 }
 
 // NewRecord is an empty record.
-func NewRecord() *Record { return &Record{seen: map[Request]int{}} }
+func NewRecord() *Record {
+	return &Record{shapes: map[Request]*Request{}, seen: map[named]struct{}{}}
+}
 
 // Add keeps a request.
 func (r *Record) Add(seen Request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.total++
-	if !r.hasRoom(seen, mostKept, mostText) {
-		seen.Name = ""
-	}
-	if !r.hasRoom(seen, mostKept+mostKept/10, mostText+mostText/10) {
-		r.lost++
+	r.count.Answered++
+	if r.keep(seen, mostKept, mostText) {
 		return
 	}
-	if r.seen[seen] == 0 {
-		seen = seen.clone()
-		r.text += seen.size()
+	seen.Name = ""
+	if !r.keep(seen, mostKept+mostKept/10, mostText+mostText/10) {
+		r.count.Lost++
 	}
-	r.seen[seen]++
 }
 
-// hasRoom reports whether a request can be counted within bounds.
-func (r *Record) hasRoom(seen Request, requests, text int) bool {
-	return r.seen[seen] > 0 || (len(r.seen) < requests && r.text+seen.size() <= text)
+// keep keeps a request within bounds, and reports whether it is kept.
+func (r *Record) keep(seen Request, requests, text int) bool {
+	shape, name := seen.splitName()
+	size := len(name)
+	known := r.shapes[shape]
+	if known == nil {
+		size += shape.size()
+	} else if _, kept := r.seen[named{known, name}]; kept {
+		return true
+	}
+	if len(r.seen) >= requests || r.text+size > text {
+		return false
+	}
+	if known == nil {
+		known = shape.clone()
+		r.shapes[*known] = known
+	}
+	r.seen[named{known, strings.Clone(name)}] = struct{}{}
+	r.text += size
+	return true
 }
 
 // Begin keeps when the first answer came, by the API server's clock.
@@ -69,21 +87,22 @@ func (r *Record) Begin(at time.Time) {
 func (r *Record) AddUnanswered(cause error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.unanswered++
-	r.cause = cause
+	r.count.Unanswered++
+	r.count.Cause = cause
 }
 
 // Counts are how many requests came of a command.
 type Counts struct {
-	Answered, Unanswered, Lost int
-	Cause                      error // of the last request without an answer
+	Answered, Unanswered int
+	Lost                 int   // were too many to keep
+	Cause                error // of the last request without an answer
 }
 
 // Count returns how many requests there were.
 func (r *Record) Count() Counts {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return Counts{Answered: r.total, Unanswered: r.unanswered, Lost: r.lost, Cause: r.cause}
+	return r.count
 }
 
 // start is when the first answer came, by the API server's clock.
@@ -94,16 +113,36 @@ func (r *Record) start() time.Time {
 }
 
 // Requests are the different requests in a settled order, without those that everybody may send.
-func (r *Record) Requests() []Request {
+func (r *Record) Requests() iter.Seq[Request] {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	all := slices.DeleteFunc(slices.Collect(maps.Keys(r.seen)), Request.everybodys)
-	slices.SortFunc(all, func(a, b Request) int {
-		return cmp.Or(
-			strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Group, b.Group),
-			strings.Compare(a.resource(), b.resource()), strings.Compare(a.URL, b.URL),
-			strings.Compare(a.Verb, b.Verb), strings.Compare(a.Name, b.Name), cmp.Compare(a.Status, b.Status),
-		)
-	})
-	return all
+	all := make([]named, 0, len(r.seen))
+	for seen := range r.seen {
+		if r := seen.request(); r.As != "" || !r.isOpen() { // a right to act as others is no open one
+			all = append(all, seen)
+		}
+	}
+	slices.SortFunc(all, compareNamed)
+	return func(yield func(Request) bool) {
+		for _, seen := range all {
+			if !yield(seen.request()) {
+				return
+			}
+		}
+	}
+}
+
+// request is the request as it came.
+func (n named) request() Request { return n.shape.withName(n.name) }
+
+// compareNamed is the order in which requests are reported.
+func compareNamed(x, y named) int {
+	a := x.shape
+	b := y.shape
+	return cmp.Or(
+		strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Group, b.Group),
+		strings.Compare(a.Resource, b.Resource), strings.Compare(a.Subresource, b.Subresource),
+		strings.Compare(a.URL, b.URL), strings.Compare(a.Verb, b.Verb),
+		strings.Compare(x.name, y.name), cmp.Compare(a.Status, b.Status),
+	)
 }

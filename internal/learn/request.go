@@ -17,25 +17,25 @@ type Request struct {
 	Status                             int    // of the answer
 	DryRun                             bool
 	Upgrade                            bool   // it takes the connection over
-	As                                 string // "user", where it acts as another identity
+	As                                 string // another identity that it acts as: see readIdentity
 }
 
-// parseRequest reads a request's line: no body, no header but the name of an impersonated user, and
-// of the query only whether it is a dry run, a watch, or for one name.
+// parseRequest reads a request's line: no body, no header but the identity to act as, and of
+// the query only whether it is a dry run, a watch, or for one name.
 func parseRequest(r *http.Request) Request {
 	asServer := request.RequestInfoFactory{
 		APIPrefixes: sets.NewString("api", "apis"), GrouplessAPIPrefixes: sets.NewString("api"),
 	}
 	info, err := asServer.NewRequestInfo(r)
 	if err != nil || !info.IsResourceRequest { // an error: /api/v1/watch alone, which the API server refuses
-		return Request{Verb: strings.ToLower(r.Method), URL: r.URL.Path}
+		return Request{Verb: strings.ToLower(r.Method), URL: r.URL.Path, As: readIdentity(r.Header)}
 	}
 	return Request{
 		Verb: info.Verb, Group: info.APIGroup, Resource: info.Resource, Subresource: info.Subresource,
 		Namespace: info.Namespace, Name: info.Name,
 		DryRun:  r.URL.Query().Has("dryRun"),
 		Upgrade: r.Header.Get("Upgrade") != "",
-		As:      r.Header.Get("Impersonate-User"),
+		As:      readIdentity(r.Header),
 	}
 }
 
@@ -55,9 +55,31 @@ func (r Request) size() (total int) {
 }
 
 // clone is the request without the URL that it was read from, whose memory its words share.
-func (r Request) clone() Request {
+func (r Request) clone() *Request {
 	for _, word := range r.words() {
 		*word = strings.Clone(*word)
+	}
+	return &r
+}
+
+// splitName takes the name out of a request, and the URL where it is for no resource.
+func (r Request) splitName() (rest Request, name string) {
+	if r.URL != "" {
+		name = r.URL
+		r.URL = "/"
+		return r, name
+	}
+	name = r.Name
+	r.Name = ""
+	return r, name
+}
+
+// withName puts back what splitName took out.
+func (r Request) withName(name string) Request {
+	if r.URL != "" {
+		r.URL = name
+	} else {
+		r.Name = name
 	}
 	return r
 }
@@ -81,10 +103,10 @@ func (r Request) resource() string {
 	return r.Resource + "/" + r.Subresource
 }
 
-// everybodys reports whether each authenticated identity may send the request: the roles
+// isOpen reports whether each authenticated identity may send the request: the roles
 // system:discovery, system:public-info-viewer and system:basic-user (k8s.io/kubernetes,
 // plugin/pkg/auth/authorizer/rbac/bootstrappolicy).
-func (r Request) everybodys() bool {
+func (r Request) isOpen() bool {
 	if r.URL != "" {
 		return r.Verb == "get" && isDiscovery(r.URL)
 	}

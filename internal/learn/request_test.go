@@ -49,12 +49,30 @@ func TestParseRequest_Headers(t *testing.T) {
 	t.Parallel()
 	r := httptest.NewRequest(http.MethodGet, "/api/v1/namespaces/shop/pods/a/exec", http.NoBody)
 	r.Header.Set("Impersonate-User", "jane")
+	r.Header.Add("Impersonate-Group", "dev")
+	r.Header.Add("Impersonate-Group", "ops")
+	r.Header.Set("Impersonate-Uid", "7")
+	r.Header.Set("Impersonate-Extra-Acme.com%2fScopes", "view")
 	r.Header.Set("Upgrade", "websocket")
 	want := Request{
 		Verb: "get", Resource: "pods", Subresource: "exec", Namespace: "shop", Name: "a",
-		Upgrade: true, As: "jane",
+		Upgrade: true, As: "user jane\ngroup dev\ngroup ops\nuid 7\nextra acme.com%2fscopes view",
 	}
 	if diff := cmp.Diff(want, parseRequest(r)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestImpersonated(t *testing.T) {
+	t.Parallel()
+	got := impersonated("user system:serviceaccount:shop:web\ngroup dev\ngroup ops\nuid 7\nextra acme.com%2fscopes a b")
+	want := map[spot][]string{
+		{"shop", "", "serviceaccounts"}:                             {"web"},
+		{"", "", "groups"}:                                          {"dev", "ops"},
+		{"", "authentication.k8s.io", "uids"}:                       {"7"},
+		{"", "authentication.k8s.io", "userextras/acme.com/scopes"}: {"a b"},
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(spot{})); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -53,7 +53,7 @@ func ReadRoles(ctx context.Context, upstream Upstream, record *Record) needs.Lis
 // POST does not name what it makes.
 func (r *Record) writtenRoles() map[written][]string {
 	all := map[written][]string{}
-	for _, seen := range r.Requests() {
+	for seen := range r.Requests() {
 		wrote := slices.Contains([]string{"create", "update", "patch"}, seen.Verb) &&
 			seen.Status < http.StatusMultipleChoices
 		if seen.Group != rbacGroup || seen.Subresource != "" || !wrote || seen.DryRun {

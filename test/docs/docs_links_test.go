@@ -98,13 +98,40 @@ func TestDocs_IndexNamesEveryPage(t *testing.T) {
 // Three screens: prose, tables and code, without blank lines and what a browser does not show.
 func TestReadme_FitsThreeScreens(t *testing.T) {
 	t.Parallel()
+	if seen := len(readShownLines(t)); seen > 3*linesOfScreen {
+		t.Errorf("README.md shows %d lines", seen)
+	}
+}
+
+// linesOfScreen is how many lines of README a screen shows, about.
+const linesOfScreen = 46
+
+// The first two screens have both ways to the rules, with a picture.
+func TestReadme_LeadsToTheRules(t *testing.T) {
+	t.Parallel()
+	shown := strings.Join(readShownLines(t)[:2*linesOfScreen], "\n")
+	for _, want := range []string{
+		"| kubemint rules --for helm -", "kubemint learn -- make deploy", "flowchart", "-->|kubemint rules|", "-->|kubemint learn|",
+	} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("README.md does not have %q in its first two screens", want)
+		}
+	}
+}
+
+// readShownLines returns the lines of README that a browser shows, about: without blank ones, comments and fences. A
+// table's rows are short.
+func readShownLines(t *testing.T) (shown []string) {
+	t.Helper()
 	text, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen := len(regexp.MustCompile("(?m)^[^\n]*[^\\s][^\n]*$").FindAll(text, -1)) -
-		len(regexp.MustCompile("(?m)^(<!--|\\|---|```)").FindAll(text, -1))
-	if seen > 140 {
-		t.Errorf("README.md shows %d lines", seen)
+	hidden := regexp.MustCompile("^(<!--|\\|---|```|\\s*$)")
+	for line := range strings.Lines(string(text)) {
+		if !hidden.MatchString(line) {
+			shown = append(shown, line)
+		}
 	}
+	return shown
 }

@@ -3,16 +3,11 @@
 package learn
 
 import (
-	"context"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
-
-	appsv1 "k8s.io/api/apps/v1"
 
 	"github.com/kubemint/kubemint/test/harness"
 	"github.com/kubemint/kubemint/test/kubetest"
@@ -20,14 +15,14 @@ import (
 
 // deployments are scripts that deploy the manifests to the context's namespace, each of them twice: what an
 // update asks for is part of what a deployer needs.
-var deployments = map[string]struct{ manifests, script, between string }{
+var deployments = map[string]struct{ manifests, script, between, tool string }{
 	"a Deployment with Service and Ingress": {
 		manifests: app,
 		script:    "kubectl apply -f app.yaml\nsed -i s/:1/:2/ app.yaml\nkubectl apply -f app.yaml\n",
 	},
 	"server-side apply": {
-		manifests: app,
-		script:    "kubectl apply --server-side -f app.yaml\nsed -i s/:1/:2/ app.yaml\nkubectl apply --server-side -f app.yaml\n",
+		manifests: app, tool: "server-side",
+		script: "kubectl apply --server-side -f app.yaml\nsed -i s/:1/:2/ app.yaml\nkubectl apply --server-side -f app.yaml\n",
 	},
 	"a rollout with its status": {
 		manifests: app,
@@ -40,8 +35,9 @@ var deployments = map[string]struct{ manifests, script, between string }{
 	},
 	"a custom resource and its definition": {
 		manifests: definition,
-		script: "kubectl apply -f app.yaml\nkubectl wait --for=condition=Established crd/boats.NAME.acme.io --timeout=20s\n" +
-			"echo '{apiVersion: NAME.acme.io/v1, kind: Boat, metadata: {name: a}}' | kubectl apply -f -\n",
+		script: "sed '/^---$/,$d' app.yaml | kubectl apply -f -\n" +
+			"kubectl wait --for=condition=Established crd/boats.NAME.acme.io --timeout=20s\n" +
+			"sed '1,/^---$/d' app.yaml | kubectl apply -f -\n",
 		between: "kubectl delete crd boats.NAME.acme.io",
 	},
 }
@@ -90,12 +86,22 @@ spec:
   scope: Namespaced
   names: {kind: Boat, plural: boats, singular: boat}
   versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]
+---
+apiVersion: NAME.acme.io/v1
+kind: Boat
+metadata: {name: a}
 `
 
 // deployer runs one deployment again and again, each time in a fresh namespace.
 type deployer struct {
-	cluster                    *kubetest.ControlPlane
-	manifests, script, between string
+	name              string
+	cluster           *kubetest.ControlPlane
+	manifests, script string
+	between           string // what takes away that a run leaves outside its namespace: a kubectl command
+	tool              string // how kubemint rules calls what the script deploys with; "" is its default
+	render            string // a command that prints the manifests, where they are no file
+	node              string // that its pods run on; where it is empty there are none
+	tools             string // a directory of programs that the script calls, in PATH
 }
 
 // run runs kubemint with the script, and returns its exit code and what it printed.
@@ -105,12 +111,12 @@ func (d deployer) run(t *testing.T, env []string, args ...string) (code int, pri
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer playController(t, d.cluster, namespace)()
+	defer controller{d.cluster.Admin, namespace, d.node}.play(t)()
 	dir := t.TempDir()
 	harness.WriteFile(t, filepath.Join(dir, "app.yaml"), []byte(d.manifests))
 	harness.WriteFile(t, filepath.Join(dir, "source"), d.cluster.AdminKubeconfig())
 	env = append([]string{
-		"PATH=" + filepath.Dir(d.cluster.Kubectl()) + ":" + os.Getenv("PATH"), "HOME=" + dir,
+		"PATH=" + d.path(), "HOME=" + dir,
 		"KUBECONFIG=" + filepath.Join(dir, "source"), "KUBEMINT_NAMESPACE=" + namespace, "KUBEMINT_TIMEOUT=20s",
 	}, env...)
 	command, stderr := harness.Command(t, dir, env, append(args, "--", "sh", "-ec", d.script)...)
@@ -119,27 +125,9 @@ func (d deployer) run(t *testing.T, env []string, args ...string) (code int, pri
 	return command.ProcessState.ExitCode(), string(out)
 }
 
-// playController observes Deployments, as the controller does that the control plane of the tests lacks. It
-// returns what ends it.
-func playController(t *testing.T, cluster *kubetest.ControlPlane, namespace string) (stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	path := "/apis/apps/v1/namespaces/" + namespace + "/deployments"
-	go func() {
-		defer close(done)
-		for ; ctx.Err() == nil; time.Sleep(50 * time.Millisecond) {
-			var list appsv1.DeploymentList
-			if cluster.Admin.Do(ctx, http.MethodGet, path, nil, &list) != nil {
-				continue
-			}
-			for _, deployment := range list.Items {
-				deployment.Status.ObservedGeneration = deployment.Generation
-				_ = cluster.Admin.Do(ctx, http.MethodPut, path+"/"+deployment.Name+"/status", &deployment, nil)
-			}
-		}
-	}()
-	return func() { cancel(); <-done }
+// path is where the script's programs are.
+func (d deployer) path() string {
+	return strings.Join([]string{filepath.Dir(d.cluster.Kubectl()), os.Getenv("PATH"), d.tools}, ":")
 }
 
 // reset takes away what a run leaves outside its namespace.
@@ -154,10 +142,15 @@ func (d deployer) reset(t *testing.T) {
 	}
 }
 
-// rulesOf are the printed lines that are rules.
-func rulesOf(printed string) (all []string) {
+// readReport returns the rules of a report.
+func readReport(printed string) (all []string) {
 	_, report, _ := strings.Cut(printed, "# what the command asked of the API server, as rules\n")
-	for line := range strings.Lines(report) {
+	return ruleLines(report)
+}
+
+// ruleLines are the lines that are no comments.
+func ruleLines(printed string) (all []string) {
+	for line := range strings.Lines(printed) {
 		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
 			all = append(all, line)
 		}
@@ -165,12 +158,26 @@ func rulesOf(printed string) (all []string) {
 	return all
 }
 
-// optional are rules for requests whose refusal kubectl passes over: docs/tasks/rules.md names them. After a
-// 404 it looks whether the namespace is there, for the sake of its error.
-var optional = []string{"get  namespaces"}
-
 func TestLoop(t *testing.T) {
 	t.Parallel()
+	cluster := shareCluster(t)
+	for name, c := range deployments {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			group := strings.ToLower(strings.NewReplacer(" ", "").Replace(name))
+			named := strings.NewReplacer("NAME", group)
+			d := deployer{
+				name: name, cluster: cluster, manifests: named.Replace(c.manifests), script: named.Replace(c.script),
+				between: named.Replace(c.between), tool: c.tool,
+			}
+			d.proveRules(t)
+		})
+	}
+}
+
+// shareCluster is the control plane that the deployments share.
+func shareCluster(t *testing.T) *kubetest.ControlPlane {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("needs a control plane: make test runs it")
 	}
@@ -178,33 +185,59 @@ func TestLoop(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, c := range deployments {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			group := strings.ToLower(strings.NewReplacer(" ", "").Replace(name))
-			named := strings.NewReplacer("NAME", group)
-			d := deployer{cluster, named.Replace(c.manifests), named.Replace(c.script), named.Replace(c.between)}
-			code, printed := d.run(t, nil, "learn")
-			if code != 0 {
-				t.Fatalf("as administrator: exit code %d\n%s", code, printed)
-			}
-			rules := rulesOf(printed)
-			t.Logf("learned:\n%s", strings.Join(rules, "\n"))
-			d.reset(t)
-			if code, said := d.run(t, declared(rules), "exec"); code != 0 {
-				t.Fatalf("with the learned rules: exit code %d\n%s\n%s", code, strings.Join(rules, "\n"), said)
-			}
-			for i, rule := range rules {
-				d.reset(t)
-				less := slices.Delete(slices.Clone(rules), i, i+1)
-				if code, _ := d.run(t, declared(less), "exec"); code == 0 && !slices.Contains(optional, rule) {
-					t.Errorf("it succeeds without  %s", rule)
-				}
-			}
-		})
+	return cluster
+}
+
+// proveRules learns the rules of a deployment, runs it with exactly these, and with each single right less.
+func (d deployer) proveRules(t *testing.T) {
+	t.Helper()
+	code, printed := d.run(t, nil, "learn")
+	if code != 0 {
+		t.Fatalf("as administrator: exit code %d\n%s", code, printed)
+	}
+	rules := readReport(printed)
+	t.Logf("learned:\n%s", strings.Join(rules, "\n"))
+	if d.manifests != "" || d.render != "" {
+		d.compareDerived(t, rules)
+	}
+	d.reset(t)
+	if code, said := d.run(t, declareRules(rules), "exec"); code != 0 {
+		t.Fatalf("with the learned rules: exit code %d\n%s\n%s", code, strings.Join(rules, "\n"), said)
+	}
+	rights := divideRules(rules)
+	for i, right := range rights {
+		d.reset(t)
+		less := slices.Delete(slices.Clone(rights), i, i+1)
+		if code, _ := d.run(t, declareRules(less), "exec"); code == 0 {
+			assertExplained(t, "that it succeeds without  "+right, optional[right])
+		}
 	}
 }
 
-func declared(rules []string) []string {
-	return []string{"KUBEMINT_RULES=" + strings.Join(append(rules, "get configmaps nothing"), "\n")}
+// divideRules divides rules into one verb on one resource and, where there are names, one name each.
+func divideRules(rules []string) (all []string) {
+	for _, rule := range rules {
+		words := strings.Fields(rule)
+		scope := ""
+		if words[0] == "cluster" {
+			scope, words = "cluster  ", words[1:]
+		}
+		for verb := range strings.SplitSeq(words[0], ",") {
+			for resource := range strings.SplitSeq(words[1], ",") {
+				single := scope + verb + "  " + resource
+				if len(words) == 2 {
+					all = append(all, single)
+					continue
+				}
+				for name := range strings.SplitSeq(words[2], ",") {
+					all = append(all, single+"  "+name)
+				}
+			}
+		}
+	}
+	return all
+}
+
+func declareRules(rules []string) []string {
+	return []string{"KUBEMINT_RULES=" + strings.Join(append(slices.Clone(rules), "get configmaps nothing"), "\n")}
 }

@@ -2,16 +2,13 @@ package platforms
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"io/fs"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -40,30 +37,17 @@ func newRunner(t *testing.T) runner {
 		t.Fatal(err)
 	}
 	root := filepath.Join(t.TempDir(), "a runner")
-	r := runner{node: node, action: filepath.Join(root, "_actions"), cache: filepath.Join(root, "_tool")}
-	asset := fmt.Sprintf("kubemint_0.0.0-test_%s_%s", runtime.GOOS, runtime.GOARCH)
-	built := filepath.Join(root, "mirror", "v0.0.0-test", asset)
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", built, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	content, err := os.ReadFile(built)
-	if err != nil {
-		t.Fatal(err)
-	}
-	files := map[string][]byte{"checksums.txt": fmt.Appendf(nil, "%x  %s\n", sha256.Sum256(content), asset)}
-	for _, script := range []string{"binary.js", "main.js", "post.js"} {
-		if files[script], err = os.ReadFile(filepath.Join("native", script)); err != nil {
+	r := runner{node: node, action: filepath.Join(root, "_actions", "native"), cache: filepath.Join(root, "_tool")}
+	mirror, checksums := harness.MirrorRelease(t)
+	r.mirror = mirror
+	harness.WriteFile(t, filepath.Join(r.action, "checksums.txt"), checksums)
+	for _, script := range []string{"native/binary.js", "native/main.js", "native/post.js", "setup/main.js"} {
+		content, err := os.ReadFile(script)
+		if err != nil {
 			t.Fatal(err)
 		}
+		harness.WriteFile(t, filepath.Join(filepath.Dir(r.action), script), content)
 	}
-	for name, content := range files {
-		harness.WriteFile(t, filepath.Join(r.action, name), content)
-	}
-	server := httptest.NewServer(http.FileServer(http.Dir(filepath.Join(root, "mirror"))))
-	t.Cleanup(server.Close)
-	r.mirror = server.URL
 	return r
 }
 
@@ -78,7 +62,7 @@ func (r runner) job(t *testing.T, inputs ...string) job {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "a job")
 	j := job{runner: r, temp: filepath.Join(dir, "_temp"), workspace: filepath.Join(dir, "shop"), inputs: inputs}
-	for _, command := range []string{"OUTPUT", "ENV", "STATE", "STEP_SUMMARY"} {
+	for _, command := range []string{"OUTPUT", "ENV", "STATE", "STEP_SUMMARY", "PATH"} {
 		harness.WriteFile(t, j.commands(command), nil)
 	}
 	if err := os.Mkdir(j.workspace, 0o755); err != nil {
@@ -105,7 +89,7 @@ func (j job) step(t *testing.T, script string, env ...string) (command *exec.Cmd
 	command.Env = append(command.Env, "PATH="+os.Getenv("PATH"), "HOME="+j.workspace, "GITHUB_ACTIONS=true", "GITHUB_REPOSITORY=acme/shop",
 		"GITHUB_WORKFLOW=deploy", "GITHUB_JOB=release", "GITHUB_RUN_ID=4711", "GITHUB_SERVER_URL=https://github.com",
 		"GITHUB_WORKSPACE="+j.workspace, "RUNNER_TEMP="+j.temp, "RUNNER_TOOL_CACHE="+j.cache, "KUBEMINT_DOWNLOAD_URL="+j.mirror)
-	for _, name := range []string{"OUTPUT", "ENV", "STATE", "STEP_SUMMARY"} {
+	for _, name := range []string{"OUTPUT", "ENV", "STATE", "STEP_SUMMARY", "PATH"} {
 		command.Env = append(command.Env, "GITHUB_"+name+"="+j.commands(name))
 	}
 	command.Env = append(append(command.Env, j.inputs...), env...)

@@ -100,6 +100,17 @@ func TestProxies(t *testing.T) {
 	}
 }
 
+// learns runs kubectl through kubemint learn, and returns what kubemint said. The command does not hear of the proxy.
+func (j *cloudJob) learns(t *testing.T) (said string) {
+	t.Helper()
+	script := j.cluster.Kubectl() + ` get pods && cat "$KUBECONFIG"`
+	said = j.run(t, 0, []string{"PATH=" + os.Getenv("PATH")}, "learn", "--", "sh", "-c", script)
+	printed := harness.ReadFile(t, j.stdout)
+	harness.AssertSays(t, printed, `^list  pods$`, `^ +server: https://127\.0\.0\.1:\d+$`)
+	harness.AssertSaysNot(t, printed, "proxy-url")
+	return said + printed
+}
+
 // trustProxy adds the CA of an https proxy to the cluster's: client-go checks both by the same CA, and the same
 // tls-server-name.
 func trustProxy(n *clouds.Internet, c *api.Cluster) {
@@ -231,7 +242,9 @@ func ofTheKubeconfig(t *testing.T, j *cloudJob, scheme string) {
 		t.Error(err)
 	}
 	more("kubectl with the written kubeconfig")
-	j.hides(t, said+j.run(t, 0, nil, "revoke"), "sesame")
+	learned := j.learns(t)
+	more("learn")
+	j.hides(t, said+learned+j.run(t, 0, nil, "revoke"), "sesame")
 	more("revoke")
 	connect := regexp.MustCompile(`^CONNECT ` + regexp.QuoteMeta(apiName) + `:\d+$`)
 	for _, asked := range j.internet.Asked() {
