@@ -3,8 +3,8 @@
 //
 // In: a [Job], and the [Destination] of the credential. Out: the credential, or an error after
 // which nothing of it is left. It imports access, access/needs, client, client/connect,
-// client/discovery, client/explain, client/explain/rights, client/observe, config, console, kube,
-// kubeconfig, lease, lease/lock, mint/changes, mint/credential, mint/deliver, mint/entry,
-// mint/undo, output, output/receipt, platform, problem, proof, revoke, revoke/prune, rules and
-// secret.
+// client/discovery, client/explain, client/explain/rights, client/observe, client/review, config,
+// console, kube, kubeconfig, lease, lease/lock, mint/changes, mint/credential, mint/deliver,
+// mint/entry, mint/undo, output, output/receipt, platform, problem, proof, revoke, revoke/prune,
+// rules and secret.
 package mint

@@ -8,6 +8,7 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/client/discovery"
 	"github.com/kubemint/kubemint/internal/client/explain"
+	"github.com/kubemint/kubemint/internal/client/review"
 	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/lease/lock"
 	"github.com/kubemint/kubemint/internal/mint/changes"
@@ -16,7 +17,6 @@ import (
 	"github.com/kubemint/kubemint/internal/mint/entry"
 	"github.com/kubemint/kubemint/internal/platform"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/proof"
 )
 
 // Plan reads, plans, has the API server say what it would answer, and prints: neither receipt nor
@@ -146,7 +146,7 @@ func askMint(ctx context.Context, with tools, s entry.State) error {
 		if need.Namespace != account.Namespace {
 			continue
 		}
-		lacks, err := proof.FindLacking(ctx, job.Server, need.Namespace, need.Rules)
+		lacks, err := review.FindLacking(ctx, job.Server, need.Namespace, need.Rules)
 		if discovery.Unserved(err) {
 			job.Log.Printf("note: %s: what the runner's identity may do is not known before it is tried", err)
 			return askAdmission(ctx, with, s)
@@ -161,9 +161,8 @@ func askMint(ctx context.Context, with tools, s entry.State) error {
 			"the runner's identity lacks these rules in namespace %s", need.Namespace).Detail(
 			explain.PasteRules(lacks)...,
 		).
-			Hint(
-				"give it these rules: see who it is with  kubectl auth whoami",
-			).Hint("%s", explain.SuggestBootstrap(""))
+			Hint("give it these rules: see who it is with  kubectl auth whoami").
+			Hint("%s", explain.SuggestBootstrap(""))
 	}
 	return nil
 }

@@ -34,12 +34,12 @@ func TestAudit_LeadsFromTheChangeToTheRun(t *testing.T) {
 		t.Skip("jq is not here: CI installs it")
 	}
 	jobs, dir := newAuditedJobs(t)
-	jobs.run(t, "42", "exec", "--", "kubectl", "create", "deployment", "web", "--image=web:1")
-	jobs.run(t, "43", "exec", "--", "kubectl", "scale", "deployment", "web", "--replicas=3")
+	jobs.runJob(t, "42", "exec", "--", "kubectl", "create", "deployment", "web", "--image=web:1")
+	jobs.runJob(t, "43", "exec", "--", "kubectl", "scale", "deployment", "web", "--replicas=3")
 
 	r := harness.NewReader(t, jobs.cluster, auditPage)
 	r.Dir = dir
-	changes := query(t, r, "", "change")
+	changes := runQuery(t, r, "", "change")
 	if len(changes) != 2 || changes[0]["credential"] == changes[1]["credential"] {
 		t.Fatalf("two runs changed it, with a credential each: %v", changes)
 	}
@@ -47,12 +47,12 @@ func TestAudit_LeadsFromTheChangeToTheRun(t *testing.T) {
 		if changes[i]["user"] != "system:serviceaccount:kubemint:shop-deployer" {
 			t.Errorf("changed by %v", changes[i])
 		}
-		issued := query(t, r, "CREDENTIAL="+changes[i]["credential"], "issued")
+		issued := runQuery(t, r, "CREDENTIAL="+changes[i]["credential"], "issued")
 		if len(issued) != 1 || runOf(issued[0]["userAgent"]) != run || issued[0]["runner"] != "admin" ||
 			issued[0]["account"] != "kubemint/shop-deployer" {
 			t.Fatalf("change %d was by %v, want one by run %s", i, issued, run)
 		}
-		leases := query(t, r, "AGENT='"+issued[0]["userAgent"]+"'", "lease")
+		leases := runQuery(t, r, "AGENT='"+issued[0]["userAgent"]+"'", "lease")
 		if len(leases) != 2 || leases[0]["verb"] != "create" || leases[1]["verb"] != "delete" ||
 			leases[0]["lease"] != leases[1]["lease"] || !strings.HasPrefix(leases[0]["lease"], "kubemint-") {
 			t.Errorf("run %s: the lease's life is %v", run, leases)
@@ -68,7 +68,7 @@ func TestAudit_EveryRequestNamesTheRun(t *testing.T) {
 		{"2", "plan"}, {"1", "mint"}, {"3", "revoke", "--wait"}, {"4", "sweep"}, {"5", "prune"},
 		{"6", "exec", "--", "kubectl", "get", "deployments"}, {"7", "learn", "--", "kubectl", "get", "deployments"},
 	} {
-		jobs.run(t, args[0], args[1:]...)
+		jobs.runJob(t, args[0], args[1:]...)
 	}
 	users := map[string]map[string]bool{} // by run
 	for line := range strings.Lines(harness.ReadFile(t, filepath.Join(dir, "audit.log"))) {
@@ -129,8 +129,8 @@ func newAuditedJobs(t *testing.T) (jobs auditedJobs, dir string) {
 	return jobs, dir
 }
 
-// run runs kubemint in a job of GitHub Actions.
-func (j auditedJobs) run(t *testing.T, run string, args ...string) {
+// runJob runs kubemint in a job of GitHub Actions.
+func (j auditedJobs) runJob(t *testing.T, run string, args ...string) {
 	t.Helper()
 	harness.WriteFile(t, filepath.Join(j.dir, "source"), j.cluster.AdminKubeconfig())
 	env := []string{
@@ -155,8 +155,8 @@ func (j auditedJobs) run(t *testing.T, run string, args ...string) {
 	harness.RunProgram(t, j.dir, env, args...)
 }
 
-// query runs a query of the page, and returns what it prints, a line each.
-func query(t *testing.T, r *harness.Reader, typed, block string) (rows []map[string]string) {
+// runQuery runs a query of the page, and returns what it prints, a line each.
+func runQuery(t *testing.T, r *harness.Reader, typed, block string) (rows []map[string]string) {
 	t.Helper()
 	said, err := r.RunShell(t, typed+"\n"+r.ReadBlock(t, "sh "+block))
 	if err != nil {

@@ -2,6 +2,6 @@
 // for a first run, so that an administrator is asked once.
 //
 // In: the refusal, and the rights that a run needs. Out: the same error, with rules to paste. It
-// asks the API server by reviews. It imports access/needs, client/explain, console, parallel,
-// problem, proof and rules.
+// asks the API server by reviews. It imports access/needs, client/explain, client/review, console,
+// parallel, problem and rules.
 package rights
