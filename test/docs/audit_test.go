@@ -65,8 +65,13 @@ func TestAudit_EveryRequestNamesTheRun(t *testing.T) {
 	t.Parallel()
 	jobs, dir := newAuditedJobs(t)
 	for _, args := range [][]string{
-		{"2", "plan"}, {"1", "mint"}, {"3", "revoke", "--wait"}, {"4", "sweep"}, {"5", "prune"},
-		{"6", "exec", "--", "kubectl", "get", "deployments"}, {"7", "learn", "--", "kubectl", "get", "deployments"},
+		{"2", "plan"},
+		{"1", "mint"},
+		{"3", "revoke", "--wait"},
+		{"4", "sweep"},
+		{"5", "prune"},
+		{"6", "exec", "--", "kubectl", "get", "deployments"},
+		{"7", "learn", "--", "kubectl", "get", "deployments"},
 	} {
 		jobs.runJob(t, args[0], args[1:]...)
 	}

@@ -27,7 +27,7 @@ func TestFormatUserAgent(t *testing.T) {
 		"what ends a comment":    {access.Marks{Owner: "a", Job: "x) run (1\\"}, "kubemint/v1 (a job x__run__1_)"},
 		"a header of its own":    {access.Marks{Owner: "a", Job: "x\r\nAuthorization: y"}, "kubemint/v1 (a job x__Authorization:_y)"},
 		"another run in the job": {access.Marks{Owner: "a", Job: "x run 43"}, "kubemint/v1 (a job x_run_43)"},
-		"other scripts":          {access.Marks{Owner: "a", Job: "déploiement‮"}, "kubemint/v1 (a job d_ploiement_)"},
+		"other scripts":          {access.Marks{Owner: "a", Job: "d\u00e9ploiement\u202e"}, "kubemint/v1 (a job d_ploiement_)"},
 		"only a blank":           {access.Marks{Owner: "a", Job: " "}, "kubemint/v1 (a)"},
 	} {
 		if have := formatUserAgent("v1", tt.marks); have != tt.want {

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/client/discovery"
 	"github.com/kubemint/kubemint/internal/command/bootstrap"
 	"github.com/kubemint/kubemint/internal/command/session"
 	"github.com/kubemint/kubemint/internal/problem"
@@ -44,9 +45,14 @@ func Run(ctx context.Context, s session.Session, asked bootstrap.Asked) error {
 
 // explainAll explains why reviews could not be asked.
 func explainAll(api *client.Client, err error) error {
+	const op = "ask what the runner may do"
 	var explained []error
 	for _, each := range problem.ListErrors(err) {
-		explained = append(explained, api.Explain(problem.Mint, "ask what the runner may do", each))
+		if discovery.Unserved(each) {
+			return problem.New(problem.Mint, op, each, "such a server does not say what its users may do: "+
+				"compare the runner's bindings with what kubemint bootstrap prints")
+		}
+		explained = append(explained, api.Explain(problem.Mint, op, each))
 	}
 	return errors.Join(explained...)
 }

@@ -3,5 +3,6 @@
 //
 // In: the runner's client, and what bootstrap is asked for. Out: an error that lists what is more
 // and what is missing; a warning. It changes nothing. It imports access/needs, client,
-// client/review, command/bootstrap, command/session, console, parallel, problem and rules.
+// client/discovery, client/review, command/bootstrap, command/session, console, parallel,
+// problem and rules.
 package check
