@@ -1,47 +1,31 @@
 package command
 
 import (
+	"context"
+
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/command/bootstrap"
+	"github.com/kubemint/kubemint/internal/command/bootstrap/check"
 	"github.com/kubemint/kubemint/internal/command/session"
-	"github.com/kubemint/kubemint/internal/config"
-	"github.com/kubemint/kubemint/internal/source"
 )
 
-// runBootstrap prints manifests with the least rights that the runner's identity needs. It talks to
-// no cluster.
-func runBootstrap(s session.Session, given options) error {
-	declared, err := completeOffline(s)
+// runBootstrap prints manifests with the least rights that the runner's identity needs, and talks to
+// no cluster; with --check it asks a cluster whether the runner has those.
+func runBootstrap(ctx context.Context, s session.Session, given options, checks bool) error {
+	declared, err := session.CompleteOffline(s)
 	if err != nil {
 		return err
 	}
-	lines, err := bootstrap.RenderManifests(bootstrap.Asked{
+	asked := bootstrap.Asked{
 		Desired: access.Desire(declared, s.Marks()), Token: s.Config.Token, Expect: s.Config.Source.Expect,
 		Steady: given.steady, Guard: given.guard, Subjects: given.subjects,
-	})
+	}
+	if checks {
+		return check.Run(ctx, s, asked)
+	}
+	lines, err := bootstrap.RenderManifests(asked)
 	if err != nil {
 		return err
 	}
 	return s.Print(lines...)
-}
-
-// completeOffline completes the declared access as mint does, or by `default` where there is no
-// source.
-func completeOffline(s session.Session) (config.Access, error) {
-	if len(s.Config.Access.Namespaces) > 0 {
-		return s.Config.Access.In(""), nil
-	}
-	why := "the source's context names none"
-	from, err := session.LoadSource(s, session.ChooseDeclared(s))
-	if err != nil {
-		why = err.Error()
-		from = &source.Source{}
-	} else if from.Namespace != "" {
-		why = "that of the source's context"
-	}
-	declared, err := session.CompleteAccess(s, from)
-	if err == nil {
-		s.Log.Printf("note: no `namespace` is declared: %s is assumed (%s)", declared.Namespaces[0], why)
-	}
-	return declared, err
 }

@@ -50,7 +50,7 @@ func dispatch(ctx context.Context, s session.Session) error {
 	case "help":
 		return s.Print(call.Help()...)
 	}
-	return runDeclared(ctx, s, call.Command, given)
+	return runDeclared(ctx, s, call, given)
 }
 
 func readOptions(call usage.Invocation) (options, error) {
@@ -68,20 +68,20 @@ func readOptions(call usage.Invocation) (options, error) {
 }
 
 // runDeclared runs a command that needs valid inputs, within their timeout.
-func runDeclared(ctx context.Context, s session.Session, name string, given options) error {
+func runDeclared(ctx context.Context, s session.Session, call usage.Invocation, given options) error {
 	s, err := s.Load()
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.Config.Result.Timeout)
 	defer cancel()
-	switch name {
+	switch call.Command {
 	case "sweep":
 		return runSweep(ctx, s, given)
 	case "prune":
 		return runPrune(ctx, s, given)
 	case "bootstrap":
-		return runBootstrap(s, given)
+		return runBootstrap(ctx, s, given, call.Has("check"))
 	}
-	return runMint(ctx, s, name == "plan" || s.Config.Result.DryRun)
+	return runMint(ctx, s, call.Command == "plan" || s.Config.Result.DryRun)
 }

@@ -3,8 +3,8 @@
 //
 // In: a [Job], and the [Destination] of the credential. Out: the credential, or an error after
 // which nothing of it is left. It imports access, access/outlive, client, client/answer,
-// client/connect, client/explain, client/observe, config, console, kube, kubeconfig, lease,
-// lease/lock, mint/changes, mint/credential, mint/deliver, mint/entry, mint/rehearsal, mint/undo,
-// output, output/receipt, owner, platform, problem, proof, revoke, revoke/prune, rights,
+// client/connect, client/explain, client/observe, client/review, config, console, kube, kubeconfig,
+// lease, lease/lock, mint/changes, mint/credential, mint/deliver, mint/entry, mint/rehearsal,
+// mint/undo, output, output/receipt, owner, platform, problem, proof, revoke, revoke/prune, rights,
 // rights/lacking, rules and secret.
 package mint

@@ -11,6 +11,7 @@ import (
 	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/client/connect"
 	"github.com/kubemint/kubemint/internal/client/explain"
+	"github.com/kubemint/kubemint/internal/client/review"
 	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/lease"
 	"github.com/kubemint/kubemint/internal/mint/changes"
@@ -134,7 +135,7 @@ func findNewest(desired access.Desired, made ensured) (places map[string]bool, i
 	}
 	places, inOrder = proof.FindNewest(made.plan, made.observed)
 	if inOrder {
-		places[proof.EveryNamespace] = true
+		places[review.EveryNamespace] = true
 	}
 	return places, inOrder
 }

@@ -8,13 +8,14 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 
+	"github.com/kubemint/kubemint/internal/client/review"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
 // Claim lists what has to be proved of the credential in one namespace before it is delivered.
 type Claim struct {
-	Namespace string              // EveryNamespace for cluster-wide access
+	Namespace string              // review.EveryNamespace for cluster-wide access
 	Rules     []rbacv1.PolicyRule // all of it has to be in effect
 	MustNot   []rbacv1.PolicyRule // none of it may be
 	// Unread are the names of bound roles that the runner's identity may not read: whether they
@@ -69,49 +70,49 @@ func Prove(ctx context.Context, api Reviewer, claim Claim) error {
 
 // findings are the results of one look at the credential's access.
 type findings struct {
-	*review
+	*review.Review
 	missing, breach, lingering []rbacv1.PolicyRule
 }
 
 func (claim Claim) look(ctx context.Context, api Reviewer) (seen findings, err error) {
-	if seen.review, err = newReview(ctx, api, claim.Namespace); err != nil {
+	if seen.Review, err = review.Ask(ctx, patient{api}, claim.Namespace); err != nil {
 		return seen, err
 	}
 	for _, role := range claim.Unread {
 		// clusterroles.rbac.authorization.k8s.io "x" not found
-		if strings.Contains(seen.evaluation, strconv.Quote(role)) {
+		if strings.Contains(seen.Evaluation, strconv.Quote(role)) {
 			return seen, problem.Newf(problem.Rights, "bind role "+role,
-				"%w: the API server says: %s", NoRole(role), seen.evaluation).
+				"%w: the API server says: %s", NoRole(role), seen.Evaluation).
 				Hint(
 					"see whether `role` is spelt right; a bare name is a ClusterRole, `role/%s` a Role of the namespace",
 					role,
 				)
 		}
 	}
-	if seen.missing, err = seen.findLacking(ctx, claim.Rules); err != nil {
+	if seen.missing, err = seen.FindLacking(ctx, claim.Rules); err != nil {
 		return seen, err
 	}
-	if seen.breach, err = seen.findAllowed(ctx, claim.MustNot); err != nil {
+	if seen.breach, err = seen.FindAllowed(ctx, claim.MustNot); err != nil {
 		return seen, err
 	}
-	seen.lingering, err = seen.findAllowed(ctx, claim.Gone)
+	seen.lingering, err = seen.FindAllowed(ctx, claim.Gone)
 	return seen, err
 }
 
-func (r *review) notInEffect(cause error, missing []rbacv1.PolicyRule) error {
+func (r findings) notInEffect(cause error, missing []rbacv1.PolicyRule) error {
 	if len(missing) == 0 {
 		return problem.Newf(
-			problem.Mint, "prove access", "too early to say what is in effect %s: %w", r.describePlace(),
+			problem.Mint, "prove access", "too early to say what is in effect %s: %w", r.DescribePlace(),
 			cause,
 		).
 			Hint("raise `timeout`")
 	}
 	p := problem.Newf(
-		problem.Mint, "prove access", "these rules are not in effect %s (%w)", r.describePlace(), cause,
+		problem.Mint, "prove access", "these rules are not in effect %s (%w)", r.DescribePlace(), cause,
 	).
-		Detail(r.formatRules(missing)...)
-	if r.evaluation != "" {
-		p.Hint("the API server says: %s", r.evaluation)
+		Detail(r.FormatRules(missing)...)
+	if r.Evaluation != "" {
+		p.Hint("the API server says: %s", r.Evaluation)
 	}
 	return p.Hint(
 		"raise `timeout`, or see whether somebody deletes the bindings again, or the namespace",
@@ -120,29 +121,21 @@ func (r *review) notInEffect(cause error, missing []rbacv1.PolicyRule) error {
 
 // explainBreach names what the credential may do and must not, and by which binding and role: the
 // access review says that.
-func (r *review) explainBreach(ctx context.Context, breach []rbacv1.PolicyRule) error {
-	answers, err := r.askEach(ctx, rules.ListQuestions(breach, false))
+func (r findings) explainBreach(ctx context.Context, breach []rbacv1.PolicyRule) error {
+	granted, err := r.Attribute(ctx, breach)
 	if err != nil {
 		return err
 	}
-	var reasons []string
-	by := map[string][]rbacv1.PolicyRule{}
-	for _, answer := range answers {
-		if by[answer.reason] == nil {
-			reasons = append(reasons, answer.reason)
-		}
-		by[answer.reason] = append(by[answer.reason], answer.question.Rule())
-	}
 	var lines []string
-	for _, reason := range reasons {
-		lines = append(lines, rules.Format(by[reason])...)
-		if reason != "" {
-			lines = append(lines, "    "+reason)
+	for _, by := range granted {
+		lines = append(lines, rules.Format(by.Rules)...)
+		if by.Reason != "" {
+			lines = append(lines, "    "+by.Reason)
 		}
 	}
 	return problem.Newf(
 		problem.Mint, "prove must_not", "%s the credential may do what must_not forbids",
-		r.describePlace(),
+		r.DescribePlace(),
 	).
 		Detail(lines...).
 		Hint("take the rule out of the role that grants it, or the subject out of the binding; " +

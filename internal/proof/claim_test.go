@@ -17,6 +17,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"github.com/kubemint/kubemint/internal/client/review"
 	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/proof"
@@ -139,7 +140,7 @@ func TestAnIncompleteReviewIsCompletedByQuestions(t *testing.T) {
 			`"shop": patch group "apps" resource "deployments" subresource "scale" name ""`,
 			`"shop": * group "batch" resource "*" subresource "" name ""`,
 		}},
-		"cluster-wide": {proof.EveryNamespace, declared + more, []string{
+		"cluster-wide": {review.EveryNamespace, declared + more, []string{
 			`"": list group "" resource "pods" subresource "" name ""`,
 			`"": update group "" resource "secrets" subresource "" name "a"`,
 			`"": update group "" resource "secrets" subresource "" name "b"`,
@@ -171,11 +172,11 @@ func TestAnIncompleteReviewIsCompletedByQuestions(t *testing.T) {
 func TestNoQuestionIsAskedInVain(t *testing.T) {
 	t.Parallel()
 	all := &authorizer{t: t, incomplete: true, lists: always("* *.*")}
-	if lacks, err := proof.FindLacking(t.Context(), all, "shop", parse(t, "get pods")); err != nil || lacks != nil || len(all.asked) > 0 {
+	if lacks, err := review.FindLacking(t.Context(), all, "shop", parse(t, "get pods")); err != nil || lacks != nil || len(all.asked) > 0 {
 		t.Errorf("lacks %v, %v; asked %q", lacks, err, all.asked)
 	}
 	alone := &authorizer{t: t, lists: always("get pods")}
-	lacks, err := proof.FindLacking(t.Context(), alone, "shop", parse(t, "get,list pods"))
+	lacks, err := review.FindLacking(t.Context(), alone, "shop", parse(t, "get,list pods"))
 	if diff := cmp.Diff([]string{"list  pods"}, rules.Format(lacks)); diff != "" || err != nil || len(alone.asked) > 0 {
 		t.Errorf("%v; asked %q\n%s", err, alone.asked, diff)
 	}
@@ -192,7 +193,7 @@ func TestLacksIsWhatNoAuthorizerAllows(t *testing.T) {
 			return "", nil
 		},
 	}
-	lacks, err := proof.FindLacking(t.Context(), a, "shop", parse(t, "get,create,patch pods\nget secrets a,b"))
+	lacks, err := review.FindLacking(t.Context(), a, "shop", parse(t, "get,create,patch pods\nget secrets a,b"))
 	if diff := cmp.Diff([]string{"patch  pods", "get    secrets  b"}, rules.Format(lacks)); diff != "" || err != nil {
 		t.Error(err, diff)
 	}
@@ -233,7 +234,7 @@ func TestMustNotAsksForEachVerb(t *testing.T) {
 		methods = "get post put patch delete head options"
 	)
 	a := &authorizer{t: t, incomplete: true}
-	if err := proof.Prove(t.Context(), a, proof.Claim{Namespace: proof.EveryNamespace, MustNot: parse(t, "* secrets a\n* /metrics\nget pods")}); err != nil {
+	if err := proof.Prove(t.Context(), a, proof.Claim{Namespace: review.EveryNamespace, MustNot: parse(t, "* secrets a\n* /metrics\nget pods")}); err != nil {
 		t.Error(err)
 	}
 	want := []string{`"": get group "" resource "pods" subresource "" name ""`}
@@ -283,7 +284,7 @@ func TestMustNot(t *testing.T) {
 		}, "", "delete pods", "", 9},
 		"another object":                     {"shop", false, always("get secrets a"), why, "", "get secrets b", "", 0},
 		"of it, and it stays: each a reason": {"shop", false, always("get,delete pods\nget secrets a\nlist configmaps"), why, "", "* pods,secrets\nget configmaps", "prove must_not: in namespace shop the credential may do what must_not forbids:\n    get,delete  pods\n        " + web + "\n    get  secrets  a\n        " + all + hint, 3},
-		"cluster-wide":                       {proof.EveryNamespace, false, always("* *.*"), why, "get nodes", "* secrets", "prove must_not: cluster-wide the credential may do what must_not forbids:\n    *  secrets\n        " + all + hint, 1},
+		"cluster-wide":                       {review.EveryNamespace, false, always("* *.*"), why, "get nodes", "* secrets", "prove must_not: cluster-wide the credential may do what must_not forbids:\n    *  secrets\n        " + all + hint, 1},
 		"to another authorizer alone": {"shop", true, always("get pods"), func(asked string, _ time.Duration) (string, error) {
 			if strings.Contains(asked, ": delete ") {
 				return "by a webhook", nil
@@ -377,7 +378,7 @@ func TestAFailingAccessReviewIsNoAnswer(t *testing.T) {
 		return "by a webhook", nil
 	}
 	unlisted := &authorizer{t: t, incomplete: true, allows: fails}
-	if _, err := proof.FindLacking(t.Context(), unlisted, "shop", parse(t, "get,list,watch pods")); !apierrors.IsForbidden(err) {
+	if _, err := review.FindLacking(t.Context(), unlisted, "shop", parse(t, "get,list,watch pods")); !apierrors.IsForbidden(err) {
 		t.Errorf("lacks: %v", err)
 	}
 	for name, claim := range map[string]proof.Claim{
@@ -417,7 +418,7 @@ func TestQuestionsAreAskedAFewAtOnce(t *testing.T) {
 			mu.Unlock()
 			return nil
 		})
-		lacks, err := proof.FindLacking(t.Context(), api, "shop", parse(t, "get,list,watch,create,update,patch,delete pods,secrets,services,configmaps,endpoints"))
+		lacks, err := review.FindLacking(t.Context(), api, "shop", parse(t, "get,list,watch,create,update,patch,delete pods,secrets,services,configmaps,endpoints"))
 		if err != nil || len(lacks) == 0 || most != 16 {
 			t.Errorf("%v, %v; %d at once", lacks, err, most)
 		}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/access/naming"
+	"github.com/kubemint/kubemint/internal/client/review"
 	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/rules"
 )
@@ -27,7 +28,7 @@ func (c Claims) For(namespace string) Claim {
 	c.addGranted(&claim)
 	c.addGone(&claim)
 	if namespace == "" {
-		claim.Namespace = EveryNamespace
+		claim.Namespace = review.EveryNamespace
 		claim.MustNot = c.Desired.Access.AllMustNot()
 		return claim
 	}

@@ -21,10 +21,6 @@ type Reviewer interface {
 	Create(ctx context.Context, o kube.Object) error
 }
 
-// EveryNamespace asks for the cluster-wide rules: no namespace can have this name, so the API
-// server answers with those only.
-const EveryNamespace = "-"
-
 const (
 	// fresh RBAC is usually in effect at the first look, and 6 ms later nearly always.
 	firstLook = 2 * time.Millisecond
@@ -81,6 +77,13 @@ func NewMistaken(user string, account types.NamespacedName) error {
 		Hint(
 			"something before the API server may log in as that user: give the API server's own address as `server`",
 		)
+}
+
+// patient asks as [sendPatiently] does.
+type patient struct{ api Reviewer }
+
+func (p patient) Create(ctx context.Context, o kube.Object) error {
+	return sendPatiently(ctx, p.api, o)
 }
 
 // sendPatiently sends a review. After a 401 it asks again for a while: another API server may not

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/kubemint/kubemint/internal/client/review"
 	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/proof"
@@ -246,7 +247,7 @@ func TestProveSaysWhatIsMissingWhenTheTimeIsOver(t *testing.T) {
 				"    get secrets a\n    get /healthz\n" + hint,
 		},
 		"cluster-wide": {
-			proof.EveryNamespace, "roles.rbac \"x\"\n not found", "prove access: these rules are not in effect cluster-wide (context deadline exceeded):\n" +
+			review.EveryNamespace, "roles.rbac \"x\"\n not found", "prove access: these rules are not in effect cluster-wide (context deadline exceeded):\n" +
 				"    cluster get secrets a\n    cluster get /healthz\nthe API server says: roles.rbac \"x\" not found\n" + hint,
 		},
 	} {

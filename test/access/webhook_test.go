@@ -32,6 +32,8 @@ func TestWebhookAuthorizer(t *testing.T) {
 		switch {
 		case review.Spec.User == "cloud-admin": // whose rights no RBAC object holds
 			review.Status.Allowed = true
+		case review.Spec.User == "cloud-runner" && asked != nil && asked.Resource == "secrets":
+			review.Status = authorizationv1.SubjectAccessReviewStatus{Allowed: asked.Verb == "get", Reason: "the cloud lets it read"}
 		case asked == nil || !strings.HasPrefix(review.Spec.User, prefix):
 		case strings.HasSuffix(review.Spec.User, ":watched") && asked.Verb == "watch" && asked.Resource == "secrets":
 			review.Status = authorizationv1.SubjectAccessReviewStatus{Allowed: true, Reason: "the cloud lets it watch"}
@@ -87,5 +89,22 @@ func TestWebhookAuthorizer(t *testing.T) {
 		dir, forbidden := t.TempDir(), "KUBEMINT_MUST_NOT=* secrets\n* pods/exec\nget /debug/*\n*  *.apps"
 		harness.RunAs(t, dir, cluster.AdminKubeconfig(), env("other", forbidden), 0)
 		harness.RunAs(t, dir, cluster.AdminKubeconfig(), env("other", forbidden), 0, "revoke")
+	})
+	t.Run("bootstrap --check asks for what is on no list", func(t *testing.T) {
+		t.Parallel()
+		const unlisted = `^note: an authorizer besides RBAC decides too, and cannot list what it allows: `
+		runner, err := cluster.ClientKubeconfig("cloud-runner")
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := harness.RunAs(t, t.TempDir(), runner, env("checked"), 5, "bootstrap", "--check")
+		harness.AssertSays(t, said, unlisted, `^    more, at cluster scope:\n      cluster  get  secrets\n          the cloud lets it read$`,
+			`^    missing, in namespace `+namespace+`:$`, `^      list  +pods$`)
+		harness.AssertSaysNot(t, said, "impersonate")
+		said = harness.RunAs(t, t.TempDir(), admin, env("checked"), 5, "bootstrap", "--check")
+		harness.AssertSays(t, said, unlisted, `^      cluster  \*  \*\.\*$`)
+		harness.AssertSaysNot(t, said, "missing")
+		said = harness.RunAs(t, t.TempDir(), admin, env("checked"), 0, "plan")
+		harness.AssertSays(t, said, `^warning: the runner may do anything in this cluster, and so may whoever steals its credential: `)
 	})
 }

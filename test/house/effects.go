@@ -8,9 +8,9 @@ import (
 )
 
 // mayWrite are the rooms that call the methods of client.Client that write. lease writes leases, Secrets and tokens,
-// proof sends reviews.
+// client/review and proof send reviews.
 var mayWrite = []string{
-	"client", "lease/...", "mint/...", "proof", "revoke/...",
+	"client", "client/review", "lease/...", "mint/...", "proof", "revoke/...",
 }
 
 // mayReveal are the rooms that turn a secret.Value back into a string: to write it, send it, mask it, or compare it.

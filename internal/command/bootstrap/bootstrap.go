@@ -32,10 +32,9 @@ type Asked struct {
 // RenderManifests returns lines of YAML with the least rights that the runner's identity needs, and
 // above them, as a comment, what whoever holds them could do at worst.
 func RenderManifests(asked Asked) ([]string, error) {
-	if asked.Steady && asked.Desired.Access.Ephemeral {
-		return nil, problem.Newf(problem.Config, "run bootstrap",
-			"each run makes an ephemeral identity of its own: there is no steady state").
-			Hint("leave --steady out, or `ephemeral`")
+	needed, err := LeastRights(asked)
+	if err != nil {
+		return nil, err
 	}
 	if err := asked.Subjects.checkNames(); err != nil {
 		return nil, err
@@ -47,9 +46,8 @@ func RenderManifests(asked Asked) ([]string, error) {
 			Hint("add --subject " + subjectForms)
 	}
 	account := asked.Desired.Access.ServiceAccount
-	secret := lease.NewPermanent(account, owner.Marks{}).Name
-	lines := writeRemarks(asked, secret)
-	for _, need := range rights.LeastRights(asked.Desired, asked.Token, asked.Expect, secret, asked.Steady) {
+	lines := writeRemarks(asked, nameSecret(account))
+	for _, need := range needed {
 		for _, object := range newManifests(account, need, asked.Subjects) {
 			manifest, err := console.RenderManifest(object)
 			if err != nil {
@@ -64,6 +62,24 @@ func RenderManifests(asked Asked) ([]string, error) {
 		})...)
 	}
 	return lines, nil
+}
+
+// LeastRights returns the rights that the manifests grant, by place.
+func LeastRights(asked Asked) ([]rights.Need, error) {
+	declared := asked.Desired.Access
+	if asked.Steady && declared.Ephemeral {
+		return nil, problem.Newf(problem.Config, "run bootstrap",
+			"each run makes an ephemeral identity of its own: there is no steady state").
+			Hint("leave --steady out, or `ephemeral`")
+	}
+	return rights.LeastRights(
+		asked.Desired, asked.Token, asked.Expect, nameSecret(declared.ServiceAccount), asked.Steady,
+	), nil
+}
+
+// nameSecret is the name of a permanent token's Secret.
+func nameSecret(account types.NamespacedName) string {
+	return lease.NewPermanent(account, owner.Marks{}).Name
 }
 
 // newManifests are the role of one place and, where there are subjects, its binding. Both flavours

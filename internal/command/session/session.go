@@ -122,9 +122,9 @@ func (s Session) Print(lines ...string) error {
 	return console.WriteLines(s.Process.Stdout, lines...) //nolint:forbidigo // by the sink
 }
 
-// Dialer opens connections to API servers.
+// Dialer opens connections to API servers, whose audit logs name the run.
 func (s Session) Dialer() connect.Dialer {
-	return connect.Dialer{UserAgent: "kubemint/" + s.Process.Version, Trace: s.Trace}
+	return connect.Dialer{UserAgent: formatUserAgent(s.Process.Version, s.Marks()), Trace: s.Trace}
 }
 
 // Marks say on whose behalf this run acts: the platform's, but for what the inputs say. An owner

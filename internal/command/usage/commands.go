@@ -112,10 +112,18 @@ func declareBootstrap() Command {
 	return Command{
 		Name:    "bootstrap",
 		Summary: "print the least rights that the runner's identity needs, as manifests",
-		Details: []string{"It talks to no cluster. An administrator applies what it prints."},
-		Inputs:  true,
+		Details: []string{
+			"It talks to no cluster. An administrator applies what it prints.",
+			"With --check it prints no manifest. It asks the cluster as the runner, and lists what that may " +
+				"do beyond these rights, with the bindings (exit code 5), and what it lacks (4).",
+		},
+		Inputs: true,
 		Flags: []Flag{
 			{Name: "steady", Help: "only what a run needs once its access is in place"},
+			{
+				Name: "check",
+				Help: "ask the cluster whether the runner has these rights, and no more (exit code 5)",
+			},
 			{
 				Name: "guard",
 				Help: "add admission policies that confine the subjects to what kubemint does (1.30 and newer)",

@@ -3,6 +3,6 @@
 //
 // In: what was observed, the planned changes, and the rights that a run needs. Out: the first
 // refusal, and a note where the run would have to wait. It imports access, client,
-// client/discovery, client/explain, console, kube, lease/lock, mint/changes, mint/credential,
-// mint/entry, problem, proof and rights.
+// client/discovery, client/explain, client/review, console, kube, lease/lock, mint/changes,
+// mint/credential, mint/entry, problem and rights.
 package rehearsal

@@ -8,6 +8,7 @@ import (
 	"github.com/kubemint/kubemint/internal/client"
 	"github.com/kubemint/kubemint/internal/client/discovery"
 	"github.com/kubemint/kubemint/internal/client/explain"
+	"github.com/kubemint/kubemint/internal/client/review"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/lease/lock"
@@ -15,7 +16,6 @@ import (
 	"github.com/kubemint/kubemint/internal/mint/credential"
 	"github.com/kubemint/kubemint/internal/mint/entry"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/proof"
 	"github.com/kubemint/kubemint/internal/rights"
 )
 
@@ -97,7 +97,7 @@ func (r Rehearsal) askMint(ctx context.Context, s entry.State) error {
 		if need.Namespace != account.Namespace {
 			continue
 		}
-		lacks, err := proof.FindLacking(ctx, r.Server, need.Namespace, need.Rules)
+		lacks, err := review.FindLacking(ctx, r.Server, need.Namespace, need.Rules)
 		if discovery.Unserved(err) {
 			r.Log.Printf("note: %s: what the runner's identity may do is not known before it is tried", err)
 			return r.askAdmission(ctx, s)

@@ -11,10 +11,10 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/kubemint/kubemint/internal/client/explain"
+	"github.com/kubemint/kubemint/internal/client/review"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/parallel"
 	"github.com/kubemint/kubemint/internal/problem"
-	"github.com/kubemint/kubemint/internal/proof"
 	"github.com/kubemint/kubemint/internal/rights"
 	"github.com/kubemint/kubemint/internal/rules"
 )
@@ -25,7 +25,7 @@ const askedWithin = 5 * time.Second
 // CompleteRefusal adds to a refusal of the API server all that it would refuse next: it names one
 // verb at a time, and a later phase meets other refusals. needed is what a first run takes of the
 // runner's identity. Any other error comes back unchanged.
-func CompleteRefusal(ctx context.Context, api proof.Reviewer, needed []rights.Need, err error) error {
+func CompleteRefusal(ctx context.Context, api review.Asker, needed []rights.Need, err error) error {
 	refused := findDenials(err)
 	if len(refused.problems) == 0 || ctx.Err() != nil {
 		return err
@@ -91,7 +91,7 @@ func findDenials(err error) denials {
 // pasteLacking asks what the runner's identity lacks of what is needed, and leaves out what a hint
 // has already. It returns nil where that is nothing, or cannot be asked.
 func pasteLacking(
-	ctx context.Context, api proof.Reviewer, needed []rights.Need, refused denials,
+	ctx context.Context, api review.Asker, needed []rights.Need, refused denials,
 ) *problem.Paste {
 	intro := "for a first run of this configuration it also lacks "
 	named := refused.named
@@ -101,8 +101,8 @@ func pasteLacking(
 	}
 	lacking := slices.Clone(needed)
 	err := parallel.Each(len(lacking), func(i int) error {
-		place := cmp.Or(needed[i].Namespace, proof.EveryNamespace)
-		lacks, err := proof.FindLacking(ctx, api, place, needed[i].Rules)
+		place := cmp.Or(needed[i].Namespace, review.EveryNamespace)
+		lacks, err := review.FindLacking(ctx, api, place, needed[i].Rules)
 		lacking[i].Rules = rules.Covers(named[needed[i].Namespace], lacks)
 		return err
 	})

@@ -2,6 +2,6 @@
 // for a first run, so that an administrator is asked once.
 //
 // In: the refusal, and the rights that a run needs. Out: the same error, with rules to paste. It
-// asks the API server by reviews. It imports client/explain, console, parallel, problem, proof,
-// rights and rules.
+// asks the API server by reviews. It imports client/explain, client/review, console, parallel,
+// problem, rights and rules.
 package lacking

@@ -1,0 +1,45 @@
+package check
+
+import (
+	"context"
+	"time"
+
+	"github.com/kubemint/kubemint/internal/client/review"
+	"github.com/kubemint/kubemint/internal/console"
+)
+
+// answeredWithin is how long the question is asked, and asked again, since nothing depends on it.
+const answeredWithin = 2 * time.Second
+
+// LookForAdministrator asks, while a run goes on, whether the runner may do anything. The request
+// goes out with the run's first ones, and costs no round trip. report warns when the run is over.
+// An API server that does not answer it keeps nothing up.
+func LookForAdministrator(ctx context.Context, log *console.Log, api review.Asker) (report func()) {
+	ctx, cancel := context.WithTimeout(ctx, answeredWithin)
+	found := make(chan review.Grant, 1)
+	go func() {
+		all, err := review.AskAnything(ctx, api)
+		if err != nil {
+			log.Debugf("whether the runner may do anything is not known: %s", err)
+		}
+		found <- all
+	}()
+	return func() {
+		defer cancel()
+		select {
+		case all := <-found:
+			if all.Allowed {
+				warnOfAdministrator(log, all.Reason)
+			}
+		case <-ctx.Done():
+		}
+	}
+}
+
+func warnOfAdministrator(log *console.Log, reason string) {
+	if reason != "" {
+		reason = " (" + reason + ")"
+	}
+	log.Warnf("the runner may do anything in this cluster%s, and so may whoever steals its credential: "+
+		"kubemint bootstrap prints the few rights that this run needs, see docs/rights.md", reason)
+}
