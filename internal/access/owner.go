@@ -32,11 +32,11 @@ func (m Marks) sameServer(have kube.Object) bool {
 	if run == "" {
 		return !strings.Contains(m.Owner, "@")
 	}
-	return serverOf(run) == serverOf(m.Run)
+	return ServerOf(run) == ServerOf(m.Run)
 }
 
-// serverOf is the host of a run's URL.
-func serverOf(run string) string {
+// ServerOf is the host of a run's URL.
+func ServerOf(run string) string {
 	_, rest, _ := strings.Cut(run, "://")
 	host, _, _ := strings.Cut(rest, "/")
 	return strings.ToLower(host)

@@ -64,6 +64,7 @@ func (p policy) manifest(n names) (lines []string) {
 		"kind: ValidatingAdmissionPolicy",
 		"metadata:",
 		"  name: "+name,
+		n.labels(),
 		"spec:",
 		"  failurePolicy: Fail",
 		"  matchConstraints:",
@@ -81,25 +82,28 @@ func (p policy) manifest(n names) (lines []string) {
 		"  variables:",
 		"  - name: it",
 		`    expression: 'request.operation == "DELETE" ? oldObject : object'`,
-		"  validations:",
+		"  - name: tried",
+		"    expression: |-",
 	)
+	lines = append(lines, indent(6, tried)...)
+	lines = append(lines, "  validations:")
 	for _, c := range p.checks {
 		lines = append(lines, "  - expression: |-")
 		lines = append(lines, indent(6, c.cel)...)
-		lines = append(lines, "    messageExpression: |-")
-		lines = append(lines, indent(6, tried+quote(c.allowed))...)
+		lines = append(lines, "    messageExpression: |-", "      variables.tried + "+quote(c.allowed))
 	}
-	return append(lines, bindPolicy(name)...)
+	return append(lines, n.bindPolicy(name)...)
 }
 
 // bindPolicy is the binding that puts a policy into force.
-func bindPolicy(name string) []string {
+func (n names) bindPolicy(name string) []string {
 	return []string{
 		"---",
 		"apiVersion: admissionregistration.k8s.io/v1",
 		"kind: ValidatingAdmissionPolicyBinding",
 		"metadata:",
 		"  name: " + name,
+		n.labels(),
 		"spec:",
 		"  policyName: " + name,
 		"  validationActions: [Deny]",
@@ -107,9 +111,9 @@ func bindPolicy(name string) []string {
 }
 
 // tried says what was asked for. A name that the API server generates is known by now.
-const tried = `"kubemint guard: " + request.userInfo.username + " tried to " + request.operation + " " + request.resource.resource +
-(request.?subResource.orValue("") == "" ? "" : "/" + request.subResource) + " " + request.?name.orValue("") + "; allowed is: " +
-`
+const tried = `"kubemint guard: " + request.userInfo.username + " tried to " + request.operation + " " +
+request.resource.resource + (request.?subResource.orValue("") == "" ? "" : "/" + request.subResource) + " " +
+request.?name.orValue("") + "; allowed is: "`
 
 // indent puts a text of several lines below a key of YAML.
 func indent(spaces int, text string) (lines []string) {

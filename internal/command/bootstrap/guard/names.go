@@ -35,15 +35,38 @@ func newNames(asked Asked) names {
 // longestPolicy is the longest name that a policy can have.
 const longestPolicy = 253
 
-// policyName is that of a policy: one guard for each ServiceAccount.
+// policyName is that of a policy. Another runner's guard for the same ServiceAccount, or that of
+// another owner, has other names: applied later, it leaves this one in force.
 func (n names) policyName(kind string) string {
 	account := n.declared.ServiceAccount
-	name := "kubemint-guard." + account.Namespace + "." + account.Name + "." + kind
+	id := shorten(n.listSubjects() + n.desired.Marks.Owner)
+	name := "kubemint-guard." + account.Namespace + "." + account.Name + "." + id + "." + kind
 	if len(name) <= longestPolicy {
 		return name
 	}
-	sum := sha256.Sum256([]byte(account.String()))
-	return "kubemint-guard." + hex.EncodeToString(sum[:8]) + "." + kind
+	return "kubemint-guard." + shorten(account.String()) + "." + id + "." + kind
+}
+
+// labelGuard is on all policies of the same subjects, by which they are found and deleted.
+const labelGuard = "kubemint/guard"
+
+// guardID is the value of [labelGuard].
+func (n names) guardID() string { return shorten(n.listSubjects()) }
+
+// listSubjects names the subjects, one a line, in whatever order they were given.
+func (n names) listSubjects() string {
+	var all []string
+	for _, s := range n.subjects {
+		all = append(all, s.Kind+" "+s.Namespace+"/"+s.Name+"\n")
+	}
+	slices.Sort(all)
+	return strings.Join(slices.Compact(all), "")
+}
+
+// shorten is a short hash.
+func shorten(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:5])
 }
 
 // runner is whether a request is of a confined subject.
@@ -129,6 +152,28 @@ func (n names) owned(object string) string {
 		object, quote(kube.AnnotationOwner), quote(strings.Map(lowerASCII, owner)))
 }
 
+// wasOwned is whether an object was this owner's: by its id, or by the name that an earlier version
+// wrote. It says what access.SameOwner says.
+func (n names) wasOwned() string {
+	marks := n.desired.Marks
+	expression := n.owned("oldObject")
+	if marks.Owner == "" || len(marks.Formerly) == 0 {
+		return expression
+	}
+	var formerly []string
+	for _, name := range marks.Formerly {
+		formerly = append(formerly, quote(strings.Map(lowerASCII, name)))
+	}
+	run := fmt.Sprintf(`oldObject.metadata.?annotations[?%s].orValue("").lowerAscii()`, quote(kube.AnnotationRun))
+	server := matches(run, "^[^:]*://"+regexp.QuoteMeta(access.ServerOf(marks.Run))+"(/|$)")
+	if !strings.Contains(marks.Owner, "@") {
+		server = run + ` == "" || ` + server
+	}
+	return expression + fmt.Sprintf(` ||
+(oldObject.metadata.?annotations[?%s].orValue("").lowerAscii() in [%s] &&
+(%s))`, quote(kube.AnnotationOwner), strings.Join(formerly, ", "), server)
+}
+
 // unheld is whether an object gets no finalizer that it did not have: one of a thief's would keep a
 // credential alive.
 func unheld() string {
@@ -172,4 +217,10 @@ const knownOnly = "labels and annotations of kubemint, declared ones, and those 
 // atHome is whether an object is in the account's namespace.
 func (n names) atHome() string {
 	return "request.namespace == " + quote(n.declared.ServiceAccount.Namespace)
+}
+
+// labels are those of a policy, as a line of YAML.
+func (n names) labels() string {
+	account := kube.LabelsFor(n.declared.ServiceAccount)[kube.LabelServiceAccount]
+	return fmt.Sprintf("  labels: {%s: %q, %s: %q}", labelGuard, n.guardID(), kube.LabelServiceAccount, account)
 }

@@ -13,10 +13,6 @@ import (
 
 // accounts confines ServiceAccounts to the declared one, which no pod finds mounted.
 func (n names) accounts() policy {
-	change := []string{"to create or change it", `request.operation != "DELETE"`}
-	if n.declared.Ephemeral {
-		change = []string{"an ephemeral one", "true"}
-	}
 	return policy{
 		kind: "accounts", resources: []string{"serviceaccounts"}, operations: write,
 		about: "ServiceAccounts: the declared one, without mounted tokens, Secrets or identities of clouds.",
@@ -26,7 +22,6 @@ func (n names) accounts() policy {
 				matches("variables.it.metadata.name", "^"+n.accountPattern()+"$") + " &&\n" + n.atHome() +
 					" &&\n" + n.ours("variables.it"),
 			},
-			{change[0], change[1]},
 			{
 				"automountServiceAccountToken: false, and no further Secrets",
 				`request.operation == "DELETE" || (variables.it.?automountServiceAccountToken.orValue(true) == false &&
@@ -46,7 +41,7 @@ variables.it.?imagePullSecrets.orValue([]) ==
 // objects over.
 func (n names) adoption() string {
 	after := `request.operation == "DELETE" || (` + n.owned("variables.it") + ")"
-	before := n.ours("oldObject") + " &&\n" + n.owned("oldObject")
+	before := n.ours("oldObject") + " &&\n(" + n.wasOwned() + ")"
 	if n.declared.TakeOwnership {
 		return after
 	}
@@ -62,9 +57,8 @@ func (n names) roles() (all []policy) {
 			checks: []check{
 				{
 					"what kubemint makes for ServiceAccount " + n.declared.ServiceAccount.String(),
-					matches(
-						"variables.it.metadata.name", n.rbacPattern(),
-					) + " &&\n" + n.ours("variables.it") + " &&\n" + unheld(),
+					`(request.operation == "DELETE" || ` + matches("object.metadata.name", n.rbacPattern()) +
+						") &&\n" + n.ours("variables.it") + " &&\n" + unheld(),
 				},
 				{"objects of this owner", n.adoption()},
 				{knownOnly, n.known()},
@@ -79,11 +73,7 @@ func (n names) roles() (all []policy) {
 		}
 		if !strings.HasPrefix(kind, "cluster") && n.declared.CreateNamespace {
 			p.checks = append(p.checks, check{
-				"the declared namespaces, if kubemint made them",
-				n.inDeclaredNamespaces() + " &&\n" + fmt.Sprintf(
-					`namespaceObject.metadata.?labels[?%s].orValue("") == %s`, quote(kube.LabelManagedBy),
-					quote(kube.ManagedBy),
-				),
+				"the declared namespaces", `request.operation == "DELETE" || ` + n.inDeclaredNamespaces(),
 			})
 		}
 		all = append(all, p)
