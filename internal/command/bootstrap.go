@@ -1,6 +1,8 @@
 package command
 
 import (
+	"context"
+
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/command/bootstrap"
 	"github.com/kubemint/kubemint/internal/command/session"
@@ -9,15 +11,20 @@ import (
 )
 
 // runBootstrap prints manifests with the least rights that the runner's identity needs. It talks to
-// no cluster.
-func runBootstrap(s session.Session, given options) error {
+// no cluster, but for the question whether it can enforce a guard.
+func runBootstrap(ctx context.Context, s session.Session, given options) error {
+	if given.guard == "true" {
+		if err := checkVersion(ctx, s); err != nil {
+			return err
+		}
+	}
 	declared, err := completeOffline(s)
 	if err != nil {
 		return err
 	}
 	lines, err := bootstrap.RenderManifests(bootstrap.Asked{
 		Desired: access.Desire(declared, s.Marks()), Token: s.Config.Token, Expect: s.Config.Source.Expect,
-		Steady: given.steady, Guard: given.guard, Subjects: given.subjects,
+		Steady: given.steady, Guard: given.guard != "", Subjects: given.subjects,
 	})
 	if err != nil {
 		return err

@@ -53,13 +53,13 @@ func dispatch(ctx context.Context, s session.Session) error {
 
 // options are the flags of a command.
 type options struct {
-	wait          bool // revoke: prove that the token is dead
-	permanent     bool // revoke: delete a permanent token's Secret too
-	dryRun        bool // sweep, prune
-	allNamespaces bool // sweep
-	all           bool // prune
-	steady        bool // bootstrap
-	guard         bool // bootstrap
+	wait          bool   // revoke: prove that the token is dead
+	permanent     bool   // revoke: delete a permanent token's Secret too
+	dryRun        bool   // sweep, prune
+	allNamespaces bool   // sweep
+	all           bool   // prune
+	steady        bool   // bootstrap
+	guard         string // bootstrap: "", "true" or "anyway"
 	subjects      bootstrap.Subjects
 }
 
@@ -67,7 +67,7 @@ func readOptions(call usage.Invocation) (options, error) {
 	given := options{
 		wait: call.Has("wait"), permanent: call.Has("permanent"), dryRun: call.Has("dry-run"),
 		allNamespaces: call.Has("all-namespaces"), all: call.Has("all"), steady: call.Has("steady"),
-		guard: call.Has("guard"),
+		guard: call.Word("guard"),
 	}
 	for _, value := range call.Flags["subject"] {
 		if err := given.subjects.Set(value); err != nil {
@@ -91,7 +91,7 @@ func runDeclared(ctx context.Context, s session.Session, name string, given opti
 	case "prune":
 		return runPrune(ctx, s, given)
 	case "bootstrap":
-		return runBootstrap(s, given)
+		return runBootstrap(ctx, s, given)
 	}
 	return runMint(ctx, s, name == "plan" || s.Config.Result.DryRun)
 }

@@ -14,6 +14,7 @@ type Command struct {
 type Flag struct {
 	Name  string
 	Value string // what to write for its value; "" for a switch
+	Word  string // of a switch: what it also takes in place of true
 	Help  string
 }
 
@@ -112,12 +113,16 @@ func declareBootstrap() Command {
 	return Command{
 		Name:    "bootstrap",
 		Summary: "print the least rights that the runner's identity needs, as manifests",
-		Details: []string{"It talks to no cluster. An administrator applies what it prints."},
-		Inputs:  true,
+		Details: []string{
+			"It talks to no cluster. An administrator applies what it prints.",
+			"With --guard alone it asks the source's API server for its version, without a credential: " +
+				"the policies need Kubernetes 1.30. --guard=anyway asks nothing.",
+		},
+		Inputs: true,
 		Flags: []Flag{
 			{Name: "steady", Help: "only what a run needs once its access is in place"},
 			{
-				Name: "guard",
+				Name: "guard", Word: "anyway",
 				Help: "add admission policies that confine the subjects to what kubemint does (1.30 and newer)",
 			},
 			{

@@ -36,10 +36,36 @@ type check struct {
 // Manifests returns the policies and their bindings as lines of YAML.
 func Manifests(asked Asked) (lines []string) {
 	n := newNames(asked)
+	lines = n.remarks()
 	for _, p := range policies(n) {
 		lines = append(lines, p.manifest(n)...)
 	}
 	return lines
+}
+
+// remarks are the comment above the policies.
+func (n names) remarks() []string {
+	lines := []string{
+		"---",
+		"# The guard: policies that confine the subjects to what kubemint does with these rights, and nobody",
+		"# else. It confines:",
+	}
+	for _, s := range n.subjects {
+		name := strconv.QuoteToASCII(s.Name)
+		if s.Namespace != "" {
+			name += " in namespace " + s.Namespace
+		}
+		lines = append(lines, "# - "+s.Kind+" "+name)
+	}
+	return append(lines,
+		"# There is one policy a kind. A request of a subject has to pass each expression; where it does not,",
+		"# the message says what was tried and what is allowed. The variable `it` is the object",
+		"# as it would be, or as it was before it is deleted.",
+		"# Applied again for the same account, subjects and owner, the policies replace themselves. This deletes",
+		"# every guard of these subjects, as before one for another account or owner:",
+		"#   kubectl delete validatingadmissionpolicies,validatingadmissionpolicybindings -l "+
+			labelGuard+"="+n.guardID(),
+	)
 }
 
 // policies are one a kind that the runner may write.
