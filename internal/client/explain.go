@@ -98,7 +98,7 @@ func (c *Client) explainStatus(phase problem.Code, op string, status metav1.Stat
 	p := problem.New(phase, op, said{&apierrors.StatusError{ErrStatus: status}})
 	if deniedByPolicy(status.Message) {
 		p.Code = problem.Mint
-		return p.Hint(policyHint)
+		return p.Hint("%s", adviseDenied(status.Message))
 	}
 	switch status.Reason { //nolint:exhaustive // the others have no remedy of their own
 	case metav1.StatusReasonUnauthorized:

@@ -40,11 +40,11 @@ const longestPolicy = 253
 func (n names) policyName(kind string) string {
 	account := n.declared.ServiceAccount
 	id := shorten(n.listSubjects() + n.desired.Marks.Owner)
-	name := "kubemint-guard." + account.Namespace + "." + account.Name + "." + id + "." + kind
+	name := kube.GuardPrefix + account.Namespace + "." + account.Name + "." + id + "." + kind
 	if len(name) <= longestPolicy {
 		return name
 	}
-	return "kubemint-guard." + shorten(account.String()) + "." + id + "." + kind
+	return kube.GuardPrefix + shorten(account.String()) + "." + id + "." + kind
 }
 
 // labelGuard is on all policies of the same subjects, by which they are found and deleted.
