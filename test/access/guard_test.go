@@ -176,25 +176,42 @@ type thief struct {
 	own []byte // the kubeconfig
 }
 
+// standing is what the runner had whose credential a thief has.
+type standing struct {
+	administrator, steady, guard bool
+
+	inputs []string // for those that are not the usual ones
+}
+
 // newThief has a runner mint once, and prepares what there is to steal.
-func newThief(t *testing.T, cluster *kubetest.ControlPlane, guard bool) *thief {
+func newThief(t *testing.T, cluster *kubetest.ControlPlane, had standing) *thief {
 	t.Helper()
 	s, err := cluster.CreateNamespace(t.Context(), "thief-")
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := newBootstrapOn(t, cluster, s, []string{"NAMESPACE=$S", "SERVICE_ACCOUNT=ci", "RULES=get,list secrets,pods", "OWNER=acme"})
-	if guard {
+	inputs := []string{"NAMESPACE=$S", "SERVICE_ACCOUNT=ci", "RULES=get,list secrets,pods", "OWNER=acme"}
+	b := newBootstrapOn(t, cluster, s, append(inputs, had.inputs...)) // the last one counts
+	identity := "runner"
+	if had.administrator {
+		identity = "admin"
+	}
+	if b.steady = had.steady; b.steady {
+		if code, said := b.kubemint(t, t.TempDir(), "admin"); code != 0 {
+			t.Fatalf("the administrator's first run: exit code %d: %s", code, said)
+		}
+	}
+	if had.guard {
 		b.giveGuardedRights(t)
 	} else {
 		b.giveRights(t)
 	}
 	th := &thief{bootstrap: b, env: map[string]string{"NS": s}}
-	th.own, err = os.ReadFile(filepath.Join(b.dir, "runner"))
+	th.own, err = os.ReadFile(filepath.Join(b.dir, identity))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if code, said := b.kubemint(t, t.TempDir(), "runner"); code != 0 {
+	if code, said := b.kubemint(t, t.TempDir(), identity); code != 0 {
 		t.Fatalf("exit code %d: %s", code, said)
 	}
 	th.asAdmin(t, `
@@ -226,7 +243,9 @@ metadata:
   labels: {app.kubernetes.io/managed-by: kubemint, kubemint/service-account: $NS.ci}
   annotations: {kubemint/owner: else}
 `)
-	th.findOwn(t)
+	if len(had.inputs) == 0 {
+		th.findOwn(t)
+	}
 	return th
 }
 
@@ -240,7 +259,9 @@ func (th *thief) findOwn(t *testing.T) {
 		}
 		return strings.TrimSpace(out)
 	}
-	th.env["LEASE"] = get("lease", "-o", `jsonpath={.items[?(@.metadata.annotations.kubemint/expires-at)].metadata.name}`)
+	th.env["LEASE"] = get("lease", "--sort-by=.metadata.creationTimestamp", "-o",
+		`jsonpath={.items[?(@.metadata.annotations.kubemint/expires-at)].metadata.name}`)
+	th.env["LEASE"] = th.env["LEASE"][strings.LastIndex(th.env["LEASE"], " ")+1:]
 	th.env["LEASEUID"] = get("lease", th.env["LEASE"], "-o", "jsonpath={.metadata.uid}")
 	th.env["SOON"] = get("lease", th.env["LEASE"], "-o", `jsonpath={.metadata.annotations.kubemint/expires-at}`)
 	th.env["SECRET"] = get("secret", th.env["LEASE"], "-o", "jsonpath={.metadata.uid}")
@@ -254,6 +275,13 @@ func (th *thief) expand(text string) string {
 func (th *thief) asAdmin(t *testing.T, manifests string) {
 	t.Helper()
 	if err := th.cluster.Apply(t.Context(), th.expand(manifests)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (th *thief) asAdminRun(t *testing.T, args string) {
+	t.Helper()
+	if _, err := harness.RunKubectlAsAdmin(t, th.cluster, "", strings.Fields(th.expand(args))...); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -278,9 +306,9 @@ func TestGuard_ThiefWithTheRunnersCredential(t *testing.T) {
 		t.Skip("needs a control plane: make test runs it")
 	}
 	cluster := kubetest.New(t, kubetest.Options{})
-	bare, guarded := newThief(t, cluster, false), newThief(t, cluster, true)
+	bare, guarded := newThief(t, cluster, standing{}), newThief(t, cluster, standing{guard: true})
 	compareBlock(t, "docs/security.md", "thief", tryAll(t, attempts, bare, guarded, "with the printed rights"))
-	bare = newThief(t, cluster, false) // the first one has deleted what there was
+	bare = newThief(t, cluster, standing{}) // the first one has deleted what there was
 	for _, th := range []*thief{bare, guarded} {
 		th.asAdmin(t, added)
 		harness.AwaitTrue(t, func() (bool, error) {
@@ -338,7 +366,7 @@ func tryAll(t *testing.T, attempts []attempt, bare, guarded *thief, rights strin
 func compareBlock(t *testing.T, page, name, want string) {
 	t.Helper()
 	text := harness.ReadFile(t, page)
-	opening := "<!-- " + name + ": written by \"UPDATE=1 go test ./test/access -run TestGuard_Thief\" -->\n"
+	opening := "<!-- " + name + ": written by \"UPDATE=1 go test ./test/access -run " + t.Name() + "\" -->\n"
 	before, rest, ok := strings.Cut(text, opening)
 	have, after, closed := strings.Cut(rest, "<!-- end -->\n")
 	if !ok || !closed {
@@ -359,7 +387,11 @@ func compareBlock(t *testing.T, page, name, want string) {
 // runner's name has every right, so that the guard alone can refuse.
 func (b *bootstrap) giveGuardedRights(t *testing.T) {
 	t.Helper()
-	code, printed := b.kubemint(t, t.TempDir(), "runner", "bootstrap", "--guard", "--subject", "user:"+b.user)
+	args := []string{"bootstrap", "--guard", "--subject", "user:" + b.user}
+	if b.steady {
+		args = append(args, "--steady")
+	}
+	code, printed := b.kubemint(t, t.TempDir(), "runner", args...)
 	if code != 0 {
 		t.Fatalf("exit code %d: %s", code, printed)
 	}
