@@ -36,9 +36,9 @@ var flavours = []struct {
 		{what: "to delete another account's role", args: rolesOf + "kubemint:$NS:other"},
 	}},
 	{"duration: permanent", []string{"DURATION=permanent"}, []attempt{
-		{what: "a permanent token of another account", args: force, stdin: "apiVersion: v1\nkind: Secret\nmetadata: {name: kubemint-token-ci, namespace: $NS, " + strings.Replace(ours, "{kubemint/owner", "{kubernetes.io/service-account.name: victim, kubemint/owner", 1) + "}\ntype: kubernetes.io/service-account-token\n"},
-		{what: "a Secret with data under the name of the permanent token", args: force, stdin: secret("kubemint-token-ci", "stringData: {a: b}\n")},
-		{what: "a Secret that a controller fills (replicator)", args: force, stdin: "apiVersion: v1\nkind: Secret\nmetadata: {name: kubemint-token-ci, namespace: $NS, " + strings.Replace(ours, "{kubemint/owner", "{replicator.v1.mittwald.de/replicate-from: prod/tls, kubernetes.io/service-account.name: ci, kubemint/owner", 1) + "}\ntype: kubernetes.io/service-account-token\n"},
+		{what: "a permanent token of another account", args: force + " --dry-run=server", stdin: "apiVersion: v1\nkind: Secret\nmetadata: {name: kubemint-token-ci, namespace: $NS, " + strings.Replace(ours, "{kubemint/owner", "{kubernetes.io/service-account.name: victim, kubemint/owner", 1) + "}\ntype: kubernetes.io/service-account-token\n"},
+		{what: "a Secret with data under the name of the permanent token", args: force + " --dry-run=server", stdin: secret("kubemint-token-ci", "stringData: {a: b}\n")},
+		{what: "a Secret that a controller fills (replicator)", args: force + " --dry-run=server", stdin: "apiVersion: v1\nkind: Secret\nmetadata: {name: kubemint-token-ci, namespace: $NS, " + strings.Replace(ours, "{kubemint/owner", "{replicator.v1.mittwald.de/replicate-from: prod/tls, kubernetes.io/service-account.name: ci, kubemint/owner", 1) + "}\ntype: kubernetes.io/service-account-token\n"},
 		{what: "a Secret of another name", args: create, stdin: secret("theft", ""), rbac: true},
 		{what: "a token of the account without a Secret", args: "create token ci -n $NS", rbac: true},
 	}},

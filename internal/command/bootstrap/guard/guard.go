@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -58,11 +59,10 @@ func (n names) remarks() []string {
 		lines = append(lines, "# - "+s.Kind+" "+name)
 	}
 	return append(lines,
-		"# There is one policy a kind. A request of a subject has to pass each expression; where it does not,",
-		"# the message says what was tried and what is allowed. The variable `it` is the object",
-		"# as it would be, or as it was before it is deleted.",
-		"# Applied again for the same account, subjects and owner, the policies replace themselves. This deletes",
-		"# every guard of these subjects, as before one for another account or owner:",
+		"# There is one policy a kind. A request of a subject has to pass each of its validations. Otherwise it",
+		"# is refused, and the message says what was tried and what is allowed.",
+		"# Applied again for the same account, subjects and owner, the policies replace themselves. To delete",
+		"# every guard of these subjects, for instance before one for another account or owner:",
 		"#   kubectl delete validatingadmissionpolicies,validatingadmissionpolicybindings -l "+
 			labelGuard+"="+n.guardID(),
 	)
@@ -78,6 +78,33 @@ func policies(n names) []policy {
 		all = append(all, n.namespaces())
 	}
 	return all
+}
+
+// variable is an expression that the checks of a policy share.
+type variable struct{ name, about, cel string }
+
+// variables are those that any policy has; one is printed where it is used.
+func (n names) variables() []variable {
+	return []variable{
+		{
+			"it", "the object as it would be, or as it was before it is deleted",
+			`request.operation == "DELETE" ? oldObject : object`,
+		},
+		{"tried", "how each message begins", tried},
+		{"ours", "it has kubemint's labels for this ServiceAccount", n.hasLabels("variables.it")},
+		{"wasOurs", "it had them before", n.hasLabels("oldObject")},
+		{"unheld", "it gets no finalizer that it did not have", unheldCEL},
+		{"known", "it gets no labels and annotations but kubemint's and the declared ones", n.hasKnown()},
+	}
+}
+
+// uses says whether a check of the policy uses a variable, or a variable does that it uses.
+func (p policy) uses(name string) bool {
+	return slices.ContainsFunc(p.checks, func(c check) bool {
+		direct := strings.Contains(c.cel, "variables."+name)
+		ofIt := strings.Contains(c.cel, ours) || strings.Contains(c.cel, unheld)
+		return direct || (name == "it" && ofIt)
+	})
 }
 
 // manifest is a policy and its binding.
@@ -101,22 +128,19 @@ func (p policy) manifest(n names) (lines []string) {
 		"      resources: ["+strings.Join(p.resources, ", ")+"]",
 		"  matchConditions:",
 		"  - name: runner",
-		"    expression: |-",
 	)
-	lines = append(lines, indent(6, n.runner())...)
-	lines = append(lines,
-		"  variables:",
-		"  - name: it",
-		`    expression: 'request.operation == "DELETE" ? oldObject : object'`,
-		"  - name: tried",
-		"    expression: |-",
-	)
-	lines = append(lines, indent(6, tried)...)
+	lines = append(lines, writeScalar("    expression:", n.runner())...)
+	lines = append(lines, "  variables:")
+	for _, v := range n.variables() {
+		if v.name == "tried" || p.uses(v.name) {
+			lines = append(lines, "  # "+v.about, "  - name: "+v.name)
+			lines = append(lines, writeScalar("    expression:", v.cel)...)
+		}
+	}
 	lines = append(lines, "  validations:")
 	for _, c := range p.checks {
-		lines = append(lines, "  - expression: |-")
-		lines = append(lines, indent(6, c.cel)...)
-		lines = append(lines, "    messageExpression: |-", "      variables.tried + "+quote(c.allowed))
+		lines = append(lines, writeScalar("  - expression:", c.cel)...)
+		lines = append(lines, writeScalar("    messageExpression:", "variables.tried + "+quote(c.allowed))...)
 	}
 	return append(lines, n.bindPolicy(name)...)
 }
@@ -141,10 +165,15 @@ const tried = `"kubemint guard: " + request.userInfo.username + " tried to " + r
 request.resource.resource + (request.?subResource.orValue("") == "" ? "" : "/" + request.subResource) + " " +
 request.?name.orValue("") + "; allowed is: "`
 
-// indent puts a text of several lines below a key of YAML.
-func indent(spaces int, text string) (lines []string) {
-	for line := range strings.SplitSeq(text, "\n") {
-		lines = append(lines, strings.Repeat(" ", spaces)+line)
+// writeScalar writes a key of YAML and its text, which may have several lines.
+func writeScalar(key, text string) []string {
+	first, rest, more := strings.Cut(text, "\n")
+	if !more {
+		return []string{key + " '" + strings.ReplaceAll(first, "'", "''") + "'"}
+	}
+	lines := []string{key + " |-", "      " + first}
+	for line := range strings.SplitSeq(rest, "\n") {
+		lines = append(lines, "      "+line)
 	}
 	return lines
 }

@@ -119,13 +119,28 @@ func (n names) rbacPattern() string {
 	) + ":" + n.accountPattern() + "(:(role|clusterrole):.+)?$"
 }
 
+// isAccount is whether a name is the account's.
+func (n names) isAccount(expression string) string {
+	name := n.declared.ServiceAccount.Name
+	if n.declared.Ephemeral || len(name) > mostOfName {
+		return matches(expression, "^"+n.accountPattern()+"$")
+	}
+	return expression + " == " + quote(name)
+}
+
 // matches is whether a name matches a pattern.
 func matches(expression, pattern string) string {
 	return expression + ".matches(" + quote(pattern) + ")"
 }
 
-// ours is whether an object has our labels.
-func (n names) ours(object string) string {
+// ours and wasOurs are variables: whether an object has our labels, and whether it had them.
+const (
+	ours    = "variables.ours"
+	wasOurs = "variables.wasOurs"
+)
+
+// hasLabels is whether an object has our labels.
+func (n names) hasLabels(object string) string {
 	managed := fmt.Sprintf(
 		`%s.metadata.?labels[?%s].orValue("") == %s`, object, quote(kube.LabelManagedBy),
 		quote(kube.ManagedBy),
@@ -174,12 +189,13 @@ func (n names) wasOwned() string {
 (%s))`, quote(kube.AnnotationOwner), strings.Join(formerly, ", "), server)
 }
 
-// unheld is whether an object gets no finalizer that it did not have: one of a thief's would keep a
-// credential alive.
-func unheld() string {
-	return `variables.it.metadata.?finalizers.orValue([]).all(f, request.operation == "DELETE" ||
+// unheld is a variable: whether an object gets no finalizer that it did not have. One of a thief's
+// would keep a credential alive.
+const (
+	unheld    = "variables.unheld"
+	unheldCEL = `variables.it.metadata.?finalizers.orValue([]).all(f, request.operation == "DELETE" ||
 (request.operation == "UPDATE" && f in oldObject.metadata.?finalizers.orValue([])))`
-}
+)
 
 // lowerASCII is what lowerAscii of CEL does.
 func lowerASCII(r rune) rune {
@@ -189,9 +205,12 @@ func lowerASCII(r rune) rune {
 	return r
 }
 
-// known is whether an object has no labels and annotations but kubemint's, the declared ones, and
+// known is a variable: see [names.hasKnown].
+const known = "variables.known"
+
+// hasKnown is whether an object has no labels and annotations but kubemint's, the declared ones, and
 // those that it had before: others are orders to other controllers. more are further annotations.
-func (n names) known(more ...string) string {
+func (n names) hasKnown(more ...string) string {
 	labels := []string{
 		quote(kube.LabelManagedBy), quote(kube.LabelServiceAccount), quote("kubernetes.io/metadata.name"),
 	}
@@ -203,11 +222,12 @@ func (n names) known(more ...string) string {
 		annotations = append(annotations, quote(key))
 	}
 	return fmt.Sprintf(`request.operation == "DELETE" || (
-variables.it.metadata.?labels.orValue({}).all(k, k in [%s] || (request.operation == "UPDATE" &&
-oldObject.metadata.?labels[?k].orValue("") == variables.it.metadata.labels[k])) &&
-variables.it.metadata.?annotations.orValue({}).all(k, k.startsWith("kubemint/") || k in [%s] ||
+object.metadata.?labels.orValue({}).all(k,
+k in [%s] ||
+(request.operation == "UPDATE" && oldObject.metadata.?labels[?k].orValue("") == object.metadata.labels[k])) &&
+object.metadata.?annotations.orValue({}).all(k, k.startsWith("kubemint/") || k in [%s] ||
 (request.operation == "UPDATE" &&
-oldObject.metadata.?annotations[?k].orValue("") == variables.it.metadata.annotations[k])))`,
+oldObject.metadata.?annotations[?k].orValue("") == object.metadata.annotations[k])))`,
 		strings.Join(labels, ", "), strings.Join(annotations, ", "))
 }
 

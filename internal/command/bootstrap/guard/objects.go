@@ -19,8 +19,8 @@ func (n names) accounts() policy {
 		checks: []check{
 			{
 				"ServiceAccount " + n.declared.ServiceAccount.String() + " of kubemint",
-				matches("variables.it.metadata.name", "^"+n.accountPattern()+"$") + " &&\n" + n.atHome() +
-					" &&\n" + n.ours("variables.it"),
+				n.isAccount("variables.it.metadata.name") + " &&\n" + n.atHome() +
+					" &&\n" + ours,
 			},
 			{
 				"automountServiceAccountToken: false, and no further Secrets",
@@ -29,9 +29,9 @@ variables.it.?secrets.orValue([]) ==
 (request.operation == "UPDATE" ? oldObject.?secrets.orValue([]) : []) &&
 variables.it.?imagePullSecrets.orValue([]) ==
 (request.operation == "UPDATE" ? oldObject.?imagePullSecrets.orValue([]) : []) &&
-` + unheld() + ")",
+` + unheld + ")",
 			},
-			{knownOnly, n.known()},
+			{knownOnly, known},
 			{"objects of this owner", n.adoption()},
 		},
 	}
@@ -41,11 +41,19 @@ variables.it.?imagePullSecrets.orValue([]) ==
 // objects over.
 func (n names) adoption() string {
 	after := `request.operation == "DELETE" || (` + n.owned("variables.it") + ")"
-	before := n.ours("oldObject") + " &&\n(" + n.wasOwned() + ")"
+	before := wasOurs + " &&\n(" + n.wasOwned() + ")"
 	if n.declared.TakeOwnership {
 		return after
 	}
 	return "(" + after + ") &&\n" + `(request.operation == "CREATE" || (` + before + "))"
+}
+
+// aboutRBAC is what each policy of roles and bindings allows.
+var aboutRBAC = map[string]string{
+	"roles":               "Roles: those of this ServiceAccount, with rules that are declared.",
+	"rolebindings":        "RoleBindings: those of this ServiceAccount alone, to roles that are declared or its own.",
+	"clusterroles":        "ClusterRoles: those of this ServiceAccount, with rules that are declared for the whole cluster.",
+	"clusterrolebindings": "ClusterRoleBindings: those of this ServiceAccount alone, to roles that are declared or its own.",
 }
 
 // roles confines roles and bindings, one policy a kind.
@@ -53,15 +61,15 @@ func (n names) roles() (all []policy) {
 	for _, kind := range []string{"roles", "rolebindings", "clusterroles", "clusterrolebindings"} {
 		p := policy{
 			kind: kind, group: rbacv1.GroupName, resources: []string{kind}, operations: write,
-			about: "The " + kind + " of this ServiceAccount, and no others.",
+			about: aboutRBAC[kind],
 			checks: []check{
 				{
 					"what kubemint makes for ServiceAccount " + n.declared.ServiceAccount.String(),
 					`(request.operation == "DELETE" || ` + matches("object.metadata.name", n.rbacPattern()) +
-						") &&\n" + n.ours("variables.it") + " &&\n" + unheld(),
+						") &&\n" + ours + " &&\n" + unheld,
 				},
 				{"objects of this owner", n.adoption()},
-				{knownOnly, n.known()},
+				{knownOnly, known},
 			},
 		}
 		if !strings.HasSuffix(kind, "bindings") {
@@ -113,7 +121,7 @@ func (n names) onlySubject() string {
 	return fmt.Sprintf(`request.operation == "DELETE" || (size(variables.it.?subjects.orValue([])) == 1 &&
 variables.it.subjects[0].kind == "ServiceAccount" &&
 variables.it.subjects[0].?namespace.orValue("") == %s &&
-%s)`, quote(n.declared.ServiceAccount.Namespace), matches("variables.it.subjects[0].name", "^"+n.accountPattern()+"$"))
+%s)`, quote(n.declared.ServiceAccount.Namespace), n.isAccount("variables.it.subjects[0].name"))
 }
 
 // declaredRoleRef is whether a binding binds a declared role, or the account's own.
@@ -152,7 +160,7 @@ func (n names) namespaces() policy {
 			{"to create one, or to change one that kubemint made", `request.operation == "CREATE" ||
 (request.operation == "UPDATE" && ` + managedNamespace("oldObject") + ")"},
 			{"kubemint's label", managedNamespace("variables.it")},
-			{knownOnly, n.known()},
+			{knownOnly, known},
 			{
 				"Pod Security's labels as they were",
 				`request.operation != "UPDATE" || oldObject.metadata.?labels.orValue({}).all(k,

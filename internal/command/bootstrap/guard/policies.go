@@ -31,7 +31,7 @@ func (n names) tokens() policy {
 		{
 			"a token of ServiceAccount " + n.declared.ServiceAccount.String(),
 			fmt.Sprintf("request.namespace == %s &&\n%s",
-				quote(n.declared.ServiceAccount.Namespace), matches("request.name", "^"+n.accountPattern()+"$")),
+				quote(n.declared.ServiceAccount.Namespace), n.isAccount("request.name")),
 		},
 		{
 			fmt.Sprintf("a lifetime of at most %d seconds", seconds),
@@ -118,8 +118,8 @@ object.metadata.ownerReferences[0].apiVersion == "coordination.k8s.io/v1" &&
 object.metadata.ownerReferences[0].name == object.metadata.name &&
 size(object.metadata.?finalizers.orValue([])) == 0)`,
 			},
-			{"kubemint's labels", n.ours("variables.it") + " &&\n" + n.atHome()},
-			{knownOnly, n.known()},
+			{"kubemint's labels", ours + " &&\n" + n.atHome()},
+			{knownOnly, known},
 		},
 	}
 }
@@ -134,16 +134,14 @@ func (n names) permanentSecret() policy {
 		checks: []check{
 			{
 				"Secret " + name + " of kubemint",
-				"variables.it.metadata.name == " + quote(name) + " &&\n" + n.atHome() + " &&\n" + n.ours(
-					"variables.it",
-				),
+				"variables.it.metadata.name == " + quote(name) + " &&\n" + n.atHome() + " &&\n" + ours,
 			},
-			{knownOnly, n.known(corev1.ServiceAccountNameKey, corev1.ServiceAccountUIDKey)},
+			{knownOnly, n.hasKnown(corev1.ServiceAccountNameKey, corev1.ServiceAccountUIDKey)},
 			{
 				"the token Secret of ServiceAccount " + account.Name,
 				fmt.Sprintf(`variables.it.?type.orValue("") == %s &&
 variables.it.metadata.?annotations[?%s].orValue("") == %s &&
-`+unheld(), quote(string(corev1.SecretTypeServiceAccountToken)), quote(corev1.ServiceAccountNameKey), quote(account.Name)),
+`+unheld, quote(string(corev1.SecretTypeServiceAccountToken)), quote(corev1.ServiceAccountNameKey), quote(account.Name)),
 			},
 			{
 				"data that the token controller alone writes",
@@ -169,15 +167,15 @@ func (n names) leases() policy {
 				"a lease of kubemint's for ServiceAccount " + n.declared.ServiceAccount.String(),
 				"(" + matches(
 					"variables.it.metadata.name", n.leasePattern(),
-				) + " ||\n" + isLock + ") &&\n" + n.ours("variables.it"),
+				) + " ||\n" + isLock + ") &&\n" + ours,
 			},
 			{
 				"leases that were kubemint's before",
-				`request.operation != "UPDATE" || (` + n.ours("oldObject") + ")",
+				`request.operation != "UPDATE" || ` + wasOurs,
 			},
 			{
 				"leases without owners and finalizers",
-				unheld() + " &&\n" +
+				unheld + " &&\n" +
 					`(request.operation == "DELETE" || size(variables.it.metadata.?ownerReferences.orValue([])) == 0)`,
 			},
 			{
@@ -185,7 +183,7 @@ func (n names) leases() policy {
 				`request.operation != "DELETE" || (request.?options.?propagationPolicy.orValue("") != "Orphan" &&
 !request.?options.?orphanDependents.orValue(false))`,
 			},
-			{knownOnly, "(" + n.known() + ") &&\n" + n.atHome()},
+			{knownOnly, known + " &&\n" + n.atHome()},
 		},
 	}
 	p.checks = append(p.checks, n.leaseMarks(isLock)...)
@@ -218,7 +216,7 @@ func (n names) expiry(isLock string) []check {
 	}
 	expires := func(object string) string { return "timestamp(" + at(object) + `.orValue(""))` }
 	before := fmt.Sprintf(
-		`(request.operation == "CREATE" ? timestamp(object.metadata.creationTimestamp) : %s)`, expires("oldObject"),
+		"(request.operation == \"CREATE\" ? timestamp(object.metadata.creationTimestamp) :\n%s)", expires("oldObject"),
 	)
 	return []check{
 		{"a lease with an expiry", `request.operation == "DELETE" || ` + isLock + " || " + at("object") + ".hasValue()"},
