@@ -89,11 +89,16 @@ test: build ## what a change passes: the rooms with the race detector; scripts a
 	@test/controlplane/build.sh >/dev/null
 	go test $(RACE) -timeout 10m . ./internal/... ./test/kubetest/... ./test/clouds
 	@$(with_cluster) $(outside) ./test/script ./test/lifecycle ./test/output
-	@echo 'The rest, which takes longer: make test-rest test-faults test-scale test-race, or all of it, make test-all'
+	@echo 'The rest, which takes longer: make test-rest test-guard test-faults test-scale test-race, or all of it, make test-all'
 
 .PHONY: test-rest
 test-rest: build ## sources and clouds, platforms, what the pages say, rights to the letter
 	@$(with_cluster) $(outside) ./test/sources ./test/platforms ./test/docs ./test/access ./test/learn
+
+# The guard is printed and applied for each call, and a second passes until the API server enforces it.
+.PHONY: test-guard
+test-guard: build ## the scripts once more, under the admission policies of kubemint bootstrap --guard
+	@$(with_cluster) $(outside) -run '^TestScriptsUnderGuard$$' ./test/script -args -guard
 
 .PHONY: test-scale
 test-scale: build ## a thousand namespaces, fifty runs at once, two API servers, races of hundreds of runs

@@ -140,6 +140,11 @@ func TestExplainAnswers(t *testing.T) {
 			details("roles", "x"), problem.Mint,
 			`admission webhook "x" denied the request: ` + runner + ` cannot create resource "roles" in API group ""` + refused,
 		},
+		"refused by the runner's guard": {
+			403, "Forbidden", `ValidatingAdmissionPolicy 'kubemint-guard.shop.ci.0a.tokens' with binding 'b' denied request: no`, nil, problem.Mint,
+			`ValidatingAdmissionPolicy 'kubemint-guard.shop.ci.0a.tokens' with binding 'b' denied request: no; it is the guard of this runner, ` +
+				`which was printed for other inputs: have an administrator print it for these (kubemint bootstrap --guard) and apply it`,
+		},
 		"a policy's denial by the reason Unauthorized": {
 			401, "Unauthorized", `ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no`, nil, problem.Mint,
 			`ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no` + refused,

@@ -6,19 +6,26 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/command/bootstrap"
 	"github.com/kubemint/kubemint/internal/command/bootstrap/check"
+	"github.com/kubemint/kubemint/internal/command/bootstrap/cluster"
 	"github.com/kubemint/kubemint/internal/command/session"
 )
 
-// runBootstrap prints manifests with the least rights that the runner's identity needs, and talks to
-// no cluster; with --check it asks a cluster whether the runner has those.
+// runBootstrap prints manifests with the least rights that the runner's identity needs. It talks to
+// no cluster, unless it has to ask whether it can enforce a guard; with --check it asks a cluster
+// whether the runner has those rights, and no more.
 func runBootstrap(ctx context.Context, s session.Session, given options, checks bool) error {
+	if given.guard == "true" && !checks {
+		if err := cluster.CheckVersion(ctx, s); err != nil {
+			return err
+		}
+	}
 	declared, err := session.CompleteOffline(s)
 	if err != nil {
 		return err
 	}
 	asked := bootstrap.Asked{
 		Desired: access.Desire(declared, s.Marks()), Token: s.Config.Token, Expect: s.Config.Source.Expect,
-		Steady: given.steady, Guard: given.guard, Subjects: given.subjects,
+		Steady: given.steady, Guard: given.guard != "", Subjects: given.subjects,
 	}
 	if checks {
 		return check.Run(ctx, s, asked)

@@ -57,7 +57,7 @@ func readOptions(call usage.Invocation) (options, error) {
 	given := options{
 		dryRun:        call.Has("dry-run"),
 		allNamespaces: call.Has("all-namespaces"), all: call.Has("all"), steady: call.Has("steady"),
-		guard: call.Has("guard"),
+		guard: call.Word("guard"),
 	}
 	for _, value := range call.Flags["subject"] {
 		if err := given.subjects.Set(value); err != nil {

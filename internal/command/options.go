@@ -6,10 +6,10 @@ import (
 
 // options are the flags of a command.
 type options struct {
-	dryRun        bool // sweep, prune
-	allNamespaces bool // sweep
-	all           bool // prune
-	steady        bool // bootstrap
-	guard         bool // bootstrap
+	dryRun        bool   // sweep, prune
+	allNamespaces bool   // sweep
+	all           bool   // prune
+	steady        bool   // bootstrap
+	guard         string // bootstrap: "", "true" or "anyway"
 	subjects      bootstrap.Subjects
 }

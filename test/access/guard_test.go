@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -85,6 +86,8 @@ var attempts = []attempt{
 	{what: "a lease in another account's name", args: create, stdin: leaseOf("name: kubemint-other-bbbbbbbbbb, " + ours)},
 	{what: "a lease in another owner's name", args: create, stdin: leaseOf("name: kubemint-ci-gggggggggg, " + strings.Replace(ours, "owner: acme", "owner: else", 1))},
 	{what: "a lease that never expires", args: create, stdin: leaseOf("name: kubemint-ci-hhhhhhhhhh, " + strings.Replace(ours, "$SOON", "2099-01-01T00:00:00Z", 1))},
+	{what: "a lease without an expiry", args: create, stdin: leaseOf("name: kubemint-ci-llllllllll, " + strings.Replace(ours, `, kubemint/expires-at: "$SOON"`, "", 1))},
+	{what: "a lease that never expires, by changing one", args: force, stdin: leaseOf("name: $LEASE, " + strings.Replace(ours, "$SOON", "2099-01-01T00:00:00Z", 1)), rbac: true},
 	{what: "a lease that cannot be deleted (finalizer)", args: create, stdin: leaseOf("name: kubemint-ci-iiiiiiiiii, finalizers: [acme.io/keep], " + ours)},
 	{what: "a lease of a generated name", args: create, stdin: leaseOf("generateName: theft-")},
 	{what: "to adopt a lease", args: "label lease controller-a -n $NS app.kubernetes.io/managed-by=kubemint", rbac: true},
@@ -111,6 +114,61 @@ var attempts = []attempt{
 	{what: "another account", args: create, stdin: "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: theft, namespace: $NS}\n", rbac: true},
 }
 
+// added are rights that docs/rights.md says a runner may have beyond the printed ones, and get on leases: kubectl reads
+// what it changes.
+const added = `
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: added, namespace: $NS}
+rules:
+- {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, patch]}
+- {apiGroups: [""], resources: [secrets], verbs: [delete]}
+- {apiGroups: [rbac.authorization.k8s.io], resources: [roles, rolebindings], verbs: [list, delete]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: added, namespace: $NS}
+subjects: [{kind: User, name: runner-of-$NS, apiGroup: rbac.authorization.k8s.io}]
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: added}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: app, namespace: $NS}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: kubemint:$NS:other
+  namespace: $NS
+  labels: {app.kubernetes.io/managed-by: kubemint, kubemint/service-account: $NS.other}
+  annotations: {kubemint/owner: acme}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: kubemint:$NS:ci:role:x
+  namespace: $NS
+  labels: {app.kubernetes.io/managed-by: kubemint, kubemint/service-account: $NS.ci}
+  annotations: {kubemint/owner: else}
+`
+
+const rolesOf = "delete --raw=/apis/rbac.authorization.k8s.io/v1/namespaces/$NS/roles/"
+
+// attemptsWithMore are those that a thief makes with the added rights.
+var attemptsWithMore = []attempt{
+	{what: "a lease that never expires, by changing one", args: "annotate lease $LEASE -n $NS --overwrite kubemint/expires-at=2099-01-01T00:00:00Z"},
+	{what: "a lease without an expiry, by changing one", args: "annotate lease $LEASE -n $NS kubemint/expires-at-"},
+	{what: "a lease that cannot be deleted, by changing one (finalizer)", args: `patch lease $LEASE -n $NS --type=merge -p {"metadata":{"finalizers":["acme.io/keep"]}}`},
+	{what: "to end another account's credential by an earlier expiry", args: "annotate lease kubemint-other-aaaaaaaaaa -n $NS --overwrite kubemint/expires-at=2020-01-01T00:00:00Z"},
+	{what: "to take another owner's lease", args: "annotate lease kubemint-ci-ffffffffff -n $NS --overwrite kubemint/owner=acme kubemint/expires-at=$SOON"},
+	{what: "to adopt the lease of a controller", args: "label lease controller-a -n $NS app.kubernetes.io/managed-by=kubemint kubemint/service-account=$NS.ci"},
+	{what: "to read a Secret by deleting it (dry run)", args: "delete --raw=/api/v1/namespaces/$NS/secrets/app?dryRun=All"},
+	{what: "to delete a Secret of an application", args: "delete --raw=/api/v1/namespaces/$NS/secrets/app"},
+	{what: "to delete a role that kubemint did not make", args: rolesOf + "app"},
+	{what: "to delete another account's role", args: rolesOf + "kubemint:$NS:other"},
+	{what: "to delete another owner's role", args: rolesOf + "kubemint:$NS:ci:role:x"},
+}
+
 // thief is somebody with the credential of a runner that has the printed rights.
 type thief struct {
 	*bootstrap
@@ -118,25 +176,42 @@ type thief struct {
 	own []byte // the kubeconfig
 }
 
+// standing says how strong the runner was whose credential a thief has.
+type standing struct {
+	administrator, steady, guard bool
+
+	inputs []string // for those that are not the usual ones
+}
+
 // newThief has a runner mint once, and prepares what there is to steal.
-func newThief(t *testing.T, cluster *kubetest.ControlPlane, guard bool) *thief {
+func newThief(t *testing.T, cluster *kubetest.ControlPlane, had standing) *thief {
 	t.Helper()
 	s, err := cluster.CreateNamespace(t.Context(), "thief-")
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := newBootstrapOn(t, cluster, s, []string{"NAMESPACE=$S", "SERVICE_ACCOUNT=ci", "RULES=get,list secrets,pods", "OWNER=acme"})
-	if guard {
+	inputs := []string{"NAMESPACE=$S", "SERVICE_ACCOUNT=ci", "RULES=get,list secrets,pods", "OWNER=acme"}
+	b := newBootstrapOn(t, cluster, s, append(inputs, had.inputs...)) // the last one counts
+	identity := "runner"
+	if had.administrator {
+		identity = "admin"
+	}
+	if b.steady = had.steady; b.steady {
+		if code, said := b.kubemint(t, t.TempDir(), "admin"); code != 0 {
+			t.Fatalf("the administrator's first run: exit code %d: %s", code, said)
+		}
+	}
+	if had.guard {
 		b.giveGuardedRights(t)
 	} else {
 		b.giveRights(t)
 	}
 	th := &thief{bootstrap: b, env: map[string]string{"NS": s}}
-	th.own, err = os.ReadFile(filepath.Join(b.dir, "runner"))
+	th.own, err = os.ReadFile(filepath.Join(b.dir, identity))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if code, said := b.kubemint(t, t.TempDir(), "runner"); code != 0 {
+	if code, said := b.kubemint(t, t.TempDir(), identity); code != 0 {
 		t.Fatalf("exit code %d: %s", code, said)
 	}
 	th.asAdmin(t, `
@@ -168,7 +243,9 @@ metadata:
   labels: {app.kubernetes.io/managed-by: kubemint, kubemint/service-account: $NS.ci}
   annotations: {kubemint/owner: else}
 `)
-	th.findOwn(t)
+	if len(had.inputs) == 0 {
+		th.findOwn(t)
+	}
 	return th
 }
 
@@ -182,7 +259,9 @@ func (th *thief) findOwn(t *testing.T) {
 		}
 		return strings.TrimSpace(out)
 	}
-	th.env["LEASE"] = get("lease", "-o", `jsonpath={.items[?(@.metadata.annotations.kubemint/expires-at)].metadata.name}`)
+	th.env["LEASE"] = get("lease", "--sort-by=.metadata.creationTimestamp", "-o",
+		`jsonpath={.items[?(@.metadata.annotations.kubemint/expires-at)].metadata.name}`)
+	th.env["LEASE"] = th.env["LEASE"][strings.LastIndex(th.env["LEASE"], " ")+1:]
 	th.env["LEASEUID"] = get("lease", th.env["LEASE"], "-o", "jsonpath={.metadata.uid}")
 	th.env["SOON"] = get("lease", th.env["LEASE"], "-o", `jsonpath={.metadata.annotations.kubemint/expires-at}`)
 	th.env["SECRET"] = get("secret", th.env["LEASE"], "-o", "jsonpath={.metadata.uid}")
@@ -196,6 +275,13 @@ func (th *thief) expand(text string) string {
 func (th *thief) asAdmin(t *testing.T, manifests string) {
 	t.Helper()
 	if err := th.cluster.Apply(t.Context(), th.expand(manifests)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (th *thief) asAdminRun(t *testing.T, args string) {
+	t.Helper()
+	if _, err := harness.RunKubectlAsAdmin(t, th.cluster, "", strings.Fields(th.expand(args))...); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -220,8 +306,41 @@ func TestGuard_ThiefWithTheRunnersCredential(t *testing.T) {
 		t.Skip("needs a control plane: make test runs it")
 	}
 	cluster := kubetest.New(t, kubetest.Options{})
-	bare, guarded := newThief(t, cluster, false), newThief(t, cluster, true)
-	table := []string{"| a thief tries | with the printed rights | with `--guard` |", "|---|---|---|"}
+	bare, guarded := newThief(t, cluster, standing{}), newThief(t, cluster, standing{guard: true})
+	compareBlock(t, "docs/security.md", "thief", tryAll(t, attempts, bare, guarded, "with the printed rights"))
+	bare = newThief(t, cluster, standing{}) // the first one has deleted what there was
+	for _, th := range []*thief{bare, guarded} {
+		th.asAdmin(t, added)
+		harness.AwaitTrue(t, func() (bool, error) {
+			_, err := harness.RunKubectlAsAdmin(t, cluster, "", strings.Fields(th.expand(
+				"auth can-i -q delete secrets -n $NS --as runner-of-$NS"))...)
+			return err == nil, err
+		})
+	}
+	compareBlock(t, "docs/security.md", "thief with more rights",
+		tryAll(t, attemptsWithMore, bare, guarded, "with rights that one may add"))
+
+	// What kubemint does with them goes on.
+	end, err := time.Parse(time.RFC3339, guarded.env["SOON"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	renewed := "kubemint/expires-at=" + end.Add(time.Hour).Format(time.RFC3339)
+	for _, a := range []attempt{
+		{what: "renew", args: "annotate lease $LEASE -n $NS --overwrite " + renewed},
+		{what: "delete the Secret", args: "delete --raw=/api/v1/namespaces/$NS/secrets/$LEASE"},
+		{what: "delete a role", args: rolesOf + "kubemint:$NS:ci"},
+	} {
+		if said, ok := guarded.tries(t, a); !ok {
+			t.Errorf("%s, under the guard: %s", a.what, said)
+		}
+	}
+}
+
+// tryAll has two thieves try everything, and returns what they get as a table.
+func tryAll(t *testing.T, attempts []attempt, bare, guarded *thief, rights string) string {
+	t.Helper()
+	table := []string{"| a thief tries | " + rights + " | with `--guard` |", "|---|---|---|"}
 	for _, a := range attempts {
 		said, ok := bare.tries(t, a)
 		if ok == a.rbac {
@@ -240,14 +359,14 @@ func TestGuard_ThiefWithTheRunnersCredential(t *testing.T) {
 		}
 		table = append(table, fmt.Sprintf("| %s | %s | %s |", a.what, without, with))
 	}
-	compareBlock(t, "docs/security.md", "thief", strings.Join(table, "\n")+"\n")
+	return strings.Join(table, "\n") + "\n"
 }
 
 // compareBlock compares a generated block of a page; UPDATE=1 writes it.
 func compareBlock(t *testing.T, page, name, want string) {
 	t.Helper()
 	text := harness.ReadFile(t, page)
-	opening := "<!-- " + name + ": written by \"UPDATE=1 go test ./test/access -run TestGuard_Thief\" -->\n"
+	opening := "<!-- " + name + ": written by \"UPDATE=1 go test ./test/access -run " + t.Name() + "\" -->\n"
 	before, rest, ok := strings.Cut(text, opening)
 	have, after, closed := strings.Cut(rest, "<!-- end -->\n")
 	if !ok || !closed {
@@ -268,7 +387,11 @@ func compareBlock(t *testing.T, page, name, want string) {
 // runner's name has every right, so that the guard alone can refuse.
 func (b *bootstrap) giveGuardedRights(t *testing.T) {
 	t.Helper()
-	code, printed := b.kubemint(t, t.TempDir(), "runner", "bootstrap", "--guard", "--subject", "user:"+b.user)
+	args := []string{"bootstrap", "--guard", "--subject", "user:" + b.user}
+	if b.steady {
+		args = append(args, "--steady")
+	}
+	code, printed := b.kubemint(t, t.TempDir(), "runner", args...)
 	if code != 0 {
 		t.Fatalf("exit code %d: %s", code, printed)
 	}

@@ -25,6 +25,8 @@ type StandIn struct {
 	// Hides are paths of objects that it answers 404 for, although the API server behind it has
 	// them.
 	Hides []string
+	// Version is the version that it claims: "v1.29.3".
+	Version string
 	// OldTokens has it issue tokens without jti.
 	OldTokens bool
 	// Everyone is the token that it takes every request to have: it drops the Authorization header.
@@ -55,6 +57,9 @@ func (s StandIn) Start(t testing.TB, cluster *ControlPlane) *Proxy {
 func (s StandIn) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	what := partOf(r.URL.Path)
 	switch {
+	case s.Version != "" && r.URL.Path == "/version":
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(map[string]string{"gitVersion": s.Version})
 	case slices.Contains(s.Hides, r.URL.Path) && r.Method == http.MethodGet:
 		r.URL.Path += "-hidden" // an object that is not there
 		next.ServeHTTP(w, r)

@@ -6,4 +6,6 @@ import (
 	"github.com/kubemint/kubemint/test/harness"
 )
 
-func TestMain(m *testing.M) { harness.Main(m, nil) }
+func TestMain(m *testing.M) {
+	harness.Main(m, map[string]func(){"kubemint-under-guard": runUnderGuard})
+}

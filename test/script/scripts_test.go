@@ -27,7 +27,8 @@ import (
 //	receipt VAR OUTPUT        set a variable to the path of the receipt of a kubeconfig in the workspace; $RECEIPT is that of
 //	                          kubemint.kubeconfig
 //	namespace VAR…            make a namespace with a fresh name for each variable
-//	identity VAR              make $WORK/VAR.kubeconfig, a user who may do nothing yet; $VAR is its name
+//	identity VAR [free]       make $WORK/VAR.kubeconfig, a user who may do nothing yet; $VAR is its name. Where the scripts run under
+//	                          the guard, it confines the user unless it is free
 //	apply FILE                apply manifests as administrator; ${NAME} in them is replaced by the variable
 //	exits CODE COMMAND ARG…   run a command and demand this exit code
 //	mode PERM FILE            demand a file's permissions
@@ -61,11 +62,25 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	testscript.Run(t, newParams(t, cluster, findScripts(t), setUp))
+}
+
+func findScripts(t *testing.T) []string {
+	t.Helper()
 	scripts, err := filepath.Glob("test/script/*/*.txtar")
 	if err != nil || len(scripts) == 0 {
 		t.Fatal("no scripts: ", err)
 	}
-	testscript.Run(t, testscript.Params{
+	return scripts
+}
+
+// newParams are how scripts run, and what they can call.
+func newParams(
+	t *testing.T, cluster *kubetest.ControlPlane, scripts []string,
+	setUp func(*testscript.Env, *kubetest.ControlPlane) error,
+) testscript.Params {
+	t.Helper()
+	return testscript.Params{
 		Files:               scripts,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -84,6 +99,9 @@ func TestScripts(t *testing.T) {
 				ts.Check(err)
 				ts.Check(os.WriteFile(ts.MkAbs(args[0]+".kubeconfig"), content, 0o600))
 				ts.Setenv(args[0], user)
+				if len(args) == 1 {
+					confine(ts, "user:"+user)
+				}
 			},
 			"apply": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Check(cluster.Apply(context.Background(), expand(ts, ts.ReadFile(args[0]))))
@@ -104,7 +122,7 @@ func TestScripts(t *testing.T) {
 			"standin": func(ts *testscript.TestScript, _ bool, args []string) { standIn(t, ts, cluster, args) },
 			"jobapi":  jobAPI, "objects": objects, "asks": asks, "allowed": allowed, "until": until,
 		},
-	})
+	}
 }
 
 // setUp gives a script nothing of the environment of whoever runs the tests but PATH.

@@ -19,6 +19,7 @@ import (
 //	only=PART    it serves this part, and no other but those that are named the same way
 //	page         what it does not serve it answers with its dashboard, as 200
 //	hides=PATH   it answers 404 for an object that is there
+//	version=V    it says that it is of this version
 //	no-jti       its tokens have none, as those of Kubernetes 1.29
 //	open         it looks at no credential: everyone is the administrator
 //	chain        it shows two certificates
@@ -38,6 +39,8 @@ func standIn(t *testing.T, ts *testscript.TestScript, cluster *kubetest.ControlP
 			s.Page = harness.Dashboard
 		case "hides":
 			s.Hides = append(s.Hides, value)
+		case "version":
+			s.Version = value
 		case "no-jti":
 			s.OldTokens = true
 		case "open":

@@ -39,13 +39,12 @@ func RenderManifests(asked Asked) ([]string, error) {
 	if err := asked.Subjects.checkNames(); err != nil {
 		return nil, err
 	}
-	if asked.Guard && len(asked.Subjects) == 0 {
-		return nil, problem.Newf(
-			problem.Config, "run bootstrap", "--guard confines the runner, and no --subject names it",
-		).
-			Hint("add --subject " + subjectForms)
-	}
 	account := asked.Desired.Access.ServiceAccount
+	if asked.Guard {
+		if err := asked.Subjects.checkConfined(account); err != nil {
+			return nil, err
+		}
+	}
 	lines := writeRemarks(asked, nameSecret(account))
 	for _, need := range needed {
 		for _, object := range newManifests(account, need, asked.Subjects) {

@@ -14,6 +14,7 @@ type Command struct {
 type Flag struct {
 	Name  string
 	Value string // what to write for its value; "" for a switch
+	Word  string // of a switch: what it also takes in place of true
 	Help  string
 }
 
@@ -113,9 +114,11 @@ func declareBootstrap() Command {
 		Name:    "bootstrap",
 		Summary: "print the least rights that the runner's identity needs, as manifests",
 		Details: []string{
-			"It talks to no cluster. An administrator applies what it prints.",
+			"An administrator applies what it prints. It talks to no cluster, unless --check or --guard is given.",
 			"With --check it prints no manifest. It asks the cluster as the runner, and lists what that may " +
 				"do beyond these rights, with the bindings (exit code 5), and what it lacks (4).",
+			"With --guard it asks the source's API server for its version, without a credential: " +
+				"the policies need Kubernetes 1.30. --guard=anyway asks nothing.",
 		},
 		Inputs: true,
 		Flags: []Flag{
@@ -125,7 +128,7 @@ func declareBootstrap() Command {
 				Help: "ask the cluster whether the runner has these rights, and no more (exit code 5)",
 			},
 			{
-				Name: "guard",
+				Name: "guard", Word: "anyway",
 				Help: "add admission policies that confine the subjects to what kubemint does (1.30 and newer)",
 			},
 			{

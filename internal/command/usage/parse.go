@@ -24,6 +24,14 @@ func (i Invocation) Has(flag string) bool { return len(i.Flags[flag]) > 0 }
 // aliases are flags that stand for a command.
 var aliases = map[string]string{"-h": "help", "-help": "help", "--help": "help", "--version": "version"}
 
+// Word is the last value of a flag, "" where it is not set.
+func (i Invocation) Word(flag string) string {
+	if values := i.Flags[flag]; len(values) > 0 {
+		return values[len(values)-1]
+	}
+	return ""
+}
+
 // Parse reads a command line, whose first word is the program's name.
 func Parse(words []string) (Invocation, error) {
 	if isPostStep(words[0]) {
@@ -101,7 +109,7 @@ func (c Command) flagSet(values map[string][]string) *flag.FlagSet {
 			continue
 		}
 		set.BoolFunc(declared.Name, "", func(value string) error {
-			return setSwitch(values, declared.Name, value)
+			return setSwitch(values, declared, value)
 		})
 	}
 	return set

@@ -21,7 +21,10 @@ func (c Command) Synopsis() string {
 }
 
 func (f Flag) spelling() string {
-	if f.Value == "" {
+	switch {
+	case f.Word != "":
+		return "--" + f.Name + "[=" + f.Word + "]"
+	case f.Value == "":
 		return "--" + f.Name
 	}
 	return "--" + f.Name + " " + f.Value

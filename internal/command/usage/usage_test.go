@@ -91,6 +91,8 @@ func TestParse_FaultyLine(t *testing.T) {
 		"kubemint mint --dry-run":      "run mint: flag provided but not defined: -dry-run | see kubemint mint --help",
 		"kubemint sweep --all":         "run sweep: flag provided but not defined: -all | see kubemint sweep --help",
 		"kubemint bootstrap --subject": "run bootstrap: flag needs an argument: -subject | see kubemint bootstrap --help",
+		"kubemint bootstrap --guard=other": `run bootstrap: invalid boolean value "other" for -guard: write --guard or --guard=anyway` +
+			" | see kubemint bootstrap --help",
 		"kubemint sweep --dry-run=client": `run sweep: invalid boolean value "client" for -dry-run: write true or false` +
 			" | see kubemint sweep --help",
 	} {

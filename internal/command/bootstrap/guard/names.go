@@ -7,6 +7,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -32,18 +33,44 @@ func newNames(asked Asked) names {
 	}
 }
 
+// prefix begins the names of policies. Package client/explain knows it.
+const prefix = "kubemint-guard."
+
 // longestPolicy is the longest name that a policy can have.
 const longestPolicy = 253
 
-// policyName is that of a policy: one guard for each ServiceAccount.
+// policyName is that of a policy. Another runner's guard for the same ServiceAccount, or that of
+// another owner, has other names: applied later, it leaves this one in force.
 func (n names) policyName(kind string) string {
 	account := n.declared.ServiceAccount
-	name := "kubemint-guard." + account.Namespace + "." + account.Name + "." + kind
+	id := shorten(n.listSubjects() + n.desired.Marks.Owner)
+	name := prefix + account.Namespace + "." + account.Name + "." + id + "." + kind
 	if len(name) <= longestPolicy {
 		return name
 	}
-	sum := sha256.Sum256([]byte(account.String()))
-	return "kubemint-guard." + hex.EncodeToString(sum[:8]) + "." + kind
+	return prefix + shorten(account.String()) + "." + id + "." + kind
+}
+
+// labelGuard is on all policies of the same subjects: kubectl finds and deletes them by it.
+const labelGuard = "kubemint/guard"
+
+// guardID is the value of [labelGuard].
+func (n names) guardID() string { return shorten(n.listSubjects()) }
+
+// listSubjects names the subjects, one a line, in whatever order they were given.
+func (n names) listSubjects() string {
+	var all []string
+	for _, s := range n.subjects {
+		all = append(all, s.Kind+" "+s.Namespace+"/"+s.Name+"\n")
+	}
+	slices.Sort(all)
+	return strings.Join(slices.Compact(all), "")
+}
+
+// shorten is a short hash.
+func shorten(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:5])
 }
 
 // runner is whether a request is of a confined subject.
@@ -96,13 +123,28 @@ func (n names) rbacPattern() string {
 	) + ":" + n.accountPattern() + "(:(role|clusterrole):.+)?$"
 }
 
+// isAccount is whether a name is the account's.
+func (n names) isAccount(expression string) string {
+	name := n.declared.ServiceAccount.Name
+	if n.declared.Ephemeral || len(name) > mostOfName {
+		return matches(expression, "^"+n.accountPattern()+"$")
+	}
+	return expression + " == " + quote(name)
+}
+
 // matches is whether a name matches a pattern.
 func matches(expression, pattern string) string {
 	return expression + ".matches(" + quote(pattern) + ")"
 }
 
-// ours is whether an object has our labels.
-func (n names) ours(object string) string {
+// ours and wasOurs are variables: whether an object has our labels, and whether it had them.
+const (
+	ours    = "variables.ours"
+	wasOurs = "variables.wasOurs"
+)
+
+// hasLabels is whether an object has our labels.
+func (n names) hasLabels(object string) string {
 	managed := fmt.Sprintf(
 		`%s.metadata.?labels[?%s].orValue("") == %s`, object, quote(kube.LabelManagedBy),
 		quote(kube.ManagedBy),
@@ -129,12 +171,37 @@ func (n names) owned(object string) string {
 		object, quote(kube.AnnotationOwner), quote(strings.Map(lowerASCII, owner)))
 }
 
-// unheld is whether an object gets no finalizer that it did not have: one of a thief's would keep a
-// credential alive.
-func unheld() string {
-	return `variables.it.metadata.?finalizers.orValue([]).all(f, request.operation == "DELETE" ||
-(request.operation == "UPDATE" && f in oldObject.metadata.?finalizers.orValue([])))`
+// wasOwned is whether an object was this owner's: by its id, or by the name that an earlier version
+// wrote. It says what owner.Same says.
+func (n names) wasOwned() string {
+	marks := n.desired.Marks
+	expression := n.owned("oldObject")
+	if marks.Owner == "" || len(marks.Formerly) == 0 {
+		return expression
+	}
+	var formerly []string
+	for _, name := range marks.Formerly {
+		formerly = append(formerly, quote(strings.Map(lowerASCII, name)))
+	}
+	run := "oldObject.metadata.?annotations[?" + quote(kube.AnnotationRun) + `].orValue("").lowerAscii()`
+	_, rest, _ := strings.Cut(strings.Map(lowerASCII, marks.Run), "://")
+	host, _, _ := strings.Cut(rest, "/")
+	server := matches(run, "^[^:]*://"+regexp.QuoteMeta(host)+"(/|$)")
+	if !strings.Contains(marks.Owner, "@") {
+		server = run + ` == "" || ` + server
+	}
+	return expression + fmt.Sprintf(` ||
+(oldObject.metadata.?annotations[?%s].orValue("").lowerAscii() in [%s] &&
+(%s))`, quote(kube.AnnotationOwner), strings.Join(formerly, ", "), server)
 }
+
+// unheld is a variable: whether an object gets no finalizer that it did not have. One of a thief's
+// would keep a credential alive.
+const (
+	unheld    = "variables.unheld"
+	unheldCEL = `variables.it.metadata.?finalizers.orValue([]).all(f, request.operation == "DELETE" ||
+(request.operation == "UPDATE" && f in oldObject.metadata.?finalizers.orValue([])))`
+)
 
 // lowerASCII is what lowerAscii of CEL does.
 func lowerASCII(r rune) rune {
@@ -144,9 +211,12 @@ func lowerASCII(r rune) rune {
 	return r
 }
 
-// known is whether an object has no labels and annotations but kubemint's, the declared ones, and
+// known is a variable: see [names.hasKnown].
+const known = "variables.known"
+
+// hasKnown is whether an object has no labels and annotations but kubemint's, the declared ones, and
 // those that it had before: others are orders to other controllers. more are further annotations.
-func (n names) known(more ...string) string {
+func (n names) hasKnown(more ...string) string {
 	labels := []string{
 		quote(kube.LabelManagedBy), quote(kube.LabelServiceAccount), quote("kubernetes.io/metadata.name"),
 	}
@@ -158,11 +228,12 @@ func (n names) known(more ...string) string {
 		annotations = append(annotations, quote(key))
 	}
 	return fmt.Sprintf(`request.operation == "DELETE" || (
-variables.it.metadata.?labels.orValue({}).all(k, k in [%s] || (request.operation == "UPDATE" &&
-oldObject.metadata.?labels[?k].orValue("") == variables.it.metadata.labels[k])) &&
-variables.it.metadata.?annotations.orValue({}).all(k, k.startsWith("kubemint/") || k in [%s] ||
+object.metadata.?labels.orValue({}).all(k,
+k in [%s] ||
+(request.operation == "UPDATE" && oldObject.metadata.?labels[?k].orValue("") == object.metadata.labels[k])) &&
+object.metadata.?annotations.orValue({}).all(k, k.startsWith("kubemint/") || k in [%s] ||
 (request.operation == "UPDATE" &&
-oldObject.metadata.?annotations[?k].orValue("") == variables.it.metadata.annotations[k])))`,
+oldObject.metadata.?annotations[?k].orValue("") == object.metadata.annotations[k])))`,
 		strings.Join(labels, ", "), strings.Join(annotations, ", "))
 }
 
@@ -173,3 +244,19 @@ const knownOnly = "labels and annotations of kubemint, declared ones, and those 
 func (n names) atHome() string {
 	return "request.namespace == " + quote(n.declared.ServiceAccount.Namespace)
 }
+
+// labels are those of a policy, as a line of YAML.
+func (n names) labels() string {
+	account := kube.LabelsFor(n.declared.ServiceAccount)[kube.LabelServiceAccount]
+	return fmt.Sprintf("  labels: {%s: %q, %s: %q}", labelGuard, n.guardID(), kube.LabelServiceAccount, account)
+}
+
+// Asked says what the guard allows, and whom it confines.
+type Asked struct {
+	Desired  access.Desired
+	Token    config.Token
+	Subjects []rbacv1.Subject
+}
+
+// quote writes a string of CEL.
+func quote(text string) string { return strconv.QuoteToASCII(text) }

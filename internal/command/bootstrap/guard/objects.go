@@ -13,20 +13,15 @@ import (
 
 // accounts confines ServiceAccounts to the declared one, which no pod finds mounted.
 func (n names) accounts() policy {
-	change := []string{"to create or change it", `request.operation != "DELETE"`}
-	if n.declared.Ephemeral {
-		change = []string{"an ephemeral one", "true"}
-	}
 	return policy{
 		kind: "accounts", resources: []string{"serviceaccounts"}, operations: write,
 		about: "ServiceAccounts: the declared one, without mounted tokens, Secrets or identities of clouds.",
 		checks: []check{
 			{
 				"ServiceAccount " + n.declared.ServiceAccount.String() + " of kubemint",
-				matches("variables.it.metadata.name", "^"+n.accountPattern()+"$") + " &&\n" + n.atHome() +
-					" &&\n" + n.ours("variables.it"),
+				n.isAccount("variables.it.metadata.name") + " &&\n" + n.atHome() +
+					" &&\n" + ours,
 			},
-			{change[0], change[1]},
 			{
 				"automountServiceAccountToken: false, and no further Secrets",
 				`request.operation == "DELETE" || (variables.it.?automountServiceAccountToken.orValue(true) == false &&
@@ -34,9 +29,9 @@ variables.it.?secrets.orValue([]) ==
 (request.operation == "UPDATE" ? oldObject.?secrets.orValue([]) : []) &&
 variables.it.?imagePullSecrets.orValue([]) ==
 (request.operation == "UPDATE" ? oldObject.?imagePullSecrets.orValue([]) : []) &&
-` + unheld() + ")",
+` + unheld + ")",
 			},
-			{knownOnly, n.known()},
+			{knownOnly, known},
 			{"objects of this owner", n.adoption()},
 		},
 	}
@@ -46,11 +41,19 @@ variables.it.?imagePullSecrets.orValue([]) ==
 // objects over.
 func (n names) adoption() string {
 	after := `request.operation == "DELETE" || (` + n.owned("variables.it") + ")"
-	before := n.ours("oldObject") + " &&\n" + n.owned("oldObject")
+	before := wasOurs + " &&\n(" + n.wasOwned() + ")"
 	if n.declared.TakeOwnership {
 		return after
 	}
 	return "(" + after + ") &&\n" + `(request.operation == "CREATE" || (` + before + "))"
+}
+
+// aboutRBAC says for a reviewer what each policy of roles and bindings allows.
+var aboutRBAC = map[string]string{
+	"roles":               "Roles: those of this ServiceAccount, with declared rules.",
+	"rolebindings":        "RoleBindings: of this ServiceAccount alone, to declared roles and its own.",
+	"clusterroles":        "ClusterRoles: those of this ServiceAccount, with rules declared for the cluster.",
+	"clusterrolebindings": "ClusterRoleBindings: of this ServiceAccount alone, to declared roles and its own.",
 }
 
 // roles confines roles and bindings, one policy a kind.
@@ -58,16 +61,15 @@ func (n names) roles() (all []policy) {
 	for _, kind := range []string{"roles", "rolebindings", "clusterroles", "clusterrolebindings"} {
 		p := policy{
 			kind: kind, group: rbacv1.GroupName, resources: []string{kind}, operations: write,
-			about: "The " + kind + " of this ServiceAccount, and no others.",
+			about: aboutRBAC[kind],
 			checks: []check{
 				{
 					"what kubemint makes for ServiceAccount " + n.declared.ServiceAccount.String(),
-					matches(
-						"variables.it.metadata.name", n.rbacPattern(),
-					) + " &&\n" + n.ours("variables.it") + " &&\n" + unheld(),
+					`(request.operation == "DELETE" || ` + matches("object.metadata.name", n.rbacPattern()) +
+						") &&\n" + ours + " &&\n" + unheld,
 				},
 				{"objects of this owner", n.adoption()},
-				{knownOnly, n.known()},
+				{knownOnly, known},
 			},
 		}
 		if !strings.HasSuffix(kind, "bindings") {
@@ -79,11 +81,7 @@ func (n names) roles() (all []policy) {
 		}
 		if !strings.HasPrefix(kind, "cluster") && n.declared.CreateNamespace {
 			p.checks = append(p.checks, check{
-				"the declared namespaces, if kubemint made them",
-				n.inDeclaredNamespaces() + " &&\n" + fmt.Sprintf(
-					`namespaceObject.metadata.?labels[?%s].orValue("") == %s`, quote(kube.LabelManagedBy),
-					quote(kube.ManagedBy),
-				),
+				"the declared namespaces", `request.operation == "DELETE" || ` + n.inDeclaredNamespaces(),
 			})
 		}
 		all = append(all, p)
@@ -123,7 +121,7 @@ func (n names) onlySubject() string {
 	return fmt.Sprintf(`request.operation == "DELETE" || (size(variables.it.?subjects.orValue([])) == 1 &&
 variables.it.subjects[0].kind == "ServiceAccount" &&
 variables.it.subjects[0].?namespace.orValue("") == %s &&
-%s)`, quote(n.declared.ServiceAccount.Namespace), matches("variables.it.subjects[0].name", "^"+n.accountPattern()+"$"))
+%s)`, quote(n.declared.ServiceAccount.Namespace), n.isAccount("variables.it.subjects[0].name"))
 }
 
 // declaredRoleRef is whether a binding binds a declared role, or the account's own.
@@ -162,7 +160,7 @@ func (n names) namespaces() policy {
 			{"to create one, or to change one that kubemint made", `request.operation == "CREATE" ||
 (request.operation == "UPDATE" && ` + managedNamespace("oldObject") + ")"},
 			{"kubemint's label", managedNamespace("variables.it")},
-			{knownOnly, n.known()},
+			{knownOnly, known},
 			{
 				"Pod Security's labels as they were",
 				`request.operation != "UPDATE" || oldObject.metadata.?labels.orValue({}).all(k,

@@ -31,7 +31,7 @@ func (n names) tokens() policy {
 		{
 			"a token of ServiceAccount " + n.declared.ServiceAccount.String(),
 			fmt.Sprintf("request.namespace == %s &&\n%s",
-				quote(n.declared.ServiceAccount.Namespace), matches("request.name", "^"+n.accountPattern()+"$")),
+				quote(n.declared.ServiceAccount.Namespace), n.isAccount("request.name")),
 		},
 		{
 			fmt.Sprintf("a lifetime of at most %d seconds", seconds),
@@ -39,19 +39,23 @@ func (n names) tokens() policy {
 		},
 		{n.audiencesAllowed(), n.audiences()},
 	}
-	if !n.token.Revoke { // bound to a pod, one of 3607 seconds would be extended to a year
-		p.checks = append(
-			p.checks, check{"a token that is bound to nothing", "object.spec.?boundObjectRef.orValue(null) == null"},
-		)
-	} else {
-		p.checks = append(p.checks, check{
-			"a token that is bound to the Secret of one of kubemint's leases",
-			`object.spec.?boundObjectRef.?kind.orValue("") == "Secret" &&
-object.spec.?boundObjectRef.?uid.orValue("") != "" &&
-` + matches(`object.spec.?boundObjectRef.?name.orValue("")`, n.leasePattern()),
-		})
-	}
+	p.checks = append(p.checks, n.binding())
 	return p
+}
+
+// binding checks what a token is bound to. Bound to a pod, one of 3607 seconds would be extended to
+// a year.
+func (n names) binding() check {
+	bound := `object.spec.?boundObjectRef.?kind.orValue("") == "Secret" &&
+object.spec.?boundObjectRef.?uid.orValue("") != "" &&
+` + matches(`object.spec.?boundObjectRef.?name.orValue("")`, n.leasePattern())
+	if n.token.Revoke {
+		return check{"a token that is bound to the Secret of one of kubemint's leases", bound}
+	}
+	return check{
+		"a token that is bound to nothing, or to the Secret of one of kubemint's leases",
+		"object.spec.?boundObjectRef.orValue(null) == null || (" + bound + ")",
+	}
 }
 
 func (n names) permanent() bool { return n.token.Lifetime.Permanent }
@@ -67,8 +71,8 @@ func (n names) audiencesAllowed() string {
 // ownAudiences matches the audience that API servers fill in when a request names none, before
 // admission looks at it: those of kubeadm, EKS and most others, of k3s, GKE and AKS. What another
 // cluster has, its discovery document (/.well-known/openid-configuration) says as the issuer.
-const ownAudiences = `^(https://kubernetes\.default\.svc(\..+)?|k3s|rke2|https://container\.googleapis\.com/.+|` +
-	`https://[^/]+\.azmk8s\.io/?)$`
+const ownAudiences = `^(https://kubernetes\.default\.svc(\..+)?|k3s|rke2|` +
+	`https://container\.googleapis\.com/.+|https://[^/]+\.azmk8s\.io/?)$`
 
 func (n names) audiences() string {
 	if len(n.token.Audiences) == 0 {
@@ -78,8 +82,16 @@ func (n names) audiences() string {
 	for _, audience := range n.token.Audiences {
 		list = append(list, quote(audience))
 	}
-	return "size(object.spec.?audiences.orValue([])) > 0 &&\nobject.spec.audiences.all(a, a in [" +
-		strings.Join(list, ", ") + "])"
+	return asks() + " || (size(object.spec.?audiences.orValue([])) > 0 &&\nobject.spec.audiences.all(a, a in [" +
+		strings.Join(list, ", ") + "]))"
+}
+
+// noUID is the UID that package revoke asks with. No object has it, so nothing is minted.
+const noUID = "00000000-0000-0000-0000-000000000000"
+
+// asks is whether a request asks if a Secret is gone, as revoke does.
+func asks() string {
+	return `object.spec.?boundObjectRef.?uid.orValue("") == ` + quote(noUID)
 }
 
 // secrets confines Secrets to empty ones that hang on a lease, or to the one of a permanent token.
@@ -89,9 +101,9 @@ func (n names) secrets() policy {
 	}
 	return policy{
 		kind: "secrets", resources: []string{"secrets"}, operations: write,
-		about: "Secrets: new ones alone, empty, and owned by a lease of the same name.",
+		about: "Secrets: those that hang on a lease, which are empty, and owned by the lease of the same name.",
 		checks: []check{
-			{"to create one that hangs on a lease", `request.operation == "CREATE"`},
+			{"to create or delete one that hangs on a lease", `request.operation != "UPDATE"`},
 			{
 				"the name of a lease",
 				matches("variables.it.metadata.name", n.leasePattern()),
@@ -103,14 +115,14 @@ size(variables.it.?data.orValue({})) == 0`,
 			},
 			{
 				"one owner, the lease of the same name, and no finalizer",
-				`size(variables.it.metadata.?ownerReferences.orValue([])) == 1 &&
-variables.it.metadata.ownerReferences[0].kind == "Lease" &&
-variables.it.metadata.ownerReferences[0].apiVersion == "coordination.k8s.io/v1" &&
-variables.it.metadata.ownerReferences[0].name == variables.it.metadata.name &&
-` + unheld(),
+				`request.operation == "DELETE" || (size(object.metadata.?ownerReferences.orValue([])) == 1 &&
+object.metadata.ownerReferences[0].kind == "Lease" &&
+object.metadata.ownerReferences[0].apiVersion == "coordination.k8s.io/v1" &&
+object.metadata.ownerReferences[0].name == object.metadata.name &&
+size(object.metadata.?finalizers.orValue([])) == 0)`,
 			},
-			{"kubemint's labels", n.ours("variables.it") + " &&\n" + n.atHome()},
-			{knownOnly, n.known()},
+			{"kubemint's labels", ours + " &&\n" + n.atHome()},
+			{knownOnly, known},
 		},
 	}
 }
@@ -125,16 +137,15 @@ func (n names) permanentSecret() policy {
 		checks: []check{
 			{
 				"Secret " + name + " of kubemint",
-				"variables.it.metadata.name == " + quote(name) + " &&\n" + n.atHome() + " &&\n" + n.ours(
-					"variables.it",
-				),
+				"variables.it.metadata.name == " + quote(name) + " &&\n" + n.atHome() + " &&\n" + ours,
 			},
-			{knownOnly, n.known(corev1.ServiceAccountNameKey, corev1.ServiceAccountUIDKey)},
+			{knownOnly, n.hasKnown(corev1.ServiceAccountNameKey, corev1.ServiceAccountUIDKey)},
 			{
 				"the token Secret of ServiceAccount " + account.Name,
 				fmt.Sprintf(`variables.it.?type.orValue("") == %s &&
 variables.it.metadata.?annotations[?%s].orValue("") == %s &&
-`+unheld(), quote(string(corev1.SecretTypeServiceAccountToken)), quote(corev1.ServiceAccountNameKey), quote(account.Name)),
+`+unheld, quote(string(corev1.SecretTypeServiceAccountToken)),
+					quote(corev1.ServiceAccountNameKey), quote(account.Name)),
 			},
 			{
 				"data that the token controller alone writes",
@@ -160,15 +171,15 @@ func (n names) leases() policy {
 				"a lease of kubemint's for ServiceAccount " + n.declared.ServiceAccount.String(),
 				"(" + matches(
 					"variables.it.metadata.name", n.leasePattern(),
-				) + " ||\n" + isLock + ") &&\n" + n.ours("variables.it"),
+				) + " ||\n" + isLock + ") &&\n" + ours,
 			},
 			{
 				"leases that were kubemint's before",
-				`request.operation != "UPDATE" || (` + n.ours("oldObject") + ")",
+				`request.operation != "UPDATE" || ` + wasOurs,
 			},
 			{
 				"leases without owners and finalizers",
-				unheld() + " &&\n" +
+				unheld + " &&\n" +
 					`(request.operation == "DELETE" || size(variables.it.metadata.?ownerReferences.orValue([])) == 0)`,
 			},
 			{
@@ -176,7 +187,7 @@ func (n names) leases() policy {
 				`request.operation != "DELETE" || (request.?options.?propagationPolicy.orValue("") != "Orphan" &&
 !request.?options.?orphanDependents.orValue(false))`,
 			},
-			{knownOnly, "(" + n.known() + ") &&\n" + n.atHome()},
+			{knownOnly, known + " &&\n" + n.atHome()},
 		},
 	}
 	p.checks = append(p.checks, n.leaseMarks(isLock)...)
@@ -194,12 +205,28 @@ func (n names) leaseMarks(isLock string) (checks []check) {
 		})
 	}
 	if !n.permanent() {
-		most := n.token.Lifetime.Duration + clocks
-		checks = append(checks, check{
-			fmt.Sprintf("a lease that expires within %s", n.token.Lifetime.Duration),
-			fmt.Sprintf(`request.operation != "CREATE" || %s || timestamp(object.metadata.annotations[%s]) -
-timestamp(object.metadata.creationTimestamp) <= duration("%ds")`, isLock, quote(kube.AnnotationExpiresAt), int64(most/time.Second)),
-		})
+		checks = append(checks, n.expiry(isLock)...)
 	}
 	return checks
+}
+
+// expiry bounds how long a lease lives. A policy knows no time of day, so a lease is compared with
+// its creation when it is new, and afterwards with the expiry that it had: exec, which renews a
+// token before its lease expires, never moves that by more than a token's lifetime.
+func (n names) expiry(isLock string) []check {
+	most := fmt.Sprintf(`duration("%ds")`, int64((n.token.Lifetime.Duration+clocks)/time.Second))
+	at := func(object string) string {
+		return fmt.Sprintf("%s.metadata.?annotations[?%s]", object, quote(kube.AnnotationExpiresAt))
+	}
+	expires := func(object string) string { return "timestamp(" + at(object) + `.orValue(""))` }
+	before := `(request.operation == "CREATE" ? timestamp(object.metadata.creationTimestamp) :
+` + expires("oldObject") + ")"
+	others := `request.operation == "DELETE" || ` + isLock + " ||\n"
+	return []check{
+		{"a lease with an expiry", others + at("object") + ".hasValue()"},
+		{
+			fmt.Sprintf("a lease that expires within %s, or is renewed by that", n.token.Lifetime.Duration),
+			others + expires("object") + " -\n" + before + " <= " + most,
+		},
+	}
 }

@@ -1,0 +1,92 @@
+package access
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/kubemint/kubemint/test/kubetest"
+)
+
+// flavours are configurations whose rights reach further than usual, and what a thief with them tries. $NS is the account's
+// namespace. In namespace elsewhere-$NS there are a ServiceAccount of the same name and a controller's Lease.
+var flavours = []struct {
+	name     string
+	inputs   []string
+	attempts []attempt
+}{
+	{"create_namespace", []string{"NAMESPACE=$S,$S-new", "CREATE_NAMESPACE=true"}, []attempt{
+		{what: "a token of the ServiceAccount of that name in another namespace", args: "create token ci -n elsewhere-$NS"},
+		{what: "a token Secret in another namespace", args: create, stdin: "apiVersion: v1\nkind: Secret\nmetadata: {name: theft, namespace: elsewhere-$NS, annotations: {kubernetes.io/service-account.name: ci}}\ntype: kubernetes.io/service-account-token\n"},
+		{what: "a bootstrap token in kube-system", args: create, stdin: "apiVersion: v1\nkind: Secret\nmetadata: {generateName: bootstrap-token-, namespace: kube-system}\n"},
+		{what: "the declared access in a namespace that is not declared", args: force, stdin: strings.Replace(role("Role", ours, "rules: [{apiGroups: [''], resources: [secrets, pods], verbs: [get, list]}]\n"), "namespace: $NS", "namespace: elsewhere-$NS", 1)},
+		{what: "the leadership of a controller in another namespace", args: "delete lease controller-a -n elsewhere-$NS"},
+		{what: "a Lease in kube-system", args: create, stdin: "apiVersion: coordination.k8s.io/v1\nkind: Lease\nmetadata: {generateName: theft-, namespace: kube-system}\n"},
+		{what: "to switch Pod Security off in a declared namespace", args: "label ns $NS-new pod-security.kubernetes.io/enforce=privileged"},
+		{what: "to take over a declared namespace that kubemint did not make", args: "label ns $NS app.kubernetes.io/managed-by=kubemint"},
+		{what: "to let a controller act in a declared namespace (label)", args: "label ns $NS-new istio-injection=enabled"},
+	}},
+	{"ephemeral", []string{"EPHEMERAL=true"}, []attempt{
+		{what: "a token of another account", args: "create token victim -n $NS"},
+		{what: "a token of another account, bound to a Secret under the name of a lease", args: "create token victim -n $NS --bound-object-kind=Secret --bound-object-name=app"},
+		{what: "to change another account", args: force, stdin: "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: victim, namespace: $NS, annotations: {eks.amazonaws.com/role-arn: x}}\n"},
+		{what: "an account without kubemint's marks", args: force, stdin: "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: ci-aaaaaaaaaa, namespace: $NS}\n"},
+		{what: "a role of another name", args: force, stdin: strings.Replace(role("Role", ours, "rules: []\n"), "kubemint:$NS:ci", "theft", 1)},
+		{what: "to change another account's role", args: force, stdin: strings.Replace(role("Role", ours, "rules: []\n"), "kubemint:$NS:ci", "kubemint:$NS:other", 1)},
+		{what: "to delete another account", args: "delete --raw=/api/v1/namespaces/$NS/serviceaccounts/victim"},
+		{what: "to delete another account's role", args: rolesOf + "kubemint:$NS:other"},
+	}},
+	{"duration: permanent", []string{"DURATION=permanent"}, []attempt{
+		{what: "a permanent token of another account", args: force + " --dry-run=server", stdin: "apiVersion: v1\nkind: Secret\nmetadata: {name: kubemint-token-ci, namespace: $NS, " + strings.Replace(ours, "{kubemint/owner", "{kubernetes.io/service-account.name: victim, kubemint/owner", 1) + "}\ntype: kubernetes.io/service-account-token\n"},
+		{what: "a Secret with data under the name of the permanent token", args: force + " --dry-run=server", stdin: secret("kubemint-token-ci", "stringData: {a: b}\n")},
+		{what: "a Secret that a controller fills (replicator)", args: force + " --dry-run=server", stdin: "apiVersion: v1\nkind: Secret\nmetadata: {name: kubemint-token-ci, namespace: $NS, " + strings.Replace(ours, "{kubemint/owner", "{replicator.v1.mittwald.de/replicate-from: prod/tls, kubernetes.io/service-account.name: ci, kubemint/owner", 1) + "}\ntype: kubernetes.io/service-account-token\n"},
+		{what: "a Secret of another name", args: create, stdin: secret("theft", ""), rbac: true},
+		{what: "a token of the account without a Secret", args: "create token ci -n $NS", rbac: true},
+	}},
+}
+
+// more are further things to steal.
+const more = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: elsewhere-$NS}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: ci, namespace: elsewhere-$NS}
+---
+apiVersion: coordination.k8s.io/v1
+kind: Lease
+metadata: {name: controller-a, namespace: elsewhere-$NS}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: kubemint:$NS:other
+  namespace: $NS
+  labels: {app.kubernetes.io/managed-by: kubemint, kubemint/service-account: $NS.other}
+  annotations: {kubemint/owner: acme}
+`
+
+// TestGuard_Flavours is TestGuard_ThiefWithTheRunnersCredential for configurations whose rights reach further.
+func TestGuard_Flavours(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("needs a control plane: make test runs it")
+	}
+	cluster := kubetest.New(t, kubetest.Options{})
+	text := ""
+	for _, flavour := range flavours {
+		var thieves []*thief
+		for _, guard := range []bool{false, true} {
+			th := newThief(t, cluster, standing{guard: guard, inputs: flavour.inputs})
+			th.asAdmin(t, more)
+			if flavour.name == "duration: permanent" { // else its name is taken
+				th.asAdminRun(t, "delete secret kubemint-token-ci -n $NS")
+			}
+			thieves = append(thieves, th)
+		}
+		table := tryAll(t, flavour.attempts, thieves[0], thieves[1], "with the printed rights")
+		text += strings.Replace(table, "a thief tries", "`"+flavour.name+"`: a thief tries", 1) + "\n"
+	}
+	compareBlock(t, "docs/security.md", "thief with further rights", text)
+}
