@@ -1,8 +1,11 @@
 package command
 
 import (
+	"cmp"
+
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/command/bootstrap"
+	"github.com/kubemint/kubemint/internal/command/bootstrap/trust"
 	"github.com/kubemint/kubemint/internal/command/session"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/source"
@@ -15,9 +18,17 @@ func runBootstrap(s session.Session, given options) error {
 	if err != nil {
 		return err
 	}
+	subjects, err := bootstrap.ReadSubjects(given.flags["subject"])
+	if err != nil {
+		return err
+	}
 	lines, err := bootstrap.RenderManifests(bootstrap.Asked{
 		Desired: access.Desire(declared, s.Marks()), Token: s.Config.Token, Expect: s.Config.Source.Expect,
-		Steady: given.steady, Guard: given.guard, Subjects: given.subjects,
+		Steady: given.steady, Guard: given.guard, Subjects: subjects,
+		Trust: trust.Asked{
+			Flags: given.flags, Getenv: s.Getenv,
+			Audience: cmp.Or(s.Config.Source.OIDCAudience, s.Config.Source.Server),
+		},
 	})
 	if err != nil {
 		return err

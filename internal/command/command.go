@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/kubemint/kubemint/internal/command/bootstrap"
 	"github.com/kubemint/kubemint/internal/command/session"
 	"github.com/kubemint/kubemint/internal/command/usage"
 	"github.com/kubemint/kubemint/internal/problem"
@@ -30,10 +29,7 @@ func dispatch(ctx context.Context, s session.Session) error {
 	if err != nil {
 		return err
 	}
-	given, err := readOptions(call)
-	if err != nil {
-		return err
-	}
+	given := readOptions(call)
 	switch call.Command {
 	case "exec":
 		return runExec(ctx, s, call.Arguments)
@@ -53,28 +49,22 @@ func dispatch(ctx context.Context, s session.Session) error {
 
 // options are the flags of a command.
 type options struct {
-	wait          bool // revoke: prove that the token is dead
-	permanent     bool // revoke: delete a permanent token's Secret too
-	dryRun        bool // sweep, prune
-	allNamespaces bool // sweep
-	all           bool // prune
-	steady        bool // bootstrap
-	guard         bool // bootstrap
-	subjects      bootstrap.Subjects
+	wait          bool                // revoke: prove that the token is dead
+	permanent     bool                // revoke: delete a permanent token's Secret too
+	dryRun        bool                // sweep, prune
+	allNamespaces bool                // sweep
+	all           bool                // prune
+	steady        bool                // bootstrap
+	guard         bool                // bootstrap
+	flags         map[string][]string // bootstrap: those with values
 }
 
-func readOptions(call usage.Invocation) (options, error) {
-	given := options{
+func readOptions(call usage.Invocation) options {
+	return options{
 		wait: call.Has("wait"), permanent: call.Has("permanent"), dryRun: call.Has("dry-run"),
 		allNamespaces: call.Has("all-namespaces"), all: call.Has("all"), steady: call.Has("steady"),
-		guard: call.Has("guard"),
+		guard: call.Has("guard"), flags: call.Flags,
 	}
-	for _, value := range call.Flags["subject"] {
-		if err := given.subjects.Set(value); err != nil {
-			return options{}, problem.Newf(problem.Config, "run "+call.Command, "--subject %q: %w", value, err)
-		}
-	}
-	return given, nil
 }
 
 // runDeclared runs a command that needs valid inputs, within their timeout.

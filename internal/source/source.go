@@ -15,6 +15,7 @@ import (
 	"github.com/kubemint/kubemint/internal/secret"
 	"github.com/kubemint/kubemint/internal/source/bearer"
 	"github.com/kubemint/kubemint/internal/source/certs"
+	"github.com/kubemint/kubemint/internal/source/idtoken"
 	"github.com/kubemint/kubemint/internal/source/trust"
 )
 
@@ -102,6 +103,8 @@ type Entry struct {
 
 	ActsAs  string // whom the user impersonates; empty: itself
 	planted bool   // a pull request can have written the context
+
+	idToken *idtoken.Latest // nil where the credential is not an ID token
 }
 
 // DefaultNamespace returns the context's namespace, in which access is granted unless the input
@@ -130,6 +133,7 @@ type loader struct {
 	warnings []string
 	secrets  []string
 	login    bearer.Login
+	idToken  *idtoken.Latest
 	bundle   *certs.Bundle // of the chosen cluster; nil where it has no certificate authority
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/access/needs"
 	"github.com/kubemint/kubemint/internal/command/bootstrap/guard"
+	"github.com/kubemint/kubemint/internal/command/bootstrap/trust"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/lease"
@@ -25,6 +26,7 @@ type Asked struct {
 	Steady   bool     // all is as declared already
 	Guard    bool     // policies confine the subjects
 	Subjects Subjects // who gets the rights; without any there are no bindings
+	Trust    trust.Asked
 }
 
 // RenderManifests returns lines of YAML with the least rights that the runner's identity needs, and
@@ -38,15 +40,19 @@ func RenderManifests(asked Asked) ([]string, error) {
 	if err := asked.Subjects.checkNames(); err != nil {
 		return nil, err
 	}
+	trusted, err := asked.addTrust()
+	if err != nil {
+		return nil, err
+	}
 	if asked.Guard && len(asked.Subjects) == 0 {
 		return nil, problem.Newf(
 			problem.Config, "run bootstrap", "--guard confines the runner, and no --subject names it",
 		).
-			Hint("add --subject " + subjectForms)
+			Hint("add --subject %s; or the --id of --trust", subjectForms)
 	}
 	account := asked.Desired.Access.ServiceAccount
 	secret := lease.NewPermanent(account, access.Marks{}).Name
-	lines := writeRemarks(asked, secret)
+	lines := append(writeRemarks(asked, secret), trusted...)
 	for _, need := range needs.LeastRights(asked.Desired, asked.Token, asked.Expect, secret, asked.Steady) {
 		for _, object := range newManifests(account, need, asked.Subjects) {
 			manifest, err := console.RenderManifest(object)
@@ -62,6 +68,18 @@ func RenderManifests(asked Asked) ([]string, error) {
 		})...)
 	}
 	return lines, nil
+}
+
+// addTrust returns the trust of --trust as a comment, and adds its user to the subjects.
+func (a *Asked) addTrust() (lines []string, err error) {
+	trusted, err := trust.Read(a.Trust)
+	if trusted == nil || err != nil {
+		return nil, err
+	}
+	if user := trusted.Subject(); user != nil {
+		a.Subjects = append(slices.Clone(a.Subjects), *user)
+	}
+	return trusted.Render()
 }
 
 // newManifests are the role of one place and, where there are subjects, its binding. Both flavours
@@ -105,7 +123,7 @@ func writeRemarks(asked Asked, secret string) (lines []string) {
 		declared.ServiceAccount, access.DescribeReach(declared),
 	)
 	say("%s. For an administrator:  kubectl apply -f -", flavour)
-	if len(asked.Subjects) == 0 {
+	if len(asked.Subjects) == 0 && len(asked.Trust.Flags["trust"]) == 0 {
 		say("There are no bindings, since no --subject was given: " + subjectForms)
 	}
 	h := holder{Desired: asked.Desired, token: asked.Token, steady: asked.Steady, secret: secret}

@@ -15,6 +15,7 @@ type Flag struct {
 	Name  string
 	Value string // what to write for its value; "" for a switch
 	Help  string
+	With  string // the flag that it says more about: the synopsis has only that one
 }
 
 // Commands returns every command, in the order in which people read about them.
@@ -112,9 +113,13 @@ func declareBootstrap() Command {
 	return Command{
 		Name:    "bootstrap",
 		Summary: "print the least rights that the runner's identity needs, as manifests",
-		Details: []string{"It talks to no cluster. An administrator applies what it prints."},
-		Inputs:  true,
-		Flags: []Flag{
+		Details: []string{
+			"It talks to no cluster. An administrator applies what it prints.",
+			"--trust adds, as a comment, the API server's trust in a repository's ID tokens, and binds the " +
+				"rights to its user. The flags below it say which of its jobs are meant.",
+		},
+		Inputs: true,
+		Flags: append([]Flag{
 			{Name: "steady", Help: "only what a run needs once its access is in place"},
 			{
 				Name: "guard",
@@ -125,6 +130,26 @@ func declareBootstrap() Command {
 				Help: "bind them to user:NAME, group:NAME or serviceaccount:NAMESPACE/NAME " +
 					"(may be repeated)",
 			},
+		}, declareTrust()...),
+	}
+}
+
+// declareTrust are the flags of bootstrap about ID tokens.
+func declareTrust() []Flag {
+	const trust = "trust"
+	return []Flag{
+		{
+			Name: trust, Value: "SYSTEM:PATH",
+			Help: "trust the ID tokens of github:OWNER/REPO or gitlab:GROUP/PROJECT",
+		},
+		{Name: "id", With: trust, Value: "NUMBER", Help: "the repository's id (known in its own jobs)"},
+		{Name: "owner-id", With: trust, Value: "NUMBER", Help: "the id of its owner (known in its own jobs)"},
+		{Name: "ref", With: trust, Value: "REF", Help: "only jobs of this ref, such as refs/heads/main"},
+		{Name: "environment", With: trust, Value: "NAME", Help: "only jobs of this environment"},
+		{Name: "issuer", With: trust, Value: "URL", Help: "of another instance (known in its own jobs)"},
+		{
+			Name: "for", With: trust, Value: "CLUSTER",
+			Help: "the form: config (a file of kube-apiserver, the default), eks or aks",
 		},
 	}
 }
