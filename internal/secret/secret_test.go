@@ -145,7 +145,7 @@ func TestClaims(t *testing.T) {
 	got, err := secret.New(jwt(payload)).Claims()
 	want := secret.Claims{
 		Payload: payload,
-		ID: "0f1e2d3c", Subject: "system:serviceaccount:bots:ci", UID: "u1", Secret: "kubemint-ci-x", SecretUID: "u2",
+		ID:      "0f1e2d3c", Subject: "system:serviceaccount:bots:ci", UID: "u1", Secret: "kubemint-ci-x", SecretUID: "u2",
 		IssuedAt: time.Date(2023, 11, 14, 22, 13, 20, 0, time.UTC), ExpiresAt: time.Date(2023, 11, 14, 23, 13, 20, 0, time.UTC),
 	}
 	if err != nil {

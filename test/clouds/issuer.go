@@ -50,11 +50,12 @@ const (
 )
 
 // NewIssuer makes one with a new key, which ends with the test. issuer is its URL, without a path:
-// https://token.actions.githubusercontent.com. The runner's endpoint gives tokens with these claims: see GitHubClaims.
+// https://token.actions.githubusercontent.com. "" is its address on loopback, for API servers that cannot be told where else
+// to look for its documents. The runner's endpoint gives tokens with these claims: see GitHubClaims.
 func NewIssuer(t testing.TB, internet *Internet, issuer string, claims map[string]any) *Issuer {
 	t.Helper()
 	u, err := url.Parse(issuer)
-	if err != nil || u.Scheme != "https" || u.Path != "" {
+	if err != nil || issuer != "" && (u.Scheme != "https" || u.Path != "") {
 		t.Fatalf("issuer %q", issuer)
 	}
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -72,7 +73,11 @@ func NewIssuer(t testing.TB, internet *Internet, issuer string, claims map[strin
 	server.StartTLS()
 	t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
 	i.address = server.URL
-	internet.Serve(u.Host, i)
+	if issuer == "" {
+		i.url = i.address
+	} else {
+		internet.Serve(u.Host, i)
+	}
 	internet.Serve(runnerHost, i)
 	return i
 }
@@ -99,8 +104,21 @@ func (i *Issuer) Refused() int {
 	return i.refused
 }
 
+// URL is the claim iss of its tokens.
+func (i *Issuer) URL() string { return i.url }
+
+// CA is the authority of its certificate on loopback, in PEM.
+func (i *Issuer) CA() []byte { return i.ca }
+
+// Claim changes the claims of the tokens that the runner's endpoint gives from now on.
+func (i *Issuer) Claim(claims map[string]any) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.claims = claims
+}
+
 // GitHubClaims are those of a push's job: https://docs.github.com/actions/reference/security/oidc. ref is a full one,
-// refs/heads/main.
+// refs/heads/main. The claim sub has names alone: see WithIDs.
 func GitHubClaims(repository, ref string) map[string]any {
 	owner, _, _ := strings.Cut(repository, "/")
 	return map[string]any{
@@ -113,6 +131,25 @@ func GitHubClaims(repository, ref string) map[string]any {
 		"run_id":           "4711", "run_number": "10", "run_attempt": "1", "runner_environment": "github-hosted",
 		"base_ref": "", "head_ref": "",
 	}
+}
+
+// WithIDs gives the claim sub of GitHub's tokens the form with ids: repositories that were made, renamed or transferred since
+// 2026-07-15 have it (https://github.blog/changelog/2026-04-23-immutable-subject-claims-for-github-actions-oidc-tokens/).
+func WithIDs(claims map[string]any) map[string]any {
+	claims = maps.Clone(claims)
+	repository, _ := claims["repository"].(string)
+	owner, name, _ := strings.Cut(repository, "/")
+	rest := strings.TrimPrefix(fmt.Sprint(claims["sub"]), "repo:"+repository)
+	claims["sub"] = fmt.Sprintf("repo:%s@%v/%s@%v%s", owner, claims["repository_owner_id"], name, claims["repository_id"], rest)
+	return claims
+}
+
+// InEnvironment are GitHub's claims of a job that names an environment, which takes the ref's place in the claim sub.
+func InEnvironment(claims map[string]any, environment string) map[string]any {
+	claims = maps.Clone(claims)
+	claims["sub"] = fmt.Sprintf("repo:%v:environment:%s", claims["repository"], environment)
+	claims["environment"] = environment
+	return claims
 }
 
 // GitLabClaims are those of a branch's job: https://docs.gitlab.com/ci/secrets/id_token_authentication/.
@@ -250,15 +287,22 @@ type Trust struct {
 	Audiences []string
 }
 
+// Discover tells an API server, which is not on the Internet, where the issuer's documents are: it completes the field issuer of
+// a JWTAuthenticator.
+func (i *Issuer) Discover(issuer map[string]any) {
+	issuer["certificateAuthority"] = string(i.ca)
+	if i.url != i.address { // the API server refuses a discovery URL that is superfluous
+		issuer["discoveryURL"] = i.address + discoveryPath
+	}
+}
+
 // AuthenticationConfiguration is the content of the file of --authentication-config (JSON, which is YAML). The API server
 // looks for the issuer's documents on loopback, since it is not on the Internet.
 func AuthenticationConfiguration(trusts ...Trust) []byte {
 	var jwt []any
 	for _, trust := range trusts {
-		issuer := map[string]any{
-			"url": trust.Issuer.url, "discoveryURL": trust.Issuer.address + discoveryPath,
-			"certificateAuthority": string(trust.Issuer.ca), "audiences": trust.Audiences, "audienceMatchPolicy": "MatchAny",
-		}
+		issuer := map[string]any{"url": trust.Issuer.url, "audiences": trust.Audiences, "audienceMatchPolicy": "MatchAny"}
+		trust.Issuer.Discover(issuer)
 		username := map[string]any{"claim": "sub", "prefix": trust.Prefix}
 		jwt = append(jwt, map[string]any{"issuer": issuer, "claimMappings": map[string]any{"username": username}})
 	}

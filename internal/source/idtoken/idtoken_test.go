@@ -43,9 +43,9 @@ func TestDescribe_WhatWasRefused(t *testing.T) {
 		want   []string // the details, then the hints
 	}{
 		"a login, by GitHub's token": {github + `,"aud":"vault","exp":946684800`, problem.Source, []string{
-			"the job's ID token says", "iss: https://token.actions.githubusercontent.com", "aud: vault",
-			"sub: repo:acme@65/shop@74:ref:refs/heads/main", "repository_id: 74", "repository_owner_id: 65", "ref: refs/heads/main",
-			"exp: 2000-01-01T00:00:00Z",
+			"the job's ID token says", "  iss: https://token.actions.githubusercontent.com", "  aud: vault",
+			"  sub: repo:acme@65/shop@74:ref:refs/heads/main", "  repository_id: 74", "  repository_owner_id: 65", "  ref: refs/heads/main",
+			"  exp: 2000-01-01T00:00:00Z",
 			"an API server accepts the token until it expires, if it trusts this issuer for this audience, and if its rules fit the other claims",
 			"an administrator sees what the API server needs for it:  kubemint bootstrap --trust github:acme/shop --id 74 --owner-id 65 --ref refs/heads/main",
 		}},

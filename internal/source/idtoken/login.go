@@ -34,7 +34,10 @@ func (l *Latest) Describe(refusal *problem.Error) bool {
 	says := l.said.Load()
 	switch refusal.Code { //nolint:exhaustive // a token is not the cause of any other
 	case problem.Source:
-		refusal.Detail("the job's ID token says").Detail(says.lines...)
+		refusal.Detail("the job's ID token says")
+		for _, line := range says.lines {
+			refusal.Detail("  " + line)
+		}
 		refusal.Hint("an API server accepts the token until it expires, if it trusts this issuer for " +
 			"this audience, and if its rules fit the other claims")
 		if says.trust != "" {
