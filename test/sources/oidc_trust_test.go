@@ -1,0 +1,317 @@
+package sources
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	"k8s.io/client-go/tools/clientcmd/api"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubemint/kubemint/internal/command"
+	"github.com/kubemint/kubemint/test/clouds"
+	"github.com/kubemint/kubemint/test/harness"
+	"github.com/kubemint/kubemint/test/kubetest"
+)
+
+// trustEnv are the inputs of a job whose tokens are trusted.
+var trustEnv = []string{
+	"KUBEMINT_SERVER=" + oidcServer, "KUBEMINT_OIDC_AUDIENCE=kubernetes", "KUBEMINT_NAMESPACE=shop", "KUBEMINT_RULES=list pods",
+}
+
+// printTrust runs bootstrap --trust, and returns the manifests and the configuration that its comment holds.
+func printTrust(t *testing.T, env []string, flags ...string) (manifests string, configuration []byte) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	code := command.Main(t.Context(), command.Process{
+		Args: append([]string{"kubemint", "bootstrap"}, flags...), Environ: env, Dir: t.TempDir(), Stdout: &stdout, Stderr: &stderr,
+	})
+	if code != 0 {
+		t.Fatal(&stderr)
+	}
+	for line := range strings.Lines(stdout.String()) {
+		if text, ok := strings.CutPrefix(line, "#| "); ok {
+			configuration = append(configuration, text...)
+		}
+	}
+	return stdout.String(), configuration
+}
+
+// readEntries returns the authenticators of a printed configuration: an AuthenticationConfiguration, or the one of AKS. Each
+// is told where its issuer is, as the API server of a test has no Internet.
+func readEntries(t *testing.T, configuration []byte, issuer *clouds.Issuer) (entries []any) {
+	t.Helper()
+	var read map[string]any
+	if err := yaml.UnmarshalStrict(configuration, &read); err != nil {
+		t.Fatalf("%v:\n%s", err, configuration)
+	}
+	if entries, _ = read["jwt"].([]any); entries == nil {
+		entries = []any{read}
+	}
+	for _, entry := range entries {
+		at := entry.(map[string]any)["issuer"].(map[string]any)
+		if at["url"] != issuer.URL() {
+			t.Fatalf("the issuer is %v, not %s", at["url"], issuer.URL())
+		}
+		issuer.Discover(at)
+	}
+	return entries
+}
+
+// writeEntries writes the file of --authentication-config.
+func writeEntries(t *testing.T, entries ...any) (flag string) {
+	t.Helper()
+	text, err := yaml.Marshal(map[string]any{"apiVersion": "apiserver.config.k8s.io/v1", "kind": "AuthenticationConfiguration", "jwt": entries})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "authentication")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return "--authentication-config=" + file
+}
+
+// presented is a token, and what becomes of it.
+type presented struct {
+	claims   map[string]any
+	audience string // "" is the one that is trusted
+	refusal  string // in the API server's log; "" where the token is accepted
+}
+
+// without are claims without one.
+func without(claims map[string]any, name string) map[string]any {
+	claims = maps.Clone(claims)
+	delete(claims, name)
+	return claims
+}
+
+// with are claims with one more, or with another value of one.
+func with(claims map[string]any, name, value string) map[string]any {
+	claims = maps.Clone(claims)
+	claims[name] = value
+	return claims
+}
+
+// gitHubTokens are tokens for a trust in repository 74 of owner 65, refs/heads/main and the environment production. rule
+// returns the refusal for a claim that is another one.
+func gitHubTokens(rule func(claim, got, want, message string) string) map[string]presented {
+	push := clouds.GitHubClaims("acme/shop", "refs/heads/main")
+	ours := clouds.InEnvironment(push, "production")
+	transferred := clouds.InEnvironment(with(push, "repository_owner_id", "66"), "production")
+	renamed := clouds.InEnvironment(with(push, "repository", "acme/store"), "production")
+	squatter := clouds.InEnvironment(with(push, "repository_id", "99"), "production")
+	fork := clouds.InEnvironment(with(with(push, "repository", "evil/shop"), "repository_id", "75"), "production")
+	branch := clouds.InEnvironment(clouds.GitHubClaims("acme/shop", "refs/heads/feature"), "production")
+	return map[string]presented{
+		"the repository, sub by names":         {claims: ours},
+		"the repository, sub by ids":           {claims: clouds.WithIDs(ours)},
+		"the repository, sub as it customised": {claims: with(ours, "sub", "repository_owner:acme")},
+		"the repository, renamed":              {claims: clouds.WithIDs(renamed)},
+		"another repository":                   {claims: fork, refusal: rule("repository_id", "75", "74", "another repository than acme/shop")},
+		"another repository of the same name":  {claims: squatter, refusal: rule("repository_id", "99", "74", "another repository than acme/shop")},
+		"the same, sub by ids":                 {claims: clouds.WithIDs(squatter), refusal: rule("repository_id", "99", "74", "another repository than acme/shop")},
+		"another owner of the same name":       {claims: transferred, refusal: rule("repository_owner_id", "66", "65", "a repository of another owner than acme")},
+		"another ref": {
+			claims: clouds.WithIDs(branch), refusal: rule("ref", "refs/heads/feature", "refs/heads/main", "another ref than refs/heads/main"),
+		},
+		"a pull request": {
+			claims: with(ours, "ref", "refs/pull/7/merge"), refusal: rule("ref", "refs/pull/7/merge", "refs/heads/main", "another ref than refs/heads/main"),
+		},
+		"another environment": {
+			claims: clouds.InEnvironment(push, "staging"), refusal: rule("environment", "staging", "production", "another environment than production"),
+		},
+		"no environment":   {claims: push, refusal: rule("environment", "", "production", "")},
+		"another audience": {claims: ours, audience: "vault", refusal: `got ["vault"]`},
+	}
+}
+
+// present shows an API server tokens, one after the other, and demands whom it takes the holder for, or why it refuses.
+func present(t *testing.T, cluster *kubetest.ControlPlane, issuer *clouds.Issuer, user string, tokens map[string]presented) {
+	t.Helper()
+	for name, each := range tokens {
+		audience := "kubernetes"
+		if each.audience != "" {
+			audience = each.audience
+		}
+		before, err := cluster.APIServerLog()
+		if err != nil {
+			t.Fatal(err)
+		}
+		have := whoIs(t, cluster, issuer.Token(each.claims, audience))
+		if each.refusal == "" {
+			if have != user {
+				t.Errorf("%s: it is %q, not %s", name, have, user)
+			}
+			continue
+		}
+		reason := func() (bool, error) {
+			log, err := cluster.APIServerLog()
+			return strings.Contains(strings.ReplaceAll(log[len(before):], `\`, ""), strings.ReplaceAll(each.refusal, `\`, "")), err
+		}
+		if have != "" {
+			t.Errorf("%s: it is accepted, as %s", name, have)
+			continue
+		}
+		t.Log(name)
+		harness.AwaitTrue(t, reason)
+	}
+}
+
+// whoIs returns whom the API server takes the holder of a token for, "" where it does not accept it.
+func whoIs(t *testing.T, cluster *kubetest.ControlPlane, token string) string {
+	t.Helper()
+	var review authenticationv1.SelfSubjectReview
+	err := cluster.NewTokenClient(t, token).Do(t.Context(), http.MethodPost, "/apis/authentication.k8s.io/v1/selfsubjectreviews", review, &review)
+	if err != nil && !strings.Contains(err.Error(), "Unauthorized") {
+		t.Fatal(err)
+	}
+	return review.Status.UserInfo.Username
+}
+
+// awaitTrust waits until the API server has looked up an issuer's keys.
+func awaitTrust(t *testing.T, cluster *kubetest.ControlPlane, token string) {
+	t.Helper()
+	harness.AwaitTrue(t, func() (bool, error) { return whoIs(t, cluster, token) != "", nil })
+}
+
+// A token gets in if it is for the audience, and of the repository, the owner, the ref and the environment that were named, by
+// ids: whatever its sub, and whatever the repository's name is by now.
+func TestTrust_OnAnAPIServer(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("needs a control plane: make test runs it")
+	}
+	n := clouds.NewInternet(t)
+	ours := clouds.InEnvironment(clouds.GitHubClaims("acme/shop", "refs/heads/main"), "production")
+	github := clouds.NewIssuer(t, n, "https://token.actions.githubusercontent.com", ours)
+	gitlab := clouds.NewIssuer(t, n, "https://gitlab.com", nil)
+	gitHubFlags := []string{
+		"--trust", "github:acme/shop", "--id", "74", "--owner-id", "65", "--ref", "refs/heads/main", "--environment", "production",
+	}
+	_, config := printTrust(t, trustEnv, gitHubFlags...)
+	const odd = `a" || true || "\b: #é`
+	_, aks := printTrust(t, trustEnv, "--trust", "gitlab:acme/tools/shop", "--id", "22", "--owner-id", "72", "--environment", odd, "--for", "aks")
+	flag := writeEntries(t, append(readEntries(t, config, github), readEntries(t, aks, gitlab)...)...)
+	cluster := kubetest.New(t, kubetest.Options{Names: []string{oidcHost}, APIServerArgs: []string{flag}})
+	awaitTrust(t, cluster, github.Token(ours, "kubernetes"))
+
+	t.Run("GitHub", func(t *testing.T) {
+		present(t, cluster, github, "github:repository_id:74", gitHubTokens(func(claim, _, want, message string) string {
+			if message == "" {
+				return "no such key: " + claim
+			}
+			return `validation expression 'claims.` + claim + ` == "` + want + `"' failed: ` + message
+		}))
+		stranger := clouds.NewIssuer(t, clouds.NewInternet(t), github.URL(), nil)
+		present(t, cluster, stranger, "", map[string]presented{"another issuer": {claims: ours, refusal: "failed to verify signature"}})
+	})
+	t.Run("GitLab, in the form of AKS", func(t *testing.T) {
+		project := with(clouds.GitLabClaims("acme/tools/shop", "main"), "environment", odd)
+		awaitTrust(t, cluster, gitlab.Token(project, "kubernetes"))
+		present(t, cluster, gitlab, "aks:jwt:gitlab:project_id:22", map[string]presented{
+			"the project":            {claims: project},
+			"the project, moved":     {claims: with(project, "project_path", "acme/store")},
+			"another project":        {claims: with(project, "project_id", "23"), refusal: "another repository than acme/tools/shop"},
+			"another namespace":      {claims: with(project, "namespace_id", "73"), refusal: "a repository of another owner than acme/tools"},
+			"another environment":    {claims: with(project, "environment", "b"), refusal: "another environment than a"},
+			"no environment":         {claims: without(project, "environment"), refusal: "no such key: environment"},
+			"without a project's id": {claims: without(project, "project_id"), refusal: "no such key: project_id"},
+		})
+	})
+	t.Run("a job", func(t *testing.T) { mintsByTrust(t, cluster, github, gitHubFlags) })
+}
+
+// mintsByTrust runs a job with the printed bindings, and with nothing else, for each form of the claim sub.
+func mintsByTrust(t *testing.T, cluster *kubetest.ControlPlane, issuer *clouds.Issuer, flags []string) {
+	t.Helper()
+	ours := clouds.InEnvironment(clouds.GitHubClaims("acme/shop", "refs/heads/main"), "production")
+	for _, claims := range []map[string]any{ours, clouds.WithIDs(ours)} {
+		t.Log(claims["sub"])
+		j := newCloudJob(t, cluster, clouds.NewInternet(t), &api.Config{Clusters: map[string]*api.Cluster{"c": {Server: oidcServer}}})
+		j.kubeconfig = nil
+		j.env = append(
+			j.env, "KUBEMINT_SERVER="+oidcServer, "KUBEMINT_OIDC_AUDIENCE=kubernetes",
+			"KUBEMINT_CERTIFICATE_AUTHORITY="+base64.StdEncoding.EncodeToString(cluster.CA),
+		)
+		manifests, _ := printTrust(t, j.env, flags...)
+		if err := cluster.Apply(t.Context(), manifests); err != nil {
+			t.Fatal(err)
+		}
+		j.grants(t, "github:repository_id:74") // the same once more, to wait until it is in force
+		issuer.Claim(claims)
+		j.onGitHub(t, t.TempDir())
+		j.env = append(j.env, issuer.Env()...)
+		j.internet.Serve(hostOf(t, idTokenURL), issuer)
+		noToken(t, "log", j.mints(t))
+		harness.AssertSays(t, j.process(t, 0, "kubemint-revoke", j.state(t)), `^revoked: lease `+j.namespace+`/`)
+		j.leases(t, 0)
+	}
+}
+
+// A gap is no value that somebody can forget: the API server does not start with it.
+func TestTrust_AGapIsRefused(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("needs a control plane: make test runs it")
+	}
+	issuer := clouds.NewIssuer(t, clouds.NewInternet(t), "https://token.actions.githubusercontent.com", nil)
+	_, config := printTrust(t, trustEnv, "--trust", "github:acme/shop", "--owner-id", "65")
+	flag := writeEntries(t, readEntries(t, config, issuer)...)
+	cluster, err := kubetest.Start(t.Context(), kubetest.Options{NoControllers: true, APIServerArgs: []string{flag}})
+	if err == nil {
+		cluster.Close()
+		t.Fatal("the API server takes a gap")
+	}
+	if !strings.Contains(err.Error(), "undeclared reference to 'REPOSITORY_ID'") {
+		t.Error(err)
+	}
+}
+
+// EKS compares required claims, as the older flags of kube-apiserver do. They cannot be told where else an issuer is: so this one
+// is at an address of its own, as that of another instance.
+func TestTrust_TheFormOfEKS(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("needs a control plane: make test runs it")
+	}
+	issuer := clouds.NewIssuer(t, clouds.NewInternet(t), "", nil)
+	_, printed := printTrust(t, trustEnv, "--trust", "github:acme/shop", "--id", "74", "--owner-id", "65", "--ref", "refs/heads/main",
+		"--environment", "production", "--issuer", issuer.URL(), "--for", "eks")
+	var provider struct {
+		IdentityProviderConfigName, IssuerURL, ClientID, UsernameClaim, UsernamePrefix string
+		RequiredClaims                                                                 map[string]string
+	}
+	decoder := json.NewDecoder(bytes.NewReader(printed))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&provider); err != nil {
+		t.Fatal(err)
+	}
+	ca := filepath.Join(t.TempDir(), "ca.crt")
+	if err := os.WriteFile(ca, issuer.CA(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	flags := []string{
+		"--oidc-issuer-url=" + provider.IssuerURL, "--oidc-client-id=" + provider.ClientID, "--oidc-ca-file=" + ca,
+		"--oidc-username-claim=" + provider.UsernameClaim, "--oidc-username-prefix=" + provider.UsernamePrefix,
+	}
+	for claim, value := range provider.RequiredClaims {
+		flags = append(flags, "--oidc-required-claim="+claim+"="+value)
+	}
+	cluster := kubetest.New(t, kubetest.Options{NoControllers: true, APIServerArgs: flags})
+	awaitTrust(t, cluster, issuer.Token(clouds.InEnvironment(clouds.GitHubClaims("acme/shop", "refs/heads/main"), "production"), "kubernetes"))
+	user := "github:" + strings.TrimPrefix(issuer.URL(), "https://") + ":repository_id:74"
+	present(t, cluster, issuer, user, gitHubTokens(func(claim, got, want, _ string) string {
+		if got == "" {
+			return "oidc: required claim " + claim + " not present in ID token"
+		}
+		return "oidc: required claim " + claim + " value does not match. Got = " + got + ", want = " + want
+	}))
+}
