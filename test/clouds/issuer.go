@@ -50,12 +50,13 @@ const (
 )
 
 // NewIssuer makes one with a new key, which ends with the test. issuer is its URL, without a path:
-// https://token.actions.githubusercontent.com. "" is its address on loopback, for API servers that cannot be told where else
-// to look for its documents. The runner's endpoint gives tokens with these claims: see GitHubClaims.
+// https://token.actions.githubusercontent.com. "" is its address on loopback, for API servers that look for its documents
+// there and nowhere else. The runner's endpoint gives tokens with these claims: see GitHubClaims.
 func NewIssuer(t testing.TB, internet *Internet, issuer string, claims map[string]any) *Issuer {
 	t.Helper()
 	u, err := url.Parse(issuer)
-	if err != nil || issuer != "" && (u.Scheme != "https" || u.Path != "") {
+	hasForm := err == nil && u.Scheme == "https" && u.Path == ""
+	if issuer != "" && !hasForm {
 		t.Fatalf("issuer %q", issuer)
 	}
 	key, err := rsa.GenerateKey(rand.Reader, 2048)

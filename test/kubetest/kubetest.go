@@ -125,7 +125,7 @@ func (c *ControlPlane) AdminKubeconfig() []byte {
 	return c.admin
 }
 
-// APIServerLog is what kube-apiserver has logged so far: why it refused a credential, for example.
+// APIServerLog returns kube-apiserver's log so far. Only there it says why it refused a credential.
 func (c *ControlPlane) APIServerLog() (string, error) {
 	for _, p := range slices.Backward(c.parts) {
 		if p.name == "kube-apiserver" {

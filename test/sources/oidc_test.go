@@ -236,8 +236,7 @@ func (c *trusting) onGitLabWorks(t *testing.T) {
 	requested(t, j, 0)
 }
 
-// tokenRefused is what the program says where the API server does not accept an ID token: what the token says of itself, and a
-// command, if it is the last of these.
+// tokenRefused returns the lines about an ID token that the API server does not accept: claims, and a command for `kubemint`.
 func tokenRefused(said ...string) []string {
 	lines := []string{
 		`^error: .*: the API server does not accept the runner's credential \(401 Unauthorized\):$`,

@@ -21,9 +21,16 @@ import (
 	"github.com/kubemint/kubemint/test/kubetest"
 )
 
+// acmeShop are flags of a trust with everything that a token can be asked for.
+var acmeShop = []string{
+	"--trust", "github:acme/shop", "--id", "74", "--owner-id", "65",
+	"--ref", "refs/heads/main", "--environment", "production",
+}
+
 // trustEnv are the inputs of a job whose tokens are trusted.
 var trustEnv = []string{
-	"KUBEMINT_SERVER=" + oidcServer, "KUBEMINT_OIDC_AUDIENCE=kubernetes", "KUBEMINT_NAMESPACE=shop", "KUBEMINT_RULES=list pods",
+	"KUBEMINT_SERVER=" + oidcServer, "KUBEMINT_OIDC_AUDIENCE=kubernetes",
+	"KUBEMINT_NAMESPACE=shop", "KUBEMINT_RULES=list pods",
 }
 
 // printTrust runs bootstrap --trust, and returns the manifests and the configuration that its comment holds.
@@ -31,7 +38,8 @@ func printTrust(t *testing.T, env []string, flags ...string) (manifests string, 
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	code := command.Main(t.Context(), command.Process{
-		Args: append([]string{"kubemint", "bootstrap"}, flags...), Environ: env, Dir: t.TempDir(), Stdout: &stdout, Stderr: &stderr,
+		Args: append([]string{"kubemint", "bootstrap"}, flags...), Environ: env, Dir: t.TempDir(),
+		Stdout: &stdout, Stderr: &stderr,
 	})
 	if code != 0 {
 		t.Fatal(&stderr)
@@ -68,7 +76,9 @@ func readEntries(t *testing.T, configuration []byte, issuer *clouds.Issuer) (ent
 // writeEntries writes the file of --authentication-config.
 func writeEntries(t *testing.T, entries ...any) (flag string) {
 	t.Helper()
-	text, err := yaml.Marshal(map[string]any{"apiVersion": "apiserver.config.k8s.io/v1", "kind": "AuthenticationConfiguration", "jwt": entries})
+	text, err := yaml.Marshal(map[string]any{
+		"apiVersion": "apiserver.config.k8s.io/v1", "kind": "AuthenticationConfiguration", "jwt": entries,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,29 +114,39 @@ func with(claims map[string]any, name, value string) map[string]any {
 // returns the refusal for a claim that is another one.
 func gitHubTokens(rule func(claim, got, want, message string) string) map[string]presented {
 	push := clouds.GitHubClaims("acme/shop", "refs/heads/main")
+	inProduction := func(claim, value string) map[string]any {
+		return clouds.InEnvironment(with(push, claim, value), "production")
+	}
 	ours := clouds.InEnvironment(push, "production")
-	transferred := clouds.InEnvironment(with(push, "repository_owner_id", "66"), "production")
-	renamed := clouds.InEnvironment(with(push, "repository", "acme/store"), "production")
-	squatter := clouds.InEnvironment(with(push, "repository_id", "99"), "production")
-	fork := clouds.InEnvironment(with(with(push, "repository", "evil/shop"), "repository_id", "75"), "production")
-	branch := clouds.InEnvironment(clouds.GitHubClaims("acme/shop", "refs/heads/feature"), "production")
+	squatter := inProduction("repository_id", "99")
+	fork := with(inProduction("repository", "evil/shop"), "repository_id", "75")
+	const repository = "another repository than acme/shop"
+	const ref = "another ref than refs/heads/main"
 	return map[string]presented{
 		"the repository, sub by names":         {claims: ours},
 		"the repository, sub by ids":           {claims: clouds.WithIDs(ours)},
 		"the repository, sub as it customised": {claims: with(ours, "sub", "repository_owner:acme")},
-		"the repository, renamed":              {claims: clouds.WithIDs(renamed)},
-		"another repository":                   {claims: fork, refusal: rule("repository_id", "75", "74", "another repository than acme/shop")},
-		"another repository of the same name":  {claims: squatter, refusal: rule("repository_id", "99", "74", "another repository than acme/shop")},
-		"the same, sub by ids":                 {claims: clouds.WithIDs(squatter), refusal: rule("repository_id", "99", "74", "another repository than acme/shop")},
-		"another owner of the same name":       {claims: transferred, refusal: rule("repository_owner_id", "66", "65", "a repository of another owner than acme")},
+		"the repository, renamed":              {claims: clouds.WithIDs(inProduction("repository", "acme/store"))},
+		"another repository":                   {claims: fork, refusal: rule("repository_id", "75", "74", repository)},
+		"another repository of the same name":  {claims: squatter, refusal: rule("repository_id", "99", "74", repository)},
+		"the same, sub by ids": {
+			claims: clouds.WithIDs(squatter), refusal: rule("repository_id", "99", "74", repository),
+		},
+		"another owner of the same name": {
+			claims:  inProduction("repository_owner_id", "66"),
+			refusal: rule("repository_owner_id", "66", "65", "a repository of another owner than acme"),
+		},
 		"another ref": {
-			claims: clouds.WithIDs(branch), refusal: rule("ref", "refs/heads/feature", "refs/heads/main", "another ref than refs/heads/main"),
+			claims:  clouds.WithIDs(inProduction("ref", "refs/heads/feature")),
+			refusal: rule("ref", "refs/heads/feature", "refs/heads/main", ref),
 		},
 		"a pull request": {
-			claims: with(ours, "ref", "refs/pull/7/merge"), refusal: rule("ref", "refs/pull/7/merge", "refs/heads/main", "another ref than refs/heads/main"),
+			claims:  inProduction("ref", "refs/pull/7/merge"),
+			refusal: rule("ref", "refs/pull/7/merge", "refs/heads/main", ref),
 		},
 		"another environment": {
-			claims: clouds.InEnvironment(push, "staging"), refusal: rule("environment", "staging", "production", "another environment than production"),
+			claims:  clouds.InEnvironment(push, "staging"),
+			refusal: rule("environment", "staging", "production", "another environment than production"),
 		},
 		"no environment":   {claims: push, refusal: rule("environment", "", "production", "")},
 		"another audience": {claims: ours, audience: "vault", refusal: `got ["vault"]`},
@@ -152,16 +172,17 @@ func present(t *testing.T, cluster *kubetest.ControlPlane, issuer *clouds.Issuer
 			}
 			continue
 		}
-		reason := func() (bool, error) {
+		unquote := func(text string) string { return strings.ReplaceAll(text, `\`, "") }
+		isLogged := func() (bool, error) {
 			log, err := cluster.APIServerLog()
-			return strings.Contains(strings.ReplaceAll(log[len(before):], `\`, ""), strings.ReplaceAll(each.refusal, `\`, "")), err
+			return strings.Contains(unquote(log[len(before):]), unquote(each.refusal)), err
 		}
 		if have != "" {
 			t.Errorf("%s: it is accepted, as %s", name, have)
 			continue
 		}
 		t.Log(name)
-		harness.AwaitTrue(t, reason)
+		harness.AwaitTrue(t, isLogged)
 	}
 }
 
@@ -169,7 +190,8 @@ func present(t *testing.T, cluster *kubetest.ControlPlane, issuer *clouds.Issuer
 func whoIs(t *testing.T, cluster *kubetest.ControlPlane, token string) string {
 	t.Helper()
 	var review authenticationv1.SelfSubjectReview
-	err := cluster.NewTokenClient(t, token).Do(t.Context(), http.MethodPost, "/apis/authentication.k8s.io/v1/selfsubjectreviews", review, &review)
+	const path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+	err := cluster.NewTokenClient(t, token).Do(t.Context(), http.MethodPost, path, review, &review)
 	if err != nil && !strings.Contains(err.Error(), "Unauthorized") {
 		t.Fatal(err)
 	}
@@ -193,12 +215,10 @@ func TestTrust_OnAnAPIServer(t *testing.T) {
 	ours := clouds.InEnvironment(clouds.GitHubClaims("acme/shop", "refs/heads/main"), "production")
 	github := clouds.NewIssuer(t, n, "https://token.actions.githubusercontent.com", ours)
 	gitlab := clouds.NewIssuer(t, n, "https://gitlab.com", nil)
-	gitHubFlags := []string{
-		"--trust", "github:acme/shop", "--id", "74", "--owner-id", "65", "--ref", "refs/heads/main", "--environment", "production",
-	}
-	_, config := printTrust(t, trustEnv, gitHubFlags...)
+	_, config := printTrust(t, trustEnv, acmeShop...)
 	const odd = `a" || true || "\b: #é`
-	_, aks := printTrust(t, trustEnv, "--trust", "gitlab:acme/tools/shop", "--id", "22", "--owner-id", "72", "--environment", odd, "--for", "aks")
+	_, aks := printTrust(t, trustEnv, "--trust", "gitlab:acme/tools/shop",
+		"--id", "22", "--owner-id", "72", "--environment", odd, "--for", "aks")
 	flag := writeEntries(t, append(readEntries(t, config, github), readEntries(t, aks, gitlab)...)...)
 	cluster := kubetest.New(t, kubetest.Options{Names: []string{oidcHost}, APIServerArgs: []string{flag}})
 	awaitTrust(t, cluster, github.Token(ours, "kubernetes"))
@@ -211,37 +231,47 @@ func TestTrust_OnAnAPIServer(t *testing.T) {
 			return `validation expression 'claims.` + claim + ` == "` + want + `"' failed: ` + message
 		}))
 		stranger := clouds.NewIssuer(t, clouds.NewInternet(t), github.URL(), nil)
-		present(t, cluster, stranger, "", map[string]presented{"another issuer": {claims: ours, refusal: "failed to verify signature"}})
+		present(t, cluster, stranger, "", map[string]presented{
+			"another issuer": {claims: ours, refusal: "failed to verify signature"},
+		})
 	})
 	t.Run("GitLab, in the form of AKS", func(t *testing.T) {
 		project := with(clouds.GitLabClaims("acme/tools/shop", "main"), "environment", odd)
 		awaitTrust(t, cluster, gitlab.Token(project, "kubernetes"))
 		present(t, cluster, gitlab, "aks:jwt:gitlab:project_id:22", map[string]presented{
-			"the project":            {claims: project},
-			"the project, moved":     {claims: with(project, "project_path", "acme/store")},
-			"another project":        {claims: with(project, "project_id", "23"), refusal: "another repository than acme/tools/shop"},
-			"another namespace":      {claims: with(project, "namespace_id", "73"), refusal: "a repository of another owner than acme/tools"},
-			"another environment":    {claims: with(project, "environment", "b"), refusal: "another environment than a"},
+			"the project":        {claims: project},
+			"the project, moved": {claims: with(project, "project_path", "acme/store")},
+			"another project": {
+				claims: with(project, "project_id", "23"), refusal: "another repository than acme/tools/shop",
+			},
+			"another namespace": {
+				claims: with(project, "namespace_id", "73"), refusal: "a repository of another owner than acme/tools",
+			},
+			"another environment": {
+				claims: with(project, "environment", "b"), refusal: "another environment than a",
+			},
 			"no environment":         {claims: without(project, "environment"), refusal: "no such key: environment"},
 			"without a project's id": {claims: without(project, "project_id"), refusal: "no such key: project_id"},
 		})
 	})
-	t.Run("a job", func(t *testing.T) { mintsByTrust(t, cluster, github, gitHubFlags) })
+	t.Run("a job", func(t *testing.T) { mintsByTrust(t, cluster, github) })
 }
 
 // mintsByTrust runs a job with the printed bindings, and with nothing else, for each form of the claim sub.
-func mintsByTrust(t *testing.T, cluster *kubetest.ControlPlane, issuer *clouds.Issuer, flags []string) {
+func mintsByTrust(t *testing.T, cluster *kubetest.ControlPlane, issuer *clouds.Issuer) {
 	t.Helper()
 	ours := clouds.InEnvironment(clouds.GitHubClaims("acme/shop", "refs/heads/main"), "production")
 	for _, claims := range []map[string]any{ours, clouds.WithIDs(ours)} {
 		t.Log(claims["sub"])
-		j := newCloudJob(t, cluster, clouds.NewInternet(t), &api.Config{Clusters: map[string]*api.Cluster{"c": {Server: oidcServer}}})
+		j := newCloudJob(t, cluster, clouds.NewInternet(t), &api.Config{
+			Clusters: map[string]*api.Cluster{"c": {Server: oidcServer}},
+		})
 		j.kubeconfig = nil
 		j.env = append(
 			j.env, "KUBEMINT_SERVER="+oidcServer, "KUBEMINT_OIDC_AUDIENCE=kubernetes",
 			"KUBEMINT_CERTIFICATE_AUTHORITY="+base64.StdEncoding.EncodeToString(cluster.CA),
 		)
-		manifests, _ := printTrust(t, j.env, flags...)
+		manifests, _ := printTrust(t, j.env, acmeShop...)
 		if err := cluster.Apply(t.Context(), manifests); err != nil {
 			t.Fatal(err)
 		}
@@ -254,6 +284,43 @@ func mintsByTrust(t *testing.T, cluster *kubetest.ControlPlane, issuer *clouds.I
 		harness.AssertSays(t, j.process(t, 0, "kubemint-revoke", j.state(t)), `^revoked: lease `+j.namespace+`/`)
 		j.leases(t, 0)
 	}
+}
+
+// docs/sources.md shows a printed configuration, and the rule of two repositories.
+func TestTrust_AsThePageSays(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("needs a control plane: make test runs it")
+	}
+	_, printed := printTrust(t, trustEnv, acmeShop...)
+	page := harness.ReadFile(t, filepath.Join("docs", "sources.md"))
+	if !strings.Contains(page, "```yaml\n"+string(printed)+"```\n") {
+		t.Errorf("docs/sources.md does not show\n%s", printed)
+	}
+	_, rule, _ := strings.Cut(page, "```yaml\n  - expression: >-\n")
+	rule, _, _ = strings.Cut("  - expression: >-\n"+rule, "```\n")
+	var rules []any
+	if err := yaml.Unmarshal([]byte(rule), &rules); err != nil || len(rules) != 1 {
+		t.Fatalf("the page's rule: %v\n%s", err, rule)
+	}
+	issuer := clouds.NewIssuer(t, clouds.NewInternet(t), "https://token.actions.githubusercontent.com", nil)
+	entries := readEntries(t, printed, issuer)
+	entries[0].(map[string]any)["claimValidationRules"] = rules
+	flag := writeEntries(t, entries...)
+	cluster := kubetest.New(t, kubetest.Options{NoControllers: true, APIServerArgs: []string{flag}})
+	shop := clouds.GitHubClaims("acme/shop", "refs/heads/main")
+	web := with(clouds.GitHubClaims("acme/web", "refs/tags/v1"), "repository_id", "75")
+	awaitTrust(t, cluster, issuer.Token(shop, "kubernetes"))
+	const neither = "neither main of acme/shop nor production of acme/web"
+	present(t, cluster, issuer, "github:repository_id:74", map[string]presented{
+		"shop, main":                   {claims: shop},
+		"shop, a branch in production": {claims: clouds.InEnvironment(with(shop, "ref", "refs/heads/x"), "production"), refusal: neither},
+	})
+	present(t, cluster, issuer, "github:repository_id:75", map[string]presented{
+		"web, production":     {claims: clouds.InEnvironment(web, "production")},
+		"web, main":           {claims: with(web, "ref", "refs/heads/main"), refusal: "no such key: environment"},
+		"a third, production": {claims: clouds.InEnvironment(with(web, "repository_id", "76"), "production"), refusal: neither},
+	})
 }
 
 // A gap is no value that somebody can forget: the API server does not start with it.
@@ -275,16 +342,15 @@ func TestTrust_AGapIsRefused(t *testing.T) {
 	}
 }
 
-// EKS compares required claims, as the older flags of kube-apiserver do. They cannot be told where else an issuer is: so this one
-// is at an address of its own, as that of another instance.
+// EKS compares required claims, as the older flags of kube-apiserver do. With them the issuer has to be at its URL, so this one
+// is another instance, at an address of its own.
 func TestTrust_TheFormOfEKS(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("needs a control plane: make test runs it")
 	}
 	issuer := clouds.NewIssuer(t, clouds.NewInternet(t), "", nil)
-	_, printed := printTrust(t, trustEnv, "--trust", "github:acme/shop", "--id", "74", "--owner-id", "65", "--ref", "refs/heads/main",
-		"--environment", "production", "--issuer", issuer.URL(), "--for", "eks")
+	_, printed := printTrust(t, trustEnv, append(acmeShop, "--issuer", issuer.URL(), "--for", "eks")...)
 	var provider struct {
 		IdentityProviderConfigName, IssuerURL, ClientID, UsernameClaim, UsernamePrefix string
 		RequiredClaims                                                                 map[string]string
@@ -306,7 +372,8 @@ func TestTrust_TheFormOfEKS(t *testing.T) {
 		flags = append(flags, "--oidc-required-claim="+claim+"="+value)
 	}
 	cluster := kubetest.New(t, kubetest.Options{NoControllers: true, APIServerArgs: flags})
-	awaitTrust(t, cluster, issuer.Token(clouds.InEnvironment(clouds.GitHubClaims("acme/shop", "refs/heads/main"), "production"), "kubernetes"))
+	ours := clouds.InEnvironment(clouds.GitHubClaims("acme/shop", "refs/heads/main"), "production")
+	awaitTrust(t, cluster, issuer.Token(ours, "kubernetes"))
 	user := "github:" + strings.TrimPrefix(issuer.URL(), "https://") + ":repository_id:74"
 	present(t, cluster, issuer, user, gitHubTokens(func(claim, got, want, _ string) string {
 		if got == "" {
