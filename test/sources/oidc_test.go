@@ -297,8 +297,8 @@ func (c *trusting) refuses(t *testing.T) {
 			wanted: []string{
 				`gitlab:project_path:evil/shop:ref_type:branch:ref:main`,
 				`^hint: the job's ID token says  iss: https://gitlab.com; aud: kubernetes; sub: project_path:evil/shop:ref_type:branch:ref:main; `,
-				`^hint: an administrator can bind the repository's id, which outlives its name:  ` +
-					`kubemint bootstrap --trust gitlab:evil/shop --id 22 --owner-id 72 --ref refs/heads/main | kubectl apply -f -$`,
+				`^hint: an administrator can have the API server name the user by the repository's id, which outlives its name:  ` +
+					`kubemint bootstrap --trust gitlab:evil/shop --id 22 --owner-id 72 --ref refs/heads/main$`,
 			}, led: true,
 		},
 		"a token that has expired": {

@@ -165,7 +165,7 @@ func present(t *testing.T, cluster *kubetest.ControlPlane, issuer *clouds.Issuer
 		if err != nil {
 			t.Fatal(err)
 		}
-		have := whoIs(t, cluster, issuer.Token(each.claims, audience))
+		have := whoIs(t, cluster, issuer.Token(each.claims, audience)).Username
 		if each.refusal == "" {
 			if have != user {
 				t.Errorf("%s: it is %q, not %s", name, have, user)
@@ -186,8 +186,8 @@ func present(t *testing.T, cluster *kubetest.ControlPlane, issuer *clouds.Issuer
 	}
 }
 
-// whoIs returns whom the API server takes the holder of a token for, "" where it does not accept it.
-func whoIs(t *testing.T, cluster *kubetest.ControlPlane, token string) string {
+// whoIs returns whom the API server takes the holder of a token for, nobody where it does not accept it.
+func whoIs(t *testing.T, cluster *kubetest.ControlPlane, token string) authenticationv1.UserInfo {
 	t.Helper()
 	var review authenticationv1.SelfSubjectReview
 	const path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
@@ -195,13 +195,13 @@ func whoIs(t *testing.T, cluster *kubetest.ControlPlane, token string) string {
 	if err != nil && !strings.Contains(err.Error(), "Unauthorized") {
 		t.Fatal(err)
 	}
-	return review.Status.UserInfo.Username
+	return review.Status.UserInfo
 }
 
 // awaitTrust waits until the API server has looked up an issuer's keys.
 func awaitTrust(t *testing.T, cluster *kubetest.ControlPlane, token string) {
 	t.Helper()
-	harness.AwaitTrue(t, func() (bool, error) { return whoIs(t, cluster, token) != "", nil })
+	harness.AwaitTrue(t, func() (bool, error) { return whoIs(t, cluster, token).Username != "", nil })
 }
 
 // A token gets in if it is for the audience, and of the repository, the owner, the ref and the environment that were named, by
@@ -223,38 +223,40 @@ func TestTrust_OnAnAPIServer(t *testing.T) {
 	cluster := kubetest.New(t, kubetest.Options{Names: []string{oidcHost}, APIServerArgs: []string{flag}})
 	awaitTrust(t, cluster, github.Token(ours, "kubernetes"))
 
-	t.Run("GitHub", func(t *testing.T) {
-		present(t, cluster, github, "github:repository_id:74", gitHubTokens(func(claim, _, want, message string) string {
-			if message == "" {
-				return "no such key: " + claim
-			}
-			return `validation expression 'claims.` + claim + ` == "` + want + `"' failed: ` + message
-		}))
-		stranger := clouds.NewIssuer(t, clouds.NewInternet(t), github.URL(), nil)
-		present(t, cluster, stranger, "", map[string]presented{
-			"another issuer": {claims: ours, refusal: "failed to verify signature"},
-		})
+	t.Log("GitHub")
+	present(t, cluster, github, "github:repository_id:74", gitHubTokens(func(claim, _, want, message string) string {
+		if message == "" {
+			return "no such key: " + claim
+		}
+		return `validation expression 'claims.` + claim + ` == "` + want + `"' failed: ` + message
+	}))
+	// An audit event has it, where the ids of the name tell a person nothing.
+	if sub := whoIs(t, cluster, github.Token(ours, "kubernetes")).Extra["kubemint/sub"]; len(sub) != 1 || sub[0] != ours["sub"] {
+		t.Errorf("the user's sub is %q", sub)
+	}
+	stranger := clouds.NewIssuer(t, clouds.NewInternet(t), github.URL(), nil)
+	present(t, cluster, stranger, "", map[string]presented{
+		"another issuer": {claims: ours, refusal: "failed to verify signature"},
 	})
-	t.Run("GitLab, in the form of AKS", func(t *testing.T) {
-		project := with(clouds.GitLabClaims("acme/tools/shop", "main"), "environment", odd)
-		awaitTrust(t, cluster, gitlab.Token(project, "kubernetes"))
-		present(t, cluster, gitlab, "aks:jwt:gitlab:project_id:22", map[string]presented{
-			"the project":        {claims: project},
-			"the project, moved": {claims: with(project, "project_path", "acme/store")},
-			"another project": {
-				claims: with(project, "project_id", "23"), refusal: "another repository than acme/tools/shop",
-			},
-			"another namespace": {
-				claims: with(project, "namespace_id", "73"), refusal: "a repository of another owner than acme/tools",
-			},
-			"another environment": {
-				claims: with(project, "environment", "b"), refusal: "another environment than a",
-			},
-			"no environment":         {claims: without(project, "environment"), refusal: "no such key: environment"},
-			"without a project's id": {claims: without(project, "project_id"), refusal: "no such key: project_id"},
-		})
+	t.Log("GitLab, in the form of AKS")
+	project := with(clouds.GitLabClaims("acme/tools/shop", "main"), "environment", odd)
+	awaitTrust(t, cluster, gitlab.Token(project, "kubernetes"))
+	present(t, cluster, gitlab, "aks:jwt:gitlab:project_id:22", map[string]presented{
+		"the project":        {claims: project},
+		"the project, moved": {claims: with(project, "project_path", "acme/store")},
+		"another project": {
+			claims: with(project, "project_id", "23"), refusal: "another repository than acme/tools/shop",
+		},
+		"another namespace": {
+			claims: with(project, "namespace_id", "73"), refusal: "a repository of another owner than acme/tools",
+		},
+		"another environment": {
+			claims: with(project, "environment", "b"), refusal: "another environment than a",
+		},
+		"no environment":         {claims: without(project, "environment"), refusal: "no such key: environment"},
+		"without a project's id": {claims: without(project, "project_id"), refusal: "no such key: project_id"},
 	})
-	t.Run("a job", func(t *testing.T) { mintsByTrust(t, cluster, github) })
+	mintsByTrust(t, cluster, github)
 }
 
 // mintsByTrust runs a job with the printed bindings, and with nothing else, for each form of the claim sub.
@@ -275,7 +277,7 @@ func mintsByTrust(t *testing.T, cluster *kubetest.ControlPlane, issuer *clouds.I
 		if err := cluster.Apply(t.Context(), manifests); err != nil {
 			t.Fatal(err)
 		}
-		j.grants(t, "github:repository_id:74") // the same once more, to wait until it is in force
+		j.awaitGrant(t, "github:repository_id:74")
 		issuer.Claim(claims)
 		j.onGitHub(t, t.TempDir())
 		j.env = append(j.env, issuer.Env()...)

@@ -52,8 +52,8 @@ func TestDescribe_WhatWasRefused(t *testing.T) {
 		"a right": {github + `,"aud":["a","b"],"environment":"production"`, problem.Rights, []string{
 			"the job's ID token says  iss: https://token.actions.githubusercontent.com; aud: a, b; sub: repo:acme@65/shop@74:ref:refs/heads/main; " +
 				"repository_id: 74; repository_owner_id: 65; ref: refs/heads/main; environment: production",
-			"an administrator can bind the repository's id, which outlives its name:  " +
-				"kubemint bootstrap --trust github:acme/shop --id 74 --owner-id 65 --environment production | kubectl apply -f -",
+			"an administrator can have the API server name the user by the repository's id, which outlives its name:  " +
+				"kubemint bootstrap --trust github:acme/shop --id 74 --owner-id 65 --environment production",
 		}},
 		"another failure": {github, problem.Mint, nil},
 		"an instance of GitLab, an odd branch": {
@@ -61,8 +61,8 @@ func TestDescribe_WhatWasRefused(t *testing.T) {
 			problem.Rights,
 			[]string{
 				"the job's ID token says  iss: https://gitlab.example.com; sub: s; project_id: 22; namespace_id: 72; ref_path: refs/heads/$(x)",
-				"an administrator can bind the repository's id, which outlives its name:  " +
-					"kubemint bootstrap --trust gitlab:a/b/c --id 22 --owner-id 72 --issuer https://gitlab.example.com | kubectl apply -f -",
+				"an administrator can have the API server name the user by the repository's id, which outlives its name:  " +
+					"kubemint bootstrap --trust gitlab:a/b/c --id 22 --owner-id 72 --issuer https://gitlab.example.com",
 			},
 		},
 		"another issuer": {`"iss":"https://dex.example.com","aud":"k","sub":"` + strings.Repeat("ü", 300) + `"`, problem.Rights, []string{
@@ -85,6 +85,12 @@ func TestDescribe_WhatIsNoIDTokenSaysNothing(t *testing.T) {
 		if refusal, said := describeRefusal(t, token, problem.Source); said || len(refusal.Details)+len(refusal.Hints) > 0 {
 			t.Errorf("%q: %v", token, refusal)
 		}
+	}
+	latest := &Latest{}
+	latest.said.Store(readToken(secret.New(encodeToken(github))))
+	bound := problem.New(problem.Rights, "create Lease", errors.New(`user "github:repository_id:74" may not create leases`))
+	if latest.Describe(bound); len(bound.Hints) != 1 {
+		t.Errorf("the user is named by the id already: %q", bound.Hints)
 	}
 	var none *Latest
 	if none.Describe(problem.New(problem.Source, "x", errors.New("no"))) || (&Latest{}).Describe(nil) {

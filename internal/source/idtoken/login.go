@@ -45,9 +45,9 @@ func (l *Latest) Describe(refusal *problem.Error) bool {
 		}
 	case problem.Rights: // hints: a run can be refused many rights, and a report has a hint once
 		refusal.Hint("the job's ID token says  %s", strings.Join(says.lines, "; "))
-		if says.trust != "" {
-			refusal.Hint("an administrator can bind the repository's id, which outlives its name:  "+
-				"%s | kubectl apply -f -", says.trust)
+		if says.trust != "" && !strings.Contains(refusal.Headline(), says.user+`"`) {
+			refusal.Hint("an administrator can have the API server name the user by the repository's id, "+
+				"which outlives its name:  %s", says.trust)
 		}
 	}
 	return true

@@ -21,6 +21,8 @@ type said struct {
 	// trust is the command that prints the API server's trust in such tokens, "" where the system
 	// is not known.
 	trust string
+	// user ends the name of the user that this trust makes of the token
+	user string
 }
 
 // longestClaim keeps an error readable, in characters.
@@ -39,6 +41,7 @@ func readToken(token secret.Value) *said {
 		fields := system.Claims
 		names = append(names, fields.ID, fields.Owner, fields.Ref, issuer.Environment)
 		says.trust = "kubemint bootstrap" + all.listFlags(system)
+		says.user = fields.ID + ":" + all.word(fields.ID)
 	}
 	for _, name := range names {
 		if text := formatClaim(all[name]); text != "" {

@@ -76,7 +76,10 @@ func Read(asked Asked) (*Trust, error) {
 	if t.claims, err = asked.listClaims(system, path); err != nil {
 		return nil, err
 	}
-	return t, t.checkForm()
+	if err := t.checkForm(); err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 func refuse(format string, args ...any) *problem.Error {
