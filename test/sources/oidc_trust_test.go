@@ -299,11 +299,11 @@ func TestTrust_AsThePageSays(t *testing.T) {
 	if !strings.Contains(page, "```yaml\n"+string(printed)+"```\n") {
 		t.Errorf("docs/sources.md does not show\n%s", printed)
 	}
-	_, rule, _ := strings.Cut(page, "```yaml\n  - expression: >-\n")
-	rule, _, _ = strings.Cut("  - expression: >-\n"+rule, "```\n")
+	_, block, _ := strings.Cut(page, "```yaml\n  - expression: ")
+	block, _, _ = strings.Cut("  - expression: "+block, "```\n")
 	var rules []any
-	if err := yaml.Unmarshal([]byte(rule), &rules); err != nil || len(rules) != 1 {
-		t.Fatalf("the page's rule: %v\n%s", err, rule)
+	if err := yaml.Unmarshal([]byte(block), &rules); err != nil || len(rules) != 2 {
+		t.Fatalf("the page's rules: %v\n%s", err, block)
 	}
 	issuer := clouds.NewIssuer(t, clouds.NewInternet(t), "https://token.actions.githubusercontent.com", nil)
 	entries := readEntries(t, printed, issuer)
@@ -316,6 +316,7 @@ func TestTrust_AsThePageSays(t *testing.T) {
 	const neither = "neither main of acme/shop nor production of acme/web"
 	present(t, cluster, issuer, "github:repository_id:74", map[string]presented{
 		"shop, main":                   {claims: shop},
+		"shop, transferred":            {claims: with(shop, "repository_owner_id", "66"), refusal: "another owner than acme"},
 		"shop, a branch in production": {claims: clouds.InEnvironment(with(shop, "ref", "refs/heads/x"), "production"), refusal: neither},
 	})
 	present(t, cluster, issuer, "github:repository_id:75", map[string]presented{

@@ -35,7 +35,7 @@ func (t *Trust) Render() ([]string, error) {
 		lines = append(lines, "# "+fmt.Sprintf(format, args...))
 	}
 	say("Trust in the ID tokens of %s:%s. %s", t.system.Name, t.path, destinations[t.form])
-	say("To take it out:  sed -n 's/^#| //p'")
+	say("To extract it:  sed -n 's/^#| //p'")
 	for _, note := range notes[t.form] {
 		say("%s", note)
 	}
@@ -43,7 +43,7 @@ func (t *Trust) Render() ([]string, error) {
 		say("Without --ref and --environment, whoever can run a job on any branch gets in.")
 	}
 	if gaps := t.listGaps(); gaps != "" {
-		say("NOT COMPLETE, so no cluster accepts it: %s is missing. Look it up, then run this again:", gaps)
+		say("NOT COMPLETE, so it lets nobody in. Missing: %s. Look it up, then run this again:", gaps)
 		say("  %s", t.system.Lookup(t.path))
 	}
 	if user := t.Subject(); user != nil {
