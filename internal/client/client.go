@@ -17,6 +17,7 @@ import (
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/rest"
 
+	"github.com/kubemint/kubemint/internal/client/explain"
 	"github.com/kubemint/kubemint/internal/client/wire"
 	"github.com/kubemint/kubemint/internal/kube"
 )
@@ -30,6 +31,8 @@ type Client struct {
 	heard  *atomic.Bool // the API server has answered, whatever it said
 	line   *line
 	dryRun []string // of a request that writes: nil, or metav1.DryRunAll
+	// Login says more about a refused credential. It is set before the first request.
+	Login explain.Login
 }
 
 // New makes a client. No request is sent. The client throttles nothing: an overloaded API server
@@ -56,7 +59,7 @@ func New(config *rest.Config) (*Client, error) {
 		http: httpClient, server: config.Host,
 		groups: map[schema.GroupVersion]*rest.RESTClient{}, params: runtime.NewParameterCodec(scheme),
 		heard: &atomic.Bool{},
-		line:  &line{open: make(chan struct{})},
+		line:  &line{open: make(chan struct{})}, Login: explain.SuggestLogin,
 	}
 	for _, r := range kube.Resources {
 		version := r.GroupVersion()

@@ -87,12 +87,10 @@ func (c *Client) explainStatus(phase problem.Code, op string, status metav1.Stat
 	case metav1.StatusReasonUnauthorized:
 		p.Code = problem.Source
 		p.Cause = errors.New("the API server does not accept the runner's credential (401 Unauthorized)")
-		p.Hint("log in again in an earlier step: the login has expired, or it is for another cluster")
+		c.Login(p)
 	case metav1.StatusReasonForbidden:
-		explain.Explain(p, status)
-		if advice := explain.AdviseRights(c.server); advice != "" && p.Code == problem.Rights {
-			p.Hint("%s", advice)
-		}
+		explain.Explain(p, status, c.server)
+		c.Login(p)
 	case metav1.StatusReasonNotFound:
 		explainNotFound(p, status.Details)
 	case metav1.StatusReasonConflict:

@@ -1,12 +1,14 @@
 package command
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/command/bootstrap"
 	"github.com/kubemint/kubemint/internal/command/bootstrap/check"
 	"github.com/kubemint/kubemint/internal/command/bootstrap/cluster"
+	"github.com/kubemint/kubemint/internal/command/bootstrap/trust"
 	"github.com/kubemint/kubemint/internal/command/session"
 )
 
@@ -23,9 +25,17 @@ func runBootstrap(ctx context.Context, s session.Session, given options, checks 
 	if err != nil {
 		return err
 	}
+	subjects, err := bootstrap.ReadSubjects(given.flags["subject"])
+	if err != nil {
+		return err
+	}
 	asked := bootstrap.Asked{
 		Desired: access.Desire(declared, s.Marks()), Token: s.Config.Token, Expect: s.Config.Source.Expect,
-		Steady: given.steady, Guard: given.guard != "", Subjects: given.subjects,
+		Steady: given.steady, Guard: given.guard != "", Subjects: subjects,
+		Trust: trust.Asked{
+			Flags: given.flags, Getenv: s.Getenv,
+			Audience: cmp.Or(s.Config.Source.OIDCAudience, s.Config.Source.Server),
+		},
 	}
 	if checks {
 		return check.Run(ctx, s, asked)

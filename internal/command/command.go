@@ -30,10 +30,6 @@ func dispatch(ctx context.Context, s session.Session) error {
 	if err != nil {
 		return err
 	}
-	given, err := readOptions(call)
-	if err != nil {
-		return err
-	}
 	switch call.Command {
 	case "exec":
 		return runExec(ctx, s, call.Arguments)
@@ -50,21 +46,15 @@ func dispatch(ctx context.Context, s session.Session) error {
 	case "help":
 		return s.Print(call.Help()...)
 	}
-	return runDeclared(ctx, s, call, given)
+	return runDeclared(ctx, s, call, readOptions(call))
 }
 
-func readOptions(call usage.Invocation) (options, error) {
-	given := options{
+func readOptions(call usage.Invocation) options {
+	return options{
 		dryRun:        call.Has("dry-run"),
 		allNamespaces: call.Has("all-namespaces"), all: call.Has("all"), steady: call.Has("steady"),
-		guard: call.Word("guard"),
+		guard: call.Word("guard"), flags: call.Flags,
 	}
-	for _, value := range call.Flags["subject"] {
-		if err := given.subjects.Set(value); err != nil {
-			return options{}, problem.Newf(problem.Config, "run "+call.Command, "--subject %q: %w", value, err)
-		}
-	}
-	return given, nil
 }
 
 // runDeclared runs a command that needs valid inputs, within their timeout.

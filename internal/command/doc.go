@@ -3,9 +3,9 @@
 //
 // In: the process (arguments, environment, streams). Out: an exit code. It imports access,
 // access/naming, access/reach, client, client/answer, client/connect, client/observe,
-// command/bootstrap, command/bootstrap/check, command/bootstrap/cluster, command/child,
-// command/process, command/revocation, command/session, command/usage, config, console, kube,
-// kubeconfig, learn, lease, mint, mint/deliver, mint/entry, output, output/private, output/receipt,
-// problem, revoke/leftover, revoke/prune, revoke/sweep, rules/manifest, rules/needs, rules/syntax,
-// secret, source and source/certs.
+// command/bootstrap, command/bootstrap/check, command/bootstrap/cluster, command/bootstrap/trust,
+// command/child, command/process, command/revocation, command/session, command/usage, config,
+// console, kube, kubeconfig, learn, lease, mint, mint/deliver, mint/entry, output, output/private,
+// output/receipt, problem, revoke/leftover, revoke/prune, revoke/sweep, rules/manifest,
+// rules/needs, rules/syntax, secret, source and source/certs.
 package command

@@ -110,6 +110,7 @@ type Claims struct {
 	// name of the Secret that the token is bound to; "" where it is bound to none
 	Secret    string
 	SecretUID string
+	Payload   string // all of it, in JSON: tokens of other issuers have other claims
 }
 
 // Account is the ServiceAccount that the subject names, false where it names none.
@@ -151,8 +152,7 @@ func (t Value) Claims() (Claims, error) {
 		return Claims{}, errors.New("decode token: payload is not a set of claims")
 	}
 	return Claims{
-		ID:        body.ID,
-		Subject:   body.Subject,
+		ID: body.ID, Subject: body.Subject, Payload: string(payload),
 		IssuedAt:  toTime(body.IssuedAt),
 		ExpiresAt: toTime(body.ExpiresAt),
 		UID:       cmp.Or(body.Kubernetes.ServiceAccount.UID, body.PermanentUID),

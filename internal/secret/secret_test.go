@@ -139,11 +139,13 @@ func TestClaimsAccount(t *testing.T) {
 
 func TestClaims(t *testing.T) {
 	t.Parallel()
-	got, err := secret.New(jwt(`{"aud":["https://kubernetes.default.svc"],"exp":1700003600,"iat":1700000000,"iss":"x","jti":"0f1e2d3c",
+	const payload = `{"aud":["https://kubernetes.default.svc"],"exp":1700003600,"iat":1700000000,"iss":"x","jti":"0f1e2d3c",
 		"kubernetes.io":{"namespace":"bots","secret":{"name":"kubemint-ci-x","uid":"u2"},"serviceaccount":{"name":"ci","uid":"u1"}},
-		"nbf":1700000000,"sub":"system:serviceaccount:bots:ci"}`)).Claims()
+		"nbf":1700000000,"sub":"system:serviceaccount:bots:ci"}`
+	got, err := secret.New(jwt(payload)).Claims()
 	want := secret.Claims{
-		ID: "0f1e2d3c", Subject: "system:serviceaccount:bots:ci", UID: "u1", Secret: "kubemint-ci-x", SecretUID: "u2",
+		Payload: payload,
+		ID:      "0f1e2d3c", Subject: "system:serviceaccount:bots:ci", UID: "u1", Secret: "kubemint-ci-x", SecretUID: "u2",
 		IssuedAt: time.Date(2023, 11, 14, 22, 13, 20, 0, time.UTC), ExpiresAt: time.Date(2023, 11, 14, 23, 13, 20, 0, time.UTC),
 	}
 	if err != nil {
@@ -162,6 +164,7 @@ func TestClaims(t *testing.T) {
 		"times that no clock shows":        {`{"exp":1e300,"iat":-1}`, secret.Claims{}},
 	} {
 		got, err := secret.New(jwt(tt.claims)).Claims()
+		tt.want.Payload = tt.claims
 		if diff := cmp.Diff(tt.want, got); diff != "" || err != nil {
 			t.Errorf("%s: %v\n%s", name, err, diff)
 		}

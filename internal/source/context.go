@@ -52,7 +52,7 @@ func (l *loader) useContext(at *place) (*Source, error) {
 		Entry: Entry{
 			Namespace: context.Namespace, Cluster: context.Cluster, Context: chosen, User: context.AuthInfo,
 			ActsAs:  trust.DescribeImpersonation(user),
-			planted: l.policy.IsPlanted(context.LocationOfOrigin),
+			planted: l.policy.IsPlanted(context.LocationOfOrigin), idToken: l.idToken,
 		},
 		Origin: origin, Files: l.files, Warnings: l.warnings, Secrets: l.secrets, login: l.login,
 	}, nil

@@ -13,5 +13,5 @@
 // http, skipped TLS verification and a user without a credential are refused.
 //
 // It imports disk, output/receipt, problem, secret, source/bearer, source/certs, source/cloud,
-// source/cloud/plugin, source/confine, source/form, source/program and source/trust.
+// source/cloud/plugin, source/confine, source/form, source/idtoken, source/program and source/trust.
 package source

@@ -7,9 +7,11 @@ import (
 
 	"k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/secret"
 	"github.com/kubemint/kubemint/internal/source/bearer"
 	"github.com/kubemint/kubemint/internal/source/cloud/plugin"
+	"github.com/kubemint/kubemint/internal/source/idtoken"
 )
 
 // useServer uses an API server without a kubeconfig: the credential is an ID token, given or
@@ -32,6 +34,8 @@ func (l *loader) useServer() (*api.Config, error) {
 		l.secrets = plugin.JobTokenVariables
 		l.login = l.requestIDToken
 	}
+	l.idToken = &idtoken.Latest{}
+	l.login = l.idToken.Follow(l.login)
 	var bundle []byte
 	if l.Authority != nil {
 		var err error
@@ -75,6 +79,10 @@ func (s *Source) Authenticate(ctx context.Context, mask func(secret.Value) error
 	s.REST.Wrap(wrap)
 	return nil
 }
+
+// DescribeLogin adds to a refusal what the source's ID token says. It returns false where the
+// credential is not an ID token.
+func (s *Source) DescribeLogin(refusal *problem.Error) bool { return s.idToken.Describe(refusal) }
 
 // Nameless reports whether the credential has neither a token nor a client certificate. It usually
 // is a user name and a password, which no API server accepts, but a proxy in front of one may.

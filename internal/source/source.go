@@ -10,6 +10,7 @@ import (
 	"github.com/kubemint/kubemint/internal/disk"
 	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/source/bearer"
+	"github.com/kubemint/kubemint/internal/source/idtoken"
 	"github.com/kubemint/kubemint/internal/source/trust"
 )
 
@@ -42,6 +43,8 @@ type Entry struct {
 
 	ActsAs  string // whom the user impersonates; empty: itself
 	planted bool   // a pull request can have written the context
+
+	idToken *idtoken.Latest // nil where the credential is not an ID token
 }
 
 // DefaultNamespace returns the context's namespace, in which access is granted unless the input

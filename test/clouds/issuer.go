@@ -50,11 +50,13 @@ const (
 )
 
 // NewIssuer makes one with a new key, which ends with the test. issuer is its URL, without a path:
-// https://token.actions.githubusercontent.com. The runner's endpoint gives tokens with these claims: see GitHubClaims.
+// https://token.actions.githubusercontent.com. "" is its address on loopback, for API servers that look for its documents
+// there and nowhere else. The runner's endpoint gives tokens with these claims: see GitHubClaims.
 func NewIssuer(t testing.TB, internet *Internet, issuer string, claims map[string]any) *Issuer {
 	t.Helper()
 	u, err := url.Parse(issuer)
-	if err != nil || u.Scheme != "https" || u.Path != "" {
+	hasForm := err == nil && u.Scheme == "https" && u.Path == ""
+	if issuer != "" && !hasForm {
 		t.Fatalf("issuer %q", issuer)
 	}
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -72,7 +74,11 @@ func NewIssuer(t testing.TB, internet *Internet, issuer string, claims map[strin
 	server.StartTLS()
 	t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
 	i.address = server.URL
-	internet.Serve(u.Host, i)
+	if issuer == "" {
+		i.url = i.address
+	} else {
+		internet.Serve(u.Host, i)
+	}
 	internet.Serve(runnerHost, i)
 	return i
 }
@@ -99,32 +105,17 @@ func (i *Issuer) Refused() int {
 	return i.refused
 }
 
-// GitHubClaims are those of a push's job: https://docs.github.com/actions/reference/security/oidc. ref is a full one,
-// refs/heads/main.
-func GitHubClaims(repository, ref string) map[string]any {
-	owner, _, _ := strings.Cut(repository, "/")
-	return map[string]any{
-		"sub":        "repo:" + repository + ":ref:" + ref,
-		"repository": repository, "repository_id": "74", "repository_owner": owner, "repository_owner_id": "65",
-		"repository_visibility": "private", "ref": ref, "ref_type": "branch", "ref_protected": "true",
-		"sha": strings.Repeat("0123456789", 4), "event_name": "push", "actor": "octocat", "actor_id": "12",
-		"workflow": "deploy", "workflow_ref": repository + "/.github/workflows/deploy.yml@" + ref,
-		"job_workflow_ref": repository + "/.github/workflows/deploy.yml@" + ref,
-		"run_id":           "4711", "run_number": "10", "run_attempt": "1", "runner_environment": "github-hosted",
-		"base_ref": "", "head_ref": "",
-	}
-}
+// URL is the claim iss of its tokens.
+func (i *Issuer) URL() string { return i.url }
 
-// GitLabClaims are those of a branch's job: https://docs.gitlab.com/ci/secrets/id_token_authentication/.
-func GitLabClaims(projectPath, branch string) map[string]any {
-	namespace, _, _ := strings.Cut(projectPath, "/")
-	return map[string]any{
-		"sub":          "project_path:" + projectPath + ":ref_type:branch:ref:" + branch,
-		"project_path": projectPath, "project_id": "22", "namespace_path": namespace, "namespace_id": "72",
-		"user_login": "sidney", "user_id": "1", "user_email": "sidney@example.com", "pipeline_id": "574", "pipeline_source": "push",
-		"job_id": "302", "ref": branch, "ref_type": "branch", "ref_path": "refs/heads/" + branch, "ref_protected": "true",
-		"sha": strings.Repeat("0123456789", 4), "runner_id": 1, "runner_environment": "gitlab-hosted",
-	}
+// CA is the authority of its certificate on loopback, in PEM.
+func (i *Issuer) CA() []byte { return i.ca }
+
+// Claim changes the claims of the tokens that the runner's endpoint gives from now on.
+func (i *Issuer) Claim(claims map[string]any) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.claims = claims
 }
 
 // Token signs an ID token that lives five minutes. Claims that are given override the ones that are made here: iss, iat,
@@ -250,15 +241,22 @@ type Trust struct {
 	Audiences []string
 }
 
+// Discover tells an API server, which is not on the Internet, where the issuer's documents are: it completes the field issuer of
+// a JWTAuthenticator.
+func (i *Issuer) Discover(issuer map[string]any) {
+	issuer["certificateAuthority"] = string(i.ca)
+	if i.url != i.address { // the API server refuses a discovery URL that is superfluous
+		issuer["discoveryURL"] = i.address + discoveryPath
+	}
+}
+
 // AuthenticationConfiguration is the content of the file of --authentication-config (JSON, which is YAML). The API server
 // looks for the issuer's documents on loopback, since it is not on the Internet.
 func AuthenticationConfiguration(trusts ...Trust) []byte {
 	var jwt []any
 	for _, trust := range trusts {
-		issuer := map[string]any{
-			"url": trust.Issuer.url, "discoveryURL": trust.Issuer.address + discoveryPath,
-			"certificateAuthority": string(trust.Issuer.ca), "audiences": trust.Audiences, "audienceMatchPolicy": "MatchAny",
-		}
+		issuer := map[string]any{"url": trust.Issuer.url, "audiences": trust.Audiences, "audienceMatchPolicy": "MatchAny"}
+		trust.Issuer.Discover(issuer)
 		username := map[string]any{"claim": "sub", "prefix": trust.Prefix}
 		jwt = append(jwt, map[string]any{"issuer": issuer, "claimMappings": map[string]any{"username": username}})
 	}

@@ -66,6 +66,24 @@ func TestRunnerGivesIDTokens(t *testing.T) {
 	}
 }
 
+// GitHub's docs give these examples (content/actions/concepts/security/openid-connect.md).
+func TestSubjects_BothForms(t *testing.T) {
+	t.Parallel()
+	claims := GitHubClaims("octocat/my-repo", "refs/heads/main")
+	claims["repository_owner_id"], claims["repository_id"] = "123456", "456789"
+	for want, have := range map[string]any{
+		"repo:octocat/my-repo:ref:refs/heads/main":                  claims["sub"],
+		"repo:octocat@123456/my-repo@456789:ref:refs/heads/main":    WithIDs(claims)["sub"],
+		"repo:octocat/my-repo:environment:Production":               InEnvironment(claims, "Production")["sub"],
+		"repo:octocat@123456/my-repo@456789:environment:Production": WithIDs(InEnvironment(claims, "Production"))["sub"],
+		"Production": WithIDs(InEnvironment(claims, "Production"))["environment"],
+	} {
+		if have != want {
+			t.Errorf("%v, not %s", have, want)
+		}
+	}
+}
+
 func TestVerifyRefuses(t *testing.T) {
 	t.Parallel()
 	n := NewInternet(t)

@@ -2,9 +2,11 @@ package kubetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -121,6 +123,17 @@ func (c *ControlPlane) AdminConfig() *rest.Config {
 // AdminKubeconfig is the administrator's credential as a file's content.
 func (c *ControlPlane) AdminKubeconfig() []byte {
 	return c.admin
+}
+
+// APIServerLog returns kube-apiserver's log so far. Only there it says why it refused a credential.
+func (c *ControlPlane) APIServerLog() (string, error) {
+	for _, p := range slices.Backward(c.parts) {
+		if p.name == "kube-apiserver" {
+			log, err := os.ReadFile(p.log)
+			return string(log), err
+		}
+	}
+	return "", errors.New("there is no kube-apiserver")
 }
 
 // Kubectl is the path of kubectl, of the version of the control plane.

@@ -167,7 +167,12 @@ func (j *cloudJob) grants(t *testing.T, user string) {
 	if err := j.cluster.Apply(t.Context(), manifests.String()); err != nil {
 		t.Fatal(err)
 	}
-	// A Role takes effect as a whole, a moment after it was written.
+	j.awaitGrant(t, user)
+}
+
+// awaitGrant waits until a user may do what was granted: a Role takes effect as a whole, a moment after it was written.
+func (j *cloudJob) awaitGrant(t *testing.T, user string) {
+	t.Helper()
 	review := authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
 		User: user, ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: j.namespace, Verb: "list", Resource: "pods"},
 	}}

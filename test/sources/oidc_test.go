@@ -236,6 +236,23 @@ func (c *trusting) onGitLabWorks(t *testing.T) {
 	requested(t, j, 0)
 }
 
+// tokenRefused returns the lines about an ID token that the API server does not accept: claims, and a command for `kubemint`.
+func tokenRefused(said ...string) []string {
+	lines := []string{
+		`^error: .*: the API server does not accept the runner's credential \(401 Unauthorized\):$`,
+		`^    the job's ID token says$`,
+		`^hint: an API server accepts the token until it expires, if it trusts this issuer for this audience, and if its rules fit`,
+	}
+	for _, each := range said {
+		if strings.HasPrefix(each, "kubemint ") {
+			lines = append(lines, `^hint: an administrator sees what the API server needs for it:  `+each)
+		} else {
+			lines = append(lines, `^      `+each+`$`)
+		}
+	}
+	return lines
+}
+
 func (c *trusting) refuses(t *testing.T) {
 	t.Helper()
 	expired := clouds.GitLabClaims("acme/shop", "main")
@@ -268,19 +285,28 @@ func (c *trusting) refuses(t *testing.T) {
 			wanted: []string{`^error: request the job's OIDC token: the runner answers 401 Unauthorized$`}, asks: 1,
 		},
 		"another audience": {
-			job:    func(t *testing.T) *cloudJob { t.Helper(); return c.onGitHub(t, "KUBEMINT_OIDC_AUDIENCE=vault") },
-			wanted: notAccepted, asks: 1, led: true,
+			job: func(t *testing.T) *cloudJob { t.Helper(); return c.onGitHub(t, "KUBEMINT_OIDC_AUDIENCE=vault") },
+			wanted: tokenRefused("iss: https://token.actions.githubusercontent.com", "aud: vault", "sub: repo:acme/shop:ref:refs/heads/main",
+				"kubemint bootstrap --trust github:acme/shop --id 74 --owner-id 65 --ref refs/heads/main"), asks: 1, led: true,
 		},
 		"another repository": {
 			job: func(t *testing.T) *cloudJob {
 				t.Helper()
 				return c.onGitLab(t, c.gitlab.Token(clouds.GitLabClaims("evil/shop", "main"), "kubernetes"))
 			},
-			wanted: []string{`gitlab:project_path:evil/shop:ref_type:branch:ref:main`}, led: true,
+			wanted: []string{
+				`gitlab:project_path:evil/shop:ref_type:branch:ref:main`,
+				`^hint: the job's ID token says  iss: https://gitlab.com; aud: kubernetes; sub: project_path:evil/shop:ref_type:branch:ref:main; `,
+				`^hint: an administrator can have the API server name the user by the repository's id, which outlives its name:  ` +
+					`kubemint bootstrap --trust gitlab:evil/shop --id 22 --owner-id 72 --ref refs/heads/main$`,
+			}, led: true,
 		},
 		"a token that has expired": {
-			job:    func(t *testing.T) *cloudJob { t.Helper(); return c.onGitLab(t, c.gitlab.Token(expired, "kubernetes")) },
-			wanted: append([]string{"^warning: `bearer_token` expired at 2000-01-01T00:00:00Z$"}, notAccepted...), led: true,
+			job: func(t *testing.T) *cloudJob { t.Helper(); return c.onGitLab(t, c.gitlab.Token(expired, "kubernetes")) },
+			wanted: append(
+				tokenRefused("iss: https://gitlab.com", "aud: kubernetes", "exp: 2000-01-01T00:00:00Z", "kubemint bootstrap --trust gitlab:acme/shop"),
+				"^warning: `bearer_token` expired at 2000-01-01T00:00:00Z$",
+			), led: true,
 		},
 		"another issuer's token": {
 			job: func(t *testing.T) *cloudJob {
@@ -289,7 +315,20 @@ func (c *trusting) refuses(t *testing.T) {
 				impostor := clouds.NewIssuer(t, n, "https://gitlab.com", nil)
 				return c.onGitLab(t, impostor.Token(clouds.GitLabClaims("acme/shop", "main"), "kubernetes"))
 			},
+			wanted: tokenRefused("iss: https://gitlab.com"), led: true,
+		},
+		"a token that is no JSON Web Token": {
+			job:    func(t *testing.T) *cloudJob { t.Helper(); return c.onGitLab(t, "sesame-sesame-sesame") },
 			wanted: notAccepted, led: true,
+		},
+		"claims that would forge the log": {
+			job: func(t *testing.T) *cloudJob {
+				t.Helper()
+				claims := clouds.GitLabClaims("acme/shop", "main")
+				claims["sub"], claims["project_path"] = "x\n::set-output name=a::b\x1b[2J", "acme/shop; rm -rf ~"
+				return c.onGitLab(t, c.gitlab.Token(claims, "vault"))
+			},
+			wanted: tokenRefused(`sub: x\\n::set-output name=a::b\\x1b\[2J`), led: true,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

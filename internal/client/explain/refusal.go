@@ -16,8 +16,9 @@ import (
 )
 
 // Explain explains a 403: missing rights, an escalation, or something else that the server's words
-// explain best (a quota, an admission plugin, a namespace that is being deleted).
-func Explain(p *problem.Error, status metav1.Status) {
+// explain best (a quota, an admission plugin, a namespace that is being deleted). server is the URL of
+// the API server.
+func Explain(p *problem.Error, status metav1.Status, server string) {
 	denied := findDenial(status)
 	held := HeldRules(status.Message)
 	switch {
@@ -46,6 +47,18 @@ func Explain(p *problem.Error, status metav1.Status) {
 			"or the verb `escalate` (for a role) or `bind` (for a binding)")
 	default:
 		p.Code = problem.Mint
+	}
+	adviseRights(p, server)
+}
+
+// Login adds to the refusal of a credential (code [problem.Source]), or of one of its rights
+// ([problem.Rights]), what is known of the credential.
+type Login func(refusal *problem.Error)
+
+// SuggestLogin is the [Login] of a credential about which nothing is known.
+func SuggestLogin(refusal *problem.Error) {
+	if refusal.Code == problem.Source {
+		refusal.Hint("log in again in an earlier step: the login has expired, or it is for another cluster")
 	}
 }
 

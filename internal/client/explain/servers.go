@@ -56,15 +56,15 @@ func (k knownServer) matches(server string) bool {
 	return err == nil && strings.HasSuffix(parsed.Hostname(), k.in)
 }
 
-// AdviseRights returns what the right to write roles and bindings takes at a server of this URL, ""
-// where nothing is known.
-func AdviseRights(server string) string {
+// adviseRights adds to a refused right what the right to write roles and bindings takes at a server
+// of this URL.
+func adviseRights(p *problem.Error, server string) {
 	for _, known := range knownServers {
-		if known.rights != "" && known.matches(server) {
-			return known.rights
+		if p.Code == problem.Rights && known.rights != "" && known.matches(server) {
+			p.Hint("%s", known.rights)
+			return
 		}
 	}
-	return ""
 }
 
 // NameProxy adds to the refusal of a token the proxy that the server's URL tells of, and what to do

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/kubemint/kubemint/internal/client/explain"
 	"github.com/kubemint/kubemint/internal/problem"
 )
@@ -31,11 +33,21 @@ func TestKnownServers_BySubstringOfTheURL(t *testing.T) {
 		if named := len(p.Hints) == 2; named != (want.proxy != "") || !strings.Contains(p.Hints[0], want.proxy) {
 			t.Errorf("%s: hints %q", server, p.Hints)
 		}
-		if advice := explain.AdviseRights(server); (advice != "") != (want.rights != "") || !strings.Contains(advice, want.rights) {
+		if advice := adviseRights(server); (advice != "") != (want.rights != "") || !strings.Contains(advice, want.rights) {
 			t.Errorf("%s: %q", server, advice)
 		}
 	}
 	if err := errors.New("other"); !errors.Is(explain.NameProxy(err, "https://x.gke.goog"), err) {
 		t.Error("another error is replaced")
 	}
+}
+
+// adviseRights returns what a refusal of a right says about the server, "" where that is nothing.
+func adviseRights(server string) string {
+	refused := metav1.Status{Message: `roles is forbidden: User "ci" cannot patch resource "roles" in API group "rbac.authorization.k8s.io"`}
+	elsewhere := problem.Newf(problem.Mint, "apply Role", "403")
+	explain.Explain(elsewhere, refused, "https://10.0.0.1:6443")
+	here := problem.Newf(problem.Mint, "apply Role", "403")
+	explain.Explain(here, refused, server)
+	return strings.Join(here.Hints[len(elsewhere.Hints):], "\n")
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/access/reach"
 	"github.com/kubemint/kubemint/internal/command/bootstrap/guard"
+	"github.com/kubemint/kubemint/internal/command/bootstrap/trust"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/lease"
@@ -27,6 +28,7 @@ type Asked struct {
 	Steady   bool     // all is as declared already
 	Guard    bool     // policies confine the subjects
 	Subjects Subjects // who gets the rights; without any there are no bindings
+	Trust    trust.Asked
 }
 
 // RenderManifests returns lines of YAML with the least rights that the runner's identity needs, and
@@ -39,13 +41,17 @@ func RenderManifests(asked Asked) ([]string, error) {
 	if err := asked.Subjects.checkNames(); err != nil {
 		return nil, err
 	}
+	trusted, err := asked.addTrust()
+	if err != nil {
+		return nil, err
+	}
 	account := asked.Desired.Access.ServiceAccount
 	if asked.Guard {
 		if err := asked.Subjects.checkConfined(account); err != nil {
 			return nil, err
 		}
 	}
-	lines := writeRemarks(asked, nameSecret(account))
+	lines := append(writeRemarks(asked, nameSecret(account)), trusted...)
 	for _, need := range needed {
 		for _, object := range newManifests(account, need, asked.Subjects) {
 			manifest, err := console.RenderManifest(object)
@@ -79,6 +85,18 @@ func LeastRights(asked Asked) ([]rights.Need, error) {
 // nameSecret is the name of a permanent token's Secret.
 func nameSecret(account types.NamespacedName) string {
 	return lease.NewPermanent(account, owner.Marks{}).Name
+}
+
+// addTrust returns the trust of --trust as a comment, and adds its user to the subjects.
+func (a *Asked) addTrust() (lines []string, err error) {
+	trusted, err := trust.Read(a.Trust)
+	if trusted == nil || err != nil {
+		return nil, err
+	}
+	if user := trusted.Subject(); user != nil {
+		a.Subjects = append(slices.Clone(a.Subjects), *user)
+	}
+	return trusted.Render()
 }
 
 // newManifests are the role of one place and, where there are subjects, its binding. Both flavours
@@ -122,7 +140,7 @@ func writeRemarks(asked Asked, secret string) (lines []string) {
 		declared.ServiceAccount, reach.Describe(declared),
 	)
 	say("%s. For an administrator:  kubectl apply -f -", flavour)
-	if len(asked.Subjects) == 0 {
+	if len(asked.Subjects) == 0 && len(asked.Trust.Flags["trust"]) == 0 {
 		say("There are no bindings, since no --subject was given: " + subjectForms)
 	}
 	h := holder{Desired: asked.Desired, token: asked.Token, steady: asked.Steady, secret: secret}

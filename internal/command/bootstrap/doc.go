@@ -2,6 +2,6 @@
 // for an administrator to review and apply.
 //
 // In: the declared access and token, and who gets the rights. Out: lines of YAML. It talks to no
-// cluster. It imports access, access/reach, command/bootstrap/guard, config, console, lease,
-// lease/lock, owner, problem and rights.
+// cluster. It imports access, access/reach, command/bootstrap/guard, command/bootstrap/trust,
+// config, console, lease, lease/lock, owner, problem and rights.
 package bootstrap

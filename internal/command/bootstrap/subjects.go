@@ -1,7 +1,6 @@
 package bootstrap
 
 import (
-	"errors"
 	"strconv"
 	"strings"
 	"unicode"
@@ -12,17 +11,28 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// Subjects is a flag that may be given more than once.
+// Subjects are who gets the rights: the values of a flag that may be given more than once.
 type Subjects []rbacv1.Subject
 
 const subjectForms = "user:NAME, group:NAME or serviceaccount:NAMESPACE/NAME"
 
-func (s *Subjects) String() string { return "" }
+// ReadSubjects reads the values of --subject. Errors have the code [problem.Config].
+func ReadSubjects(values []string) (subjects Subjects, err error) {
+	for _, value := range values {
+		subject, ok := readSubject(value)
+		if !ok {
+			return nil, problem.Newf(problem.Config, "run bootstrap",
+				"--subject %q: write %s", value, subjectForms)
+		}
+		subjects = append(subjects, subject)
+	}
+	return subjects, nil
+}
 
-// Set reads user:NAME, group:NAME or serviceaccount:NS/NAME.
-func (s *Subjects) Set(value string) error {
+// readSubject reads user:NAME, group:NAME or serviceaccount:NS/NAME.
+func readSubject(value string) (subject rbacv1.Subject, ok bool) {
 	kind, name, _ := strings.Cut(value, ":")
-	subject := rbacv1.Subject{APIGroup: rbacv1.GroupName, Name: name}
+	subject = rbacv1.Subject{APIGroup: rbacv1.GroupName, Name: name}
 	switch {
 	case name == "":
 	case kind == "user":
@@ -36,11 +46,7 @@ func (s *Subjects) Set(value string) error {
 			subject = rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: name}
 		}
 	}
-	if subject.Kind == "" {
-		return errors.New("write " + subjectForms)
-	}
-	*s = append(*s, subject)
-	return nil
+	return subject, subject.Kind != ""
 }
 
 // crowds are names of RBAC that stand for many: whoever gets rights under one of them is not the

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubemint/kubemint/internal/client"
+	"github.com/kubemint/kubemint/internal/client/explain"
 	"github.com/kubemint/kubemint/internal/client/wire"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kube"
@@ -135,7 +136,16 @@ func Open(ctx context.Context, s Session, from *source.Source) (*client.Client, 
 	if err := from.Authenticate(ctx, s.Platform.Mask); err != nil {
 		return nil, err
 	}
-	return s.Dialer().Client(from.REST)
+	api, err := s.Dialer().Client(from.REST)
+	if err != nil {
+		return nil, err
+	}
+	api.Login = func(refusal *problem.Error) {
+		if !from.DescribeLogin(refusal) {
+			explain.SuggestLogin(refusal)
+		}
+	}
+	return api, nil
 }
 
 // OpenExpected is open, and an error where the cluster is not the one that `expect_cluster` names

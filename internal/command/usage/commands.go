@@ -16,6 +16,7 @@ type Flag struct {
 	Value string // what to write for its value; "" for a switch
 	Word  string // of a switch: what it also takes in place of true
 	Help  string
+	With  string // the flag that it says more about: the synopsis has only that one
 }
 
 // Commands returns every command, in the order in which people read about them.
@@ -119,9 +120,11 @@ func declareBootstrap() Command {
 				"do beyond these rights, with the bindings (exit code 5), and what it lacks (4).",
 			"With --guard it asks the source's API server for its version, without a credential: " +
 				"the policies need Kubernetes 1.30. --guard=anyway asks nothing.",
+			"--trust adds, as a comment, the API server's trust in a repository's ID tokens, and binds the " +
+				"rights to its user. The flags below it say which of its jobs are meant.",
 		},
 		Inputs: true,
-		Flags: []Flag{
+		Flags: append([]Flag{
 			{Name: "steady", Help: "only what a run needs once its access is in place"},
 			{
 				Name: "check",
@@ -136,6 +139,26 @@ func declareBootstrap() Command {
 				Help: "bind them to user:NAME, group:NAME or serviceaccount:NAMESPACE/NAME " +
 					"(may be repeated)",
 			},
+		}, declareTrust()...),
+	}
+}
+
+// declareTrust are the flags of bootstrap about ID tokens.
+func declareTrust() []Flag {
+	const trust = "trust"
+	return []Flag{
+		{
+			Name: trust, Value: "SYSTEM:PATH",
+			Help: "trust the ID tokens of github:OWNER/REPO or gitlab:GROUP/PROJECT",
+		},
+		{Name: "id", With: trust, Value: "NUMBER", Help: "the repository's id (known in its own jobs)"},
+		{Name: "owner-id", With: trust, Value: "NUMBER", Help: "the id of its owner (known in its own jobs)"},
+		{Name: "ref", With: trust, Value: "REF", Help: "only jobs of this ref, such as refs/heads/main"},
+		{Name: "environment", With: trust, Value: "NAME", Help: "only jobs of this environment"},
+		{Name: "issuer", With: trust, Value: "URL", Help: "of another instance (known in its own jobs)"},
+		{
+			Name: "for", With: trust, Value: "CLUSTER",
+			Help: "the form: config (a file of kube-apiserver, the default), eks or aks",
 		},
 	}
 }

@@ -12,7 +12,9 @@ func (c Command) Synopsis() string {
 		words[1] = "[mint]" // the command of a kubemint without arguments
 	}
 	for _, flag := range c.Flags {
-		words = append(words, "["+flag.spelling()+"]")
+		if flag.With == "" {
+			words = append(words, "["+flag.spelling()+"]")
+		}
 	}
 	if c.Operand != "" {
 		words = append(words, c.Operand)
