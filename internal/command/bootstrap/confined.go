@@ -16,7 +16,7 @@ func (s *Subjects) checkConfined(account types.NamespacedName) error {
 	if len(*s) == 0 {
 		return problem.Newf(
 			problem.Config, "run bootstrap", "--guard confines the runner, and no --subject names it",
-		).Hint("add --subject " + subjectForms)
+		).Hint("add --subject %s; or the --id of --trust", subjectForms)
 	}
 	for _, subject := range *s {
 		why := ""

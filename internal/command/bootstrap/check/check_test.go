@@ -141,7 +141,7 @@ func TestCheck(t *testing.T) {
 				"hint: an administrator gives it what is missing:  kubemint bootstrap --subject KIND:NAME | kubectl apply -f -\n", 5,
 		},
 		"system:masters, whose binding was deleted": {
-			&cluster{anything: true, lists: map[string]string{"shop": "list pods"}},
+			&cluster{anything: true},
 			limits + tooMuch + "    more, at cluster scope:\n      cluster  *  *.*\n" + wayBack + unbound + addition, 5,
 		},
 		"a webhook that allows what is needed": {

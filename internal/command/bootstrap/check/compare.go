@@ -91,9 +91,9 @@ func (p *place) askPowers(ctx context.Context, api review.Asker) ([]rbacv1.Polic
 	return nil, nil
 }
 
-// compare finds the rights beyond those that are held rightly, and the missing ones. It asks the API
-// server for each right beyond: the answer names the binding, and a rule that grants nothing where it
-// stands is refused.
+// compare finds the rights beyond those that are held rightly, and the missing ones, and asks the API
+// server for each of them: its answer names the binding, it refuses a rule that grants nothing where
+// it stands, and it allows what no list has.
 func (p *place) compare(ctx context.Context, held, powers []rbacv1.PolicyRule) error {
 	beyond := rules.Covers(held, slices.Concat(p.review.Granted, powers))
 	grants, err := p.review.Attribute(ctx, beyond)
@@ -101,6 +101,11 @@ func (p *place) compare(ctx context.Context, held, powers []rbacv1.PolicyRule) e
 		return err //nolint:wrapcheck // explained by Run
 	}
 	p.more = slices.DeleteFunc(grants, func(g review.Grant) bool { return !g.Allowed })
-	p.missing, err = p.review.FindLacking(ctx, p.needed)
+	refused, err := p.review.Attribute(ctx, rules.Covers(p.review.Granted, p.needed))
+	for _, grant := range refused {
+		if !grant.Allowed {
+			p.missing = append(p.missing, grant.Rules...)
+		}
+	}
 	return err //nolint:wrapcheck // explained by Run
 }
