@@ -44,7 +44,7 @@ done
 `
 
 // A rollout with status, logs, exec and a forwarded port: connections that are taken over and answers that do not end pass through the proxy.
-func TestLoop_Streams(t *testing.T) {
+func TestLoop_Streams(t *testing.T) { //nolint:tparallel // those of proveRules are
 	t.Parallel()
 	cluster := shareCluster(t)
 	d := deployer{

@@ -25,7 +25,7 @@ const (
 
 // What kubemint learn keeps of a command that sends 100,000 different requests, many at once, and what it takes to print
 // the rules of them, stay within 64 MiB: of the whole process, not of the record alone.
-func TestLearnManyRequests(t *testing.T) {
+func TestLearnManyRequests(t *testing.T) { //nolint:tparallel // in turn: each is load enough
 	t.Parallel()
 	cluster, namespace := harness.NewNamespace(t)
 	dir := t.TempDir()
