@@ -19,18 +19,19 @@ const (
 	waits = "`kubemint rules` prints `get`, `list` and `watch` for what `kubectl rollout status` and Helm's hooks wait for. A run " +
 		"may take fewer: a client that watches from the start needs no `list`."
 	rollouts = "A command that does not run `kubectl rollout status` takes none of the three."
-	apart    = "`kubemint learn` sees what the command does apart from deploying: `kubectl wait`, `logs`, `exec`."
+	apart    = "`kubemint learn` sees what the command does apart from deploying: `kubectl wait`, `logs`, `exec`, `port-forward`."
 	passed   = "`kubemint learn` also sees requests whose refusal the program passes over. After a 404 kubectl and Helm look " +
 		"whether the namespace exists, for the sake of their error: `get namespaces` can be left out."
-	again = "Where a server refuses the WebSocket of `kubectl exec`, kubectl tries again with SPDY, which takes `create` alone: " +
-		"`get pods/exec` can be left out."
+	again = "Where a server refuses the WebSocket of `kubectl exec` or `port-forward`, kubectl tries again with SPDY, which takes " +
+		"`create` alone: `get pods/exec` and `get pods/portforward` can be left out."
 	either = "`kubectl wait` watches, and lists where it cannot: one of the two may do."
 )
 
 // optional are rights that a deployment succeeds without, and the sentence that explains each.
 var optional = map[string]string{
-	"get  namespaces": passed,
-	"get  pods/exec":  again,
+	"get  namespaces":       passed,
+	"get  pods/exec":        again,
+	"get  pods/portforward": again,
 	"cluster  list  customresourcedefinitions.apiextensions.k8s.io":  either,
 	"cluster  watch  customresourcedefinitions.apiextensions.k8s.io": either,
 }
@@ -64,12 +65,15 @@ var explained = map[string]map[string]string{
 		"rules alone: patch  boats.acustomresourceanditsdefinition.acme.io":           updates,
 	},
 	"a rollout with status, logs and exec": {
-		"learn alone: get  namespaces":        passed,
-		"rules alone: list  deployments.apps": waits,
-		"learn alone: list  pods":             apart,
-		"learn alone: get  pods/log":          apart,
-		"learn alone: get  pods/exec":         apart,
-		"learn alone: create  pods/exec":      apart,
+		"learn alone: get  namespaces":          passed,
+		"rules alone: list  deployments.apps":   waits,
+		"learn alone: list  pods":               apart,
+		"learn alone: get  pods/log":            apart,
+		"learn alone: get  pods/exec":           apart,
+		"learn alone: create  pods/exec":        apart,
+		"learn alone: get  pods":                apart,
+		"learn alone: get  pods/portforward":    apart,
+		"learn alone: create  pods/portforward": apart,
 	},
 	"a chart with hooks and a Role": {
 		"learn alone: get  namespaces":                                passed,

@@ -9,7 +9,7 @@ import (
 )
 
 // A chart with hooks and a Role, installed, changed and rolled back by a real helm.
-func TestClientHelm_Loop(t *testing.T) {
+func TestClientHelm_Loop(t *testing.T) { //nolint:tparallel // those of proveRules are
 	t.Parallel()
 	cluster := shareCluster(t)
 	helm := os.Getenv("CLIENT_HELM")

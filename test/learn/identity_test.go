@@ -13,7 +13,7 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: learn-crew}]
 
 // A command acts as other identities: what the API server asks of it then is a right for each part of them, and not the
 // right to what it does.
-func TestLoop_Identity(t *testing.T) {
+func TestLoop_Identity(t *testing.T) { //nolint:tparallel // those of proveRules are
 	t.Parallel()
 	cluster := shareCluster(t)
 	if err := cluster.Apply(t.Context(), crew); err != nil {

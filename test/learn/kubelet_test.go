@@ -2,6 +2,7 @@ package learn
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -23,7 +24,7 @@ import (
 )
 
 // kubelet is a node without containers, which answers the API server as a kubelet does (k8s.io/kubernetes,
-// pkg/kubelet/server): TLS, the paths of logs and exec, SPDY for exec. The API server of the tests has no client
+// pkg/kubelet/server): TLS, the paths of logs, exec and port-forward, SPDY for the two. The API server of the tests has no client
 // certificate for it, so it asks for none.
 type kubelet struct {
 	node string
@@ -39,6 +40,7 @@ func startKubelet(t *testing.T, cluster *kubetest.ControlPlane) *kubelet {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /containerLogs/{namespace}/{pod}/{container}", k.serveLogs)
 	mux.HandleFunc("/exec/{namespace}/{pod}/{container}", k.serveExec)
+	mux.HandleFunc("/portForward/{namespace}/{pod}", serveForward)
 	server := httptest.NewTLSServer(mux)
 	t.Cleanup(server.Close)
 	at, err := url.Parse(server.URL)
@@ -156,4 +158,28 @@ func acceptStreams(w http.ResponseWriter, r *http.Request, number int) (streams 
 		}
 	}
 	return streams, func() { _ = connection.Close() }
+}
+
+// serveForward sends back what arrives at any port.
+func serveForward(w http.ResponseWriter, r *http.Request) {
+	if _, err := httpstream.Handshake(r, w, []string{"portforward.k8s.io"}); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	connection := spdy.NewResponseUpgrader().UpgradeResponse(w, r, func(stream httpstream.Stream, replied <-chan struct{}) error {
+		if stream.Headers().Get(corev1.PortHeader) == "" || stream.Headers().Get(corev1.PortForwardRequestIDHeader) == "" {
+			return errors.New("a stream without a port or the id of a request")
+		}
+		go func() {
+			<-replied
+			if stream.Headers().Get(corev1.StreamType) == corev1.StreamTypeData {
+				_, _ = io.Copy(stream, stream)
+			}
+			_ = stream.Close() // the other one is for errors
+		}()
+		return nil
+	})
+	if connection != nil {
+		<-connection.CloseChan()
+	}
 }

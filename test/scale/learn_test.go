@@ -25,7 +25,7 @@ const (
 
 // What kubemint learn keeps of a command that sends 100,000 different requests, many at once, and what it takes to print
 // the rules of them, stay within 64 MiB: of the whole process, not of the record alone.
-func TestLearnManyRequests(t *testing.T) {
+func TestLearnManyRequests(t *testing.T) { //nolint:tparallel // in turn: each is load enough
 	t.Parallel()
 	cluster, namespace := harness.NewNamespace(t)
 	dir := t.TempDir()
@@ -34,11 +34,12 @@ func TestLearnManyRequests(t *testing.T) {
 		"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "KUBECONFIG=source", "KUBEMINT_NAMESPACE=" + namespace, "KUBEMINT_TIMEOUT=5m",
 	}
 	env = append(env, "KUBEMINT_RULES=get configmaps; list pods")
-	for flag, want := range map[string]string{
-		"": `^get  configmaps$`, "--declared": `^#   list  pods$`,
+	for name, tc := range map[string]struct{ flag, suffix, want string }{
+		"declared":   {flag: "--declared", want: `^#   list  pods$`},
+		"long names": {flag: "--names", suffix: strings.Repeat("x", 200), want: `^get  configmaps$`},
 	} {
-		t.Run(flag, func(t *testing.T) { //nolint:paralleltest // in turn: each is load enough
-			args := append(strings.Fields("learn "+flag), "--", sendManyProgram, namespace)
+		t.Run(name, func(t *testing.T) { //nolint:paralleltest // in turn: each is load enough
+			args := append(strings.Fields("learn "+tc.flag), "--", sendManyProgram, namespace, tc.suffix)
 			command, stderr := harness.Command(t, dir, env, args...)
 			var stdout strings.Builder
 			command.Stdout = &stdout
@@ -47,8 +48,8 @@ func TestLearnManyRequests(t *testing.T) {
 			if code := command.ProcessState.ExitCode(); code != 0 {
 				t.Fatalf("exit code %d: %s", code, stderr)
 			}
-			if !regexp.MustCompile("(?m)" + want).MatchString(stdout.String()) {
-				t.Errorf("%d bytes of rules do not match %s", stdout.Len(), want)
+			if !regexp.MustCompile("(?m)" + tc.want).MatchString(stdout.String()) {
+				t.Errorf("%d bytes of rules do not match %s", stdout.Len(), tc.want)
 			}
 			if peak == 0 || peak > 64<<10 {
 				t.Errorf("%d KiB of memory at the most", peak)
@@ -71,7 +72,7 @@ func sendMany() {
 	for range learnAtOnce {
 		all.Go(func() {
 			for number := range numbers {
-				harness.ExitOn(askFor(client, fmt.Sprintf("%s/api/v1/namespaces/%s/configmaps/name-%05d", config.Host, os.Args[1], number)))
+				harness.ExitOn(askFor(client, fmt.Sprintf("%s/api/v1/namespaces/%s/configmaps/name-%05d%s", config.Host, os.Args[1], number, os.Args[2])))
 			}
 		})
 	}
