@@ -32,11 +32,11 @@ func (m Marks) sameServer(have kube.Object) bool {
 	if run == "" {
 		return !strings.Contains(m.Owner, "@")
 	}
-	return ServerOf(run) == ServerOf(m.Run)
+	return serverOf(run) == serverOf(m.Run)
 }
 
-// ServerOf is the host of a run's URL.
-func ServerOf(run string) string {
+// serverOf is the host of a run's URL.
+func serverOf(run string) string {
 	_, rest, _ := strings.Cut(run, "://")
 	host, _, _ := strings.Cut(rest, "/")
 	return strings.ToLower(host)

@@ -98,7 +98,7 @@ func (c *Client) explainStatus(phase problem.Code, op string, status metav1.Stat
 	p := problem.New(phase, op, said{&apierrors.StatusError{ErrStatus: status}})
 	if deniedByPolicy(status.Message) {
 		p.Code = problem.Mint
-		return p.Hint("%s", adviseDenied(status.Message))
+		return p.Hint("%s", explain.AdviseDenied(status.Message))
 	}
 	switch status.Reason { //nolint:exhaustive // the others have no remedy of their own
 	case metav1.StatusReasonUnauthorized:
@@ -121,7 +121,7 @@ func (c *Client) explainStatus(phase problem.Code, op string, status metav1.Stat
 	switch {
 	case len(p.Hints) > 0:
 	case status.Reason == metav1.StatusReasonForbidden, status.Reason == metav1.StatusReasonInvalid:
-		p.Hint(policyHint)
+		p.Hint("%s", explain.AdviseDenied(status.Message))
 	default:
 		p.Hint("the cluster may have changed meanwhile: run again")
 	}

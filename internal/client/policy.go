@@ -4,29 +4,13 @@ import (
 	"net/http"
 	"regexp"
 	"strconv"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubemint/kubemint/internal/client/explain"
-	"github.com/kubemint/kubemint/internal/kube"
 )
-
-const policyHint = "a policy, a quota or a limit of the cluster refuses it: whoever runs the " +
-	"cluster knows which"
-
-const guardHint = "it is the guard of this runner, which was printed for other inputs: have an " +
-	"administrator print it for these (kubemint bootstrap --guard) and apply it"
-
-// adviseDenied is the remedy for what a policy denies.
-func adviseDenied(message string) string {
-	if strings.Contains(message, "ValidatingAdmissionPolicy '"+kube.GuardPrefix) {
-		return guardHint
-	}
-	return policyHint
-}
 
 // The words of an API server whose admission refuses a request: k8s.io/apiserver
 // pkg/admission/plugin/webhook/errors (ToStatusErr) and pkg/admission/plugin/policy/validating

@@ -5,20 +5,19 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/command/bootstrap"
+	"github.com/kubemint/kubemint/internal/command/bootstrap/cluster"
 	"github.com/kubemint/kubemint/internal/command/session"
-	"github.com/kubemint/kubemint/internal/config"
-	"github.com/kubemint/kubemint/internal/source"
 )
 
 // runBootstrap prints manifests with the least rights that the runner's identity needs. It talks to
 // no cluster, but for the question whether it can enforce a guard.
 func runBootstrap(ctx context.Context, s session.Session, given options) error {
 	if given.guard == "true" {
-		if err := checkVersion(ctx, s); err != nil {
+		if err := cluster.CheckVersion(ctx, s); err != nil {
 			return err
 		}
 	}
-	declared, err := completeOffline(s)
+	declared, err := session.CompleteOffline(s)
 	if err != nil {
 		return err
 	}
@@ -30,25 +29,4 @@ func runBootstrap(ctx context.Context, s session.Session, given options) error {
 		return err
 	}
 	return s.Print(lines...)
-}
-
-// completeOffline completes the declared access as mint does, or by `default` where there is no
-// source.
-func completeOffline(s session.Session) (config.Access, error) {
-	if len(s.Config.Access.Namespaces) > 0 {
-		return s.Config.Access.In(""), nil
-	}
-	why := "the source's context names none"
-	from, err := session.LoadSource(s, session.ChooseDeclared(s))
-	if err != nil {
-		why = err.Error()
-		from = &source.Source{}
-	} else if from.Namespace != "" {
-		why = "that of the source's context"
-	}
-	declared, err := session.CompleteAccess(s, from)
-	if err == nil {
-		s.Log.Printf("note: no `namespace` is declared: %s is assumed (%s)", declared.Namespaces[0], why)
-	}
-	return declared, err
 }

@@ -148,6 +148,3 @@ func BindingOf(o Object) ([]rbacv1.Subject, rbacv1.RoleRef, bool) {
 	}
 	return nil, rbacv1.RoleRef{}, false
 }
-
-// GuardPrefix begins the names of the admission policies of a guard.
-const GuardPrefix = "kubemint-guard."

@@ -28,10 +28,6 @@ type API interface {
 	) error
 }
 
-// NoUID is the UID of no object. A token request that is bound to it mints nothing: the API server
-// says whether the Secret that it names is there.
-const NoUID = types.UID("00000000-0000-0000-0000-000000000000")
-
 // NamePrefix begins the name of every lease. Revoke deletes no Lease of another name, whatever a
 // receipt says.
 const NamePrefix = "kubemint-"

@@ -181,6 +181,9 @@ func (e *ending) look(ctx context.Context) (err error) {
 	return err
 }
 
+// noUID is the UID of no object.
+const noUID = types.UID("00000000-0000-0000-0000-000000000000")
+
 // asked says whether the Secret is gone. It takes no right on Secrets: the API server looks the
 // Secret of a token request up before it compares the UID, so the answer is "not found" where it is
 // gone, and a conflict where it is there. Either way no token is minted.
@@ -190,7 +193,7 @@ func (e *ending) asked(ctx context.Context) (gone bool, err error) {
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
 		ExpirationSeconds: new(int64(shortest)),
 		BoundObjectRef: &authenticationv1.BoundObjectReference{
-			APIVersion: "v1", Kind: "Secret", Name: e.Lease, UID: lease.NoUID,
+			APIVersion: "v1", Kind: "Secret", Name: e.Lease, UID: noUID,
 		},
 	}}
 	err = e.api.RequestToken(ctx, e.Account, request)

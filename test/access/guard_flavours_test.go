@@ -44,7 +44,7 @@ var flavours = []struct {
 	}},
 }
 
-// more is what there is to steal besides.
+// more are further things to steal.
 const more = `
 apiVersion: v1
 kind: Namespace

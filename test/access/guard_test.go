@@ -154,7 +154,7 @@ metadata:
 
 const rolesOf = "delete --raw=/apis/rbac.authorization.k8s.io/v1/namespaces/$NS/roles/"
 
-// attemptsWithMore are what a thief tries with the added rights.
+// attemptsWithMore are those that a thief makes with the added rights.
 var attemptsWithMore = []attempt{
 	{what: "a lease that never expires, by changing one", args: "annotate lease $LEASE -n $NS --overwrite kubemint/expires-at=2099-01-01T00:00:00Z"},
 	{what: "a lease without an expiry, by changing one", args: "annotate lease $LEASE -n $NS kubemint/expires-at-"},
@@ -176,7 +176,7 @@ type thief struct {
 	own []byte // the kubeconfig
 }
 
-// standing is what the runner had whose credential a thief has.
+// standing says how strong the runner was whose credential a thief has.
 type standing struct {
 	administrator, steady, guard bool
 

@@ -19,7 +19,7 @@ var ladder = []struct {
 	{"with both", standing{steady: true, guard: true}},
 }
 
-// deeds are what a thief may be able to do, and the answer for each identity of the ladder: y it works, r RBAC refuses it,
+// deeds list everything that a thief may be able to do, and the answer for each identity of the ladder: y it works, r RBAC refuses it,
 // g the guard does.
 var deeds = []struct {
 	attempt

@@ -25,7 +25,7 @@ type StandIn struct {
 	// Hides are paths of objects that it answers 404 for, although the API server behind it has
 	// them.
 	Hides []string
-	// Version is what it says it is: "v1.29.3".
+	// Version is the version that it claims: "v1.29.3".
 	Version string
 	// OldTokens has it issue tokens without jti.
 	OldTokens bool

@@ -19,7 +19,7 @@ func (s *Subjects) checkConfined(account types.NamespacedName) error {
 		).Hint("add --subject " + subjectForms)
 	}
 	for _, subject := range *s {
-		why := ""
+		var why string
 		switch {
 		case runsTheCluster(subject):
 			why = "it is a part of the cluster, or whoever runs it, and --guard would confine that"
@@ -30,7 +30,8 @@ func (s *Subjects) checkConfined(account types.NamespacedName) error {
 		}
 		return problem.Newf(problem.Config,
 			"read --subject "+strings.ToLower(subject.Kind)+":"+strconv.QuoteToASCII(subject.Name), "%s", why).
-			Hint("name the runner itself, by its user or a group of its own: `kubectl auth whoami`, as the runner, shows them")
+			Hint("name the runner itself, by its user or a group of its own: " +
+				"`kubectl auth whoami`, as the runner, shows them")
 	}
 	return nil
 }

@@ -100,6 +100,27 @@ func CompleteAccess(s Session, from *source.Source) (config.Access, error) {
 	return s.Config.Access.In(namespace), err
 }
 
+// CompleteOffline completes the declared access as mint does, or by `default` where there is no
+// source.
+func CompleteOffline(s Session) (config.Access, error) {
+	if len(s.Config.Access.Namespaces) > 0 {
+		return s.Config.Access.In(""), nil
+	}
+	why := "the source's context names none"
+	from, err := LoadSource(s, ChooseDeclared(s))
+	if err != nil {
+		why = err.Error()
+		from = &source.Source{}
+	} else if from.Namespace != "" {
+		why = "that of the source's context"
+	}
+	declared, err := CompleteAccess(s, from)
+	if err == nil {
+		s.Log.Printf("note: no `namespace` is declared: %s is assumed (%s)", declared.Namespaces[0], why)
+	}
+	return declared, err
+}
+
 // readAuthority is the input `certificate_authority`, empty where it is not given.
 func readAuthority(s Session) (authority.Authority, error) {
 	if given := s.Config.Source.CertificateAuthority; given != "" {

@@ -32,6 +32,9 @@ func newNames(asked Asked) names {
 	}
 }
 
+// prefix begins the names of policies. Package client/explain knows it.
+const prefix = "kubemint-guard."
+
 // longestPolicy is the longest name that a policy can have.
 const longestPolicy = 253
 
@@ -40,14 +43,14 @@ const longestPolicy = 253
 func (n names) policyName(kind string) string {
 	account := n.declared.ServiceAccount
 	id := shorten(n.listSubjects() + n.desired.Marks.Owner)
-	name := kube.GuardPrefix + account.Namespace + "." + account.Name + "." + id + "." + kind
+	name := prefix + account.Namespace + "." + account.Name + "." + id + "." + kind
 	if len(name) <= longestPolicy {
 		return name
 	}
-	return kube.GuardPrefix + shorten(account.String()) + "." + id + "." + kind
+	return prefix + shorten(account.String()) + "." + id + "." + kind
 }
 
-// labelGuard is on all policies of the same subjects, by which they are found and deleted.
+// labelGuard is on all policies of the same subjects: kubectl finds and deletes them by it.
 const labelGuard = "kubemint/guard"
 
 // guardID is the value of [labelGuard].
@@ -179,8 +182,10 @@ func (n names) wasOwned() string {
 	for _, name := range marks.Formerly {
 		formerly = append(formerly, quote(strings.Map(lowerASCII, name)))
 	}
-	run := fmt.Sprintf(`oldObject.metadata.?annotations[?%s].orValue("").lowerAscii()`, quote(kube.AnnotationRun))
-	server := matches(run, "^[^:]*://"+regexp.QuoteMeta(access.ServerOf(marks.Run))+"(/|$)")
+	run := "oldObject.metadata.?annotations[?" + quote(kube.AnnotationRun) + `].orValue("").lowerAscii()`
+	_, rest, _ := strings.Cut(strings.Map(lowerASCII, marks.Run), "://")
+	host, _, _ := strings.Cut(rest, "/")
+	server := matches(run, "^[^:]*://"+regexp.QuoteMeta(host)+"(/|$)")
 	if !strings.Contains(marks.Owner, "@") {
 		server = run + ` == "" || ` + server
 	}

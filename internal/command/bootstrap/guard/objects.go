@@ -48,12 +48,12 @@ func (n names) adoption() string {
 	return "(" + after + ") &&\n" + `(request.operation == "CREATE" || (` + before + "))"
 }
 
-// aboutRBAC is what each policy of roles and bindings allows.
+// aboutRBAC says for a reviewer what each policy of roles and bindings allows.
 var aboutRBAC = map[string]string{
-	"roles":               "Roles: those of this ServiceAccount, with rules that are declared.",
-	"rolebindings":        "RoleBindings: those of this ServiceAccount alone, to roles that are declared or its own.",
-	"clusterroles":        "ClusterRoles: those of this ServiceAccount, with rules that are declared for the whole cluster.",
-	"clusterrolebindings": "ClusterRoleBindings: those of this ServiceAccount alone, to roles that are declared or its own.",
+	"roles":               "Roles: those of this ServiceAccount, with declared rules.",
+	"rolebindings":        "RoleBindings: of this ServiceAccount alone, to declared roles and its own.",
+	"clusterroles":        "ClusterRoles: those of this ServiceAccount, with rules declared for the cluster.",
+	"clusterrolebindings": "ClusterRoleBindings: of this ServiceAccount alone, to declared roles and its own.",
 }
 
 // roles confines roles and bindings, one policy a kind.

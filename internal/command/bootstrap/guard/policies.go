@@ -43,7 +43,7 @@ func (n names) tokens() policy {
 	return p
 }
 
-// binding is what a token may be bound to. Bound to a pod, one of 3607 seconds would be extended to
+// binding checks what a token is bound to. Bound to a pod, one of 3607 seconds would be extended to
 // a year.
 func (n names) binding() check {
 	bound := `object.spec.?boundObjectRef.?kind.orValue("") == "Secret" &&
@@ -71,8 +71,8 @@ func (n names) audiencesAllowed() string {
 // ownAudiences matches the audience that API servers fill in when a request names none, before
 // admission looks at it: those of kubeadm, EKS and most others, of k3s, GKE and AKS. What another
 // cluster has, its discovery document (/.well-known/openid-configuration) says as the issuer.
-const ownAudiences = `^(https://kubernetes\.default\.svc(\..+)?|k3s|rke2|https://container\.googleapis\.com/.+|` +
-	`https://[^/]+\.azmk8s\.io/?)$`
+const ownAudiences = `^(https://kubernetes\.default\.svc(\..+)?|k3s|rke2|` +
+	`https://container\.googleapis\.com/.+|https://[^/]+\.azmk8s\.io/?)$`
 
 func (n names) audiences() string {
 	if len(n.token.Audiences) == 0 {
@@ -86,9 +86,12 @@ func (n names) audiences() string {
 		strings.Join(list, ", ") + "]))"
 }
 
-// asks is whether a request asks if a Secret is gone, as revoke does, and mints no token.
+// noUID is the UID that package revoke asks with. No object has it, so nothing is minted.
+const noUID = "00000000-0000-0000-0000-000000000000"
+
+// asks is whether a request asks if a Secret is gone, as revoke does.
 func asks() string {
-	return `object.spec.?boundObjectRef.?uid.orValue("") == ` + quote(string(lease.NoUID))
+	return `object.spec.?boundObjectRef.?uid.orValue("") == ` + quote(noUID)
 }
 
 // secrets confines Secrets to empty ones that hang on a lease, or to the one of a permanent token.
@@ -141,7 +144,8 @@ func (n names) permanentSecret() policy {
 				"the token Secret of ServiceAccount " + account.Name,
 				fmt.Sprintf(`variables.it.?type.orValue("") == %s &&
 variables.it.metadata.?annotations[?%s].orValue("") == %s &&
-`+unheld, quote(string(corev1.SecretTypeServiceAccountToken)), quote(corev1.ServiceAccountNameKey), quote(account.Name)),
+`+unheld, quote(string(corev1.SecretTypeServiceAccountToken)),
+					quote(corev1.ServiceAccountNameKey), quote(account.Name)),
 			},
 			{
 				"data that the token controller alone writes",
@@ -215,14 +219,14 @@ func (n names) expiry(isLock string) []check {
 		return fmt.Sprintf("%s.metadata.?annotations[?%s]", object, quote(kube.AnnotationExpiresAt))
 	}
 	expires := func(object string) string { return "timestamp(" + at(object) + `.orValue(""))` }
-	before := fmt.Sprintf(
-		"(request.operation == \"CREATE\" ? timestamp(object.metadata.creationTimestamp) :\n%s)", expires("oldObject"),
-	)
+	before := `(request.operation == "CREATE" ? timestamp(object.metadata.creationTimestamp) :
+` + expires("oldObject") + ")"
+	others := `request.operation == "DELETE" || ` + isLock + " ||\n"
 	return []check{
-		{"a lease with an expiry", `request.operation == "DELETE" || ` + isLock + " || " + at("object") + ".hasValue()"},
+		{"a lease with an expiry", others + at("object") + ".hasValue()"},
 		{
 			fmt.Sprintf("a lease that expires within %s, or is renewed by that", n.token.Lifetime.Duration),
-			`request.operation == "DELETE" || ` + isLock + " ||\n" + expires("object") + " -\n" + before + " <= " + most,
+			others + expires("object") + " -\n" + before + " <= " + most,
 		},
 	}
 }

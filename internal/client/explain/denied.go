@@ -1,0 +1,15 @@
+package explain
+
+import "strings"
+
+// byGuard is in the message of a policy of a guard: command/bootstrap/guard names its policies so.
+const byGuard = "ValidatingAdmissionPolicy 'kubemint-guard."
+
+// AdviseDenied is the remedy for a request that admission denies with this message.
+func AdviseDenied(message string) string {
+	if strings.Contains(message, byGuard) {
+		return "it is the guard of this runner, which was printed for other inputs: have an " +
+			"administrator print it for these (kubemint bootstrap --guard) and apply it"
+	}
+	return "a policy, a quota or a limit of the cluster refuses it: whoever runs the cluster knows which"
+}
