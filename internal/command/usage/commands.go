@@ -115,7 +115,7 @@ func declareBootstrap() Command {
 		Summary: "print the least rights that the runner's identity needs, as manifests",
 		Details: []string{
 			"It talks to no cluster. An administrator applies what it prints.",
-			"With --guard alone it asks the source's API server for its version, without a credential: " +
+			"Only with --guard it asks a server, the source's, for its version, without a credential: " +
 				"the policies need Kubernetes 1.30. --guard=anyway asks nothing.",
 		},
 		Inputs: true,
