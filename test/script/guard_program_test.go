@@ -35,13 +35,14 @@ type keeper string
 
 func (k keeper) path(name string) string { return filepath.Join(string(k), name) }
 
-// runUnderGuard is a program that the scripts call in place of kubemint: DIR NAME ARG…
+// runUnderGuard is a program that the scripts call in place of kubemint. Its arguments are the directory of the keeper,
+// the name of the program, and that program's arguments.
 func runUnderGuard() {
 	k, name, args := keeper(os.Args[1]), os.Args[2], os.Args[3:]
 	if changesAccess(name, args) {
 		harness.ExitOn(k.renewGuard(args))
 	}
-	harness.ExitOn(syscall.Exec(k.path("real/"+name), append([]string{name}, args...), os.Environ())) //nolint:gosec // that is its job
+	harness.ExitOn(syscall.Exec(k.path("real/"+name), append([]string{name}, args...), os.Environ()))
 }
 
 // changesAccess says whether the inputs of a call are the ones that the guard has to be printed from. Revoke takes a
@@ -62,7 +63,7 @@ func (k keeper) renewGuard(args []string) error {
 	defer unlock()
 	printed, err := k.printGuard()
 	if err != nil {
-		return nil //nolint:nilerr // see above
+		return nil
 	}
 	applied, err := os.ReadFile(k.path("applied"))
 	if err != nil || bytes.Equal(applied, printed) {

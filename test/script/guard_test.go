@@ -144,12 +144,12 @@ func (k keeper) writePrograms(env *testscript.Env, cluster *kubetest.ControlPlan
 		return err
 	}
 	for _, name := range []string{"kubemint", "kubemint-revoke", "kubemint-test-private"} {
-		real, err := exec.LookPath(name)
+		found, err := exec.LookPath(name)
 		if err != nil {
 			return err
 		}
 		program := fmt.Sprintf("#!/bin/sh\nexec '%s' '%s' '%s' \"$@\"\n", self, k, name)
-		err = errors.Join(os.Symlink(real, k.path("real/"+name)), os.WriteFile(k.path("bin/"+name), []byte(program), 0o755)) //nolint:gosec // a program
+		err = errors.Join(os.Symlink(found, k.path("real/"+name)), os.WriteFile(k.path("bin/"+name), []byte(program), 0o755))
 		if err != nil {
 			return err
 		}
@@ -163,7 +163,7 @@ for arg do
 done
 exec '%[3]s' "$@"
 `, env.Getenv("ADMIN"), k.path("admin"), cluster.Kubectl())
-	return os.WriteFile(k.path("bin/kubectl"), []byte(kubectl), 0o755) //nolint:gosec // a program
+	return os.WriteFile(k.path("bin/kubectl"), []byte(kubectl), 0o755)
 }
 
 // mustFail is a test of a script that the guard has to refuse.

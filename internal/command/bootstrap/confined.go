@@ -19,7 +19,7 @@ func (s *Subjects) checkConfined(account types.NamespacedName) error {
 		).Hint("add --subject %s; or the --id of --trust", subjectForms)
 	}
 	for _, subject := range *s {
-		why := ""
+		var why string
 		switch {
 		case runsTheCluster(subject):
 			why = "it is a part of the cluster, or whoever runs it, and --guard would confine that"

@@ -65,7 +65,7 @@ func askVersion(ctx context.Context, s session.Session) (string, *version.Versio
 	if err != nil {
 		return "", nil, err
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	if answer.StatusCode != http.StatusOK {
 		return "", nil, fmt.Errorf("GET %s: %s", url, answer.Status)
 	}
