@@ -37,6 +37,8 @@ type Fake struct {
 	CA   []byte           // PEM
 	Now  func() time.Time // its clock; no answer tells it
 	Kept bool             // no garbage collector runs: what a deleted object owned stays
+	// Lacks is a resource that it does not serve.
+	Lacks string
 	// Custom are resources of other groups, as CustomResourceDefinitions declare them. They can be
 	// discovered, and not used.
 	Custom []schema.GroupResource
@@ -253,7 +255,7 @@ type fakeToken struct {
 	secret       string // key of the Secret that it is bound to; "" where it is bound to none
 	secretUID    types.UID
 	accountUID   types.UID // "" where any account of that name will do
-	accountStore string // key of the account
+	accountStore string    // key of the account
 }
 
 func (f *Fake) isAlive(token *fakeToken) bool {

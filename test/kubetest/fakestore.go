@@ -81,11 +81,13 @@ type fakeRequest struct {
 	bearer   string
 	as       *fakeToken // nil: the runner
 	dry      bool
-	metadata bool // is all that is asked for
-	patch    string
-	query    url.Values
-	body     []byte
-	sent     *unstructured.Unstructured // the object in the body; nil where there is none
+	metadata bool   // is all that is asked for
+	patch    string // content type
+	// the discovery of resources is asked for, and not only that of groups
+	aggregated bool
+	query      url.Values
+	body       []byte
+	sent       *unstructured.Unstructured // the object in the body; nil where there is none
 }
 
 func newFakeRequest(r *http.Request, body []byte) fakeRequest {
@@ -95,6 +97,7 @@ func newFakeRequest(r *http.Request, body []byte) fakeRequest {
 	}
 	q.bearer, _ = strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	q.metadata = strings.Contains(r.Header.Get("Accept"), "as=PartialObjectMetadata")
+	q.aggregated = strings.Contains(r.Header.Get("Accept"), "as=APIGroupDiscoveryList")
 	sent := &unstructured.Unstructured{}
 	if len(body) > 0 && json.Unmarshal(body, &sent.Object) == nil {
 		q.sent = sent
@@ -136,12 +139,16 @@ func (f *Fake) carryOut(q fakeRequest) (any, error) {
 		return nil, apierrors.NewUnauthorized("Unauthorized")
 	}
 	switch {
+	case f.Lacks != "" && q.Resource == f.Lacks: // as for a group that nobody has installed
+		return nil, apierrors.NewGenericServerResponse(http.StatusNotFound, "", schema.GroupResource{}, "", "", 0, true)
 	case q.full == "serviceaccounts/token" && q.verb == "create":
 		return f.mint(q)
 	case strings.HasSuffix(q.Resource, "reviews") && q.verb == "create":
 		return f.review(q)
-	case q.path == "/apis":
+	case q.path == "/apis" && q.aggregated:
 		return f.discover(), nil
+	case q.path == "/apis":
+		return f.listGroups(), nil
 	case kindOf(q.Resource) == "" || q.full != q.Resource:
 		f.t.Errorf("the fake does not know %s", q)
 		return nil, apierrors.NewGenericServerResponse(http.StatusNotFound, q.verb, q.GroupResource, "", "", 0, true)
@@ -172,6 +179,18 @@ func (f *Fake) discover() any {
 		})
 	}
 	return map[string]any{"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "items": groups}
+}
+
+func (f *Fake) listGroups() metav1.APIGroupList {
+	list := metav1.APIGroupList{TypeMeta: metav1.TypeMeta{Kind: "APIGroupList", APIVersion: "v1"}}
+	for _, each := range fakeKinds {
+		if each.group != groupOf(f.Lacks).Group || f.Lacks == "" {
+			version := metav1.GroupVersionForDiscovery{GroupVersion: each.group + "/v1", Version: "v1"}
+			group := metav1.APIGroup{Name: each.group, Versions: []metav1.GroupVersionForDiscovery{version}}
+			list.Groups = append(list.Groups, group)
+		}
+	}
+	return list
 }
 
 func (f *Fake) get(q fakeRequest) (any, error) {
