@@ -37,6 +37,8 @@ type Fake struct {
 	CA   []byte           // PEM
 	Now  func() time.Time // its clock; no answer tells it
 	Kept bool             // no garbage collector runs: what a deleted object owned stays
+	// Runner is what a rules review says of the runner; nil is everything. Requests go by Intercept.
+	Runner []rbacv1.PolicyRule
 	// Lacks is a resource that it does not serve.
 	Lacks string
 	// Custom are resources of other groups, as CustomResourceDefinitions declare them. They can be

@@ -439,6 +439,9 @@ func (f *Fake) review(q fakeRequest) (any, error) {
 	case "selfsubjectrulesreviews":
 		namespace, _, _ := unstructured.NestedString(answer, "spec", "namespace")
 		granted := []rbacv1.PolicyRule{{Verbs: []string{"*"}, APIGroups: []string{"*"}, Resources: []string{"*"}}}
+		if f.Runner != nil {
+			granted = f.Runner
+		}
 		var faults []string
 		if q.as != nil {
 			granted, faults = f.rulesOf(q.as.account, namespace)
