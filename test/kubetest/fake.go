@@ -23,6 +23,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
 // Fake is an API server in memory, for the unit tests of rooms that take a whole client: what they
@@ -97,6 +99,20 @@ func (f *Fake) Config() *rest.Config {
 		Host: f.URL, BearerToken: RunnerToken, TLSClientConfig: rest.TLSClientConfig{CAData: f.CA},
 		Dial: (&net.Dialer{}).DialContext, // one of its own, so that client-go shares no connection between tests
 	}
+}
+
+// Kubeconfig is that of the runner, with one context.
+func (f *Fake) Kubeconfig() []byte {
+	config := clientcmdapi.NewConfig()
+	config.Clusters["fake"] = &clientcmdapi.Cluster{Server: f.URL, CertificateAuthorityData: f.CA}
+	config.AuthInfos["runner"] = &clientcmdapi.AuthInfo{Token: RunnerToken}
+	config.Contexts["fake"] = &clientcmdapi.Context{Cluster: "fake", AuthInfo: "runner"}
+	config.CurrentContext = "fake"
+	data, err := clientcmd.Write(*config)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return data
 }
 
 // Intercept has a function see each request from now on, as [Fake.Asked] has it, before it is
