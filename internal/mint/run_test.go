@@ -43,7 +43,6 @@ func TestRun_FirstRunSendsInOrder(t *testing.T) {
 		{lock, "list leases"}, // under the lock no lease can come that is not seen
 		{"list leases", binding},
 		{lock, account},
-		{role, binding}, // a binding before its role would grant whatever somebody calls so
 		{account, token},
 		{bond, token}, // the token hangs on it
 		{token, proved},
@@ -63,6 +62,26 @@ func TestRun_FirstRunSendsInOrder(t *testing.T) {
 	w.Read("leases", "shop", "kubemint-ci", &lock1)
 	if lock1.Spec.HolderIdentity != nil || lock1.Annotations[kube.AnnotationAccess] != w.job.Desired.Hash() {
 		t.Errorf("the lock is not given back with the access in effect: %+v", lock1)
+	}
+}
+
+// Where there was a lock before, nothing is made early: roles go out first, and then what binds them.
+// A binding without its role would grant as soon as somebody makes a role of that name.
+func TestRun_RoleComesBeforeItsBinding(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, usual)
+	if err := w.mustRun(t).End(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.Put(&corev1.Namespace{TypeMeta: kube.TypeMeta("Namespace"), ObjectMeta: metav1.ObjectMeta{Name: "web"}})
+	next := w.again(t)
+	next.job.Desired = newJob(nil, func(declared *config.Access, _ *owner.Marks) {
+		declared.Namespaces = []string{"shop", "web"}
+	}).Desired
+	next.mustRun(t)
+	role, binding := at(w.Asked(), "apply roles web/"), at(w.Asked(), "apply rolebindings web/")
+	if role < 0 || binding < role {
+		t.Errorf("role %d, binding %d of\n%s", role, binding, strings.Join(w.Asked(), "\n"))
 	}
 }
 
