@@ -58,6 +58,7 @@ func newWorld(t *testing.T, change func(*config.Access, *owner.Marks)) *world {
 	w.job = newJob(nil, change)
 	w.job.Log = console.New(w.log)
 	w.job.Config.Result.Timeout = time.Minute
+	w.job.Until = time.Now().Add(20 * time.Second) // a run that waits for somebody fails, and does not hang
 	w.job.Mask = func(secret.Value) error { return nil }
 	w.job.Written = kubeconfig.Config{Name: "ci@test", Namespace: "shop", Server: w.URL, CAData: w.CA}
 	dialer := connect.Dialer{UserAgent: "test", Trace: &trace.Trace{Log: w.job.Log}}
