@@ -150,7 +150,7 @@ func TestCheckServed(t *testing.T) {
 				w.Forbid("^get /apis")
 			}
 			err := checkServed(t.Context(), w.job)
-			if tt.fails == "" && err != nil || tt.fails != "" && (err == nil || !strings.Contains(err.Error(), tt.fails)) {
+			if (err != nil) != (tt.fails != "") || (err != nil && !strings.Contains(err.Error(), tt.fails)) {
 				t.Errorf("%v", err)
 			}
 			if tt.fails != "" && problem.ExitCode(err) != int(problem.Config) {
@@ -195,7 +195,7 @@ func TestLookForMoved_OnlyWhereTheAccountIsNew(t *testing.T) {
 	if strings.Count(w.log.String(), advice) != 1 {
 		t.Errorf("the first run does not tell:\n%s", w.log)
 	}
-	w.again(t).mustRun(t)
+	w.nextRun(t).mustRun(t)
 	if strings.Count(w.log.String(), advice) != 1 {
 		t.Errorf("a steady run tells again:\n%s", w.log)
 	}
@@ -245,8 +245,8 @@ func TestReportToken_Shortened(t *testing.T) {
 	}
 }
 
-// The lock, the lease and the objects that are there are read at once; a faulty input is the error
-// that counts, whatever else fails beside it.
+// The lock, the lease and the existing objects are read at the same time. A faulty input is the error
+// that is reported, whatever else fails with it.
 func TestObserveCluster_FaultyInputComesFirst(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, declareWidgets("widget"))
@@ -274,10 +274,10 @@ func TestRun_LeaseWaitsForItsNamespace(t *testing.T) {
 		t.Fatal(err)
 	}
 	asked := w.Asked()
-	if at(asked, "create leases") > at(asked, "apply namespaces") {
+	if firstAt(asked, "create leases") > firstAt(asked, "apply namespaces") {
 		t.Errorf("it was not tried early:\n%s", strings.Join(asked, "\n"))
 	}
-	if lastAt(asked, "create leases") < at(asked, "apply namespaces") {
+	if lastAt(asked, "create leases") < firstAt(asked, "apply namespaces") {
 		t.Errorf("the lease was not made after its namespace:\n%s", strings.Join(asked, "\n"))
 	}
 }
@@ -297,7 +297,7 @@ func TestProve_FreshAccessOverSeveralConnections(t *testing.T) {
 		return count
 	}
 	first := reviews()
-	next := w.again(t)
+	next := w.nextRun(t)
 	later := clock{noon.Add(time.Hour)}
 	next.job.Clock = later
 	w.Now = later.Now

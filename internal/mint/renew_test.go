@@ -22,7 +22,7 @@ func readFile(t *testing.T, path string) string {
 	return string(data)
 }
 
-// leaseOf is the lease of a credential as it is on the server.
+// leaseOf reads a credential's lease from the server.
 func (w *world) leaseOf(c *Credential) coordinationv1.Lease {
 	var its coordinationv1.Lease
 	w.Read("leases", "shop", c.issued.Tether.Lease.Name, &its)
@@ -121,7 +121,7 @@ func TestRenew_LeaseThatMayNotBeExtendedIsSaidOnce(t *testing.T) {
 	}
 }
 
-// End is what exec does when its command has ended.
+// exec calls End when its command has ended.
 func TestEnd_LeavesTheAccessAndNothingElse(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, usual)

@@ -47,7 +47,7 @@ func TestRun_FirstRunSendsInOrder(t *testing.T) {
 		{bond, token}, // the token hangs on it
 		{token, proved},
 	} {
-		if first, then := at(asked, order[0]), at(asked, order[1]); first < 0 || then < first {
+		if first, then := firstAt(asked, order[0]), firstAt(asked, order[1]); first < 0 || then < first {
 			t.Errorf("%q is not before %q:\n%s", order[0], order[1], strings.Join(asked, "\n"))
 		}
 	}
@@ -74,12 +74,12 @@ func TestRun_RoleComesBeforeItsBinding(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Put(&corev1.Namespace{TypeMeta: kube.TypeMeta("Namespace"), ObjectMeta: metav1.ObjectMeta{Name: "web"}})
-	next := w.again(t)
+	next := w.nextRun(t)
 	next.job.Desired = newJob(nil, func(declared *config.Access, _ *owner.Marks) {
 		declared.Namespaces = []string{"shop", "web"}
 	}).Desired
 	next.mustRun(t)
-	role, binding := at(w.Asked(), "apply roles web/"), at(w.Asked(), "apply rolebindings web/")
+	role, binding := firstAt(w.Asked(), "apply roles web/"), firstAt(w.Asked(), "apply rolebindings web/")
 	if role < 0 || binding < role {
 		t.Errorf("role %d, binding %d of\n%s", role, binding, strings.Join(w.Asked(), "\n"))
 	}
@@ -92,7 +92,7 @@ func TestRun_SteadyRunChangesNoAccess(t *testing.T) {
 	w := newWorld(t, usual)
 	w.mustRun(t)
 	before := len(w.Writes())
-	w.again(t).mustRun(t)
+	w.nextRun(t).mustRun(t)
 	want := []string{
 		"create leases shop/kubemint-ci-…", "create secrets shop/kubemint-ci-…",
 		"create serviceaccounts/token shop/ci",
@@ -118,8 +118,8 @@ func TestRun_RecordsBeforeItRequests(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, tt.change)
 			var early, late *receipt.Receipt
-			w.before(tt.request, func() { early, _ = receipt.Read(w.to.Path()) })
-			w.before("create serviceaccounts/token", func() { late, _ = receipt.Read(w.to.Path()) })
+			w.onFirst(tt.request, func() { early, _ = receipt.Read(w.to.Path()) })
+			w.onFirst("create serviceaccounts/token", func() { late, _ = receipt.Read(w.to.Path()) })
 			w.mustRun(t)
 			if early == nil || len(early.Leases) != 1 || len(early.Objects) != tt.objects {
 				t.Errorf("recorded before %q: %+v", tt.request, early)
@@ -200,7 +200,7 @@ func TestRun_FailureAfterChangesForgetsWhatIsInEffect(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, usual)
 	w.mustRun(t)
-	next := w.again(t)
+	next := w.nextRun(t)
 	next.job.Desired = newJob(nil, func(declared *config.Access, _ *owner.Marks) {
 		declared.TakeOwnership = true // under the live credential of the first run
 		declared.Namespaced.Rules[0].Verbs = []string{"list"}
@@ -246,7 +246,7 @@ func TestRun_InterruptedBeforeDeliveryTakesBack(t *testing.T) {
 	w := newWorld(t, usual)
 	ctx, interrupt := context.WithCancelCause(t.Context())
 	signal := errors.New("interrupted by a signal")
-	w.before("token: create selfsubjectrulesreviews", func() { interrupt(signal) })
+	w.onFirst("token: create selfsubjectrulesreviews", func() { interrupt(signal) })
 	made, err := w.run(ctx)
 	if made != nil || !errors.Is(err, signal) || exists(w.to.Path()) {
 		t.Errorf("made %v: %v", made, err)
@@ -285,7 +285,7 @@ func TestRun_MasksTheTokenBeforeItIsUsed(t *testing.T) {
 	w := newWorld(t, usual)
 	var masked []string
 	w.job.Mask = func(token secret.Value) error {
-		if at(w.Asked(), "token: ") >= 0 {
+		if firstAt(w.Asked(), "token: ") >= 0 {
 			t.Error("the token was used before it was masked")
 		}
 		masked = append(masked, token.Reveal())
@@ -317,7 +317,7 @@ func TestRun_MaskThatFailsStopsTheRun(t *testing.T) {
 	if _, err := w.run(t.Context()); !errors.Is(err, full) || exists(w.to.Path()) {
 		t.Error(err)
 	}
-	if at(w.Asked(), "token: ") >= 0 || at(w.Objects(), "secrets") >= 0 {
+	if firstAt(w.Asked(), "token: ") >= 0 || firstAt(w.Objects(), "secrets") >= 0 {
 		t.Errorf("the token was used, or lives: %q", w.Objects())
 	}
 }
@@ -328,10 +328,10 @@ func TestRun_EphemeralIdentityHangsOnItsLease(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, ephemeral)
 	w.mustRun(t)
-	if at(w.Asked(), "apply leases") >= 0 || at(w.Asked(), "get leases") >= 0 {
+	if firstAt(w.Asked(), "apply leases") >= 0 || firstAt(w.Asked(), "get leases") >= 0 {
 		t.Error("an identity of one run alone took the lock")
 	}
-	if bond, account := at(w.Asked(), "create secrets"), at(w.Asked(), "apply serviceaccounts"); bond > account {
+	if bond, account := firstAt(w.Asked(), "create secrets"), firstAt(w.Asked(), "apply serviceaccounts"); bond > account {
 		t.Error("the Secret, which can take another lease, was made after what hangs on the lease")
 	}
 	var role rbacv1.Role
@@ -345,7 +345,7 @@ func TestRun_EphemeralIdentityIsUndone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(declared *config.Access, marks *owner.Marks) {
 		ephemeral(declared, marks)
-		declared.ServiceAccount.Name = "ci-abcdefg234" // as it is made of the declared name
+		declared.ServiceAccount.Name = "ci-abcdefg234" // a random name, made from the declared one
 	})
 	w.Kept = true // not by the garbage collector
 	w.Forbid("^create serviceaccounts/token")
@@ -389,7 +389,7 @@ func TestRun_WithoutLeaseSaysThatTheTokenLives(t *testing.T) {
 			text += strings.Join(p.Hints, "\n")
 		}
 	}
-	if !strings.Contains(text, "it is valid until 2026-01-01T13:00:00Z") || at(w.Asked(), "create leases") >= 0 {
+	if !strings.Contains(text, "it is valid until 2026-01-01T13:00:00Z") || firstAt(w.Asked(), "create leases") >= 0 {
 		t.Errorf("%v\n%s", err, text)
 	}
 }
@@ -416,7 +416,7 @@ func TestProve_LockAndFailedProof(t *testing.T) {
 			}
 			w.takeForAnother(t)
 			var holder *string
-			w.before("delete leases", func() { // undoing begins
+			w.onFirst("delete leases", func() { // undoing begins
 				var lock coordinationv1.Lease
 				w.Read("leases", "shop", "kubemint-ci", &lock)
 				holder = lock.Spec.HolderIdentity
@@ -470,7 +470,7 @@ func TestProve_BindingOfNoRoleIsTakenBack(t *testing.T) {
 	if problem.ExitCode(err) != int(problem.Rights) || !strings.Contains(err.Error(), "veiw") {
 		t.Error(err)
 	}
-	if at(w.Objects(), "rolebindings") >= 0 {
+	if firstAt(w.Objects(), "rolebindings") >= 0 {
 		t.Errorf("left: %q", w.Objects())
 	}
 }
@@ -506,7 +506,7 @@ func TestProve_MustNotByAForeignBinding(t *testing.T) {
 	if problem.ExitCode(err) != int(problem.Mint) || !strings.Contains(err.Error(), "prove must_not") {
 		t.Error(err)
 	}
-	if exists(w.to.Path()) || at(w.Objects(), "secrets") >= 0 {
+	if exists(w.to.Path()) || firstAt(w.Objects(), "secrets") >= 0 {
 		t.Errorf("left: %q", w.Objects())
 	}
 }
@@ -520,7 +520,7 @@ func earlierRun(t *testing.T) (w *world, record *receipt.Receipt) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	next := w.again(t)
+	next := w.nextRun(t)
 	next.to.earlier = earlier
 	record = next.record()
 	record.Leases = slices.Clone(earlier.Leases)
@@ -532,7 +532,7 @@ func TestRun_EndsTheCredentialThatItReplaces(t *testing.T) {
 	t.Parallel()
 	w, record := earlierRun(t)
 	before := record.Leases[0].Name
-	w.before("delete leases", func() {
+	w.onFirst("delete leases", func() {
 		if !exists(w.to.Path()) {
 			t.Error("the earlier credential was ended before the new one was in place")
 		}

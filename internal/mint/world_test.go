@@ -24,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) { kubetest.Main(m) }
 
-// lines is what a run logs, which it does from many goroutines.
+// lines keeps the log of a run, which writes from many goroutines.
 type lines struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -42,7 +42,7 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
-// world is an API server, and what a run of it is given.
+// world is an API server and the job of a run on it.
 type world struct {
 	*kubetest.Fake
 	job Job
@@ -92,7 +92,7 @@ func (w *world) run(ctx context.Context) (*Credential, error) {
 	return Run(ctx, w.job, w.to, w.record())
 }
 
-// mustRun is a run that is not what the test is about.
+// mustRun runs what the test only needs as its beginning.
 func (w *world) mustRun(t *testing.T) *Credential {
 	t.Helper()
 	made, err := w.run(t.Context())
@@ -102,8 +102,8 @@ func (w *world) mustRun(t *testing.T) *Credential {
 	return made
 }
 
-// again prepares another run of the same job, with an output of its own.
-func (w *world) again(t *testing.T) *world {
+// nextRun prepares another run of the same job, with an output of its own.
+func (w *world) nextRun(t *testing.T) *world {
 	t.Helper()
 	next := *w
 	next.to = destination{Directory: deliver.Directory{Dir: t.TempDir()}}
@@ -111,8 +111,8 @@ func (w *world) again(t *testing.T) *world {
 	return &next
 }
 
-// before calls a function before the first request that has the prefix is carried out.
-func (w *world) before(prefix string, do func()) {
+// onFirst calls a function before the first request that has the prefix is carried out.
+func (w *world) onFirst(prefix string, do func()) {
 	var once sync.Once
 	w.Intercept(func(asked string) error {
 		if strings.HasPrefix(asked, prefix) {
@@ -122,8 +122,8 @@ func (w *world) before(prefix string, do func()) {
 	})
 }
 
-// at is the place of the first request that has the prefix, and -1 where there is none.
-func at(asked []string, prefix string) int {
+// firstAt returns the index of the first request with the prefix, -1 without one.
+func firstAt(asked []string, prefix string) int {
 	return slices.IndexFunc(asked, func(one string) bool { return strings.HasPrefix(one, prefix) })
 }
 

@@ -66,7 +66,7 @@ func TestChoose_OutputInTheCheckout(t *testing.T) {
 	t.Parallel()
 	job, checkout, state := inCheckout(t)
 	path := filepath.Join(checkout, "kc")
-	leaveCredential(t, path, func(*receipt.Receipt) {}) // committed, with a receipt beside it
+	leaveCredential(t, path, func(*receipt.Receipt) {}) // committed, with a receipt next to it
 	_, err := choose(t, job, path)
 	refuses(t, err, "it exists and kubemint did not write it")
 	if err := os.Remove(path); err != nil {
@@ -106,7 +106,7 @@ func TestChoose_NoPlaceForTheReceipt(t *testing.T) {
 	if problem.ExitCode(err) != int(problem.Config) || !errors.Is(err, receipt.ErrNoPlace) {
 		t.Error(err)
 	}
-	unlock, err := job.Await(t.Context(), newRecord(path)) // and so there is none to revoke
+	unlock, err := job.Await(t.Context(), newRecord(path)) // without a place for receipts nothing has to be revoked
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +154,7 @@ func TestPutBackEnvFile(t *testing.T) {
 	}
 }
 
-// Where the platform reads no such file, what lies beside the output is nobody's business.
+// A platform that reads no file of outputs leaves such a file alone.
 func TestChoose_WithoutFileOfOutputs(t *testing.T) {
 	t.Parallel()
 	job := newJob()
@@ -275,7 +275,7 @@ func TestDelete_TokenFileAndDirectories(t *testing.T) {
 	}
 }
 
-// What cannot be read cannot be told from somebody else's: the receipt stays for another try.
+// An output that cannot be read may be somebody else's: the receipt stays for another try.
 func TestDelete_OutputThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "kc")
@@ -353,7 +353,7 @@ func TestRestore_LeavesAnUnchangedFile(t *testing.T) {
 	}
 }
 
-// A file that cannot be put into its place is not left beside it: it can hold a token.
+// A write that fails leaves no temporary file: it can hold a token.
 func TestWrite_FailureLeavesNoToken(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -32,14 +32,15 @@ import (
 // namespaces, dry runs, owners and bound tokens, and works out from its roles and bindings what a
 // token may do. A request that it does not know is an error of the test.
 //
-// The runner may do everything: [Fake.Intercept] has it refused. What takes admission, field
-// managers or the runner's own RBAC to show belongs into a script, against a real API server.
+// The runner may do everything: [Fake.Intercept] has it refused. What depends on
+// admission, field managers or the runner's own RBAC belongs into a script, on a real API server.
 type Fake struct {
 	URL  string
 	CA   []byte           // PEM
 	Now  func() time.Time // its clock; no answer tells it
 	Kept bool             // no garbage collector runs: what a deleted object owned stays
-	// Runner is what a rules review says of the runner; nil is everything. Requests go by Intercept.
+	// Runner holds the rules that a review of the runner returns; nil stands for all rights. It refuses
+	// no request: Intercept does.
 	Runner []rbacv1.PolicyRule
 	// Lacks is a resource that it does not serve.
 	Lacks string
@@ -116,8 +117,8 @@ func (f *Fake) Kubeconfig() []byte {
 }
 
 // Intercept has a function see each request from now on, as [Fake.Asked] has it, before it is
-// carried out. An error is the answer in its place: an *apierrors.StatusError as it is, and of any
-// other error the connection breaks. The function may use the fake.
+// carried out. An error takes the place of the answer: an *apierrors.StatusError is sent, and any
+// other error breaks the connection. The function may use the fake.
 func (f *Fake) Intercept(hook func(asked string) error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

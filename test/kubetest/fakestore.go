@@ -87,7 +87,7 @@ type fakeRequest struct {
 	aggregated bool
 	query      url.Values
 	body       []byte
-	sent       *unstructured.Unstructured // the object in the body; nil where there is none
+	sent       *unstructured.Unstructured // the object in the body; nil for a body without one
 }
 
 func newFakeRequest(r *http.Request, body []byte) fakeRequest {
@@ -168,7 +168,7 @@ func (f *Fake) carryOut(q fakeRequest) (any, error) {
 	return f.remove(q)
 }
 
-// discover is the aggregated discovery, as far as it is of custom resources.
+// discover returns the aggregated discovery of the custom resources.
 func (f *Fake) discover() any {
 	groups := []any{}
 	for _, custom := range f.Custom {
@@ -274,7 +274,7 @@ func (f *Fake) store(key string, o *unstructured.Unstructured) {
 	if o.GetUID() == "" {
 		o.SetUID(types.UID(fmt.Sprintf("uid-%d", f.last)))
 	}
-	o.SetResourceVersion(fmt.Sprint(f.last + 1000)) // 1 is none
+	o.SetResourceVersion(fmt.Sprint(f.last + 1000)) // never 1, which no object has
 	f.objects[key] = o
 }
 

@@ -20,15 +20,15 @@ func accountOf(record *receipt.Receipt) types.NamespacedName {
 func TestRevokeByToken_EndsWhatTheTokenNames(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	record := w.mint(t, "out/kc")
+	record := w.mintCredential(t, "out/kc")
 	if err := w.revoke(t, Options{Wait: true}); err != nil {
 		t.Fatal(err)
 	}
-	if w.lives(record) || w.exists("out/kc") {
+	if w.isAlive(record) || w.exists("out/kc") {
 		t.Errorf("left %q", w.Objects())
 	}
-	w.says(t, "the receipt of "+w.path("out/kc")+" is gone; its token says: ServiceAccount shop/ci, lease shop/kubemint-ci-")
-	w.says(t, "dead: ")
+	w.wantLog(t, "the receipt of "+w.path("out/kc")+" is gone; its token says: ServiceAccount shop/ci, lease shop/kubemint-ci-")
+	w.wantLog(t, "dead: ")
 	var asked []string
 	for _, one := range w.Asked() {
 		if strings.HasPrefix(one, "token: ") || strings.HasPrefix(one, "delete leases") {
@@ -46,8 +46,8 @@ func TestRevokeByToken_EndsWhatTheTokenNames(t *testing.T) {
 func TestRevokeByToken_TokenIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.mint(t, "out/kc")
-	other := w.mint(t, "out/other")
+	w.mintCredential(t, "out/kc")
+	other := w.mintCredential(t, "out/other")
 	w.Intercept(func(asked string) error {
 		if strings.HasPrefix(asked, "delete") {
 			t.Errorf("sent %s", asked)
@@ -59,19 +59,19 @@ func TestRevokeByToken_TokenIsRefused(t *testing.T) {
 	if err := w.revoke(t, Options{}); err != nil {
 		t.Fatal(err)
 	}
-	if !w.lives(other) || !w.exists("out/kc") {
+	if !w.isAlive(other) || !w.exists("out/kc") {
 		t.Error("a forged token has ended a credential")
 	}
-	w.says(t, "refuses the token in "+w.path("out/kc")+", whose receipt is gone; the file is left")
+	w.wantLog(t, "refuses the token in "+w.path("out/kc")+", whose receipt is gone; the file is left")
 }
 
 // The token is good, and still not this run's to end: it declares another account.
 func TestRevokeByToken_AnotherAccount(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	record := w.mint(t, "out/kc")
+	record := w.mintCredential(t, "out/kc")
 	err := w.revoke(t, Options{}, "KUBEMINT_SERVICE_ACCOUNT=other")
-	if problem.ExitCode(err) != int(problem.Revoke) || !w.lives(record) || !w.exists("out/kc") {
+	if problem.ExitCode(err) != int(problem.Revoke) || !w.isAlive(record) || !w.exists("out/kc") {
 		t.Error(err)
 	}
 	for _, want := range []string{"give this step the inputs `namespace` and `service_account` of the mint", "kubectl -n shop delete lease"} {
@@ -85,10 +85,10 @@ func TestRevokeByToken_AnotherAccount(t *testing.T) {
 func TestRevokeByToken_SourceIsTheCredentialItself(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	record := w.mint(t, "out/kc")
+	record := w.mintCredential(t, "out/kc")
 	asked := len(w.Asked())
 	err := w.revoke(t, Options{}, "KUBECONFIG="+w.path("out/kc"))
-	if problem.ExitCode(err) != int(problem.Revoke) || !w.lives(record) || len(w.Asked()) != asked {
+	if problem.ExitCode(err) != int(problem.Revoke) || !w.isAlive(record) || len(w.Asked()) != asked {
 		t.Errorf("%v; asked %q", err, w.Asked()[asked:])
 	}
 }
@@ -97,7 +97,7 @@ func TestRevokeByToken_SourceIsTheCredentialItself(t *testing.T) {
 func TestRevokeByToken_AnotherServer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.mint(t, "out/kc")
+	w.mintCredential(t, "out/kc")
 	other := newWorld(t)
 	asked := len(w.Asked())
 	err := w.revoke(t, Options{}, "KUBECONFIG="+other.path("home/source"))
@@ -120,7 +120,7 @@ func TestFindKubeconfig_OnlyOursCounts(t *testing.T) {
 	} {
 		data := []byte(content)
 		if content == "" {
-			w.mint(t, "out/kc")
+			w.mintCredential(t, "out/kc")
 			bound := string(mustRead(t, w.path("out/kc")))
 			data = []byte(strings.ReplaceAll(bound, tokenIn(bound), w.PermanentToken("shop", "ci")))
 		}
@@ -130,7 +130,7 @@ func TestFindKubeconfig_OnlyOursCounts(t *testing.T) {
 			t.Errorf("%s: %+v: %v", name, found, err)
 		}
 	}
-	record := w.mint(t, "out/kc")
+	record := w.mintCredential(t, "out/kc")
 	found, err := findKubeconfig(w.loaded(t))
 	if err != nil || found == nil || found.lease.Name != record.Leases[0].Name ||
 		found.lease.SecretUID != record.Leases[0].SecretUID || found.account != accountOf(record) {

@@ -33,7 +33,7 @@ func hintsOf(err error) string {
 func TestRun_EndsWhatTheReceiptNames(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	record := w.minted(t, usual)
+	record := w.mintWithReceipt(t, usual)
 	if err := w.revoke(t, Options{}); err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func TestRun_EndsWhatTheReceiptNames(t *testing.T) {
 	if w.exists("out/kc") || w.exists("out/kc.receipt") {
 		t.Error("a file is left")
 	}
-	w.says(t, "revoked: lease shop/"+record.Leases[0].Name+" is deleted")
+	w.wantLog(t, "revoked: lease shop/"+record.Leases[0].Name+" is deleted")
 }
 
 // A second revoke, or one after a mint that failed, has nothing to do, and sends nothing.
@@ -55,16 +55,16 @@ func TestRun_NothingToRevoke(t *testing.T) {
 	}{
 		"no receipt": {func(*testing.T, *world) {}, "nothing to revoke: no receipt of an earlier run is here"},
 		"taken back": {func(t *testing.T, w *world) {
-			w.minted(t, func(record *receipt.Receipt) { record.Leases = nil })
+			w.mintWithReceipt(t, func(record *receipt.Receipt) { record.Leases = nil })
 		}, "nothing to revoke: the run took back what it had made"},
 		"revoke: false": {func(t *testing.T, w *world) {
-			w.minted(t, func(record *receipt.Receipt) {
+			w.mintWithReceipt(t, func(record *receipt.Receipt) {
 				record.Leases = nil
 				record.Keep = true
 			})
 		}, "minted with `revoke: false` and lives until "},
 		"permanent": {func(t *testing.T, w *world) {
-			w.minted(t, func(record *receipt.Receipt) {
+			w.mintWithReceipt(t, func(record *receipt.Receipt) {
 				record.Leases = nil
 				record.Keep = true
 				record.ExpiresAt = ""
@@ -72,7 +72,7 @@ func TestRun_NothingToRevoke(t *testing.T) {
 			})
 		}, "kubemint revoke --permanent deletes it"},
 		"somebody else's Secret": {func(t *testing.T, w *world) {
-			w.minted(t, func(record *receipt.Receipt) {
+			w.mintWithReceipt(t, func(record *receipt.Receipt) {
 				record.Leases = nil
 				record.Keep = true
 				record.ExpiresAt = ""
@@ -91,7 +91,7 @@ func TestRun_NothingToRevoke(t *testing.T) {
 			if diff := cmp.Diff(before, w.Writes()); diff != "" {
 				t.Error(diff)
 			}
-			w.says(t, tt.says)
+			w.wantLog(t, tt.says)
 		})
 	}
 }
@@ -104,7 +104,7 @@ func TestRun_Permanent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			record := w.minted(t, func(record *receipt.Receipt) {
+			record := w.mintWithReceipt(t, func(record *receipt.Receipt) {
 				holder := lease.NewPermanent(accountOf(record), owner.Marks{})
 				holder.UID = "p1"
 				w.Put(holder)
@@ -137,10 +137,10 @@ func TestRun_Permanent(t *testing.T) {
 func TestRun_LeaseThatStays(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	record := w.minted(t, usual)
+	record := w.mintWithReceipt(t, usual)
 	w.Forbid("^delete leases")
 	err := w.revoke(t, Options{})
-	if problem.ExitCode(err) != int(problem.Revoke) || !w.lives(record) {
+	if problem.ExitCode(err) != int(problem.Revoke) || !w.isAlive(record) {
 		t.Error(err)
 	}
 	if want := "unless you run  kubectl -n shop delete lease " + record.Leases[0].Name; !strings.Contains(hintsOf(err), want) {
@@ -156,7 +156,7 @@ func TestRun_LeaseThatStaysOfAnExpiredToken(t *testing.T) {
 	t.Parallel()
 	for ago, fails := range map[time.Duration]bool{time.Hour: false, time.Minute: true} {
 		w := newWorld(t)
-		w.minted(t, func(record *receipt.Receipt) {
+		w.mintWithReceipt(t, func(record *receipt.Receipt) {
 			record.ExpiresAt = w.now.Add(-ago).UTC().Format(time.RFC3339)
 		})
 		w.Forbid("^delete leases")
@@ -164,7 +164,7 @@ func TestRun_LeaseThatStaysOfAnExpiredToken(t *testing.T) {
 			t.Errorf("expired %s ago: %v", ago, err)
 		}
 		if !fails {
-			w.says(t, "not everything could be deleted, but the token expired at ")
+			w.wantLog(t, "not everything could be deleted, but the token expired at ")
 		}
 	}
 }
@@ -173,11 +173,11 @@ func TestRun_LeaseThatStaysOfAnExpiredToken(t *testing.T) {
 func TestRun_FaultyInputs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	record := w.minted(t, usual)
-	if err := w.revoke(t, Options{}, "KUBEMINT_DURATION=soon"); err != nil || w.lives(record) {
+	record := w.mintWithReceipt(t, usual)
+	if err := w.revoke(t, Options{}, "KUBEMINT_DURATION=soon"); err != nil || w.isAlive(record) {
 		t.Error(err)
 	}
-	w.says(t, "the inputs are not all valid, revoking all the same")
+	w.wantLog(t, "the inputs are not all valid, revoking all the same")
 }
 
 // Another cluster's lease could have the same name: nothing is sent to a server that the receipt
@@ -191,10 +191,10 @@ func TestRun_SourceOfAnotherCluster(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			record := w.minted(t, change)
+			record := w.mintWithReceipt(t, change)
 			asked := len(w.Asked())
 			err := w.revoke(t, Options{})
-			if problem.ExitCode(err) != int(problem.Revoke) || len(w.Asked()) != asked || !w.lives(record) {
+			if problem.ExitCode(err) != int(problem.Revoke) || len(w.Asked()) != asked || !w.isAlive(record) {
 				t.Errorf("asked %q: %v", w.Asked()[asked:], err)
 			}
 			for _, want := range []string{"another cluster's lease could have the same name", "kubectl -n shop delete lease"} {
@@ -213,7 +213,7 @@ func TestRun_SourceOfAnotherCluster(t *testing.T) {
 func TestRun_WaitProvesTheDeath(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.minted(t, usual)
+	w.mintWithReceipt(t, usual)
 	if err := w.revoke(t, Options{Wait: true}); err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +222,7 @@ func TestRun_WaitProvesTheDeath(t *testing.T) {
 	if deleted < 0 || proved < deleted || w.exists("out/kc") {
 		t.Errorf("asked %q", w.Asked())
 	}
-	w.says(t, "dead: the API server refuses the token")
+	w.wantLog(t, "dead: the API server refuses the token")
 }
 
 // Without the token nobody can be asked.
@@ -244,10 +244,10 @@ func TestRun_WaitWithoutTheToken(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			record := w.minted(t, usual)
+			record := w.mintWithReceipt(t, usual)
 			tt.change(t, w)
 			err := w.revoke(t, Options{Wait: true})
-			if problem.ExitCode(err) != int(problem.Revoke) || !strings.Contains(err.Error(), tt.says) || w.lives(record) {
+			if problem.ExitCode(err) != int(problem.Revoke) || !strings.Contains(err.Error(), tt.says) || w.isAlive(record) {
 				t.Error(err)
 			}
 		})
@@ -258,7 +258,7 @@ func TestRun_WaitWithoutTheToken(t *testing.T) {
 func TestAwaitDeath_TokenLives(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	record := w.minted(t, usual)
+	record := w.mintWithReceipt(t, usual)
 	s := w.loaded(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	over := errors.New("the time is over")
@@ -284,7 +284,7 @@ func TestAwaitDeath_TokenLives(t *testing.T) {
 func TestFindLocked_ReadsAgainUnderTheLock(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	record := w.minted(t, usual)
+	record := w.mintWithReceipt(t, usual)
 	s := w.loaded(t)
 	unlock, err := s.Files().Await(t.Context(), record) // another revoke
 	if err != nil {
@@ -401,7 +401,7 @@ func TestCompleteRecord(t *testing.T) {
 		"it is another run's": {elsewhere: true, another: true, fails: true},
 	} {
 		w := newWorld(t)
-		record := w.minted(t, func(record *receipt.Receipt) { record.Objects = []receipt.Object{role} })
+		record := w.mintWithReceipt(t, func(record *receipt.Receipt) { record.Objects = []receipt.Object{role} })
 		state := *record
 		state.Objects = nil
 		state.Elsewhere = tt.elsewhere

@@ -89,8 +89,8 @@ func (w *world) revoke(t *testing.T, given Options, env ...string) error {
 	return Run(t.Context(), w.session(env...), given)
 }
 
-// mint makes a credential as a mint does: on the server, and in a kubeconfig without receipt.
-func (w *world) mint(t *testing.T, name string) *receipt.Receipt {
+// mintCredential makes a credential as a mint does: on the server, and in a kubeconfig without receipt.
+func (w *world) mintCredential(t *testing.T, name string) *receipt.Receipt {
 	t.Helper()
 	account := types.NamespacedName{Namespace: "shop", Name: "ci"}
 	marks := owner.Marks{}
@@ -137,8 +137,8 @@ func (w *world) mint(t *testing.T, name string) *receipt.Receipt {
 	}
 }
 
-// keep writes a receipt where a mint does.
-func (w *world) keep(t *testing.T, record *receipt.Receipt) {
+// keepReceipt writes a receipt where a mint does.
+func (w *world) keepReceipt(t *testing.T, record *receipt.Receipt) {
 	t.Helper()
 	journal := output.NewJournal(receipt.Path(record.Output), record, nil)
 	if err := journal.Update(func(*receipt.Receipt) {}); err != nil {
@@ -146,18 +146,18 @@ func (w *world) keep(t *testing.T, record *receipt.Receipt) {
 	}
 }
 
-// minted is a credential with its receipt, at the output that the inputs name.
-func (w *world) minted(t *testing.T, change func(*receipt.Receipt)) *receipt.Receipt {
+// mintWithReceipt is a credential with its receipt, at the output that the inputs name.
+func (w *world) mintWithReceipt(t *testing.T, change func(*receipt.Receipt)) *receipt.Receipt {
 	t.Helper()
-	record := w.mint(t, "out/kc")
+	record := w.mintCredential(t, "out/kc")
 	change(record)
-	w.keep(t, record)
+	w.keepReceipt(t, record)
 	return record
 }
 
 func usual(*receipt.Receipt) {}
 
-func (w *world) lives(record *receipt.Receipt) bool {
+func (w *world) isAlive(record *receipt.Receipt) bool {
 	return w.Read("leases", "shop", record.Leases[0].Name, nil) || w.Read("secrets", "shop", record.Leases[0].Name, nil)
 }
 
@@ -166,7 +166,7 @@ func (w *world) exists(name string) bool {
 	return err == nil
 }
 
-func (w *world) says(t *testing.T, want string) {
+func (w *world) wantLog(t *testing.T, want string) {
 	t.Helper()
 	if !strings.Contains(w.log.String(), want) {
 		t.Errorf("%q is not said:\n%s", want, w.log)

@@ -152,7 +152,7 @@ func TestLoad_RulesOfAFile(t *testing.T) {
 	}
 }
 
-// The receipts lie where the checkout cannot write; a directory that is not there is none.
+// Receipts lie where the checkout cannot write. A directory that does not exist is left out.
 func TestReceipts_Places(t *testing.T) {
 	t.Parallel()
 	s := newStep(t)

@@ -110,7 +110,7 @@ func TestOpenExpected_ClusterOfAnotherUID(t *testing.T) {
 	}
 }
 
-// Who may not read the namespace is told so: the run goes on with no cluster that it was not told of.
+// A runner that may not read the namespace fails: it cannot know which cluster this is.
 func TestOpenExpected_NamespaceThatMayNotBeRead(t *testing.T) {
 	t.Parallel()
 	s, fake, environ := withCluster(t)

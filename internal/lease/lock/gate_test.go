@@ -104,8 +104,8 @@ const (
 	later  = "kubemint-ci-bcdefg2345"
 )
 
-// A Lease of the lock's name that kubemint did not make is nobody's to take, and the refusal has the
-// way out that keeps it first.
+// A Lease of the lock's name that kubemint did not make is never taken. The refusal first says how to
+// keep it.
 func TestGate_RefusesAForeignLease(t *testing.T) {
 	t.Parallel()
 	a := &api{lock: &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: "bots", Name: "kubemint-ci"}}}
@@ -228,7 +228,7 @@ func TestFindDependents_AwaitsWithdrawal(t *testing.T) {
 	}
 }
 
-// A run whose time is over names who was in the way, and the ways out: the caller's own first, then
+// A run whose time is over names who was in the way and what to do: the caller's advice first, then
 // the command that ends the credential.
 func TestAwaitObstacle_RefusesWhenTheTimeIsOver(t *testing.T) {
 	t.Parallel()
@@ -386,7 +386,7 @@ func TestChangeAccess_WaitsForTheLock(t *testing.T) {
 	})
 }
 
-// A run that loses the lock stops to change anything, and says so: its own error is of no use.
+// A run that loses the lock stops changing anything, and says so in place of its own error.
 func TestChangeAccess_LockIsLost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -211,8 +211,8 @@ func TestTry_WithoutTheReview(t *testing.T) {
 	}
 }
 
-// Who would hold a run back is said, and is no error: it may be over when the run begins. A run that
-// changes nothing waits for nobody but for one that is changing.
+// A plan names whoever would hold a run back, and succeeds: they may be gone when the run begins. A
+// run that changes nothing waits only for a run that changes something.
 func TestTry_TellsWhoHoldsBack(t *testing.T) {
 	t.Parallel()
 	const waits = "note: a run would have to wait for it now: Lease shop/kubemint-ci-"
@@ -249,8 +249,8 @@ func TestTry_TellsWhoHoldsBack(t *testing.T) {
 	}
 }
 
-// The lock is tried where a run would take it: not where another run has it, whose state is of no use
-// a moment later, and not by a steady run.
+// The lock is tried where a run would take it. A steady run would not, and a lock that another run
+// holds says nothing about a moment later.
 func TestTryLock_OnlyWhereARunWouldTakeIt(t *testing.T) {
 	t.Parallel()
 	const tried = "apply leases shop/kubemint-ci (dry run)"

@@ -95,7 +95,7 @@ func (w *world) putLease(of types.NamespacedName, hash string) *coordinationv1.L
 // putPermanent adds the Secret of a permanent token.
 func (w *world) putPermanent(by owner.Marks) { w.Put(lease.NewPermanent(account, by)) }
 
-// ofAccount are those of the objects that the fake has that are not only the lock.
+// deletions lists what was deleted, in order.
 func deletions(asked []string) (deleted []string) {
 	for _, one := range asked {
 		if rest, ok := strings.CutPrefix(one, "delete "); ok {
@@ -105,8 +105,8 @@ func deletions(asked []string) (deleted []string) {
 	return deleted
 }
 
-// place is where a deletion stands among the requests, and -1 where it was not sent.
-func place(asked []string, prefix string) int {
+// firstAt is where a deletion stands among the requests, and -1 where it was not sent.
+func firstAt(asked []string, prefix string) int {
 	return slices.IndexFunc(asked, func(one string) bool { return strings.HasPrefix(one, prefix) })
 }
 
@@ -122,7 +122,7 @@ func TestPruneUndeclared_DeletesWhatIsNotDeclared(t *testing.T) {
 	if diff := cmp.Diff(want, deletions(w.Asked())); diff != "" {
 		t.Error(diff)
 	}
-	if first := place(w.Asked(), "apply leases shop/kubemint-ci"); first < 0 || first > place(w.Asked(), "delete") {
+	if first := firstAt(w.Asked(), "apply leases shop/kubemint-ci"); first < 0 || first > firstAt(w.Asked(), "delete") {
 		t.Errorf("it was deleted without the lock:\n%s", strings.Join(w.Asked(), "\n"))
 	}
 	if !strings.Contains(w.log.String(), "pruned: 2 objects deleted in all namespaces") {
@@ -283,7 +283,7 @@ func TestPruneUndeclared_AccountThatMoved(t *testing.T) {
 	}
 }
 
-// Whoever may list nothing is told all that may not be listed, and nothing goes.
+// Every kind that the runner may not list is named, and nothing is deleted.
 func TestPruneUndeclared_WhatMayNotBeListed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -317,7 +317,7 @@ func TestPruneAll_InOrder(t *testing.T) {
 	}
 	order := make([]int, len(stages))
 	for i, stage := range stages {
-		order[i] = place(asked, stage)
+		order[i] = firstAt(asked, stage)
 	}
 	order[5] = slices.Index(asked, stages[5]) // the lock itself
 	if order[0] < 0 || !slices.IsSorted(order) {
@@ -390,7 +390,7 @@ func TestPruneAll_AccountOfSomebodyElse(t *testing.T) {
 			if (err == nil) != tt.gone || w.Read("secrets", "shop", "kubemint-token-ci", nil) == tt.gone {
 				t.Errorf("left %q: %v", w.Objects(), err)
 			}
-			if !w.Read("serviceaccounts", "shop", "ci", nil) || place(w.Asked(), "delete serviceaccounts") >= 0 {
+			if !w.Read("serviceaccounts", "shop", "ci", nil) || firstAt(w.Asked(), "delete serviceaccounts") >= 0 {
 				t.Error("the account was deleted")
 			}
 			if !strings.Contains(w.log.String(), "ServiceAccount shop/ci stays: it was not made by kubemint") {
@@ -400,8 +400,8 @@ func TestPruneAll_AccountOfSomebodyElse(t *testing.T) {
 	}
 }
 
-// Who may not delete Secrets leaves the one of our own account to the cluster, which deletes it
-// after the account. One that may stay for longer is an error.
+// A runner that may not delete Secrets leaves the one of our own account to the cluster, which deletes
+// it after the account. Under somebody else's account the Secret would stay, so that is an error.
 func TestPruneAll_SecretThatMayNotBeDeleted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

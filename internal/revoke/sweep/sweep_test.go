@@ -165,8 +165,8 @@ func TestSweepExpired_RunThatBeginsMeanwhile(t *testing.T) {
 	}
 }
 
-// What may not be listed is said, and is no error: most identities that sweep may not list Secrets.
-// Leases are what sweep is for.
+// A kind that the runner may not list is named, and the sweep goes on: most identities that sweep may
+// not list Secrets. Without the leases it fails.
 func TestSweepExpired_WhatMayNotBeListed(t *testing.T) {
 	t.Parallel()
 	for refused, tt := range map[string]struct {
