@@ -39,6 +39,8 @@ type Fake struct {
 	CA   []byte           // PEM
 	Now  func() time.Time // its clock; no answer tells it
 	Kept bool             // no garbage collector runs: what a deleted object owned stays
+	// Longest is the longest lifetime of a token; a longer one is shortened. 0 is any.
+	Longest time.Duration
 	// Runner holds the rules that a review of the runner returns; nil stands for all rights. It refuses
 	// no request: Intercept does.
 	Runner []rbacv1.PolicyRule

@@ -390,7 +390,11 @@ func (f *Fake) mint(q fakeRequest) (any, error) {
 		}
 		token.secretUID = secret.GetUID()
 	}
-	ends := f.Now().Add(time.Duration(*request.Spec.ExpirationSeconds) * time.Second)
+	lifetime := time.Duration(*request.Spec.ExpirationSeconds) * time.Second
+	if f.Longest > 0 {
+		lifetime = min(lifetime, f.Longest)
+	}
+	ends := f.Now().Add(lifetime)
 	request.Status.ExpirationTimestamp = metaTime(ends)
 	request.Status.Token = f.sign(token, ends)
 	request.Kind = "TokenRequest"

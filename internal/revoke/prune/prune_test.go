@@ -331,6 +331,54 @@ func TestPruneAll_InOrder(t *testing.T) {
 	}
 }
 
+// Nothing of the account is there: no lock has to be made for it.
+func TestPruneAll_NothingThere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Desired = declare(types.NamespacedName{Namespace: "dev", Name: "other"}, marks, "dev")
+	if err := w.PruneAll(t.Context()); err != nil || firstAt(w.Asked(), "apply") >= 0 {
+		t.Errorf("asked %q: %v", w.Asked(), err)
+	}
+	if len(w.Objects()) != 5 || !strings.Contains(w.log.String(), "pruned: 0 objects of ServiceAccount dev/other deleted") {
+		t.Errorf("left %q\n%s", w.Objects(), w.log)
+	}
+}
+
+// A credential that was minted between the first look and the lock ends too.
+func TestPruneAll_LooksAgainUnderTheLock(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	begun := false
+	w.Intercept(func(asked string) error {
+		if asked == "apply leases shop/kubemint-ci" && !begun {
+			begun = true
+			w.putLease(account, "other")
+		}
+		return nil
+	})
+	if err := w.PruneAll(t.Context()); err != nil || !begun || len(w.Objects()) > 0 {
+		t.Errorf("left %q: %v", w.Objects(), err)
+	}
+}
+
+// What another owner has made for the same account stays, and the account with it.
+func TestPruneAll_AnotherOwnersAccess(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, o := range declare(account, owner.Marks{Owner: "github:evil/fork"}, "dev").Objects {
+		if o.GetNamespace() == "dev" {
+			w.Put(o)
+		}
+	}
+	err := w.PruneAll(t.Context())
+	if problem.ExitCode(err) != int(problem.Rights) || !w.Read("serviceaccounts", "shop", "ci", nil) {
+		t.Error(err)
+	}
+	if !w.Read("roles", "dev", "kubemint:shop:ci", nil) || w.Read("roles", "web", "kubemint:shop:ci", nil) {
+		t.Errorf("left %q", w.Objects())
+	}
+}
+
 func TestPruneAll_DryRunDeletesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
