@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -52,7 +53,7 @@ func (c clock) ServerTime() time.Time { return c.now }
 
 var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
-func newJob(log *bytes.Buffer, change func(*config.Access, *owner.Marks)) Job {
+func newJob(log io.Writer, change func(*config.Access, *owner.Marks)) Job {
 	declared := config.Access{
 		Namespaces: []string{"shop"}, ServiceAccount: types.NamespacedName{Namespace: "shop", Name: "ci"},
 		CreateServiceAccount: true,

@@ -34,7 +34,9 @@ type api struct {
 	others []kube.Object
 	lost   bool // the next write is carried out, and its answer is that of a repeated one
 	fail   error
-	since  string // of the last list
+	// a context that has ended ends its requests, as a connection's would
+	needsTime bool
+	since     string // of the last list
 }
 
 func (a *api) Get(_ context.Context, o kube.Object) error {
@@ -47,7 +49,10 @@ func (a *api) Get(_ context.Context, o kube.Object) error {
 	return nil
 }
 
-func (a *api) Replace(_ context.Context, lease *coordinationv1.Lease) error {
+func (a *api) Replace(ctx context.Context, lease *coordinationv1.Lease) error {
+	if a.needsTime && ctx.Err() != nil {
+		return ctx.Err()
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	version := 0

@@ -40,17 +40,24 @@ type job struct {
 	published platform.Result
 	summary   string
 	states    []string
+
+	summaryFailure, maskFailure error
+	masked                      []string
 }
 
 func (j *job) Name() string                         { return j.name }
 func (j *job) JobTimeout() time.Duration            { return time.Hour }
 func (j *job) Outside(path string) string           { return "host:" + path }
 func (j *job) Ready() error                         { return j.notReady }
-func (j *job) Mask(secret.Value) error              { return nil }
 func (j *job) RevokeAdvice(output string) string    { return "revoke " + output }
-func (j *job) Summarize(markdown string) error      { j.summary = markdown; return nil }
+func (j *job) Summarize(markdown string) error      { j.summary = markdown; return j.summaryFailure }
 func (j *job) SaveState(state string) error         { j.states = append(j.states, state); return nil }
 func (j *job) Publish(result platform.Result) error { j.published = result; return j.failure }
+
+func (j *job) Mask(value secret.Value) error {
+	j.masked = append(j.masked, value.Reveal())
+	return j.maskFailure
+}
 
 func (j *job) EnvFile(platform.Result) []byte {
 	if !j.envFile {
