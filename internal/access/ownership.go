@@ -58,8 +58,8 @@ func (d Desired) refuseDefault() error {
 		Hint("or set `take_ownership: true`")
 }
 
-// refuseContradiction refuses declared access that holds what must not be, before any of it is
-// granted. It says by what, as the API server would of the credential.
+// refuseContradiction refuses declared access that grants what must_not forbids, before any of it
+// is granted. It names what grants it, as the API server would for the credential.
 func (d Desired) refuseContradiction(observed Observed) error {
 	account := d.Access.ServiceAccount
 	var lines []string
@@ -130,7 +130,7 @@ func (d Desired) listWarnings(observed Observed) []string {
 		return warnings
 	}
 	return append(warnings, fmt.Sprintf(
-		"whoever may create pods in namespace %s can be ServiceAccount %s, whose rights reach %s: keep "+
+		"anyone allowed to create pods in namespace %s can act as ServiceAccount %s, whose rights reach %s: keep "+
 			"other workloads out of that namespace",
 		account.Namespace,
 		account,

@@ -20,7 +20,7 @@ import (
 // OwnedBy returns the plan of an ephemeral identity with the lease as owner of what lies in the
 // lease's namespace: the garbage collector deletes that after the lease. (It would delete at once
 // what has an owner in another namespace.) Everything expires when the lease does. The plan itself
-// stays as it is.
+// is not changed.
 func (p Plan) OwnedBy(lease kube.Object, owner metav1.OwnerReference) Plan {
 	p.Changes = slices.Clone(p.Changes)
 	for i, change := range p.Changes {
@@ -68,14 +68,14 @@ func Diff(desired Desired, observed Observed) (Plan, error) {
 		append(refusals, err, desired.refuseDefault(), desired.refuseContradiction(observed))...)
 }
 
-// DiffOne decides on one wanted object once more. have is what it is by now, nil where there is
-// none.
+// DiffOne decides on one wanted object once more. have is the object as it is now on the server,
+// nil if it does not exist.
 func DiffOne(desired Desired, want, have kube.Object) (Change, error) {
 	change, _, err := diffObject(desired, want, have)
 	return change, err
 }
 
-// diffObject decides on one wanted object. have is nil where there is none.
+// diffObject decides on one wanted object. have is nil if it does not exist.
 func diffObject(desired Desired, want, have kube.Object) (change Change, warning string, err error) {
 	ref := kube.RefOf(want)
 	declared := desired.Access

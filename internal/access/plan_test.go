@@ -207,7 +207,7 @@ func TestDiff(t *testing.T) {
 		"a ClusterRole that gets its rules from others": {
 			func(a *config.Access) { withRules(a); toCluster(a) },
 			edit("ClusterRole", func(o kube.Object) { o.(*rbacv1.ClusterRole).AggregationRule = &rbacv1.AggregationRule{} }),
-			// an apply would leave the rule by which it gets them
+			// an apply would leave the aggregation rule that fills it
 			[]string{account, "configured ClusterRole kubemint:bots:ci, delete uid-of-kubemint:bots:ci, apply", "unchanged ClusterRoleBinding kubemint:bots:ci"},
 		},
 		"autoupdate: false holds what differs": {

@@ -134,7 +134,7 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// client-go's decoder empties the kind, by which all else here goes.
+// client-go's decoder empties the kind, and everything here needs it.
 func TestAnswersAreReadIntoTheObjectWhichKeepsItsKind(t *testing.T) {
 	t.Parallel()
 	for name, call := range map[string]func(c *client.Client, o kube.Object) error{

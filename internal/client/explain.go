@@ -133,8 +133,8 @@ type said struct{ *apierrors.StatusError }
 func (s said) Error() string { return wordsOf(s.ErrStatus) }
 func (s said) Unwrap() error { return s.StatusError }
 
-// wordsOf is what an API server said on one line, or where it said nothing, by which reason and
-// code it refused.
+// wordsOf returns an API server's message on one line, or its reason and code if it sent no
+// message.
 func wordsOf(status metav1.Status) string {
 	if message := oneLine(status.Message); message != "" {
 		return message

@@ -138,9 +138,9 @@ func sendOnce(ctx context.Context, into runtime.Object, request *rest.Request) e
 	return asForeign(result, answer.AsDenial(err))
 }
 
-// asForeign tells such an answer from the others. In words of its own, and not as an object, an API
-// server answers 401, 429 and 5xx (k8s.io/apiserver pkg/server/filters), and so does what stands
-// before it.
+// asForeign tells such an answer from the others. An API server itself answers 401, 429 and 5xx as
+// plain text, not as an object (k8s.io/apiserver pkg/server/filters), and so does a proxy in front
+// of it.
 func asForeign(result rest.Result, err error) error {
 	var code int // 0 where the answer did not come, or not whole
 	result.StatusCode(&code)

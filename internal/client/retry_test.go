@@ -37,7 +37,7 @@ func plain(code int, header ...string) func(http.ResponseWriter) {
 
 func status(code int32, reason metav1.StatusReason) func(http.ResponseWriter) {
 	return func(w http.ResponseWriter) {
-		refuse(w, metav1.Status{Code: code, Reason: reason, Message: "as it is"})
+		refuse(w, metav1.Status{Code: code, Reason: reason, Message: "try later"})
 	}
 }
 
@@ -207,14 +207,14 @@ func TestTheEndOfTheContextKeepsBothCauses(t *testing.T) {
 			func(ctx context.Context) (context.Context, context.CancelFunc) {
 				return context.WithTimeout(ctx, time.Minute)
 			},
-			int(problem.Mint), "apply Role shop/x: not carried out in time: context deadline exceeded; the last answer was: as it is",
+			int(problem.Mint), "apply Role shop/x: not carried out in time: context deadline exceeded; the last answer was: try later",
 		},
 		"signal": {
 			func(ctx context.Context) (context.Context, context.CancelFunc) {
 				ctx, cancel := context.WithCancelCause(ctx)
 				time.AfterFunc(time.Minute, func() { cancel(problem.Interrupted{Signal: syscall.SIGINT, Number: 2}) })
 				return ctx, func() { cancel(nil) }
-			}, 130, "apply Role shop/x: interrupted by interrupt; the last answer was: as it is",
+			}, 130, "apply Role shop/x: interrupted by interrupt; the last answer was: try later",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

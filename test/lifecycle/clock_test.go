@@ -45,7 +45,7 @@ func runWithClock(t *testing.T, v *harness.Run, off time.Duration, want int, arg
 	if code := command.Main(t.Context(), processWithClock(v, off, &stdout, &stderr, args...)); code != want {
 		t.Fatalf("kubemint %v: exit code %d, not %d: %s", args, code, want, &stderr)
 	}
-	warning := "warning: this machine's clock is off by " + wrongClocks[off] + " from the API server's, which is what counts: set it\n"
+	warning := "warning: this machine's clock is off by " + wrongClocks[off] + " from the API server's, which decides when tokens expire: set it\n"
 	if n := strings.Count(stderr.String(), warning); n != 1 {
 		t.Errorf("kubemint %v says %d times that its clock is off by %s:\n%s", args, n, off, &stderr)
 	}

@@ -79,8 +79,8 @@ func IsEscalation(err error) bool {
 	return len(explain.HeldRules(status.Message)) > 0
 }
 
-// IsImmutable says whether it answered that a binding's role cannot be another one, which it says
-// to whoever may bind that.
+// IsImmutable says whether the API server answered that a binding's role cannot be changed. It says
+// so only to a user allowed to bind the new role.
 func IsImmutable(err error) bool {
 	status, _ := StatusOf(err)
 	return apierrors.IsInvalid(err) &&

@@ -18,7 +18,7 @@ const (
 	hookFailed   = `failed calling webhook ("[^"]+")`
 )
 
-// DeniedByPolicy says whether a message is one by which admission refuses a request.
+// DeniedByPolicy says whether a message is a refusal by admission.
 func DeniedByPolicy(message string) bool {
 	return regexp.MustCompile(deniedByHook + "|" + deniedByCEL).MatchString(message)
 }
