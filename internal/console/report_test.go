@@ -18,7 +18,7 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// reported is what the log says of a failure, and what stands beside it.
+// reported returns what the log says of a failure, and its annotations.
 func reported(err error) (lines string, beside []string) {
 	var written bytes.Buffer
 	New(&written).ReportError(err, func(message string) { beside = append(beside, message) })
@@ -144,7 +144,7 @@ func listed(n int, rest string) string {
 	return text.String() + rest
 }
 
-// Beside the log each failure stands by itself, so that its hints stand with it.
+// Each failure has an annotation of its own, together with its hints.
 func TestReportBesideTheLog(t *testing.T) {
 	t.Parallel()
 	_, got := reported(errors.Join(denied("shop", "get", "give it"), denied("web", "get", "give it"), problem.New(problem.Rights, "b", errors.New("x"), "give it")))

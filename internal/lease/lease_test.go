@@ -134,7 +134,7 @@ func TestALeasesNameIsValidForEveryServiceAccount(t *testing.T) {
 	}
 }
 
-// A name is what a receipt, or a token's claim, says: only the exact form counts, for the account that is meant.
+// A name comes from a receipt or a token's claim: only the exact form counts, for the account that is meant.
 func TestNamesLease(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("a", 253)

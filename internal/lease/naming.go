@@ -34,8 +34,8 @@ func NamesEphemeral(name, prefix string) bool {
 	return ok && (rest == cutName(prefix, longestBase) || startsLong(rest, prefix))
 }
 
-// longestBase is what [EphemeralName] leaves of a name at least, with a lease's prefix in front of
-// it.
+// longestBase is how many characters of a name [EphemeralName] keeps at least, with a lease's
+// prefix in front of it.
 const longestBase = 253 - 2*suffixLength - len(NamePrefix)
 
 // suffixLength is that of a dash and ten random characters.

@@ -50,7 +50,7 @@ func HoldsTokenOf(secret *corev1.Secret, account types.NamespacedName) bool {
 		secret.Annotations[corev1.ServiceAccountNameKey] == account.Name
 }
 
-// TokenIn is the token that a Secret holds, empty where it holds none, or where there is no Secret.
+// TokenIn returns the token that a Secret holds. It is empty if the Secret holds none or is nil.
 func TokenIn(holder *corev1.Secret) secret.Value {
 	if holder == nil {
 		return secret.Value{}

@@ -26,7 +26,7 @@ type Credential struct {
 	with     tools
 }
 
-// delivery is what the destination gets. plan is what was done.
+// delivery returns what the destination gets. plan has the changes that were made.
 func (c *Credential) delivery(plan access.Plan) deliver.Delivery {
 	job := c.with.job
 	return deliver.Delivery{
@@ -73,8 +73,8 @@ func endEarlier(ctx context.Context, with tools, tether credential.Tether) {
 	}
 }
 
-// earlierPart is what of the record is of the run before this one: its leases, and an ephemeral
-// identity's objects.
+// earlierPart returns the part of the record that belongs to the run before this one: its leases,
+// and an ephemeral identity's objects.
 func earlierPart(
 	to deliver.Destination, record *receipt.Receipt, tether credential.Tether,
 ) (part revoke.Part) {

@@ -23,13 +23,13 @@ import (
 	"github.com/kubemint/kubemint/internal/revoke"
 )
 
-// ensured is what a run has after its access is ensured and its credential issued.
+// ensured holds the results of a run whose access is ensured and whose credential is issued.
 type ensured struct {
 	issued   credential.Issued
 	plan     access.Plan // what was done
 	observed access.Observed
 	gate     *lock.Gate // this run's until the access is proved; nil: there was nobody to wait for
-	fresh    bool       // the access was written a moment ago, by this run or by one beside it
+	fresh    bool       // the access was written a moment ago, by this run or a concurrent one
 }
 
 // ensure carries the plan out and issues the credential, once the run may: see
@@ -217,7 +217,7 @@ func withoutNamesake(objects []receipt.Object, other receipt.Object) []receipt.O
 // takes milliseconds.
 const freshFor = 5 * time.Second
 
-// isFresh says whether this run changes access, or another one beside it has done so a moment ago.
+// isFresh says whether this run changes access, or a concurrent run did so a moment ago.
 func isFresh(job Job, s entry.State) bool {
 	written := func(f metav1.ManagedFieldsEntry) bool {
 		return f.Time != nil && job.Clock.Now().Sub(f.Time.Time) < freshFor

@@ -18,7 +18,7 @@ import (
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
-// found is what was observed.
+// found holds what was observed.
 type found struct {
 	entry.State
 	permanent *corev1.Secret // of a permanent token

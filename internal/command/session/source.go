@@ -38,8 +38,8 @@ func ChooseDeclared(s Session) Chosen {
 	}
 }
 
-// answerWithin is what a cloud's token endpoint gets before it is tried again: it usually answers
-// in a second.
+// answerWithin is how long a cloud's token endpoint may take before it is tried again: it usually
+// answers in a second.
 const answerWithin = 10 * time.Second
 
 // LoadSource reads the runner's credential.
@@ -58,7 +58,7 @@ func LoadSource(s Session, from Chosen) (*source.Source, error) {
 		},
 		Direct: source.Direct{
 			Server: declared.Server, Bearer: secret.New(declared.BearerToken), Audience: declared.OIDCAudience,
-			Authority: func() ([]byte, error) { // as it is given: the source itself leaves out what it cannot use
+			Authority: func() ([]byte, error) { // unchanged: the source itself leaves out what it cannot use
 				given, err := readAuthority(s)
 				return given.Given, err
 			},

@@ -32,7 +32,7 @@ type GateOptions struct {
 	Hash          string   // of the access that it declares
 	TakeOwnership bool     // it may change the access under live credentials
 	Timeout       string   // how long it may wait, for people to read
-	Advice        []string // the ways out that come first in a refusal; they begin with a verb
+	Advice        []string // the hints that come first in a refusal; they begin with a verb
 	Log           Log
 }
 

@@ -60,7 +60,7 @@ type Lock struct {
 	opts Options
 
 	mu   sync.Mutex
-	seen *coordinationv1.Lease // as it was last read or written; nil: there is none
+	seen *coordinationv1.Lease // the Lease when last read or written; nil: it does not exist
 	held bool
 	lost bool // it was held, and is another run's now
 	stop func()
@@ -182,7 +182,8 @@ func (l *Lock) Take(ctx context.Context) (bool, error) {
 	return l.setHeld(holderOf(l.lastSeen()) == l.opts.Holder), nil
 }
 
-// TryTaking writes the lock by way of another client, a dry one, as Take would. It stays as it is.
+// TryTaking sends the write that Take would send through a dry-run client. The lock does not
+// change.
 func (l *Lock) TryTaking(ctx context.Context, dry API) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

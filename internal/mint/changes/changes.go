@@ -30,7 +30,7 @@ type Maker struct {
 	// Planned is set for a run that only asks: what it would create, or narrow. Server is a dry one
 	// then.
 	Planned map[kube.Ref]bool
-	// Guard is asked before a change is planned again; nil: nothing stands against it.
+	// Guard may refuse to plan a change again; nil: it is always allowed.
 	Guard func() error
 }
 
@@ -38,12 +38,12 @@ type Maker struct {
 type Step func(ctx context.Context) error
 
 // All makes changes, and takes the other steps at the same time.
-func (m Maker) All(ctx context.Context, changes []access.Change, beside ...Step) error {
-	return m.Log.EachWithProgress("objects applied", len(changes)+len(beside), func(i int) error {
-		if i < len(beside) {
-			return beside[i](ctx)
+func (m Maker) All(ctx context.Context, changes []access.Change, steps ...Step) error {
+	return m.Log.EachWithProgress("objects applied", len(changes)+len(steps), func(i int) error {
+		if i < len(steps) {
+			return steps[i](ctx)
 		}
-		return m.makeChange(ctx, changes[i-len(beside)])
+		return m.makeChange(ctx, changes[i-len(steps)])
 	})
 }
 
@@ -74,8 +74,8 @@ func Order(changes []access.Change) (first, after []access.Change) {
 	return first, after
 }
 
-// changeTries bounds how often an object is planned again: once for another run beside this one,
-// once to be sure.
+// changeTries bounds how often an object is planned again: once for a concurrent run, once to be
+// sure.
 const changeTries = 3
 
 // makeChange makes one change. Where somebody else has made or changed the object since it was
@@ -165,11 +165,11 @@ func (m Maker) planAgain(ctx context.Context, change access.Change) (access.Chan
 	if err != nil {
 		return change, m.Server.Explain(problem.Mint, "read "+change.Ref.String(), err)
 	}
-	anew, err := access.DiffOne(m.Desired, change.Apply, have)
+	again, err := access.DiffOne(m.Desired, change.Apply, have)
 	if err != nil {
 		return change, err
 	}
-	m.Ledger.replan(anew)
-	m.Log.Printf("note: %s was changed by somebody else meanwhile, and is planned again", anew.Ref)
-	return anew, nil
+	m.Ledger.replan(again)
+	m.Log.Printf("note: %s was changed by somebody else meanwhile, and is planned again", again.Ref)
+	return again, nil
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/kubemint/kubemint/internal/kube"
 )
 
-// Ledger is what became of the changes so far. It is safe for concurrent use.
+// Ledger records the outcome of the changes so far. It is safe for concurrent use.
 type Ledger struct {
 	outcome access.Outcome
 
@@ -32,7 +32,7 @@ func (l *Ledger) UID(ref kube.Ref) types.UID {
 	return l.applied[ref].UID
 }
 
-// Result is what became of a plan: of a run that failed, with what was not done.
+// Result returns the outcome of a plan. For a run that failed it has what was not done, too.
 func (l *Ledger) Result(plan access.Plan, failed bool) access.Plan {
 	plan = l.Replanned(plan)
 	l.mu.Lock()

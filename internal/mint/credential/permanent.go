@@ -58,7 +58,7 @@ func (i Issuer) lookForPermanent(ctx context.Context) (*corev1.Secret, error) {
 			return &secrets[at], nil
 		}
 	}
-	return nil, nil //nolint:nilnil // there is none
+	return nil, nil //nolint:nilnil // not found
 }
 
 // makePermanent makes the Secret, after its ServiceAccount (made before, it is deleted again:
@@ -104,7 +104,8 @@ func (i Issuer) applyPermanent(ctx context.Context) (*corev1.Secret, error) {
 			return nil, saveErr
 		}
 	}
-	if err != nil && !answer.IsConflict(err) { // then it is this run's, or that of another one beside it
+	if err != nil && !answer.IsConflict(err) {
+		// on a conflict the Secret is this run's or a concurrent run's
 		return nil, WithoutSecret(
 			i.Server.Explain(problem.Mint, "create Secret "+holder.Namespace+"/"+holder.Name, err),
 		)
@@ -117,7 +118,7 @@ func nameSecret(holder *corev1.Secret) receipt.Object {
 	return receipt.Object{Kind: "Secret", Namespace: holder.Namespace, Name: holder.Name, UID: holder.UID}
 }
 
-// WithoutSecret adds the way out where the cluster does not admit the Secret of a permanent token.
+// WithoutSecret adds a hint if the cluster does not admit the Secret of a permanent token.
 func WithoutSecret(err error) error {
 	if answer.NotAdmitted(err) {
 		return problem.AddHint(err, problem.Mint,

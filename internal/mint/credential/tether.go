@@ -99,8 +99,8 @@ func inRecord(record *receipt.Receipt, l *coordinationv1.Lease, change func(*rec
 	}
 }
 
-// withoutLease adds the way out where the runner's identity may not make what a lease consists of,
-// or the cluster does not admit it.
+// withoutLease adds a hint if the runner's identity may not make the objects of a lease, or the
+// cluster does not admit them.
 func (i Issuer) withoutLease(err error) error {
 	_, denied := errors.AsType[*explain.Denial](err)
 	switch {
@@ -149,7 +149,7 @@ func (i Issuer) Bind(ctx context.Context, t Tether) (Tether, error) {
 			// else it can be this run's own, made by a request whose answer was lost
 			told = true
 			i.Log.Warnf("somebody else made Secret %s before this run could: it takes another name "+
-				"(see who may watch leases and create Secrets in namespace %s)", t.place(), t.Lease.Namespace)
+				"(find out who can watch leases and create Secrets in namespace %s)", t.place(), t.Lease.Namespace)
 		}
 		if t, err = i.rename(ctx, t); err != nil {
 			return t, err

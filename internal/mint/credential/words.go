@@ -9,7 +9,7 @@ import (
 	"github.com/kubemint/kubemint/internal/lease"
 )
 
-// LifetimeCaps is what is known of the lifetimes that clusters grant.
+// LifetimeCaps says which lifetimes clusters are known to grant.
 const LifetimeCaps = "EKS and AKS give no token over 24 h, GKE none over 48 h; " +
 	"elsewhere see --service-account-max-token-expiration"
 

@@ -25,10 +25,10 @@ type Destination interface {
 	TokenFile() string
 	// UsedFor is how long the credential may be used; zero where nobody says.
 	UsedFor() time.Duration
-	// Earlier is what the credential replaces, nil where there is nothing. live says that it may still
-	// work.
+	// Earlier returns the receipt of the credential that is replaced, or nil. live says that it may
+	// still work.
 	Earlier() (earlier *receipt.Receipt, live bool)
-	// Remedy is what a user can do where the cluster lets the run make no lease.
+	// Remedy says what a user can do if the cluster does not let the run make a lease.
 	Remedy(ephemeral bool) credential.Remedy
 	// Patience is how long taking back may last while nobody interrupts it.
 	Patience() time.Duration
@@ -40,7 +40,7 @@ type Destination interface {
 	Deliver(d Delivery, stack *undo.Stack) error
 }
 
-// Delivery is what a destination gets.
+// Delivery holds what a destination gets.
 type Delivery struct {
 	Config   *config.Config
 	Desired  access.Desired

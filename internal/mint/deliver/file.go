@@ -15,7 +15,7 @@ import (
 	"github.com/kubemint/kubemint/internal/secret"
 )
 
-// Platform is what a CI system does with a credential that later steps of the job use.
+// Platform hands a credential over to later steps of the job.
 type Platform interface {
 	Name() string
 	JobTimeout() time.Duration
@@ -134,7 +134,7 @@ func (f File) publish(d Delivery, stack *undo.Stack) error {
 	return nil
 }
 
-// result is what later steps get.
+// result returns what later steps get.
 func (f File) result(d Delivery) (platform.Result, error) {
 	changes, err := FormatChanges(d.Plan)
 	if err != nil {
@@ -170,7 +170,7 @@ func (f File) result(d Delivery) (platform.Result, error) {
 	}
 	if asked.ExportEnv {
 		for _, name := range []string{"KUBECONFIG", "KUBE_CONFIG_PATH"} {
-			// the second is what Terraform's providers read
+			// Terraform's providers read the second
 			result.Env = append(result.Env, platform.Output{Name: name, Value: values["kubeconfig_path"]})
 		}
 	}

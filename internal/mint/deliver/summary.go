@@ -24,7 +24,7 @@ func FormatChanges(plan access.Plan) (string, error) {
 	return console.EncodeJSON(lists)
 }
 
-// summarize is what the job summary says of a run. ending is how its lease ends.
+// summarize returns the job summary of a run. ending says how its lease ends.
 func summarize(d Delivery, ending string) console.Summary {
 	declared := d.Desired.Access
 	where := describeNamespaces(declared.Namespaces)
@@ -54,8 +54,8 @@ func summarize(d Delivery, ending string) console.Summary {
 	}
 }
 
-// describeAccess is what was granted in one place: the declared rules, and those of the bound roles
-// that could be read.
+// describeAccess lists what was granted in one place: the declared rules, and those of the bound
+// roles that could be read.
 func describeAccess(
 	observed access.Observed, where console.Markdown, granted config.Grants,
 ) console.Access {

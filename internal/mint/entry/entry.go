@@ -12,7 +12,7 @@ import (
 	"github.com/kubemint/kubemint/internal/mint/credential"
 )
 
-// State is what a run knows of the cluster. Each step takes one and returns the next.
+// State holds what a run knows of the cluster. Each step takes one and returns the next.
 type State struct {
 	Observed access.Observed
 	Plan     access.Plan
@@ -21,7 +21,7 @@ type State struct {
 	Early    map[kube.Ref]bool // changes that were made before it was known who depends on the access
 }
 
-// Entrance is what a run needs to enter. Nothing in it changes.
+// Entrance holds what a run needs to enter. Nothing in it changes.
 type Entrance struct {
 	Maker   changes.Maker
 	Issuer  credential.Issuer

@@ -132,7 +132,7 @@ func (r Rehearsal) askAdmission(ctx context.Context, s entry.State) error {
 }
 
 // tryLock asks whether the runner may take the lock, where the run would. What the API server says
-// of a lock that another run holds is of no use a moment later.
+// about another run's lock is out of date a moment later.
 func (r Rehearsal) tryLock(ctx context.Context, s entry.State) error {
 	if s.Gate == nil || s.Gate.IsBusy() || isSettled(s) {
 		return nil
