@@ -15,11 +15,11 @@ type Log interface {
 	Warnf(format string, args ...any)
 }
 
-// Job is what this room has to know of the job that the run is part of.
+// Job holds what this room has to know of the job that the run is part of.
 type Job struct {
 	Workspace workspace.Dirs // what a pull request can have written
 	Receipts  receipt.Store
-	EnvFile   bool // the platform reads the outputs from a file beside the kubeconfig
+	EnvFile   bool // the platform reads the outputs from a file next to the kubeconfig
 	Now       func() time.Time
 	Log       Log
 }

@@ -42,8 +42,8 @@ func serverOf(run string) string {
 // anyone's data.
 const mostOfOwner = 120
 
-// Describe names an object's owner for a person: "acme/shop (github:1234)". It is "" where
-// there is none.
+// Describe names an object's owner for a person: "acme/shop (github:1234)". It is "" if the object
+// has no owner.
 func Describe(have kube.Object) string {
 	marks := have.GetAnnotations()
 	return formatOwner(marks[kube.AnnotationOwner], marks[kube.AnnotationOwnerName])

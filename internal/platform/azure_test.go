@@ -14,7 +14,7 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// command is what Azure's agent makes of a line.
+// command is a line as Azure's agent reads it.
 type command struct {
 	name, data string
 	properties map[string]string
@@ -100,7 +100,7 @@ func TestAzureIsSparedWhatNoStepCouldStartWith(t *testing.T) {
 		t.Errorf("%d bytes (%v)", stdout.Len(), err)
 	}
 	if !bytes.Contains(p.EnvFile(result), []byte("KUBEMINT_OUT_CHANGES=xxx")) {
-		t.Error("it is not in the file beside the kubeconfig either")
+		t.Error("it is not in the file next to the kubeconfig either")
 	}
 }
 

@@ -119,7 +119,7 @@ func TestBuildkiteRedactsAndHandsOverTheEnvironment(t *testing.T) {
 		t.Errorf("(-want +have):\n%s", diff)
 	}
 	if content := string(p.EnvFile(result)); !strings.Contains(content, "KUBEMINT_OUT_CHANGES=x") || strings.Contains(content, canary.Reveal()) {
-		t.Error("the file beside the kubeconfig lacks the changes, or has the secret")
+		t.Error("the file next to the kubeconfig lacks the changes, or has the secret")
 	}
 	if stdout.Len() > 0 {
 		t.Errorf("printed: %q", stdout)

@@ -55,7 +55,8 @@ func TestEnvFileSourcedByShell(t *testing.T) {
 	}
 }
 
-// A dotenv reader without quotes, as GitLab's, takes the line as it is: what needs no quotes must have none.
+// A dotenv reader that knows no quotes, like GitLab's, takes the line literally: a value that needs no quotes must have
+// none.
 func TestEnvFileHasNoQuotesWhereNoneAreNeeded(t *testing.T) {
 	t.Parallel()
 	p, _ := detect(variables{})

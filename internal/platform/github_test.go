@@ -123,7 +123,7 @@ func TestOutputOutsideEveryMountIsRefused(t *testing.T) {
 		"runner's temp":             {newRunner, "/github/runner_temp/config", true},
 		"temp of an old runner":     {oldRunner, "/github/runner_temp/config", false},
 		"container's own":           {newRunner, "/root/.kube/config", false},
-		"beside a mount":            {newRunner, "/github/workspace2/config", false},
+		"next to a mount":           {newRunner, "/github/workspace2/config", false},
 		"host path, not mapped":     {oldRunner, hostTemp + "/config", false},
 		"the mounts' own parent":    {newRunner, "/github/config", false},
 		"nothing mounted (strange)": {nil, "/github/workspace/config", false},

@@ -119,8 +119,8 @@ func (r findings) notInEffect(cause error, missing []rbacv1.PolicyRule) error {
 	)
 }
 
-// explainBreach names what the credential may do and must not, and by which binding and role: the
-// access review says that.
+// explainBreach names what the credential may do although must_not forbids it, and the binding and
+// role that grant it: the access review says so.
 func (r findings) explainBreach(ctx context.Context, breach []rbacv1.PolicyRule) error {
 	granted, err := r.Attribute(ctx, breach)
 	if err != nil {

@@ -86,7 +86,7 @@ func (a *authorizer) Create(ctx context.Context, o kube.Object) error {
 	return nil
 }
 
-// sent is what an access review asks: namespace, verb, group, resource, subresource and name, or verb and path.
+// sent returns what an access review asks: namespace, verb, group, resource, subresource and name, or verb and path.
 func sent(spec authorizationv1.SelfSubjectAccessReviewSpec) string {
 	switch r, u := spec.ResourceAttributes, spec.NonResourceAttributes; {
 	case u != nil && r == nil:
@@ -226,7 +226,7 @@ func TestProveWaitsForAnotherAuthorizer(t *testing.T) {
 	})
 }
 
-// Of what must not be, each verb is asked for: an authorizer that allows them one by one need not know what * is.
+// Asks for each verb that must_not forbids: an authorizer that allows them one by one need not know *.
 func TestMustNotAsksForEachVerb(t *testing.T) {
 	t.Parallel()
 	const (
@@ -251,8 +251,8 @@ func TestMustNotAsksForEachVerb(t *testing.T) {
 	}
 }
 
-// What must not be is looked for again for a second, in case it has just been taken away; what is still there is told with
-// the binding that grants it.
+// Looks again for a second for access that must_not forbids, in case it has just been taken away. An error names the binding
+// that still grants it.
 func TestMustNot(t *testing.T) {
 	t.Parallel()
 	const (

@@ -12,8 +12,8 @@ import (
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
-// RolesOfNothing are warnings about bound roles that grant nothing where they are bound. Such a
-// role is no error: it may be filled later, and the account may have other access.
+// RolesOfNothing are warnings about bound roles that grant nothing where they are bound. kubemint
+// only warns: the role may be filled later, and the account may have other access.
 func RolesOfNothing(desired access.Desired, observed access.Observed) (warnings []string) {
 	type empty struct{ role, why string }
 	type looked struct {

@@ -134,7 +134,7 @@ func TestWhoAmIRefusesAnotherIdentity(t *testing.T) {
 	}
 }
 
-// A reviewer that refuses for good is asked for some 5 s, less and less often, and then the 401 is explained.
+// A reviewer that keeps refusing is asked for some 5 s, less and less often, and then the 401 is explained.
 func TestA401IsBoundedAndExplained(t *testing.T) {
 	t.Parallel()
 	for name, prove := range map[string]func(ctx context.Context, api proof.Reviewer) error{

@@ -38,7 +38,7 @@ type Revoker struct {
 	Show     func(access.Plan)    // prints which objects were deleted
 }
 
-// Part is what of a record is to be taken back, and then what of it is left.
+// Part is a part of a record: first what is to be taken back, then what could not be.
 type Part struct {
 	Leases  []receipt.Object
 	Objects []receipt.Object
@@ -104,8 +104,8 @@ func (r Revoker) endLease(ctx context.Context, record *receipt.Receipt, its rece
 	)
 }
 
-// end ends a credential. Its error says what is left of it, until when that lives, and the command
-// that ends it; remedy is for a lease that could not be deleted at all.
+// end ends a credential. Its error says which part still exists, until when that lives, and the
+// command that ends it. remedy is for a lease that could not be deleted at all.
 func (r Revoker) end(
 	ctx context.Context, record *receipt.Receipt, its receipt.Object, remedy string,
 ) error {
@@ -165,7 +165,7 @@ func IsLeaseOf(record *receipt.Receipt, its receipt.Object) bool {
 // token.
 func Until(record *receipt.Receipt) string { return cmp.Or(record.ExpiresAt, "it expires") }
 
-// DeleteCommand is the command by which a person deletes what a receipt names.
+// DeleteCommand returns the command that deletes an object of a receipt.
 func DeleteCommand(o receipt.Object) string {
 	kind := map[string]string{"Lease": "lease", "Secret": "secret"}[o.Kind]
 	return fmt.Sprintf("kubectl -n %s delete %s %s", o.Namespace, kind, o.Name)

@@ -18,7 +18,7 @@ import (
 	"github.com/kubemint/kubemint/internal/lease"
 )
 
-// API is what it takes to end a credential and to see its end.
+// API makes the requests that end a credential and show its end.
 type API interface {
 	lease.API
 	GetMetadata(ctx context.Context, o *corev1.Secret) error
@@ -100,7 +100,8 @@ func (e *ending) deleteLease(ctx context.Context) error {
 	return err
 }
 
-// deleteSecret deletes the Secret. Whoever may not leaves that to the garbage collector.
+// deleteSecret deletes the Secret. A runner that may not delete it leaves it to the garbage
+// collector.
 func (e *ending) deleteSecret(ctx context.Context) error {
 	secret := e.boundSecret()
 	secret.UID = e.Secret

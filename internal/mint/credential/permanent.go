@@ -104,8 +104,8 @@ func (i Issuer) applyPermanent(ctx context.Context) (*corev1.Secret, error) {
 			return nil, saveErr
 		}
 	}
+	// On a conflict the Secret is this run's or a concurrent run's.
 	if err != nil && !answer.IsConflict(err) {
-		// on a conflict the Secret is this run's or a concurrent run's
 		return nil, WithoutSecret(
 			i.Server.Explain(problem.Mint, "create Secret "+holder.Namespace+"/"+holder.Name, err),
 		)

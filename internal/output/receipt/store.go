@@ -63,7 +63,7 @@ func (s Store) Choose(output string) (path string, err error) {
 type place struct {
 	path   string
 	beside bool
-	shared bool // others may create files beside our directory
+	shared bool // others may create files next to our directory
 }
 
 // listPlaces are where the receipt of a kubeconfig may lie, the best first.

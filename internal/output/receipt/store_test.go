@@ -109,7 +109,7 @@ func TestReadNothingOfTheWorkspace(t *testing.T) {
 	output := work + "/kubeconfig"
 	writeRecord(t, output+".receipt", output)
 	if _, path, err := store.Read(output); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("beside the output: %q, %v", path, err)
+		t.Errorf("next to the output: %q, %v", path, err)
 	}
 	place, err := store.Choose(output)
 	if err != nil {
@@ -205,7 +205,7 @@ func TestADamagedReceiptIsAnError(t *testing.T) {
 	}
 }
 
-// Beside an output in a directory where every user may create files, another user's file is no receipt.
+// Another user's file is not taken for a receipt, in a directory where every user may create files.
 func TestReadNoReceiptOfAnotherUser(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {

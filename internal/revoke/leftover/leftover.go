@@ -113,8 +113,8 @@ const (
 	hurryWithin = 3 * time.Second
 )
 
-// Start is RemoveAll beside a running command: it only ever warns. wait returns when it is over,
-// soon.
+// Start runs RemoveAll while a command runs: it only warns. wait returns when it is done, after
+// [hurryWithin] at most.
 func (f Finder) Start(ctx context.Context) (wait func()) {
 	ctx, cancel := context.WithTimeout(ctx, removeLeftWithin)
 	done := make(chan struct{})

@@ -95,7 +95,7 @@ func (b *builder) addRule(where string, r policyRule) {
 		b.addFault(where, errors.New("apiGroups or resources is empty or missing"))
 	}
 	if urls && len(r.APIGroups) > 0 {
-		b.addFault(where, errors.New("apiGroups beside nonResourceURLs: URLs have no group"))
+		b.addFault(where, errors.New("apiGroups together with nonResourceURLs: URLs have no group"))
 	}
 	checkEach(b, where, r.APIGroups, checkGroup)
 	granted := rules.Line{Verbs: r.Verbs, Names: r.ResourceNames}
