@@ -130,8 +130,8 @@ func (d Desired) listWarnings(observed Observed) []string {
 		return warnings
 	}
 	return append(warnings, fmt.Sprintf(
-		"anyone allowed to create pods in namespace %s can act as ServiceAccount %s, whose rights reach %s: keep "+
-			"other workloads out of that namespace",
+		"anyone allowed to create pods in namespace %s can act as ServiceAccount %s, whose rights reach "+
+			"%s: keep other workloads out of that namespace",
 		account.Namespace,
 		account,
 		reach,

@@ -12,7 +12,7 @@ import (
 // the request is sent, so that revoke finds it whatever happens next.
 type Journal struct {
 	path  string                       // of the receipt
-	state func(*receipt.Receipt) error // hands it to the post step; nil if the platform has no post step
+	state func(*receipt.Receipt) error // hands it to the post step; nil: no post step
 
 	mu     sync.Mutex
 	record *receipt.Receipt

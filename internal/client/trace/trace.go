@@ -71,7 +71,8 @@ func (t tracer) RoundTrip(request *http.Request) (*http.Response, error) {
 		if wrong := time.Duration(t.off.Swap(int64(off))) - off; wrong.Abs() > time.Minute &&
 			t.told.CompareAndSwap(false, true) {
 			t.Log.Warnf(
-				"this machine's clock is off by %s from the API server's, which decides when tokens expire: set it",
+				"this machine's clock is off by %s from the API server's, which decides when tokens "+
+					"expire: set it",
 				console.FormatDuration(wrong.Round(time.Minute)),
 			)
 		}

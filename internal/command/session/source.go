@@ -58,7 +58,7 @@ func LoadSource(s Session, from Chosen) (*source.Source, error) {
 		},
 		Direct: source.Direct{
 			Server: declared.Server, Bearer: secret.New(declared.BearerToken), Audience: declared.OIDCAudience,
-			Authority: func() ([]byte, error) { // unchanged: the source itself leaves out what it cannot use
+			Authority: func() ([]byte, error) { // the source leaves out what it cannot use
 				given, err := readAuthority(s)
 				return given.Given, err
 			},
