@@ -68,7 +68,7 @@ func Diff(desired Desired, observed Observed) (Plan, error) {
 		append(refusals, err, desired.refuseDefault(), desired.refuseContradiction(observed))...)
 }
 
-// DiffOne decides on one wanted object once more. have is the object as it is now on the server,
+// DiffOne decides on one wanted object once more. have is the object on the server now,
 // nil if it does not exist.
 func DiffOne(desired Desired, want, have kube.Object) (Change, error) {
 	change, _, err := diffObject(desired, want, have)
