@@ -38,7 +38,7 @@ func Desire(declared config.Access, marks owner.Marks) Desired {
 		}
 	}
 	account := declared.ServiceAccount
-	// Tokens are for those who ask for one: no pod that runs as the account finds one mounted.
+	// A pod that runs as the account gets no token mounted: tokens have to be requested.
 	d.addObject(
 		&corev1.ServiceAccount{AutomountServiceAccountToken: new(false)}, "ServiceAccount",
 		account.Namespace, account.Name,
@@ -70,7 +70,7 @@ func (d *Desired) addGrants(place string, granted config.Grants) {
 	}
 }
 
-// touchedNamespaces are all that the run touches, the ServiceAccount's among them.
+// touchedNamespaces lists all namespaces that the run touches, including the ServiceAccount's.
 func touchedNamespaces(declared config.Access) []string {
 	if slices.Contains(declared.Namespaces, declared.ServiceAccount.Namespace) {
 		return declared.Namespaces

@@ -42,8 +42,8 @@ func (d Desired) refuseForeign(have kube.Object, verb string) error {
 		Hint("or set `take_ownership: true` to take the object over")
 }
 
-// refuseDefault refuses grants to the ServiceAccount that every pod of its namespace runs as unless
-// told otherwise.
+// refuseDefault refuses grants to the ServiceAccount that every pod of its namespace runs as by
+// default.
 func (d Desired) refuseDefault() error {
 	account := d.Access.ServiceAccount
 	if account.Name != "default" || !d.Access.Grants() || d.Access.TakeOwnership {

@@ -43,9 +43,9 @@ func Prune(desired Desired, listed []kube.Object) (Plan, error) {
 	return plan, errors.Join(refusals...)
 }
 
-// SelectRemovable are those of the listed objects, all with our marks for this ServiceAccount, that
-// are this owner's to delete. What an administrator wants to stay is named by a warning, and what
-// is another owner's by an error.
+// SelectRemovable selects the listed objects that this owner may delete. All of them have our marks
+// for this ServiceAccount. A warning names the objects that an administrator wants to keep, and an
+// error those of another owner.
 func SelectRemovable(
 	desired Desired, listed []kube.Object,
 ) (own []kube.Object, warnings []string, left error) {

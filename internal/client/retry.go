@@ -191,8 +191,8 @@ func isTransient(err error, try int) bool {
 		errors.Is(err, context.DeadlineExceeded)
 }
 
-// streamLost says whether HTTP/2 gave up the request. net/http keeps these types to itself: their
-// text is all there is.
+// streamLost says whether HTTP/2 gave up the request. net/http does not export these error types,
+// so it compares their text.
 func streamLost(err error) bool {
 	text := err.Error()
 	return strings.Contains(text, "stream error: stream ID ") ||

@@ -92,9 +92,9 @@ func OwnedBy(lease *coordinationv1.Lease) metav1.OwnerReference {
 	}
 }
 
-// CreateBond creates the Secret for a created lease and returns its UID. A Secret of that name that
-// is there already is an error, and never taken for ours: whoever watches leases can have made it
-// first.
+// CreateBond creates the Secret for a created lease and returns its UID. If a Secret of that name
+// exists already, CreateBond returns an error and never takes it for ours: anyone who watches
+// leases can have made it first.
 func CreateBond(ctx context.Context, api API, lease *coordinationv1.Lease) (types.UID, error) {
 	secret := newBond(lease)
 	err := api.Create(ctx, secret)

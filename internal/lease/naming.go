@@ -38,11 +38,10 @@ func NamesEphemeral(name, prefix string) bool {
 // prefix in front of it.
 const longestBase = 253 - 2*suffixLength - len(NamePrefix)
 
-// suffixLength is that of a dash and ten random characters.
+// suffixLength is the length of a dash and ten random characters.
 const suffixLength = 11
 
-// startsLong is for a name that may have been cut: 200 characters of it are enough to know it
-// again.
+// startsLong compares a name that may have been cut: 200 characters are enough to recognise it.
 func startsLong(name, whole string) bool {
 	return len(whole) > longestBase && strings.HasPrefix(name, whole[:200])
 }

@@ -59,8 +59,8 @@ func TokenIn(holder *corev1.Secret) secret.Value {
 }
 
 // AwaitPermanent reads the Secret until the token controller has filled in token and ca.crt, and
-// returns the token. The controller leaves a token that is there already, which whoever made the
-// Secret can have put into it: so it is checked.
+// returns the token. The controller does not replace a token that is there already, and the creator
+// of the Secret may have put one in: so the token is checked.
 func AwaitPermanent(
 	ctx context.Context, api Reader, secret *corev1.Secret, account types.NamespacedName, uid types.UID,
 ) (Minted, error) {

@@ -213,8 +213,8 @@ func withoutNamesake(objects []receipt.Object, other receipt.Object) []receipt.O
 	})
 }
 
-// freshFor is how long ago access was written that every API server surely knows by now: usually it
-// takes milliseconds.
+// freshFor is how long access counts as fresh after it was written. Afterwards every API server
+// knows it: usually that takes milliseconds.
 const freshFor = 5 * time.Second
 
 // isFresh says whether this run changes access, or a concurrent run did so a moment ago.

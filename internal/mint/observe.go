@@ -75,7 +75,7 @@ func (with tools) waiting() entry.Waiting {
 	}
 }
 
-// entrance is where the run waits until it may change the access.
+// entrance returns the entrance, where the run waits until it may change the access.
 func (with tools) entrance() entry.Entrance {
 	var others []string
 	if earlier, live := with.to.Earlier(); live {

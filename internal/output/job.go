@@ -9,7 +9,7 @@ import (
 	"github.com/kubemint/kubemint/internal/workspace"
 )
 
-// Log is where this room says what a user should know.
+// Log tells the user what this room does.
 type Log interface {
 	Printf(format string, args ...any)
 	Warnf(format string, args ...any)
@@ -24,8 +24,8 @@ type Job struct {
 	Log       Log
 }
 
-// choosePlace is where the receipt of an output lies, or goes: the earlier run's place, where there
-// is one.
+// choosePlace returns where the receipt of an output lies, or goes: the earlier run's place if
+// there was an earlier run.
 func (j Job) choosePlace(output string) (string, error) {
 	if _, place, _ := j.Receipts.Read(output); place != "" {
 		return place, nil

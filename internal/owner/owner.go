@@ -38,8 +38,8 @@ func serverOf(run string) string {
 	return strings.ToLower(host)
 }
 
-// mostOfOwner is how many characters of an owner a message shows: an annotation may be long, and is
-// anyone's data.
+// mostOfOwner is how many characters of an owner a message shows: an annotation may be long, and
+// anyone may have written it.
 const mostOfOwner = 120
 
 // Describe names an object's owner for a person: "acme/shop (github:1234)". It is "" if the object

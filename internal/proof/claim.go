@@ -33,9 +33,9 @@ type NoRole string
 
 func (NoRole) Error() string { return "there is no such role" }
 
-// settled is how long the API server may take to see what was just written, where nothing tells
-// that it has: that a right is gone, or what an unread role grants. On two API servers of one
-// cluster 6 ms were the most that was seen.
+// settled is how long the API server may take to see a change if no answer shows that it has: a
+// right that is gone, or the rules of an unread role. On two API servers of one cluster it took 6
+// ms at most.
 const settled = time.Second
 
 // Prove waits until all the claim's rules are in effect for the credential: RBAC reaches each API

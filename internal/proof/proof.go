@@ -35,7 +35,7 @@ type Proof struct {
 	unlisted string // why it could not be asked what it may do
 }
 
-// inEffectWithin is how long access that was just written may take to let the account send a
+// inEffectWithin is how long it may take until access that was just written lets the account send a
 // review.
 const inEffectWithin = time.Second
 

@@ -196,7 +196,7 @@ func refOf(o receipt.Object) kube.Ref {
 	return kube.Ref{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name}
 }
 
-// Without are those objects of a list that another list does not name.
+// Without returns the objects of a list that another list does not name.
 func Without(list, others []receipt.Object) []receipt.Object {
 	return slices.DeleteFunc(
 		slices.Clone(list), func(o receipt.Object) bool { return slices.Contains(others, o) },

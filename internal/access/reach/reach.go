@@ -7,7 +7,7 @@ import (
 	"github.com/kubemint/kubemint/internal/config"
 )
 
-// ListPlaces are where access is declared: the namespaces, and "" for the cluster scope.
+// ListPlaces lists where access is declared: the namespaces, and "" for the cluster scope.
 func ListPlaces(declared config.Access) (places []string) {
 	if !declared.Namespaced.Empty() {
 		places = slices.Clone(declared.Namespaces)

@@ -118,7 +118,7 @@ type bearer struct {
 	token *atomic.Pointer[secret.Value]
 }
 
-// WrappedRoundTripper is as the tracer's.
+// WrappedRoundTripper does the same as the tracer's.
 func (b bearer) WrappedRoundTripper() http.RoundTripper { return b.next }
 
 func (b bearer) RoundTrip(request *http.Request) (*http.Response, error) {

@@ -163,7 +163,8 @@ func (s Session) Files() output.Job {
 	}
 }
 
-// Receipts is where this job's receipts lie: never where the checkout can write.
+// Receipts returns the store of this job's receipts: never a directory that the checkout can write
+// to.
 func (s Session) Receipts() receipt.Store {
 	return receipt.Store{
 		InWorkspace: s.Workspace.Hold,

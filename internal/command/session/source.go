@@ -175,8 +175,8 @@ func checkCluster(ctx context.Context, api *client.Client, server, want string) 
 	)
 }
 
-// ChooseAddress is where the new credential is for: the source's API server, but for what the
-// inputs `server` and `certificate_authority` say instead.
+// ChooseAddress returns the API server that the new credential is for: the source's, unless the
+// inputs `server` and `certificate_authority` name another one.
 func ChooseAddress(s Session, from *source.Source) (kubeconfig.Config, error) {
 	to := kubeconfig.Config{
 		Server: from.Server, CAData: from.CAData, TLSServerName: from.TLSServerName,

@@ -21,7 +21,7 @@ type Client interface {
 	Explain(code problem.Code, op string, err error) error
 }
 
-// Log is where a gate says that it waits, and what is changed under whom.
+// Log tells the user that a gate waits, and whose access changes under a live credential.
 type Log interface {
 	Printf(format string, args ...any)
 	Warnf(format string, args ...any)
@@ -36,8 +36,9 @@ type GateOptions struct {
 	Log           Log
 }
 
-// Gate is where a run waits until it may rely on the access of its ServiceAccount, or change it.
-// docs/adr/0007-access-lock.md shows why no credential then has other access than it was promised.
+// Gate makes a run wait until it may rely on the access of its ServiceAccount, or change it.
+// docs/adr/0007-access-lock.md shows why every credential then has exactly the access that it was
+// promised.
 type Gate struct {
 	*Lock
 	Mine   []string // names of leases of this run's own, and of the credential that it replaces

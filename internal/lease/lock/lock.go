@@ -29,8 +29,8 @@ type API interface {
 	) ([]kube.Object, error)
 }
 
-// Duration is how long a lock is held by a run that is silent: after that it is another run's to
-// take over.
+// Duration is how long a run holds a lock without renewing it: after that another run may take it
+// over.
 const Duration = time.Minute
 
 const (
@@ -150,8 +150,8 @@ func (l *Lock) lastSeen() *coordinationv1.Lease {
 	return l.seen
 }
 
-// lastWritten is when the API server last wrote the Lease, by its own clock: what renewTime says is
-// only the holder's word.
+// lastWritten returns when the API server last wrote the Lease, by its own clock: renewTime is only
+// the holder's claim.
 func lastWritten(lease *coordinationv1.Lease) time.Time {
 	last := lease.CreationTimestamp.Time
 	for _, entry := range lease.ManagedFields {
@@ -169,7 +169,7 @@ func (l *Lock) Take(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	inEffect := l.InEffect()
-	if l.IsStale() { // whoever held it may have been in the middle of a change
+	if l.IsStale() { // its holder may have been in the middle of a change
 		inEffect = ""
 	}
 	err := l.replaceLease(ctx, l.opts.Holder, inEffect)

@@ -25,7 +25,7 @@ func NewLedger() *Ledger {
 	return &Ledger{applied: map[kube.Ref]client.Applied{}, replanned: map[kube.Ref]access.Change{}}
 }
 
-// UID is that of an object which this run has applied, "" for any other.
+// UID returns the UID of an object that this run has applied, "" for any other.
 func (l *Ledger) UID(ref kube.Ref) types.UID {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -19,11 +19,11 @@ import (
 // Destination is where a credential goes: a [File] for later steps of the job, or the private
 // [Directory] of one command.
 type Destination interface {
-	// Path is that of the kubeconfig.
+	// Path is the path of the kubeconfig.
 	Path() string
 	// TokenFile is the path of a file that holds the token; "" where the kubeconfig alone does.
 	TokenFile() string
-	// UsedFor is how long the credential may be used; zero where nobody says.
+	// UsedFor is how long the credential may be used; zero if that is unknown.
 	UsedFor() time.Duration
 	// Earlier returns the receipt of the credential that is replaced, or nil. live says that it may
 	// still work.

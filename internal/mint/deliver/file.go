@@ -37,7 +37,7 @@ type File struct {
 	Platform Platform
 }
 
-// Path is that of the kubeconfig.
+// Path is the path of the kubeconfig.
 func (f File) Path() string { return f.Output.Path }
 
 // TokenFile is "": the kubeconfig holds the token.
@@ -65,7 +65,7 @@ func (f File) Remedy(ephemeral bool) credential.Remedy {
 	}
 }
 
-// Patience is for the requests, and then for the time in which the token's end has to be seen.
+// Patience allows time for the requests, and then for seeing the token's end.
 func (f File) Patience() time.Duration { return UndoWithin + revoke.SeenWithin }
 
 // Open finds out that the platform can hand results over, and begins the receipt.

@@ -95,7 +95,7 @@ func describeExpiry(d Delivery) console.Markdown {
 	return console.Markdown(until) + ": " + console.CodeSpan(d.Config.Token.Asked) + ")"
 }
 
-// describeEnding is how the credential ends before it expires.
+// describeEnding says how the credential ends before it expires.
 func describeEnding(d Delivery, ending string) console.Fact {
 	switch its := d.Issued.Tether.Lease; {
 	case its != nil:

@@ -43,9 +43,9 @@ func (e Entrance) Mine(gate *lock.Gate, t credential.Tether) {
 	}
 }
 
-// Enter returns when the run may rely on its access: because all is as it declares and nobody can
-// change it while its lease is there, or because the run holds the lock and may change it. The
-// context is the one to change it under.
+// Enter returns when the run may rely on its access: either the access is in place and no other run
+// can change it while this lease exists, or the run holds the lock and may change it. It returns
+// the context to change it under.
 func (e Entrance) Enter(ctx context.Context, s State) (context.Context, State, error) {
 	gate := s.Gate
 	if gate == nil {

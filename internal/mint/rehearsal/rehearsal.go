@@ -118,8 +118,8 @@ func (r Rehearsal) askMint(ctx context.Context, s entry.State) error {
 	return nil
 }
 
-// askAdmission asks admission for what the token will depend on, and for the lock. In a namespace
-// that is only planned there is nobody to ask.
+// askAdmission asks admission about the objects that the token will depend on, and about the lock.
+// It cannot ask in a namespace that is only planned.
 func (r Rehearsal) askAdmission(ctx context.Context, s entry.State) error {
 	account := r.Desired.Access.ServiceAccount
 	if r.Maker.Planned[kube.Ref{Kind: "Namespace", Name: account.Namespace}] {

@@ -12,7 +12,7 @@ import (
 	"github.com/kubemint/kubemint/internal/revoke"
 )
 
-// Order is when an entry's turn comes. Among entries of one order the last one comes first.
+// Order says when an entry is undone. Entries of one order are undone last to first.
 type Order int
 
 // The orders: a credential ends before anything else is touched.

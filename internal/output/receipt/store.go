@@ -66,7 +66,7 @@ type place struct {
 	shared bool // others may create files next to our directory
 }
 
-// listPlaces are where the receipt of a kubeconfig may lie, the best first.
+// listPlaces lists where the receipt of a kubeconfig may lie, best first.
 func (s Store) listPlaces(output string) []place {
 	if !s.inWorkspace(output) && !s.inWorkspace(Path(output)) {
 		return []place{{path: Path(output), beside: true}}

@@ -54,7 +54,7 @@ func (d *document) UnmarshalYAML(unmarshal func(any) error) error {
 	err := unmarshal(&d.manifest)
 	var tree map[string]any
 	if mistyped := (*yaml.TypeError)(nil); d.Kind == "" && errors.As(err, &mistyped) {
-		_ = unmarshal(&tree) // its faults have been told
+		_ = unmarshal(&tree) // its faults are reported already
 		if path := nestedRules(tree, 0); path != "" {
 			mistyped.Errors = []string{
 				fmt.Sprintf("the rules are at %s, %s", names.QuoteWord(path), inValues),

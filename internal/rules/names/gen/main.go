@@ -75,7 +75,7 @@ var unserved = map[string][]string{
 	"resource.k8s.io": {"resourceclaims/binding", "resourceclaims/driver"},
 }
 
-// unservedWithoutNamespace are those of them that are asked for without a namespace.
+// unservedWithoutNamespace lists those of them that are asked for without a namespace.
 var unservedWithoutNamespace = []string{"groups", "signers", "uids", "userextras", "users"}
 
 // discovery is a document of k8s.io/kubernetes/api/discovery: an APIResourceList.
