@@ -153,7 +153,7 @@ func (f *File) readEnvFile() error {
 		return unwritable(path, Cause(err))
 	case f.Earlier == nil || !f.Earlier.EnvFile || !info.Mode().IsRegular():
 		return problem.Newf(problem.Config, "write "+path, "it exists and kubemint did not write it").
-			Hint("the outputs go next to the kubeconfig: name another file in `output`, or move this one away")
+			Hint("the outputs go next to the kubeconfig: name another `output`, or move this file away")
 	}
 	if f.envBefore, err = Read(path); err != nil {
 		return unwritable(path, Cause(err))
