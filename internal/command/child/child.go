@@ -41,7 +41,7 @@ func Run(
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, forwardedSignals(s.Process.Stdin)...)
 	defer signal.Stop(signals)
-	if err := context.Cause(ctx); err != nil { // a signal that came before there was anybody to hand it to
+	if err := context.Cause(ctx); err != nil { // a signal arrived before the command started
 		return 0, err
 	}
 	if err := cmd.Start(); err != nil {

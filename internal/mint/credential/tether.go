@@ -149,8 +149,7 @@ func (i Issuer) Bind(ctx context.Context, t Tether) (Tether, error) {
 			// else it can be this run's own, made by a request whose answer was lost
 			told = true
 			i.Log.Warnf("somebody else made Secret %s before this run could: it takes another name "+
-				"(find out who can watch leases and create Secrets in namespace %s)",
-				t.place(), t.Lease.Namespace)
+				"(see who can watch leases and create Secrets in namespace %s)", t.place(), t.Lease.Namespace)
 		}
 		if t, err = i.rename(ctx, t); err != nil {
 			return t, err
