@@ -175,7 +175,7 @@ func TestDesiredObjectsInFull(t *testing.T) {
 	}
 }
 
-func TestLabelsFitAndTellServiceAccountsApart(t *testing.T) {
+func TestLabels_LongNames(t *testing.T) {
 	t.Parallel()
 	value := func(namespace, name string) string {
 		return kube.LabelsFor(types.NamespacedName{Namespace: namespace, Name: name})["kubemint/service-account"]
@@ -201,7 +201,7 @@ func TestLabelsFitAndTellServiceAccountsApart(t *testing.T) {
 	}
 }
 
-func TestAnnotationsLeaveOutWhatThePlatformDoesNotSay(t *testing.T) {
+func TestAnnotations_UnknownFacts(t *testing.T) {
 	t.Parallel()
 	if diff := cmp.Diff(notes, marks.Annotations()); diff != "" {
 		t.Error(diff)
@@ -214,7 +214,7 @@ func TestAnnotationsLeaveOutWhatThePlatformDoesNotSay(t *testing.T) {
 	}
 }
 
-func TestManagedIsForThisServiceAccountAlone(t *testing.T) {
+func TestManaged_OtherServiceAccount(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		labels map[string]string

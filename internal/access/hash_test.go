@@ -75,7 +75,7 @@ func TestHash(t *testing.T) {
 	}
 }
 
-func TestHashOfWhatAWildcardCovers(t *testing.T) {
+func TestHash_Wildcard(t *testing.T) {
 	t.Parallel()
 	hash := func(rules ...rbacv1.PolicyRule) string {
 		return access.Desire(declared(func(a *config.Access) { a.Cluster.Rules = rules }), marks).Hash()

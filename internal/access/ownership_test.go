@@ -96,7 +96,7 @@ func TestTakenOverObjectsGetOurMarks(t *testing.T) {
 	}
 }
 
-func TestEveryRefusalIsReported(t *testing.T) {
+func TestRefusals_AllReported(t *testing.T) {
 	t.Parallel()
 	d := access.Desire(declared(func(a *config.Access) { withRules(a); a.CreateServiceAccount, a.ServiceAccount.Name = false, "default" }), marks)
 	observed := cluster(d, func(o kube.Object) kube.Object {
@@ -129,7 +129,7 @@ func TestEveryRefusalIsReported(t *testing.T) {
 	}
 }
 
-func TestTheDefaultServiceAccountIsGrantedNothing(t *testing.T) {
+func TestRefuse_DefaultServiceAccount(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		declared func(a *config.Access)

@@ -82,7 +82,7 @@ func TestPrune(t *testing.T) {
 }
 
 // Access in namespaces that are not declared is named, and not touched; what prune would leave is not named.
-func TestDiffReportsWhatIsElsewhere(t *testing.T) {
+func TestDiff_AccessElsewhere(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		change func(o kube.Object)

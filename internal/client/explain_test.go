@@ -231,7 +231,7 @@ func TestRemediesReadBackAsRules(t *testing.T) {
 	}
 }
 
-func TestExplainLeavesWhatIsExplained(t *testing.T) {
+func TestExplain_AlreadyExplained(t *testing.T) {
 	t.Parallel()
 	client := connect(t, &rest.Config{Host: "https://10.0.0.1"})
 	if err := client.Explain(problem.Mint, "x", nil); err != nil {

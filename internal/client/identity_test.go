@@ -52,7 +52,7 @@ func TestARefusalOfNobodyAdvisesNoRights(t *testing.T) {
 }
 
 // A name that only looks like it is a name.
-func TestARefusalOfSomebodyKeepsItsAdvice(t *testing.T) {
+func TestExplain_NamedUserKeepsAdvice(t *testing.T) {
 	t.Parallel()
 	for _, user := range []string{"jane", "system:anonymous2", "x:system:anonymous", "System:Anonymous", `system:anonymous\" cannot x`, "system:serviceaccount:ci:anonymous"} {
 		message := `roles "x" is forbidden: User "` + user + `" cannot get resource "roles" in API group "rbac.authorization.k8s.io" in the namespace "shop"`

@@ -159,7 +159,7 @@ func TestObserveWithoutTheRightToListEverywhere(t *testing.T) {
 	}
 }
 
-func TestObserveARoleToBind(t *testing.T) {
+func TestObserve_RoleToBind(t *testing.T) {
 	t.Parallel()
 	s := holding(t, nil)
 	_, _, err := observe.ReadState(t.Context(), connect(t, s.config()), desire(1), true, parallel.Each)
@@ -247,7 +247,7 @@ func TestObserveReportsEveryFailure(t *testing.T) {
 	}
 }
 
-func TestEmptyKnowsTheKindsThatAreRead(t *testing.T) {
+func TestNewObject_AllKinds(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"Namespace", "ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "Lease", "Secret"} {
 		ref := kube.Ref{Kind: kind, Namespace: "n", Name: "x"}

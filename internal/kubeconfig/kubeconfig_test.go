@@ -91,7 +91,7 @@ func load(t *testing.T, data []byte) kubeconfig.Config {
 	}
 }
 
-func TestReadRefusesWhatIsNotOursWithoutEcho(t *testing.T) {
+func TestRead_RefusesForeignWithoutEcho(t *testing.T) {
 	t.Parallel()
 	user := func(fields string) string {
 		return "apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {server: x}}]\nusers:\n- name: canary\n  user: {" + fields + "}\n"

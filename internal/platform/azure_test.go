@@ -48,7 +48,7 @@ func asAgent(t testing.TB, output string) (commands []command) {
 	return commands
 }
 
-func TestAzureIsToldTheSecretFirstAndThenWhatLaterStepsSee(t *testing.T) {
+func TestAzure_SecretFirst(t *testing.T) {
 	t.Parallel()
 	p, stdout := detect(variables{"TF_BUILD": "True"})
 	if !p.Masks() {
@@ -92,7 +92,7 @@ func FuzzAzure(f *testing.F) {
 	})
 }
 
-func TestAzureIsSparedWhatNoStepCouldStartWith(t *testing.T) {
+func TestAzure_TooLongForAVariable(t *testing.T) {
 	t.Parallel()
 	p, stdout := detect(variables{"TF_BUILD": "True"})
 	result := platform.Result{Outputs: []platform.Output{{Name: "changes", Value: strings.Repeat("x", 33<<10)}}}
@@ -108,7 +108,7 @@ type full struct{ io.Writer }
 
 func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }
 
-func TestAzureWhoseOutputFails(t *testing.T) {
+func TestAzure_OutputFails(t *testing.T) {
 	t.Parallel()
 	p := platform.Detect(platform.Environment{Getenv: func(name string) string { return variables{"TF_BUILD": "True"}[name] }, Stdout: full{}})
 	for name, err := range map[string]error{"mask": p.Mask(canary), "publish": p.Publish(secretResult())} {

@@ -52,7 +52,7 @@ var (
 	onJenkins = variables{"JENKINS_URL": "https://ci.example.com/jenkins/", "JOB_NAME": "team/shop"}
 )
 
-func TestOwnerIsTheIDOnTheInstance(t *testing.T) {
+func TestOwner_IDOnTheInstance(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		env  variables
@@ -121,7 +121,7 @@ func TestOwnerIsOneLineAndBounded(t *testing.T) {
 	}
 }
 
-func TestHostedSystemIsPlainInAllElse(t *testing.T) {
+func TestHostedSystem_PlainOtherwise(t *testing.T) {
 	t.Parallel()
 	for want, env := range map[string]variables{
 		"CircleCI": onCircle, "Bitbucket": onBitbucket, "Woodpecker": onWoodpecker, "TeamCity": onTeamCity, "Drone": onDrone,

@@ -84,7 +84,7 @@ func prints(holder any) map[string]string {
 	return ways
 }
 
-func TestATokenPrintsAsItsPlaceholder(t *testing.T) {
+func TestValue_PrintsPlaceholder(t *testing.T) {
 	t.Parallel()
 	secret := secret.New("canary")
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {

@@ -332,7 +332,7 @@ func TestOthers(t *testing.T) {
 }
 
 // While the lock is held, no list may be older than it.
-func TestOthersAreListedSinceTheLockWasTaken(t *testing.T) {
+func TestOthers_SinceTheLockWasTaken(t *testing.T) {
 	t.Parallel()
 	a := &api{}
 	one := open(t, a, "one")

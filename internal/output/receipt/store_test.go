@@ -170,7 +170,7 @@ func TestReadNothingThatOthersOwn(t *testing.T) {
 }
 
 // A step in a container and one on the host see one file under two names.
-func TestOneReceiptForTwoNamesOfAPath(t *testing.T) {
+func TestStore_TwoNamesOfAPath(t *testing.T) {
 	t.Parallel()
 	work, host := dirs(t)
 	container := host
@@ -189,7 +189,7 @@ func TestOneReceiptForTwoNamesOfAPath(t *testing.T) {
 	}
 }
 
-func TestADamagedReceiptIsAnError(t *testing.T) {
+func TestRead_DamagedReceipt(t *testing.T) {
 	t.Parallel()
 	work, store := dirs(t)
 	output := work + "/kubeconfig"

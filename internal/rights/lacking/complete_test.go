@@ -108,7 +108,7 @@ const (
 )
 
 // One refusal in each of two namespaces is one error, and other missing rights are still listed below it.
-func TestRefusedAddsWhatWouldBeRefusedNext(t *testing.T) {
+func TestCompleteRefusal_NextRefusals(t *testing.T) {
 	t.Parallel()
 	m, asked := newRunner(t, map[string][]rbacv1.PolicyRule{
 		"shop": parseRules(t, "get pods\nget,create serviceaccounts\ncreate serviceaccounts/token"),
@@ -181,7 +181,7 @@ func TestCompleteRefusal_ShowsEachRuleOnce(t *testing.T) {
 }
 
 // Where the refusal is all that is missing, nothing more is listed.
-func TestRefusedDoesNotRepeatTheRefusal(t *testing.T) {
+func TestCompleteRefusal_NoRepetition(t *testing.T) {
 	t.Parallel()
 	all, butRoles := parseRules(t, "* *.*"), parseRules(t, "* *\n* leases\nget,create,patch rolebindings\nget roles")
 	for name, shop := range map[string][]rbacv1.PolicyRule{"granted meanwhile": all, "one of two": butRoles} {
@@ -195,7 +195,7 @@ func TestRefusedDoesNotRepeatTheRefusal(t *testing.T) {
 
 // Rights that bootstrap does not print are not blamed on bootstrap. A runner that may not bind a role learns all that is
 // missing.
-func TestRefusedNamesTheWayThatHelps(t *testing.T) {
+func TestCompleteRefusal_Remedy(t *testing.T) {
 	t.Parallel()
 	m, _ := newRunner(t, map[string][]rbacv1.PolicyRule{"shop": parseRules(t, "* *.*"), "web": parseRules(t, "* *.*")}, http.StatusCreated)
 	text, _ := reported(m.refused(t.Context(), refused("shop", "delete", "roles")))
