@@ -17,8 +17,8 @@ import (
 	"github.com/kubemint/kubemint/internal/secret"
 )
 
-// filledWithin is how long the token controller may take: seen within a second, and a loaded one
-// within a few.
+// filledWithin is how long the token controller may take: usually less than a second, under load a
+// few.
 const filledWithin = 20 * time.Second
 
 // Reader reads an object by name.

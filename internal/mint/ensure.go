@@ -89,8 +89,8 @@ func prepareAccess(
 	return with.entrance().Enter(ctx, s)
 }
 
-// tieToLease has the lease own the ephemeral objects. Its Secret is made first, since that can take
-// another lease: what the old one owns is collected.
+// tieToLease makes the lease the owner of the ephemeral objects. The lease's Secret is made first,
+// since that can lead to another lease: objects that the old lease owns would be collected.
 func tieToLease(ctx context.Context, with tools, s entry.State) (entry.State, error) {
 	var err error
 	if s.Tether, err = with.issuer.Bind(ctx, s.Tether); err != nil {
@@ -109,8 +109,7 @@ func tieToLease(ctx context.Context, with tools, s entry.State) (entry.State, er
 	return s, nil
 }
 
-// sameObjects are the recorded objects, with the UIDs that are known by now, of those that are
-// given without.
+// sameObjects returns the recorded form of the given objects, with the UIDs that are known by now.
 func sameObjects(recorded, given []receipt.Object) []receipt.Object {
 	named := map[receipt.Object]bool{}
 	for _, o := range given {
@@ -134,9 +133,9 @@ func (with tools) guardedBy(gate *lock.Gate) tools {
 	return with
 }
 
-// changeAccess makes the changes and issues the credential. What depends on nothing goes out
-// together; then the bindings of roles that had to be made or changed before, and the token of a
-// new ServiceAccount.
+// changeAccess makes the changes and issues the credential. Requests that depend on nothing are
+// sent together; then the bindings of roles that had to be made or changed before, and the token
+// request of a new ServiceAccount.
 func changeAccess(
 	ctx context.Context, with tools, f found, dirty *atomic.Bool,
 ) (credential.Issued, error) {
@@ -179,7 +178,7 @@ func accountRef(desired access.Desired) kube.Ref {
 	return kube.Ref{Kind: "ServiceAccount", Namespace: account.Namespace, Name: account.Name}
 }
 
-// accountUID is the ServiceAccount's as this run found or made it.
+// accountUID returns the UID of the ServiceAccount that this run found or made.
 func (with tools) accountUID(observed access.Observed) types.UID {
 	ref := accountRef(with.job.Desired)
 	if have := observed.Objects[ref]; have != nil {

@@ -44,8 +44,8 @@ func parseExpiry(lease kube.Object) (at time.Time, said bool) {
 // default is two minutes.
 const DeadAfter = 2 * time.Minute
 
-// isOver says whether a lease's credential is dead by its expiry. One whose expiry cannot be read
-// may live.
+// isOver says whether a lease's credential has expired. A credential whose expiry cannot be read
+// may be live.
 func isOver(lease kube.Object, now time.Time) bool {
 	at, _ := parseExpiry(lease)
 	return !at.IsZero() && now.After(at.Add(DeadAfter))

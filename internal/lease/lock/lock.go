@@ -35,7 +35,7 @@ const Duration = time.Minute
 
 const (
 	renewEvery = 15 * time.Second
-	// lostAfter is when a run that could not renew stops to change anything, so that its last
+	// lostAfter is when a run that could not renew stops changing anything, so that its last
 	// request has ended when another run takes over.
 	lostAfter = 40 * time.Second
 )
@@ -53,8 +53,8 @@ type Options struct {
 	Now     func() time.Time
 }
 
-// Lock is the Lease that stands for the access of one ServiceAccount. It says who is changing that
-// access, if anybody is, and which declared access is in effect.
+// Lock is the Lease that represents the access of one ServiceAccount. It says which run is changing
+// that access, if any, and which declared access is in effect.
 type Lock struct {
 	api  API
 	opts Options
@@ -93,13 +93,14 @@ func (l *Lock) Read(ctx context.Context) error {
 // Exists says whether there was a lock when it was last read.
 func (l *Lock) Exists() bool { return l.lastSeen() != nil }
 
-// IsForeign says whether a Lease of the lock's name is there that is not ours.
+// IsForeign says whether a Lease with the lock's name exists that is not ours.
 func (l *Lock) IsForeign() bool {
 	seen := l.lastSeen()
 	return seen != nil && !kube.IsManaged(seen, l.opts.Account)
 }
 
-// InEffect is the hash of the access that the lock says is in effect, "" where it does not say.
+// InEffect returns the hash of the access that is in effect according to the lock, or "" if it does
+// not say.
 func (l *Lock) InEffect() string {
 	seen := l.lastSeen()
 	if seen == nil {
@@ -115,18 +116,18 @@ func (l *Lock) IsBusy() bool {
 	return holderOf(seen) != "" && holderOf(seen) != l.opts.Holder && !l.IsStale()
 }
 
-// IsStale says whether the lock is that of a run which ended, or was cut off, while it held it.
+// IsStale says whether the holder ended, or was cut off, without giving the lock back.
 func (l *Lock) IsStale() bool {
 	seen := l.lastSeen()
 	return holderOf(seen) != "" && holderOf(seen) != l.opts.Holder &&
 		l.opts.Now().Sub(lastWritten(seen)) > Duration
 }
 
-// IsSettled says whether the lock is free, or not there: nobody is in the middle of a change.
+// IsSettled says whether the lock is free or does not exist: no run is in the middle of a change.
 func (l *Lock) IsSettled() bool { return holderOf(l.lastSeen()) == "" }
 
-// WrittenWithin says whether the lock was taken or given back a moment ago: then what was taken
-// away may not have reached every API server.
+// WrittenWithin says whether the lock was taken or given back a moment ago: then not every API
+// server may know yet that access was removed.
 func (l *Lock) WrittenWithin(moment time.Duration) bool {
 	seen := l.lastSeen()
 	return seen != nil && l.opts.Now().Sub(lastWritten(seen)) < moment
@@ -162,8 +163,8 @@ func lastWritten(lease *coordinationv1.Lease) time.Time {
 	return last
 }
 
-// Take makes the lock this run's, if it is still as it was last read. It says whether it is. The
-// hash stays that of the access that was in effect before, if that is known.
+// Take takes the lock for this run, unless it has changed since it was last read, and says whether
+// it did. The lock keeps the hash of the access that was in effect before, if that is known.
 func (l *Lock) Take(ctx context.Context) (bool, error) {
 	if l.IsBusy() || l.IsForeign() {
 		return false, nil
@@ -253,8 +254,8 @@ func (l *Lock) WasLost() bool {
 	return l.lost
 }
 
-// Release gives the lock back, and says which access is in effect: "" where that is not known. It
-// fails with [ErrLost] where the lock is another run's by now.
+// Release gives the lock back, and records which access is in effect: "" if that is unknown. It
+// fails with [ErrLost] if another run holds the lock by now.
 func (l *Lock) Release(ctx context.Context, inEffect string) error {
 	l.stop()
 	if !l.IsHeld() {

@@ -47,7 +47,7 @@ func (m Maker) All(ctx context.Context, changes []access.Change, steps ...Step) 
 	})
 }
 
-// Select are the changes of a plan that a condition holds for.
+// Select returns the changes of a plan that a condition holds for.
 func Select(plan access.Plan, wanted func(access.Change) bool) []access.Change {
 	return slices.DeleteFunc(slices.Clone(plan.Changes), func(c access.Change) bool { return !wanted(c) })
 }
@@ -57,8 +57,8 @@ func TouchesAccess(c access.Change) bool {
 	return c.Verb != access.Unchanged && c.Ref.Kind != "Namespace"
 }
 
-// Order divides changes: what depends on nothing goes out first, and then the bindings of roles
-// that are made or changed by the first ones.
+// Order divides changes: first those that depend on nothing, then the bindings of roles that the
+// first ones make or change.
 func Order(changes []access.Change) (first, after []access.Change) {
 	written := map[kube.Ref]bool{}
 	for _, c := range changes {
@@ -78,9 +78,9 @@ func Order(changes []access.Change) (first, after []access.Change) {
 // sure.
 const changeTries = 3
 
-// makeChange makes one change. Where somebody else has made or changed the object since it was
-// read, it is read and planned again: usually another job of the same pipeline has done the same,
-// and if not, the question whose object it is has to be asked again.
+// makeChange makes one change. If somebody else has made or changed the object since it was read,
+// it is read and planned again: usually another job of the same pipeline made the same change, and
+// if not, kubemint has to check again whose object it is.
 func (m Maker) makeChange(ctx context.Context, change access.Change) error {
 	for try := 1; ; try++ {
 		op, err := m.carryOut(ctx, change)
@@ -103,7 +103,7 @@ func (m Maker) makeChange(ctx context.Context, change access.Change) error {
 	}
 }
 
-// carryOut sends what a change consists of. op says what failed.
+// carryOut sends the requests of a change. op says what failed.
 func (m Maker) carryOut(ctx context.Context, change access.Change) (op string, err error) {
 	if change.Delete != nil {
 		if op, err = m.deleteFirst(ctx, change); err != nil {

@@ -54,7 +54,7 @@ func (l *Ledger) Replanned(plan access.Plan) access.Plan {
 	return plan
 }
 
-// did notes a change that was made. Its object has from here on the version that the API server
+// did notes a change that was made. From here on its object has the version that the API server
 // gave it.
 func (l *Ledger) did(change access.Change, applied client.Applied) {
 	if applied.UID != "" {

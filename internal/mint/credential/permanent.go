@@ -14,9 +14,9 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// FindPermanent looks for a token Secret of the ServiceAccount, where a permanent token is asked
-// for: ours by its name, and one that others made by a list, where the runner's identity may. Two
-// of them would be two credentials to watch. The token in it is masked.
+// FindPermanent looks for a token Secret of the ServiceAccount, if a permanent token is asked for.
+// It gets ours by name, and finds one that others made by a list, if the runner's identity may
+// list: two Secrets would be two credentials to watch. It masks the token in the Secret.
 func (i Issuer) FindPermanent(ctx context.Context) (found *corev1.Secret, err error) {
 	if !i.Token.Lifetime.Permanent {
 		return nil, nil //nolint:nilnil // none is asked for
@@ -61,8 +61,8 @@ func (i Issuer) lookForPermanent(ctx context.Context) (*corev1.Secret, error) {
 	return nil, nil //nolint:nilnil // not found
 }
 
-// makePermanent makes the Secret, after its ServiceAccount (made before, it is deleted again:
-// kubernetes#111556), and waits until it is filled in.
+// makePermanent makes the Secret, and waits until it is filled in. The ServiceAccount has to exist:
+// without it the Secret is deleted again (kubernetes#111556).
 func (i Issuer) makePermanent(
 	ctx context.Context, holder *corev1.Secret, account types.UID,
 ) (Issued, error) {

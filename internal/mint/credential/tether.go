@@ -116,7 +116,8 @@ func (i Issuer) withoutLease(err error) error {
 	return err
 }
 
-// bindTries bounds how often another name is taken: a neighbour wins two races of three.
+// bindTries bounds how often the lease gets another name: somebody who races for it wins two of
+// three times.
 const bindTries = 20
 
 // Bind creates the lease's Secret. Where one of that name is there already, the lease gets another
@@ -191,8 +192,8 @@ func withoutName(leases []receipt.Object, l *coordinationv1.Lease) (left []recei
 	return left
 }
 
-// Withdraw deletes this run's lease while it waits: no credential hangs on it yet, and it would be
-// in the way of others.
+// Withdraw deletes this run's lease while it waits: it has no credential yet, and would be in the
+// way of other runs.
 func (i Issuer) Withdraw(ctx context.Context, t Tether) error {
 	if t.undo == nil {
 		return nil

@@ -27,7 +27,7 @@ func (d Directory) UsedFor() time.Duration { return 0 }
 // Earlier returns nothing: the directory is new.
 func (d Directory) Earlier() (earlier *receipt.Receipt, live bool) { return nil, false }
 
-// Remedy is another command: the end of a credential without a lease could not be seen to.
+// Remedy names another command: exec could not end a credential without a lease.
 func (d Directory) Remedy(bool) credential.Remedy {
 	return credential.Remedy{Unserved: "kubemint exec ends a credential by its lease: " +
 		"here only `kubemint mint` works, with `revoke: false`"}

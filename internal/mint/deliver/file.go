@@ -20,7 +20,7 @@ type Platform interface {
 	Name() string
 	JobTimeout() time.Duration
 	Outside(path string) string
-	// Ready is an error where results could not be handed over later.
+	// Ready returns an error if results could not be handed over later.
 	Ready() error
 	SaveState(receipt string) error
 	Mask(secret secret.Value) error
@@ -46,7 +46,7 @@ func (f File) TokenFile() string { return "" }
 // UsedFor is how long the job may run.
 func (f File) UsedFor() time.Duration { return f.Platform.JobTimeout() }
 
-// Earlier is the credential that lies at the output.
+// Earlier returns the credential that lies at the output.
 func (f File) Earlier() (earlier *receipt.Receipt, live bool) {
 	return f.Output.Earlier, f.Output.Earlier != nil && !f.Output.Expired
 }

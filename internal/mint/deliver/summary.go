@@ -12,8 +12,8 @@ import (
 	"github.com/kubemint/kubemint/internal/kube"
 )
 
-// FormatChanges is the output `changes`. Every list is there, so that a pipeline can ask for its
-// length.
+// FormatChanges returns the output `changes`. It always has every list, so that a pipeline can ask
+// for its length.
 func FormatChanges(plan access.Plan) (string, error) {
 	lists := map[access.Verb][]string{
 		access.Created: {}, access.Configured: {}, access.Unchanged: {}, access.Deleted: {},
