@@ -6,7 +6,7 @@ import (
 	"github.com/kubemint/kubemint/internal/kube"
 )
 
-// Verb says what becomes of an object.
+// Verb says what happens to an object.
 type Verb string
 
 // The verbs of the change set, as the output `changes` has them.

@@ -49,8 +49,8 @@ func Desire(declared config.Access, marks owner.Marks) Desired {
 	return d
 }
 
-// addGrants adds what one place takes: a role with our own rules, bindings, and the existing roles
-// that these refer to.
+// addGrants adds the objects that one place needs: a role with our own rules, bindings, and the
+// existing roles that these refer to.
 func (d *Desired) addGrants(place string, granted config.Grants) {
 	account := d.Access.ServiceAccount
 	if len(granted.Rules) > 0 {
@@ -116,8 +116,8 @@ func (d *Desired) addBinding(namespace, name, roleKind, role string) {
 	d.addObject(&rbacv1.RoleBinding{Subjects: subjects, RoleRef: ref}, "RoleBinding", namespace, name)
 }
 
-// GrantedIn are the rules that take effect in a place: our own, and those of the bound roles that
-// could be read.
+// GrantedIn returns the rules that take effect in a place: our own, and those of the bound roles
+// that could be read.
 func (d Desired) GrantedIn(place string, observed Observed) []rbacv1.PolicyRule {
 	declared := d.Access.Place(place)
 	all := slices.Clone(declared.Rules)

@@ -6,7 +6,7 @@ import (
 	"github.com/kubemint/kubemint/internal/kube"
 )
 
-// Outcome records what has become of planned changes. It is safe for concurrent use.
+// Outcome records the results of planned changes. It is safe for concurrent use.
 type Outcome struct {
 	mu        sync.Mutex
 	done      map[kube.Ref]Change

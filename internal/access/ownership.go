@@ -23,7 +23,7 @@ var ours = regexp.MustCompile(
 	`"f:(rules|subjects|roleRef|aggregationRule|automountServiceAccountToken)"`,
 )
 
-// refuseForeign returns an error where the object is not this owner's to change.
+// refuseForeign returns an error if this owner may not change the object.
 func (d Desired) refuseForeign(have kube.Object, verb string) error {
 	if d.Access.TakeOwnership {
 		return nil
@@ -90,7 +90,7 @@ func (d Desired) refuseContradiction(observed Observed) error {
 		Hint("take it out of `rules`, name another `role`, or take it out of `must_not`")
 }
 
-// formatForbidden are the lines of what must_not forbids, of what is granted in a place.
+// formatForbidden returns the granted rules of a place that must_not forbids, as lines.
 func (d Desired) formatForbidden(place string, granted []rbacv1.PolicyRule) []string {
 	if place == "" {
 		return rules.Format(rules.Overlap(granted, d.Access.AllMustNot()))

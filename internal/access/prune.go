@@ -71,8 +71,8 @@ func SelectRemovable(
 // namedElsewhere is how many objects the warning names.
 const namedElsewhere = 3
 
-// warnElsewhere warns of what [Prune] would delete in namespaces that are not declared. Other
-// owners' objects there are theirs.
+// warnElsewhere warns of objects that [Prune] would delete in namespaces that are not declared. It
+// ignores other owners' objects.
 func warnElsewhere(desired Desired, listed []kube.Object) []string {
 	plan, _ := Prune(desired, listed)
 	if len(plan.Changes) == 0 {

@@ -20,11 +20,11 @@ import (
 	"github.com/kubemint/kubemint/internal/kube"
 )
 
-// Warm opens the connection while there is nothing to ask yet, so that the first requests find it
-// ready and share it. It is a request that is given up as soon as its connection is dialled, which
-// net/http finishes for the next one: a request without a credential is answered too, but has the
-// API server close an HTTP/2 connection (feature gate UnauthenticatedHTTP2DOSMitigation, on from
-// 1.29). A failure does not matter: who needs the connection will tell.
+// Warm opens the connection before the first request, so that the first requests find it ready and
+// share it. It is a request that is given up as soon as its connection is dialled, which net/http
+// finishes for the next one: a request without a credential is answered too, but has the API server
+// close an HTTP/2 connection (feature gate UnauthenticatedHTTP2DOSMitigation, on from 1.29). A
+// failure does not matter: who needs the connection will tell.
 func (c *Client) Warm(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

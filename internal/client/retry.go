@@ -32,14 +32,14 @@ const (
 	longestAnswer = 40 * time.Second
 	// for a request under way to be answered, after its context has ended.
 	lastMoment = 500 * time.Millisecond
-	// mostValues bounds what an answer is decoded to: 64 MiB of "{}," would become objects of
+	// mostValues bounds the decoded size of an answer: 64 MiB of "{}," would become objects of
 	// gigabytes. The objects of 5,000 namespaces have a third of it.
 	mostValues = 1 << 20
 	// some 3 s: a restarting API server is back, a mistyped address is not worth the user's minutes.
 	fewTries = 6
 )
 
-// anyAnswer takes an answer whose kind only the API server knows.
+// anyAnswer holds an answer whose kind only the API server knows.
 type anyAnswer struct{ runtime.Object }
 
 type sender func(ctx context.Context, into runtime.Object, request *rest.Request) error

@@ -10,7 +10,7 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// File is the place of a written kubeconfig, and what lay there before.
+// File is the place of a written kubeconfig, and the files that were there before.
 type File struct {
 	Path    string
 	Earlier *receipt.Receipt // of the credential that is replaced; nil if there was no credential
@@ -194,8 +194,7 @@ func (f *File) inherit(record *receipt.Receipt) {
 	}
 }
 
-// PutBack restores the kubeconfig that lay there before, or deletes the new one where there was
-// none.
+// PutBack restores the kubeconfig that was there before, or deletes the new one if there was none.
 func (f *File) PutBack() error { return Restore(f.Path, f.before) }
 
 // PutBackEnvFile does the same for the file of outputs.

@@ -98,8 +98,8 @@ func deleteReceipt(path, output string) error {
 	return err
 }
 
-// removePending removes what a killed run had written of a file before its rename: os.CreateTemp
-// puts a dot before the name and random digits behind it. It can hold a token.
+// removePending removes the temporary file of a run that was killed before the rename:
+// os.CreateTemp puts a dot before the name and random digits behind it. It can hold a token.
 func removePending(path string) {
 	entries, _ := os.ReadDir(filepath.Dir(path))
 	for _, entry := range entries {

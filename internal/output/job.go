@@ -24,8 +24,8 @@ type Job struct {
 	Log       Log
 }
 
-// choosePlace returns where the receipt of an output lies, or goes: the earlier run's place if
-// there was an earlier run.
+// choosePlace returns where the receipt of an output is or goes: the earlier run's place if there
+// was an earlier run.
 func (j Job) choosePlace(output string) (string, error) {
 	if _, place, _ := j.Receipts.Read(output); place != "" {
 		return place, nil
@@ -38,9 +38,9 @@ func (j Job) choosePlace(output string) (string, error) {
 	return place, nil
 }
 
-// RefuseLinks refuses an output whose directory is reached by a link of the workspace, wherever
-// that leads: a pull request could have the token written into a directory whose files become
-// artifacts. It is asked when the output is chosen, and again before the token is written.
+// RefuseLinks refuses an output whose directory is reached through a link in the workspace,
+// wherever that leads: a pull request could have the token written into a directory whose files
+// become artifacts. It is asked when the output is chosen, and again before the token is written.
 func (j Job) RefuseLinks(path string) error {
 	trail, err := j.Workspace.Follow(filepath.Dir(path))
 	if err != nil {

@@ -61,7 +61,7 @@ func Write(path string, data []byte) error {
 	}
 	giveAway(file.Name(), dir)
 	_, err = file.Write(data)
-	// it has this mode but for what the umask takes away
+	// CreateTemp makes it with this mode, less the umask
 	err = errors.Join(err, file.Chmod(0o600), file.Sync(), file.Close())
 	if err == nil {
 		err = os.Rename(file.Name(), path) // on Windows, too, it replaces
@@ -107,7 +107,7 @@ func Cause(err error) error {
 	return err
 }
 
-// Restore puts a file's former content back, or removes the file where there was none.
+// Restore puts a file's former content back, or removes the file if it did not exist before.
 func Restore(path string, before []byte) error {
 	if before != nil { // so it was a regular file
 		if have, err := Read(path); err == nil && bytes.Equal(have, before) {

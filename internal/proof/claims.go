@@ -37,9 +37,9 @@ func (c Claims) For(namespace string) Claim {
 	return claim
 }
 
-// addGone adds what the run has taken away, which the credential must not have any more when it is
-// handed out. Where a binding of a role that is not declared was deleted, nothing says what that
-// role grants: time has to tell.
+// addGone adds the access that the run has removed: the credential must not have it any more when
+// it is handed out. Where a binding of a role that is not declared was deleted, nothing says what
+// that role grants: time has to tell.
 func (c Claims) addGone(claim *Claim) {
 	still := slices.Concat(claim.Rules, c.Desired.Access.Cluster.Rules)
 	for _, change := range c.Plan.Changes {

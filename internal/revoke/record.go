@@ -29,7 +29,7 @@ type Server interface {
 	Explain(code problem.Code, op string, err error) error
 }
 
-// Revoker takes back what a receipt names, on behalf of one run.
+// Revoker takes back the objects of a receipt, on behalf of one run.
 type Revoker struct {
 	Server   Server
 	Marks    owner.Marks          // of the run: only its own owner's objects are deleted
@@ -75,9 +75,9 @@ func (r Revoker) Record(
 	return left, errors.Join(errs...)
 }
 
-// endLease ends the credential that hangs on one lease. Only a Lease with a name that we give those
-// of its ServiceAccount is touched, and one whose UID is not known only where this run declares
-// that ServiceAccount.
+// endLease ends the credential of one lease. It touches only a Lease with a name that we give the
+// leases of its ServiceAccount, and one whose UID is not known only if this run declares that
+// ServiceAccount.
 func (r Revoker) endLease(ctx context.Context, record *receipt.Receipt, its receipt.Object) error {
 	op := "delete Lease " + its.Namespace + "/" + its.Name
 	account := record.Account
@@ -156,7 +156,7 @@ func doomed(record *receipt.Receipt, its receipt.Object) Doomed {
 	return Doomed{Account: account, Lease: its.Name, UID: its.UID, Secret: its.SecretUID}
 }
 
-// IsLeaseOf says whether a lease is named as those of the record's ServiceAccount are.
+// IsLeaseOf says whether a lease has a name that we give the leases of the record's ServiceAccount.
 func IsLeaseOf(record *receipt.Receipt, its receipt.Object) bool {
 	return its.Namespace == record.Account.Namespace && lease.HasName(its.Name, record.Account.Name)
 }

@@ -73,7 +73,8 @@ func IsForeign(err error) bool {
 	return page || redirect
 }
 
-// IsEscalation says whether it refused to have the identity give away what it does not hold.
+// IsEscalation says whether the API server refused to let the identity grant rights that it does
+// not hold.
 func IsEscalation(err error) bool {
 	status, _ := StatusOf(err)
 	return len(explain.HeldRules(status.Message)) > 0

@@ -56,8 +56,8 @@ func (k knownServer) matches(server string) bool {
 	return err == nil && strings.HasSuffix(parsed.Hostname(), k.in)
 }
 
-// AdviseRights returns what the right to write roles and bindings takes at a server of this URL, ""
-// where nothing is known.
+// AdviseRights says what it takes to get the right to write roles and bindings at a server with
+// this URL, "" if that is unknown.
 func AdviseRights(server string) string {
 	for _, known := range knownServers {
 		if known.rights != "" && known.matches(server) {
@@ -67,7 +67,7 @@ func AdviseRights(server string) string {
 	return ""
 }
 
-// NameProxy adds to the refusal of a token the proxy that the server's URL tells of, and what to do
+// NameProxy adds to the refusal of a token the proxy that the server's URL shows, and what to do
 // about it. That hint comes first. An error that is not a [problem.Error] comes back unchanged.
 func NameProxy(err error, server string) error {
 	p, ok := errors.AsType[*problem.Error](err)

@@ -97,7 +97,7 @@ func (s Store) fileName(output string) string {
 
 func (s Store) inWorkspace(path string) bool { return s.InWorkspace != nil && s.InWorkspace(path) }
 
-// isRefused reports whether others can have written what lies in a place: it is in the workspace,
+// isRefused reports whether others may have written the file in a place: it is in the workspace,
 // another user's file, or in a directory that another user made. What is not there yet is not
 // refused.
 func (s Store) isRefused(p place) bool {

@@ -107,7 +107,7 @@ func refuseElsewhere(dir string, record *receipt.Receipt) error {
 }
 
 const (
-	// removeLeftWithin bounds what an exec does about others, while its own command runs.
+	// removeLeftWithin bounds how long exec cleans up after other runs, while its own command runs.
 	removeLeftWithin = 10 * time.Second
 	// hurryWithin is how long it may still take once that command has ended.
 	hurryWithin = 3 * time.Second
