@@ -6,7 +6,7 @@ import (
 	"github.com/kubemint/kubemint/internal/kube"
 )
 
-// Verb says what becomes of an object.
+// Verb says what happens to an object.
 type Verb string
 
 // The verbs of the change set, as the output `changes` has them.
@@ -57,7 +57,7 @@ type Plan struct {
 	Warnings []string
 }
 
-// isUntouchable says whether an administrator has asked for the object to be left as it is.
+// isUntouchable says whether an administrator asked for the object to be left alone.
 func isUntouchable(o kube.Object) bool {
 	return o.GetAnnotations()[rbacv1.AutoUpdateAnnotationKey] == "false"
 }

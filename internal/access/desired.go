@@ -38,7 +38,7 @@ func Desire(declared config.Access, marks owner.Marks) Desired {
 		}
 	}
 	account := declared.ServiceAccount
-	// Tokens are for those who ask for one: no pod that runs as the account finds one mounted.
+	// A pod that runs as the account gets no token mounted: tokens have to be requested.
 	d.addObject(
 		&corev1.ServiceAccount{AutomountServiceAccountToken: new(false)}, "ServiceAccount",
 		account.Namespace, account.Name,
@@ -49,8 +49,8 @@ func Desire(declared config.Access, marks owner.Marks) Desired {
 	return d
 }
 
-// addGrants adds what one place takes: a role with our own rules, bindings, and the existing roles
-// that these refer to.
+// addGrants adds the objects that one place needs: a role with our own rules, bindings, and the
+// existing roles that these refer to.
 func (d *Desired) addGrants(place string, granted config.Grants) {
 	account := d.Access.ServiceAccount
 	if len(granted.Rules) > 0 {
@@ -70,7 +70,7 @@ func (d *Desired) addGrants(place string, granted config.Grants) {
 	}
 }
 
-// touchedNamespaces are all that the run touches, the ServiceAccount's among them.
+// touchedNamespaces lists all namespaces that the run touches, including the ServiceAccount's.
 func touchedNamespaces(declared config.Access) []string {
 	if slices.Contains(declared.Namespaces, declared.ServiceAccount.Namespace) {
 		return declared.Namespaces
@@ -116,8 +116,8 @@ func (d *Desired) addBinding(namespace, name, roleKind, role string) {
 	d.addObject(&rbacv1.RoleBinding{Subjects: subjects, RoleRef: ref}, "RoleBinding", namespace, name)
 }
 
-// GrantedIn are the rules that take effect in a place: our own, and those of the bound roles that
-// could be read.
+// GrantedIn returns the rules that take effect in a place: our own, and those of the bound roles
+// that could be read.
 func (d Desired) GrantedIn(place string, observed Observed) []rbacv1.PolicyRule {
 	declared := d.Access.Place(place)
 	all := slices.Clone(declared.Rules)

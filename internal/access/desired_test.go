@@ -36,7 +36,8 @@ func declared(change func(a *config.Access)) config.Access {
 	return a
 }
 
-// about is an object as a person names it, and what it says beside its name and marks.
+// about describes an object: its name as a person writes it, and all of its content but name and
+// marks.
 func about(o kube.Object) string {
 	text := kube.RefOf(o).String()
 	switch o := o.(type) {
@@ -136,7 +137,8 @@ func TestDesire(t *testing.T) {
 	}
 }
 
-// Every field that is sent: what an apply sends is what we own, and what it leaves out we would take away.
+// Compares every field that is sent: server-side apply makes us own what we send, and removes what we stop
+// sending.
 func TestDesiredObjectsInFull(t *testing.T) {
 	t.Parallel()
 	rules := []rbacv1.PolicyRule{rule("get,list", "pods")}
@@ -173,7 +175,7 @@ func TestDesiredObjectsInFull(t *testing.T) {
 	}
 }
 
-func TestLabelsFitAndTellServiceAccountsApart(t *testing.T) {
+func TestLabels_LongNames(t *testing.T) {
 	t.Parallel()
 	value := func(namespace, name string) string {
 		return kube.LabelsFor(types.NamespacedName{Namespace: namespace, Name: name})["kubemint/service-account"]
@@ -199,7 +201,7 @@ func TestLabelsFitAndTellServiceAccountsApart(t *testing.T) {
 	}
 }
 
-func TestAnnotationsLeaveOutWhatThePlatformDoesNotSay(t *testing.T) {
+func TestAnnotations_UnknownFacts(t *testing.T) {
 	t.Parallel()
 	if diff := cmp.Diff(notes, marks.Annotations()); diff != "" {
 		t.Error(diff)
@@ -212,7 +214,7 @@ func TestAnnotationsLeaveOutWhatThePlatformDoesNotSay(t *testing.T) {
 	}
 }
 
-func TestManagedIsForThisServiceAccountAlone(t *testing.T) {
+func TestManaged_OtherServiceAccount(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		labels map[string]string

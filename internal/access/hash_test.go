@@ -31,7 +31,7 @@ func TestHash(t *testing.T) {
 		"said twice":                  {with(rule("get,list", "pods"), rule("get", "secrets", "tls"), rule("get", "pods"))},
 		"a name that is covered":      {with(rule("get,list", "pods"), rule("get", "secrets", "tls"), rule("get", "pods", "web"))},
 		"namespaces in another order": {two, func(a *config.Access) { a.Namespaces = []string{"web", "shop"} }},
-		"what must not be":            {two, func(a *config.Access) { a.MustNot = []rbacv1.PolicyRule{rule("get", "nodes")} }},
+		"must_not":                    {two, func(a *config.Access) { a.MustNot = []rbacv1.PolicyRule{rule("get", "nodes")} }},
 		"taking over":                 {two, func(a *config.Access) { a.TakeOwnership = true }},
 		"an account that is there":    {two, func(a *config.Access) { a.CreateServiceAccount = false }},
 		"namespaces that are made":    {two, func(a *config.Access) { a.CreateNamespace = true }},
@@ -75,7 +75,7 @@ func TestHash(t *testing.T) {
 	}
 }
 
-func TestHashOfWhatAWildcardCovers(t *testing.T) {
+func TestHash_Wildcard(t *testing.T) {
 	t.Parallel()
 	hash := func(rules ...rbacv1.PolicyRule) string {
 		return access.Desire(declared(func(a *config.Access) { a.Cluster.Rules = rules }), marks).Hash()

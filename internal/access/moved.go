@@ -14,7 +14,7 @@ import (
 	"github.com/kubemint/kubemint/internal/owner"
 )
 
-// FindMoved are the ServiceAccounts whose place the declared one may have taken: every binding that
+// FindMoved returns the ServiceAccounts that the declared one may have replaced: every binding that
 // kubemint made for them was made for this owner by this job, and lies where this run declares
 // access too. An account of the same job for other namespaces, as of another leg of a matrix, is
 // not among them.

@@ -6,7 +6,7 @@ import (
 	"github.com/kubemint/kubemint/internal/kube"
 )
 
-// Outcome records what has become of planned changes. It is safe for concurrent use.
+// Outcome records the results of planned changes. It is safe for concurrent use.
 type Outcome struct {
 	mu        sync.Mutex
 	done      map[kube.Ref]Change
@@ -34,8 +34,8 @@ func (o *Outcome) Failed(ref kube.Ref, untouched bool) {
 	o.uncertain[ref] = !untouched
 }
 
-// Of is what became of a plan: first what was done and what did not change, then what a run that
-// failed has left.
+// Of returns the outcome of a plan: first what was done and what did not change, then what a failed
+// run left undone.
 func (o *Outcome) Of(changes []Change, failed bool) []Change {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -20,7 +20,7 @@ var renamed = owner.Marks{
 	Owner: "github:1234", OwnerName: "acme/store", Formerly: []string{"github:acme/store", "github:acme/shop"}, Job: "deploy", Run: "17",
 }
 
-func TestOwnerOfOldIsHealed(t *testing.T) {
+func TestOwner_OldForm(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		mark   owner.Marks
@@ -76,7 +76,7 @@ func applied(o kube.Object, manager string, labels map[string]string) {
 	}})
 }
 
-func TestLabelsAreHealedOnWhatIsOurs(t *testing.T) {
+func TestLabels_HealedOnOurObjects(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		change func(kube.Object)
@@ -107,7 +107,7 @@ func TestLabelsAreHealedOnWhatIsOurs(t *testing.T) {
 	}
 }
 
-func TestLabelsAreOnEverythingAndNeverOurs(t *testing.T) {
+func TestLabels_OnEverythingExceptOurKeys(t *testing.T) {
 	t.Parallel()
 	labelled := marks
 	labelled.Labels = map[string]string{"team": "web", "kubemint/service-account": "forged", "app.kubernetes.io/managed-by": "x"}

@@ -23,7 +23,7 @@ var ours = regexp.MustCompile(
 	`"f:(rules|subjects|roleRef|aggregationRule|automountServiceAccountToken)"`,
 )
 
-// refuseForeign returns an error where the object is not this owner's to change.
+// refuseForeign returns an error if this owner may not change the object.
 func (d Desired) refuseForeign(have kube.Object, verb string) error {
 	if d.Access.TakeOwnership {
 		return nil
@@ -42,8 +42,8 @@ func (d Desired) refuseForeign(have kube.Object, verb string) error {
 		Hint("or set `take_ownership: true` to take the object over")
 }
 
-// refuseDefault refuses grants to the ServiceAccount that every pod of its namespace runs as unless
-// told otherwise.
+// refuseDefault refuses grants to the ServiceAccount that every pod of its namespace runs as by
+// default.
 func (d Desired) refuseDefault() error {
 	account := d.Access.ServiceAccount
 	if account.Name != "default" || !d.Access.Grants() || d.Access.TakeOwnership {
@@ -58,8 +58,8 @@ func (d Desired) refuseDefault() error {
 		Hint("or set `take_ownership: true`")
 }
 
-// refuseContradiction refuses declared access that holds what must not be, before any of it is
-// granted. It says by what, as the API server would of the credential.
+// refuseContradiction refuses declared access that grants what must_not forbids, before any of it
+// is granted. It names what grants it, as the API server would for the credential.
 func (d Desired) refuseContradiction(observed Observed) error {
 	account := d.Access.ServiceAccount
 	var lines []string
@@ -90,7 +90,7 @@ func (d Desired) refuseContradiction(observed Observed) error {
 		Hint("take it out of `rules`, name another `role`, or take it out of `must_not`")
 }
 
-// formatForbidden are the lines of what must_not forbids, of what is granted in a place.
+// formatForbidden returns the granted rules of a place that must_not forbids, as lines.
 func (d Desired) formatForbidden(place string, granted []rbacv1.PolicyRule) []string {
 	if place == "" {
 		return rules.Format(rules.Overlap(granted, d.Access.AllMustNot()))
@@ -130,8 +130,8 @@ func (d Desired) listWarnings(observed Observed) []string {
 		return warnings
 	}
 	return append(warnings, fmt.Sprintf(
-		"whoever may create pods in namespace %s can be ServiceAccount %s, whose rights reach %s: keep "+
-			"other workloads out of that namespace",
+		"anyone allowed to create pods in namespace %s can act as ServiceAccount %s, whose rights reach "+
+			"%s: keep other workloads out of that namespace",
 		account.Namespace,
 		account,
 		reach,

@@ -26,7 +26,7 @@ func TestOwnership(t *testing.T) {
 	unlabelled := func(o kube.Object) { o.SetLabels(nil) }
 	for name, tt := range map[string]struct {
 		mark, change func(kube.Object)
-		apply, prune string // the cause of the refusal, "" where there is none
+		apply, prune string // the cause of the refusal, "" if nothing is refused
 	}{
 		"same job, adding":                {annotate(), less, "", ""},
 		"same job, removing":              {annotate(), more, "", ""},
@@ -96,7 +96,7 @@ func TestTakenOverObjectsGetOurMarks(t *testing.T) {
 	}
 }
 
-func TestEveryRefusalIsReported(t *testing.T) {
+func TestRefusals_AllReported(t *testing.T) {
 	t.Parallel()
 	d := access.Desire(declared(func(a *config.Access) { withRules(a); a.CreateServiceAccount, a.ServiceAccount.Name = false, "default" }), marks)
 	observed := cluster(d, func(o kube.Object) kube.Object {
@@ -129,7 +129,7 @@ func TestEveryRefusalIsReported(t *testing.T) {
 	}
 }
 
-func TestTheDefaultServiceAccountIsGrantedNothing(t *testing.T) {
+func TestRefuse_DefaultServiceAccount(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		declared func(a *config.Access)
@@ -152,7 +152,7 @@ func TestTheDefaultServiceAccountIsGrantedNothing(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	t.Parallel()
-	const pods = "whoever may create pods in namespace bots can be ServiceAccount bots/ci, whose rights reach "
+	const pods = "anyone allowed to create pods in namespace bots can act as ServiceAccount bots/ci, whose rights reach "
 	const keep = ": keep other workloads out of that namespace"
 	const unset = "neither `rules` nor `role` is set (an empty value counts as unset): no access is declared, " +
 		"and the credential can do whatever ServiceAccount bots/ci can do already, from earlier runs or from others: " +

@@ -17,10 +17,10 @@ import (
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
-// OwnedBy returns the plan of an ephemeral identity with the lease as owner of what lies in the
-// lease's namespace: the garbage collector deletes that after the lease. (It would delete at once
-// what has an owner in another namespace.) Everything expires when the lease does. The plan itself
-// stays as it is.
+// OwnedBy returns the plan of an ephemeral identity with the lease as owner of the objects in the
+// lease's namespace: the garbage collector deletes them after the lease. (It would delete an object
+// with an owner in another namespace at once.) Everything expires when the lease does. The plan
+// itself is not changed.
 func (p Plan) OwnedBy(lease kube.Object, owner metav1.OwnerReference) Plan {
 	p.Changes = slices.Clone(p.Changes)
 	for i, change := range p.Changes {
@@ -68,14 +68,14 @@ func Diff(desired Desired, observed Observed) (Plan, error) {
 		append(refusals, err, desired.refuseDefault(), desired.refuseContradiction(observed))...)
 }
 
-// DiffOne decides on one wanted object once more. have is what it is by now, nil where there is
-// none.
+// DiffOne decides on one wanted object once more. have is the object on the server now,
+// nil if it does not exist.
 func DiffOne(desired Desired, want, have kube.Object) (Change, error) {
 	change, _, err := diffObject(desired, want, have)
 	return change, err
 }
 
-// diffObject decides on one wanted object. have is nil where there is none.
+// diffObject decides on one wanted object. have is nil if it does not exist.
 func diffObject(desired Desired, want, have kube.Object) (change Change, warning string, err error) {
 	ref := kube.RefOf(want)
 	declared := desired.Access
@@ -131,7 +131,7 @@ func warnUntouchable(want, have kube.Object) string {
 }
 
 // compareObjects compares the parts of an object that we declare. Rules are compared by what they
-// grant, not by how they are written: what grants the same is not written again.
+// grant, not by how they are written: rules that grant the same are not written again.
 func compareObjects(want, have kube.Object) (same, recreate bool) {
 	wantSubjects, wantRef, isBinding := kube.BindingOf(want)
 	if isBinding {
@@ -142,7 +142,7 @@ func compareObjects(want, have kube.Object) (same, recreate bool) {
 	if account, isAccount := want.(*corev1.ServiceAccount); isAccount {
 		return !automountDiffers(account, have), false
 	}
-	// an apply leaves the aggregationRule where it is: only a new object is without it
+	// an apply keeps the aggregationRule: only a new object is without it
 	foreign := isAggregated(have)
 	return !foreign && rules.Equal(kube.RulesOf(want), kube.RulesOf(have)), foreign
 }

@@ -207,7 +207,7 @@ func TestDiff(t *testing.T) {
 		"a ClusterRole that gets its rules from others": {
 			func(a *config.Access) { withRules(a); toCluster(a) },
 			edit("ClusterRole", func(o kube.Object) { o.(*rbacv1.ClusterRole).AggregationRule = &rbacv1.AggregationRule{} }),
-			// an apply would leave the rule by which it gets them
+			// an apply would leave the aggregation rule that fills it
 			[]string{account, "configured ClusterRole kubemint:bots:ci, delete uid-of-kubemint:bots:ci, apply", "unchanged ClusterRoleBinding kubemint:bots:ci"},
 		},
 		"autoupdate: false holds what differs": {
@@ -289,7 +289,7 @@ func TestDiff(t *testing.T) {
 	}
 }
 
-func TestDiffDeletesWhatIsNotDeclaredAnyMore(t *testing.T) {
+func TestDiff_NoLongerDeclared(t *testing.T) {
 	t.Parallel()
 	now := access.Desire(inBots(func(a *config.Access) { a.Namespaced.Roles = []config.Role{role} }), marks)
 	before := access.Desire(declared(func(a *config.Access) { withRules(a); a.Namespaced.Roles = []config.Role{role} }), marks)
@@ -313,7 +313,7 @@ func TestDiffDeletesWhatIsNotDeclaredAnyMore(t *testing.T) {
 	}
 }
 
-func TestDiffLeavesALeftoverWhoseOwnerHoldsIt(t *testing.T) {
+func TestDiff_LeftoverKeptByAutoUpdateFalse(t *testing.T) {
 	t.Parallel()
 	d := access.Desire(inBots(func(*config.Access) {}), marks)
 	before := cluster(access.Desire(inBots(withRules), marks), edit("Role", annotate(rbacv1.AutoUpdateAnnotationKey, "false")))
@@ -378,7 +378,7 @@ func copies(objects []kube.Object) []kube.Object {
 	return objects
 }
 
-func TestTakenFromNamesTheManagersOfWhatWeDeclare(t *testing.T) {
+func TestTakenFrom_DeclaredFields(t *testing.T) {
 	t.Parallel()
 	entry := func(manager, fields string) metav1.ManagedFieldsEntry {
 		return metav1.ManagedFieldsEntry{Manager: manager, FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(fields)}

@@ -43,9 +43,9 @@ func Prune(desired Desired, listed []kube.Object) (Plan, error) {
 	return plan, errors.Join(refusals...)
 }
 
-// SelectRemovable are those of the listed objects, all with our marks for this ServiceAccount, that
-// are this owner's to delete. What an administrator wants to stay is named by a warning, and what
-// is another owner's by an error.
+// SelectRemovable selects the listed objects that this owner may delete. All of them have our marks
+// for this ServiceAccount. A warning names the objects that an administrator wants to keep, and an
+// error those of another owner.
 func SelectRemovable(
 	desired Desired, listed []kube.Object,
 ) (own []kube.Object, warnings []string, left error) {
@@ -71,8 +71,8 @@ func SelectRemovable(
 // namedElsewhere is how many objects the warning names.
 const namedElsewhere = 3
 
-// warnElsewhere warns of what [Prune] would delete in namespaces that are not declared. Other
-// owners' objects there are theirs.
+// warnElsewhere warns of objects that [Prune] would delete in namespaces that are not declared. It
+// ignores other owners' objects.
 func warnElsewhere(desired Desired, listed []kube.Object) []string {
 	plan, _ := Prune(desired, listed)
 	if len(plan.Changes) == 0 {

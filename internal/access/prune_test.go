@@ -11,7 +11,8 @@ import (
 	"github.com/kubemint/kubemint/internal/kube"
 )
 
-// before is what an earlier run made in shop and web, by rules and by a role; change is made to what is in shop.
+// before returns what an earlier run made in shop and web, for rules and for a role. change alters the objects
+// in shop.
 func before(change func(o kube.Object)) []kube.Object {
 	earlier := access.Desire(declared(func(a *config.Access) { withRules(a); a.Namespaced.Roles = []config.Role{role} }), marks)
 	return cluster(earlier, func(o kube.Object) kube.Object {
@@ -81,7 +82,7 @@ func TestPrune(t *testing.T) {
 }
 
 // Access in namespaces that are not declared is named, and not touched; what prune would leave is not named.
-func TestDiffReportsWhatIsElsewhere(t *testing.T) {
+func TestDiff_AccessElsewhere(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		change func(o kube.Object)

@@ -82,9 +82,9 @@ func New(config *rest.Config) (*Client, error) {
 // Server is the URL of the API server, for messages.
 func (c *Client) Server() string { return c.server }
 
-// Dry is the same client, but that the API server carries out nothing of what it is asked to
-// create, apply or delete: it answers what it would, admission and escalation check included. Such
-// a client requests no token, since what the API server returns to a dry run of that is alive.
+// Dry returns the same client for dry runs: the API server creates, applies and deletes nothing,
+// but answers as if it did, admission and escalation check included. Such a client requests no
+// token, since a dry-run request for one returns a live token.
 func (c *Client) Dry() *Client {
 	dry := *c
 	dry.dryRun = []string{metav1.DryRunAll}

@@ -134,8 +134,8 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// client-go's decoder empties the kind, by which all else here goes.
-func TestAnswersAreReadIntoTheObjectWhichKeepsItsKind(t *testing.T) {
+// client-go's decoder empties the kind, and everything here needs it.
+func TestAnswers_KeepTheKind(t *testing.T) {
 	t.Parallel()
 	for name, call := range map[string]func(c *client.Client, o kube.Object) error{
 		"get":    func(c *client.Client, o kube.Object) error { return c.Get(t.Context(), o) },
@@ -199,7 +199,7 @@ func TestApplyObject_LeavesItsArgumentUnchanged(t *testing.T) {
 }
 
 // The connection is ready and nothing was asked: an API server closes one on which somebody without a credential asks.
-func TestWarmConnectsAndAsksNothing(t *testing.T) {
+func TestWarm_SendsNoRequest(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request, _ int) { give(w, http.StatusOK, rbacv1.Role{}) })
 	var dials atomic.Int32

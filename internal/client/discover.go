@@ -41,7 +41,7 @@ func (c *Client) ReadRoot(ctx context.Context) error {
 	return err
 }
 
-// MayHideRole says whether a ClusterRole that is not found may exist all the same: see
+// MayHideRole says whether a ClusterRole may exist although it is not found: see
 // [discovery.MayHide].
 func (c *Client) MayHideRole(ctx context.Context, name string) bool {
 	return discovery.MayHide(ctx, c.readPath, name)

@@ -14,7 +14,8 @@ import (
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
-// discovery is what a kube-apiserver says of /apis to whoever takes the aggregated form.
+// aggregated is the answer of a kube-apiserver for /apis to a client that accepts the aggregated
+// form.
 func aggregated() apidiscoveryv2.APIGroupDiscoveryList {
 	resource := func(plural, singular, kind string, short ...string) apidiscoveryv2.APIResourceDiscovery {
 		return apidiscoveryv2.APIResourceDiscovery{

@@ -16,7 +16,7 @@ import (
 
 // The API server reads dryRun of a PATCH in the query, and of a DELETE in the body's DeleteOptions where there is a body
 // (k8s.io/apiserver pkg/endpoints/handlers: patch.go, delete.go).
-func TestADryClientAsksForNothingToBeDone(t *testing.T) {
+func TestDryClient_ChangesNothing(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(w http.ResponseWriter, r *http.Request, _ int) {
 		if r.Method == http.MethodDelete {

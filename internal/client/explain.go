@@ -17,8 +17,8 @@ import (
 )
 
 // Explain turns the failure of a request into the error that a person reads: op is "verb object",
-// phase the code of what has no kind of its own. A revocation keeps the code of its phase whatever
-// the kind.
+// phase the code of an error that has no kind of its own. A revocation always keeps the code of its
+// phase.
 func (c *Client) Explain(phase problem.Code, op string, err error) error {
 	if err == nil {
 		return nil
@@ -75,8 +75,8 @@ func (c *Client) explainError(phase problem.Code, op string, err error) *problem
 
 // explainStatus explains a refusal of the API server.
 func (c *Client) explainStatus(phase problem.Code, op string, status metav1.Status) *problem.Error {
-	if user, ok := nobodyIn(status); ok {
-		return explainNobody(op, user)
+	if user, ok := anonymousIn(status); ok {
+		return explainAnonymous(op, user)
 	}
 	p := problem.New(phase, op, said{&apierrors.StatusError{ErrStatus: status}})
 	if answer.DeniedByPolicy(status.Message) {
@@ -131,8 +131,8 @@ type said struct{ *apierrors.StatusError }
 func (s said) Error() string { return wordsOf(s.ErrStatus) }
 func (s said) Unwrap() error { return s.StatusError }
 
-// wordsOf is what an API server said on one line, or where it said nothing, by which reason and
-// code it refused.
+// wordsOf returns an API server's message on one line, or its reason and code if it sent no
+// message.
 func wordsOf(status metav1.Status) string {
 	if message := oneLine(status.Message); message != "" {
 		return message

@@ -123,7 +123,7 @@ func TestExplainAnswers(t *testing.T) {
 		"another 403: of many lines": {
 			403, "Forbidden", "admission webhook \"x\" denied the request:\n\n  - a\n  - b\n", nil, problem.Mint, `admission webhook "x" denied the request: - a - b` + refused,
 		},
-		"a webhook's denial without a code": { // of which the API server makes 400
+		"a webhook's denial without a code": { // the API server turns it into 400
 			400, "", `admission webhook "validate.kyverno.svc-fail" denied the request: blocked due to the following policies: require-labels`,
 			nil, problem.Mint,
 			`admission webhook "validate.kyverno.svc-fail" denied the request: blocked due to the following policies: require-labels` + refused,
@@ -231,7 +231,7 @@ func TestRemediesReadBackAsRules(t *testing.T) {
 	}
 }
 
-func TestExplainLeavesWhatIsExplained(t *testing.T) {
+func TestExplain_AlreadyExplained(t *testing.T) {
 	t.Parallel()
 	client := connect(t, &rest.Config{Host: "https://10.0.0.1"})
 	if err := client.Explain(problem.Mint, "x", nil); err != nil {

@@ -24,9 +24,9 @@ const (
 	unauthenticated = "system:unauthenticated"
 )
 
-// UnrecognisedError is an answer to nobody: the API server did not recognise the runner's
-// credential, or never saw it. Nobody is told how to give rights to everyone who reaches the API
-// server.
+// UnrecognisedError is an answer to an anonymous user: the API server did not recognise the
+// runner's credential, or never saw it. It has no hint that would give rights to everyone who
+// reaches the API server.
 type UnrecognisedError struct{ user string }
 
 func (e *UnrecognisedError) Error() string {
@@ -45,14 +45,13 @@ var unrecognised = []string{
 	"a client certificate of another cluster's CA: get a new kubeconfig for this cluster",
 }
 
-// explainNobody explains an answer to a request of nobody. Its code is that of the source, whatever
-// the phase.
-func explainNobody(op, user string) *problem.Error {
+// explainAnonymous explains an answer to an anonymous user. Its code is always that of the source.
+func explainAnonymous(op, user string) *problem.Error {
 	return problem.New(problem.Source, op, &UnrecognisedError{user}, unrecognised...).
 		Hint("give no rights to %s: everyone who reaches the API server would have them", anonymous)
 }
 
-// FindUnrecognised finds the answer to nobody among failures.
+// FindUnrecognised finds the answer to an anonymous user among failures.
 func FindUnrecognised(err error) (*problem.Error, bool) {
 	for _, each := range problem.ListErrors(err) {
 		p, explained := errors.AsType[*problem.Error](each)
@@ -63,9 +62,9 @@ func FindUnrecognised(err error) (*problem.Error, bool) {
 	return nil, false
 }
 
-// Recognise asks whom the API server takes the runner for, and is an error where that is nobody.
-// What cannot be asked is not known, and no error: a server need not serve the review (Karpor), nor
-// let everyone ask it. A runner that is refused by its name has one.
+// Recognise asks whom the API server takes the runner for. It returns an error for an anonymous
+// user, and nil if it cannot find out: a server need not serve the review (Karpor), nor let
+// everyone ask it. A refusal that names the runner shows that the runner is recognised.
 func (c *Client) Recognise(ctx context.Context) error {
 	const op = "log in to the cluster"
 	review := &authenticationv1.SelfSubjectReview{TypeMeta: kube.TypeMeta("SelfSubjectReview")}
@@ -73,13 +72,13 @@ func (c *Client) Recognise(ctx context.Context) error {
 	who := review.Status.UserInfo
 	switch {
 	case err == nil && (who.Username == anonymous || slices.Contains(who.Groups, unauthenticated)):
-		return explainNobody(op, who.Username)
+		return explainAnonymous(op, who.Username)
 	case err == nil:
 		return nil
 	}
 	status, _ := answer.StatusOf(err)
-	if user, ok := nobodyIn(status); ok {
-		return explainNobody(op, user)
+	if user, ok := anonymousIn(status); ok {
+		return explainAnonymous(op, user)
 	}
 	_, page := errors.AsType[*answer.ForeignError](err)
 	if answer.IsForbidden(err) || answer.PolicyDenied(err) || answer.IsMissing(err) ||
@@ -89,9 +88,8 @@ func (c *Client) Recognise(ctx context.Context) error {
 	return c.Explain(problem.Mint, op, err)
 }
 
-// nobodyIn says whether a 403 is one to nobody, whatever was asked for: a resource, a path, or a
-// grant.
-func nobodyIn(status metav1.Status) (user string, ok bool) {
+// anonymousIn says whether a 403 went to an anonymous user, for a resource, a path or a grant.
+func anonymousIn(status metav1.Status) (user string, ok bool) {
 	user, ok = refusedUserIn(status)
 	return user, ok && (user == anonymous || user == "")
 }
@@ -104,8 +102,7 @@ func refusedUserIn(status metav1.Status) (user string, ok bool) {
 	return explain.Unquote(named[1]), true
 }
 
-// RefusedUser is the user to whom the API server refused a request, "" where it did not refuse one
-// to a user.
+// RefusedUser returns the user to whom the API server refused a request, or "".
 func RefusedUser(err error) string {
 	status, _ := answer.StatusOf(err)
 	user, _ := refusedUserIn(status)

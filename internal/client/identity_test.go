@@ -19,7 +19,8 @@ const (
 	recognised = "the API server did not recognise the credential: it takes the runner for "
 )
 
-// Whatever it is that nobody was refused, there is no rule to paste and no command that would give it to nobody.
+// Whatever an anonymous user was refused, there is no rule to paste and no command that would grant it to that
+// user.
 func TestARefusalOfNobodyAdvisesNoRights(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ message, user string }{
@@ -51,7 +52,7 @@ func TestARefusalOfNobodyAdvisesNoRights(t *testing.T) {
 }
 
 // A name that only looks like it is a name.
-func TestARefusalOfSomebodyKeepsItsAdvice(t *testing.T) {
+func TestExplain_NamedUserKeepsAdvice(t *testing.T) {
 	t.Parallel()
 	for _, user := range []string{"jane", "system:anonymous2", "x:system:anonymous", "System:Anonymous", `system:anonymous\" cannot x`, "system:serviceaccount:ci:anonymous"} {
 		message := `roles "x" is forbidden: User "` + user + `" cannot get resource "roles" in API group "rbac.authorization.k8s.io" in the namespace "shop"`
@@ -86,8 +87,8 @@ func TestRecognise(t *testing.T) {
 		"a user":                           {201, who("jane", "system:authenticated"), ""},
 		"nobody":                           {201, who("system:anonymous", "system:unauthenticated"), "log in to the cluster: " + recognised + `"system:anonymous"`},
 		"nobody under another name":        {201, who("guest", "system:unauthenticated"), "log in to the cluster: " + recognised + `"guest"`},
-		"nobody, who may not ask":          {403, refusal(403, metav1.StatusReasonForbidden, "x is forbidden: "+anonymous+review), "log in to the cluster: " + recognised + `"system:anonymous"`},
-		"a user who may not ask":           {403, refusal(403, metav1.StatusReasonForbidden, `x is forbidden: User "jane" cannot `+review), ""},
+		"nobody, and refused":              {403, refusal(403, metav1.StatusReasonForbidden, "x is forbidden: "+anonymous+review), "log in to the cluster: " + recognised + `"system:anonymous"`},
+		"a user, refused":                  {403, refusal(403, metav1.StatusReasonForbidden, `x is forbidden: User "jane" cannot `+review), ""},
 		"not served":                       {404, refusal(404, metav1.StatusReasonNotFound, "the server could not find the requested resource"), ""},
 		"not served: plain text":           {404, "404 page not found", ""},
 		"Karpor: the dashboard":            {200, "<!DOCTYPE html>", ""},

@@ -12,9 +12,9 @@ import (
 	"github.com/kubemint/kubemint/internal/kube"
 )
 
-// Replace writes a Lease if the one on the server still has the same resourceVersion, or if there
-// is none where this one has no version. It reads the answer into lease, so that the next Replace
-// compares with the version that this one made.
+// Replace writes a Lease if the one on the server still has the same resourceVersion. A Lease
+// without a resourceVersion is written only if it does not exist yet. It reads the answer into
+// lease, so that the next Replace compares with the version that this one made.
 func (c *Client) Replace(ctx context.Context, lease *coordinationv1.Lease) error {
 	ref := kube.RefOf(lease)
 	sent := lease.DeepCopy()

@@ -12,8 +12,8 @@ import (
 	"github.com/kubemint/kubemint/internal/kube"
 )
 
-// What a Secret holds is never read where only its metadata is asked for: the API server leaves it
-// out.
+// The content of a Secret is never read when only its metadata is asked for: the API server leaves
+// it out.
 const (
 	metadataOfOne  = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 	metadataOfMany = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"

@@ -45,7 +45,7 @@ func holding(t *testing.T, paths map[string]any) *server {
 	return serve(t, func(w http.ResponseWriter, r *http.Request, _ int) {
 		switch answer := paths[r.URL.Path].(type) {
 		case int:
-			refuse(w, metav1.Status{Code: int32(answer), Reason: map[int]metav1.StatusReason{403: "Forbidden", 401: "Unauthorized"}[answer], Message: "as it is"})
+			refuse(w, metav1.Status{Code: int32(answer), Reason: map[int]metav1.StatusReason{403: "Forbidden", 401: "Unauthorized"}[answer], Message: "refused"})
 		case nil:
 			if r.URL.Query().Has("labelSelector") {
 				give(w, http.StatusOK, map[string]any{"items": []any{}})
@@ -159,7 +159,7 @@ func TestObserveWithoutTheRightToListEverywhere(t *testing.T) {
 	}
 }
 
-func TestObserveARoleToBind(t *testing.T) {
+func TestObserve_RoleToBind(t *testing.T) {
 	t.Parallel()
 	s := holding(t, nil)
 	_, _, err := observe.ReadState(t.Context(), connect(t, s.config()), desire(1), true, parallel.Each)
@@ -247,7 +247,7 @@ func TestObserveReportsEveryFailure(t *testing.T) {
 	}
 }
 
-func TestEmptyKnowsTheKindsThatAreRead(t *testing.T) {
+func TestNewObject_AllKinds(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"Namespace", "ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "Lease", "Secret"} {
 		ref := kube.Ref{Kind: kind, Namespace: "n", Name: "x"}
@@ -256,6 +256,6 @@ func TestEmptyKnowsTheKindsThatAreRead(t *testing.T) {
 		}
 	}
 	if got := client.NewObject(kube.Ref{Kind: "Pod"}); got != nil {
-		t.Errorf("a Pod is none of our business, and there is %v", got)
+		t.Errorf("kubemint handles no Pods, got %v", got)
 	}
 }

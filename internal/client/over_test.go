@@ -9,7 +9,7 @@ import (
 )
 
 // What makes something is not even sent once the time is over.
-func TestNothingIsSentWhenTheTimeIsOver(t *testing.T) {
+func TestRequest_AfterTheContextEnded(t *testing.T) {
 	t.Parallel()
 	asked := 0
 	client := connect(t, &rest.Config{Host: "https://10.0.0.1", Transport: roundTripper(func(w http.ResponseWriter) {

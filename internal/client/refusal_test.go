@@ -103,7 +103,7 @@ func TestBootstrapNamesTheSubject(t *testing.T) {
 }
 
 // What was denied can be taken out of the error again, with the rule that is missing.
-func TestADenialIsACause(t *testing.T) {
+func TestDenial_IsCause(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		message string

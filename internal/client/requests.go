@@ -20,11 +20,11 @@ import (
 	"github.com/kubemint/kubemint/internal/kube"
 )
 
-// Warm opens the connection while there is nothing to ask yet, so that the first requests find it
-// ready and share it. It is a request that is given up as soon as its connection is dialled, which
-// net/http finishes for the next one: a request without a credential is answered too, but has the
-// API server close an HTTP/2 connection (feature gate UnauthenticatedHTTP2DOSMitigation, on from
-// 1.29). A failure does not matter: who needs the connection will tell.
+// Warm opens the connection before the first request, so that the first requests find it ready and
+// share it. It is a request that is given up as soon as its connection is dialled, which net/http
+// finishes for the next one: a request without a credential is answered too, but has the API server
+// close an HTTP/2 connection (feature gate UnauthenticatedHTTP2DOSMitigation, on from 1.29). A
+// failure does not matter: who needs the connection will tell.
 func (c *Client) Warm(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -70,8 +70,8 @@ func (c *Client) Create(ctx context.Context, o kube.Object) error {
 	})
 }
 
-// noVersion is a resourceVersion that no object has: the API server ignores it where there is no
-// object, and answers 409 where there is one, even one that says the same already.
+// noVersion is a resourceVersion that no object has: the API server ignores it if the object does
+// not exist, and answers 409 if it does, even with the same content.
 const noVersion = "1"
 
 // Applied identifies the object as the API server stored it. It is zero after a dry run.
@@ -80,10 +80,10 @@ type Applied struct {
 	ResourceVersion string
 }
 
-// ApplyObject makes o as it is given by server-side apply, and leaves o unchanged. Without force it
-// only creates: an object that exists already may be somebody else's, and is a conflict. With force
-// it heals: it takes fields over from other field managers. The API server compares o's
-// resourceVersion, where o has one.
+// ApplyObject sends o by server-side apply, and does not change o. Without force it only creates:
+// an object that exists already may be somebody else's, and is a conflict. With force it heals: it
+// takes fields over from other field managers. If o has a resourceVersion, the API server compares
+// it.
 func (c *Client) ApplyObject(ctx context.Context, o kube.Object, force bool) (Applied, error) {
 	sent := o
 	if !force {
@@ -138,8 +138,8 @@ func (c *Client) Delete(ctx context.Context, o kube.Object) error {
 	return nil
 }
 
-// Remove is [Client.Delete] for an object that has to be gone: one that was gone already is no
-// error, and one that finalizers hold is a [HeldError].
+// Remove is [Client.Delete] for an object that has to be gone: it returns nil if the object was
+// gone already, and a [HeldError] if finalizers hold it.
 func (c *Client) Remove(ctx context.Context, o kube.Object) error {
 	err := c.Delete(ctx, o)
 	switch {

@@ -32,14 +32,14 @@ const (
 	longestAnswer = 40 * time.Second
 	// for a request under way to be answered, after its context has ended.
 	lastMoment = 500 * time.Millisecond
-	// mostValues bounds what an answer is decoded to: 64 MiB of "{}," would become objects of
+	// mostValues bounds the decoded size of an answer: 64 MiB of "{}," would become objects of
 	// gigabytes. The objects of 5,000 namespaces have a third of it.
 	mostValues = 1 << 20
 	// some 3 s: a restarting API server is back, a mistyped address is not worth the user's minutes.
 	fewTries = 6
 )
 
-// anyAnswer takes an answer whose kind only the API server knows.
+// anyAnswer holds an answer whose kind only the API server knows.
 type anyAnswer struct{ runtime.Object }
 
 type sender func(ctx context.Context, into runtime.Object, request *rest.Request) error
@@ -138,9 +138,9 @@ func sendOnce(ctx context.Context, into runtime.Object, request *rest.Request) e
 	return asForeign(result, answer.AsDenial(err))
 }
 
-// asForeign tells such an answer from the others. In words of its own, and not as an object, an API
-// server answers 401, 429 and 5xx (k8s.io/apiserver pkg/server/filters), and so does what stands
-// before it.
+// asForeign tells such an answer from the others. An API server itself answers 401, 429 and 5xx as
+// plain text, not as an object (k8s.io/apiserver pkg/server/filters), and so does a proxy in front
+// of it.
 func asForeign(result rest.Result, err error) error {
 	var code int // 0 where the answer did not come, or not whole
 	result.StatusCode(&code)
@@ -191,8 +191,8 @@ func isTransient(err error, try int) bool {
 		errors.Is(err, context.DeadlineExceeded)
 }
 
-// streamLost says whether HTTP/2 gave up the request. net/http keeps these types to itself: their
-// text is all there is.
+// streamLost says whether HTTP/2 gave up the request. net/http does not export these error types,
+// so it compares their text.
 func streamLost(err error) bool {
 	text := err.Error()
 	return strings.Contains(text, "stream error: stream ID ") ||

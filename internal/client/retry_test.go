@@ -37,11 +37,11 @@ func plain(code int, header ...string) func(http.ResponseWriter) {
 
 func status(code int32, reason metav1.StatusReason) func(http.ResponseWriter) {
 	return func(w http.ResponseWriter) {
-		refuse(w, metav1.Status{Code: code, Reason: reason, Message: "as it is"})
+		refuse(w, metav1.Status{Code: code, Reason: reason, Message: "try later"})
 	}
 }
 
-func TestTransientFaultsAreTriedAgain(t *testing.T) {
+func TestRetry_TransientFaults(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		fault func(http.ResponseWriter)
@@ -91,7 +91,7 @@ func TestTransientFaultsAreTriedAgain(t *testing.T) {
 	}
 }
 
-func TestAnAnswerIsFinal(t *testing.T) {
+func TestRetry_AnswerIsFinal(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		code   int32
@@ -129,7 +129,7 @@ func nowhere(err error, calls *atomic.Int32) *rest.Config {
 }
 
 // A restarting API server is back within a few seconds; a mistyped address is not worth the user's minutes.
-func TestRefusedConnectionsAreGivenUpSoon(t *testing.T) {
+func TestRetry_RefusedConnection(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]error{
 		"refused":    &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)},
@@ -196,7 +196,7 @@ func (answer roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-func TestTheEndOfTheContextKeepsBothCauses(t *testing.T) {
+func TestRetry_ContextEndKeepsBothCauses(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		end  func(context.Context) (context.Context, context.CancelFunc)
@@ -207,14 +207,14 @@ func TestTheEndOfTheContextKeepsBothCauses(t *testing.T) {
 			func(ctx context.Context) (context.Context, context.CancelFunc) {
 				return context.WithTimeout(ctx, time.Minute)
 			},
-			int(problem.Mint), "apply Role shop/x: not carried out in time: context deadline exceeded; the last answer was: as it is",
+			int(problem.Mint), "apply Role shop/x: not carried out in time: context deadline exceeded; the last answer was: try later",
 		},
 		"signal": {
 			func(ctx context.Context) (context.Context, context.CancelFunc) {
 				ctx, cancel := context.WithCancelCause(ctx)
 				time.AfterFunc(time.Minute, func() { cancel(problem.Interrupted{Signal: syscall.SIGINT, Number: 2}) })
 				return ctx, func() { cancel(nil) }
-			}, 130, "apply Role shop/x: interrupted by interrupt; the last answer was: as it is",
+			}, 130, "apply Role shop/x: interrupted by interrupt; the last answer was: try later",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -245,7 +245,7 @@ func TestTheEndOfTheContextKeepsBothCauses(t *testing.T) {
 	}
 }
 
-func TestTheServersOwnDelayIsKeptAndEndsWithTheContext(t *testing.T) {
+func TestRetry_ServersDelay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		tries := 0
@@ -263,7 +263,7 @@ func TestTheServersOwnDelayIsKeptAndEndsWithTheContext(t *testing.T) {
 	})
 }
 
-func TestTimesOutBeforeAnythingIsAnswered(t *testing.T) {
+func TestRetry_TimeoutWithoutAnswer(t *testing.T) {
 	t.Parallel()
 	released := make(chan struct{})
 	s := serve(t, func(http.ResponseWriter, *http.Request, int) { <-released })
@@ -280,7 +280,7 @@ func TestTimesOutBeforeAnythingIsAnswered(t *testing.T) {
 
 // Requests that start at once share one connection: each would dial its own before HTTP/2 is up. Who was first may have failed, or
 // have been given up: the others go on.
-func TestRequestsShareAConnection(t *testing.T) {
+func TestRequests_OneConnection(t *testing.T) {
 	t.Parallel()
 	var dialled atomic.Int32
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request, _ int) {

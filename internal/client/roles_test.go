@@ -16,7 +16,7 @@ import (
 )
 
 // A role to bind that is missing is told with the roles that may have been meant, of either kind.
-func TestAMissingRoleIsToldWithItsNeighbours(t *testing.T) {
+func TestExplainNoRole_NamesNeighbours(t *testing.T) {
 	t.Parallel()
 	spelt := func(name string) string {
 		return "see whether `role` is spelt right; a bare name is a ClusterRole, `role/" + name + "` a Role of the namespace"

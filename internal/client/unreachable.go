@@ -31,8 +31,7 @@ func (c *Client) explainUnreachable(op string, err error) *problem.Error {
 		p.Cause = tooLarge
 		p.Hint("see what answers at %s: no list of an API server that kubemint asks for is as large", c.server)
 	case answer.IsForeign(err):
-		p.Hint("see where %s leads: a proxy or a login answers in the API server's place, "+
-			"or there is none", c.server)
+		p.Hint("check the address %s: a proxy or a login page answered, not an API server", c.server)
 	default:
 		c.explainConnection(p, err)
 	}

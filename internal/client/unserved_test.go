@@ -110,7 +110,7 @@ func TestUnserved(t *testing.T) {
 }
 
 // Nothing is asked for what an API server answers itself: that an object is missing, or refused.
-func TestServedIsNotAskedFor(t *testing.T) {
+func TestServed_NotAsked(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]func(http.ResponseWriter){
 		"found": func(w http.ResponseWriter) { give(w, 200, object("Role", "shop", "x")) },

@@ -10,7 +10,7 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// Process is what main hands over.
+// Process holds what main hands over.
 type Process = session.Process
 
 // Main runs the command that the arguments name, reports what failed, and returns the exit code.

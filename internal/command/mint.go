@@ -94,7 +94,7 @@ func connectMint(
 	return job, err
 }
 
-// newRecord begins the receipt of a run: which ServiceAccount at which API server, by which source.
+// newRecord begins the receipt of a run: the ServiceAccount, the API server and the source.
 func newRecord(from *source.Source, declared config.Access) *receipt.Receipt {
 	account := declared.ServiceAccount
 	return &receipt.Receipt{
@@ -103,7 +103,7 @@ func newRecord(from *source.Source, declared config.Access) *receipt.Receipt {
 	}
 }
 
-// describeKubeconfig is what the written kubeconfig will say, but for the token.
+// describeKubeconfig returns the kubeconfig to write, without the token.
 func describeKubeconfig(
 	s session.Session, from *source.Source, declared config.Access,
 ) (kubeconfig.Config, error) {

@@ -45,8 +45,8 @@ func findLeftovers(s session.Session, as runner) leftover.Finder {
 	}
 }
 
-// privateBases are where private directories are made, best first: on tmpfs where there is one to
-// write to, so that the token does not reach a disk.
+// privateBases lists where private directories are made, best first: on a writable tmpfs if there
+// is one, so that the token does not reach a disk.
 func privateBases(s session.Session) []string {
 	if s.Process.PrivateDir != "" {
 		return []string{s.Process.PrivateDir}

@@ -21,7 +21,7 @@ func (l *Log) ShowPlanned(plan access.Plan) {
 	l.writeLines(changeLines(plan.Changes, wordPlanned)...)
 }
 
-// wording is how a change set says what happens to an object.
+// wording says what happens to an object of a change set.
 type wording func(verb access.Verb, what string) string
 
 // wordDone says what happened.
@@ -41,9 +41,9 @@ func wordPlanned(verb access.Verb, what string) string {
 	return fmt.Sprintf("%-15s %s", word, what)
 }
 
-// ChangeLines is the change set for people: what happened to each object, and below it which rules
-// come and go. Changes that are alike in many namespaces share a line. The lines are raw: whoever
-// prints one passes it through [CleanLine].
+// ChangeLines returns the change set for people: what happened to each object, and below it the
+// rules that come and go. Changes that are alike in many namespaces share a line. The lines are
+// raw: pass each through [CleanLine] before printing it.
 func ChangeLines(plan access.Plan) []string { return changeLines(plan.Changes, wordDone) }
 
 func changeLines(changes []access.Change, say wording) []string {

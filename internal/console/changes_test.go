@@ -106,7 +106,7 @@ func TestChangeLines(t *testing.T) {
 		},
 		"50 lines": {namespaces(50), named(50)},
 		"51":       {namespaces(51), append(named(50), "and 1 object more; the output `changes` lists all")},
-		"more, of which some are alike": {
+		"more, some of them alike": {
 			join(namespaces(52), spread(52, created), spread(7, access.Change{Verb: access.Unchanged, Ref: role})),
 			append(named(50), "and 54 objects more; the output `changes` lists all", "unchanged  7 objects"),
 		},

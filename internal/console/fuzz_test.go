@@ -18,7 +18,7 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// said is all that the sink says of a text of others, in any position, and what stands beside the log.
+// said returns everything the sink prints of a text of others, in any position: in the log, and in annotations.
 func said(data string) (log, beside string) {
 	var written bytes.Buffer
 	l := New(&written)
@@ -88,7 +88,7 @@ func FuzzConsole(f *testing.F) {
 	})
 }
 
-// plainWords says whether a text may stand in the summary as it is, or is nothing to see. The verb * may.
+// plainWords says whether a text may stand in the summary unquoted, or has nothing to see. The verb * may.
 func plainWords(data string) bool {
 	return data == "*" || !strings.HasPrefix(string(ProseOrCode(data)), "`") || !strings.HasPrefix(string(CodeSpan(data)), "`")
 }

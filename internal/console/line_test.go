@@ -79,7 +79,7 @@ func TestLine(t *testing.T) {
 }
 
 // The models below find what they are to find: a fuzz target with a blind one would never fail.
-func TestRunnersObeyWhatIsNotEscaped(t *testing.T) {
+func TestRunners_UnescapedCommands(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		"::add-mask::x", "a\n \t::add-mask::x", "a\r::stop-commands::x", "\u200b::x::", ":\u200b:x::", "a\u2028::x::", "\u3000::x::", "x ##[add-mask]y", "#\u00ad#[x]",

@@ -108,7 +108,7 @@ func (l *Log) Debugf(format string, args ...any) {
 	}
 }
 
-// PrintList prints so many lines as stay readable.
+// PrintList prints as many lines as stay readable.
 func (l *Log) PrintList(prefix string, lines []string) {
 	for i, line := range lines {
 		if i == reportedAtMost {

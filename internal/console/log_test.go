@@ -70,7 +70,7 @@ func TestAnnotationsAreMadeHarmlessToo(t *testing.T) {
 	}
 }
 
-func TestPasteIsSaidOnceBelowTheLastErrorThatHasIt(t *testing.T) {
+func TestReport_PasteOnce(t *testing.T) {
 	t.Parallel()
 	paste := &problem.Paste{Intro: "all that is missing is", Lines: []string{"  in a:", "    - x", "  in b:", "    - x"}}
 	var errs []error

@@ -57,7 +57,7 @@ func (l *Log) showProgress(what string, n int, done *atomic.Int64, stop, stopped
 	}
 }
 
-// silentFor is for how long nothing was said.
+// silentFor returns the time since the last line.
 func (l *Log) silentFor() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()

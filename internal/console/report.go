@@ -11,7 +11,7 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// failure is what the report prints for one error, or for many alike.
+// failure holds what the report prints for one error, or for many alike.
 type failure struct {
 	text    string
 	details []string
@@ -55,8 +55,8 @@ func (f *failure) formatLines() []string {
 	return lines
 }
 
-// causeOf is what the failures of many requests for one cause have in common, "" for a cause of its
-// own.
+// causeOf returns what the failures of many requests with one cause have in common, or "" if the
+// cause is not shared.
 func causeOf(err error) (cause, op string) {
 	p, ok := err.(*problem.Error) //nolint:errorlint // a wrapper has a text of its own
 	if !ok || !p.Shared {

@@ -18,7 +18,7 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// reported is what the log says of a failure, and what stands beside it.
+// reported returns what the log says of a failure, and its annotations.
 func reported(err error) (lines string, beside []string) {
 	var written bytes.Buffer
 	New(&written).ReportError(err, func(message string) { beside = append(beside, message) })
@@ -144,8 +144,8 @@ func listed(n int, rest string) string {
 	return text.String() + rest
 }
 
-// Beside the log each failure stands by itself, so that its hints stand with it.
-func TestReportBesideTheLog(t *testing.T) {
+// Each failure has an annotation of its own, together with its hints.
+func TestReport_Annotations(t *testing.T) {
 	t.Parallel()
 	_, got := reported(errors.Join(denied("shop", "get", "give it"), denied("web", "get", "give it"), problem.New(problem.Rights, "b", errors.New("x"), "give it")))
 	want := []string{
@@ -221,7 +221,7 @@ func TestNoProgressLineWhileTheLogSpeaks(t *testing.T) {
 }
 
 // A bar is written over, and a line of the log takes its place: the two never share a line.
-func TestABarNeverMixesWithTheLog(t *testing.T) {
+func TestProgress_BarAndLog(t *testing.T) {
 	t.Parallel()
 	const erase = "\r\x1b[K"
 	var written bytes.Buffer
@@ -252,7 +252,7 @@ func TestABarNeverMixesWithTheLog(t *testing.T) {
 	says("after\n")
 }
 
-func TestOnlyATerminalGetsABar(t *testing.T) {
+func TestProgress_OnlyOnATerminal(t *testing.T) {
 	t.Parallel()
 	file, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	if err != nil {

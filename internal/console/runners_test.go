@@ -38,8 +38,8 @@ func gitHub(line string) bool {
 	return ok && strings.Contains(rest, "]")
 }
 
-// azure is microsoft/azure-pipelines-agent, src/Microsoft.VisualStudio.Services.Agent/Command.cs; and "##[", by which the page
-// of a log colours and folds lines.
+// azure is microsoft/azure-pipelines-agent, src/Microsoft.VisualStudio.Services.Agent/Command.cs; and "##[", which colours
+// and folds lines on the page of a log.
 func azure(line string) bool {
 	seen := asCompared(line)
 	_, rest, ok := strings.Cut(strings.ToLower(seen), "##vso[")

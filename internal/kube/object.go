@@ -34,7 +34,7 @@ const (
 	ManagedBy           = "kubemint"
 )
 
-// Resources is where each kind that we handle is served: k8s.io/kubernetes/pkg/controlplane names
+// Resources maps each kind that we handle to its resource: k8s.io/kubernetes/pkg/controlplane names
 // them, and they do not change within v1.
 var Resources = map[string]schema.GroupVersionResource{
 	"Namespace":          corev1.SchemeGroupVersion.WithResource("namespaces"),
@@ -54,7 +54,7 @@ var Resources = map[string]schema.GroupVersionResource{
 	),
 }
 
-// TypeMeta is that of an object of a kind that we handle.
+// TypeMeta returns the type of an object of a kind that we handle.
 func TypeMeta(kind string) metav1.TypeMeta {
 	return metav1.TypeMeta{APIVersion: Resources[kind].GroupVersion().String(), Kind: kind}
 }

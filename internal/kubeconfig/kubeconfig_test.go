@@ -14,7 +14,7 @@ import (
 	"github.com/kubemint/kubemint/internal/secret"
 )
 
-// jwt is no token: it has claims and nothing that anybody signed.
+// jwt returns a token with claims and a made-up signature.
 func jwt(claims string) string {
 	return "header." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".signature"
 }
@@ -52,7 +52,7 @@ func TestRender(t *testing.T) {
 				t.Error(diff)
 			}
 
-			// What client-go makes of it is what was asked for.
+			// client-go reads back what was asked for.
 			if want.Insecure {
 				want.CAData = nil
 			}
@@ -91,7 +91,7 @@ func load(t *testing.T, data []byte) kubeconfig.Config {
 	}
 }
 
-func TestReadRefusesWhatIsNotOursWithoutEcho(t *testing.T) {
+func TestRead_RefusesForeignWithoutEcho(t *testing.T) {
 	t.Parallel()
 	user := func(fields string) string {
 		return "apiVersion: v1\nkind: Config\nclusters: [{name: c, cluster: {server: x}}]\nusers:\n- name: canary\n  user: {" + fields + "}\n"

@@ -20,10 +20,10 @@ const (
 	longestID    = 253 // bytes; a jti is a UUID
 )
 
-// checkToken refuses what an API server has handed out as a ServiceAccount's token, and is not one:
-// it would be sent, written and published. Nothing of it is in the error. A jti is not demanded:
-// Kubernetes 1.29 and older, and servers built from its libraries, give none. The claims returned
-// have [Token.ID] in its place.
+// checkToken refuses an answer of the API server that is not a ServiceAccount's token: it would be
+// sent, written and published. The error quotes nothing of it. A jti is not required: Kubernetes
+// 1.29 and older, and servers built from its libraries, give none. The returned claims have
+// [Token.ID] in its place.
 func checkToken(t secret.Value, account types.NamespacedName) (secret.Claims, error) {
 	value := t.Reveal()
 	if len(value) > longestToken {
@@ -54,9 +54,9 @@ func checkToken(t secret.Value, account types.NamespacedName) (secret.Claims, er
 // outsideWord says whether a character cannot be part of a word of ASCII.
 func outsideWord(r rune) bool { return r <= ' ' || r > '~' }
 
-// accountIn is the ServiceAccount that the claims of Kubernetes name, which no other issuer's token
-// has: under kubernetes.io (k8s.io/kubernetes pkg/serviceaccount/claims.go), or flat in the token
-// of a Secret (legacy.go there).
+// accountIn returns the ServiceAccount that the claims of Kubernetes name. No other issuer's token
+// has these claims: under kubernetes.io (k8s.io/kubernetes pkg/serviceaccount/claims.go), or flat
+// in the token of a Secret (legacy.go there).
 func accountIn(token string) (account types.NamespacedName, err error) {
 	parts := strings.Split(token, ".")
 	var decoded [][]byte
@@ -94,8 +94,8 @@ func accountIn(token string) (account types.NamespacedName, err error) {
 	return account, nil
 }
 
-// inTime refuses a token whose expiry makes no sense. now is the API server's time, and zero where
-// it is not known: then only the token's own times are compared. The claim exp may be far later
+// inTime refuses a token whose expiry makes no sense. now is the API server's time. If it is zero,
+// the time is unknown, and only the token's own times are compared. The claim exp may be far later
 // than the expiry that the API server names: it extends tokens for itself
 // (--service-account-extend-token-expiration).
 func (m Minted) inTime(now time.Time) error {
@@ -122,8 +122,8 @@ type Minted struct {
 	ExpiresAt time.Time
 }
 
-// IsShortened says whether less was granted than asked. A minute is left for the request's way and
-// for clocks that differ.
+// IsShortened says whether less was granted than asked. It allows a minute for the request and for
+// clocks that differ.
 func (m Minted) IsShortened(asked time.Duration) bool {
 	return !m.IsPermanent() && m.ExpiresAt.Sub(m.Claims.IssuedAt) < asked-time.Minute
 }

@@ -28,7 +28,7 @@ const (
 		`"kubernetes.io/serviceaccount/service-account.name":"ci","kubernetes.io/serviceaccount/service-account.uid":"u1"}`
 )
 
-// signed is a token as it is on the wire, with a made-up signature.
+// signed returns a token in its wire form, with a made-up signature.
 func signed(claims string) string { return assemble(`{"alg":"RS256","kid":"k"}`, claims, "signature") }
 
 func assemble(header, claims, signature string) string {

@@ -51,9 +51,9 @@ func New(
 	}
 }
 
-// Create creates the lease and reads its UID. That it exists already is the answer to a request
-// whose first answer was lost, since the name is random: then it is recreated, as the runner's
-// identity may not be able to read its UID.
+// Create creates the lease and reads its UID. The name is random, so a lease that exists already
+// was made by a request whose answer was lost. Create then recreates it, since the runner's
+// identity may not be allowed to read its UID.
 func Create(ctx context.Context, api API, lease *coordinationv1.Lease) error {
 	wanted := lease.DeepCopy()
 	for try := 1; ; try++ {
@@ -67,11 +67,11 @@ func Create(ctx context.Context, api API, lease *coordinationv1.Lease) error {
 	}
 }
 
-// createTries bounds how often a lease is recreated: each takes another answer that was lost, as
-// where every connection ends after a few of them.
+// createTries bounds how often a lease is recreated: each try means another lost answer, as with
+// connections that end after a few requests.
 const createTries = 20
 
-// newBond is the empty Secret that the token is bound to and the lease owns.
+// newBond describes the empty Secret that the token is bound to and the lease owns.
 func newBond(lease *coordinationv1.Lease) *corev1.Secret {
 	return &corev1.Secret{
 		TypeMeta: kube.TypeMeta("Secret"),
@@ -83,8 +83,8 @@ func newBond(lease *coordinationv1.Lease) *corev1.Secret {
 	}
 }
 
-// OwnedBy is the reference of what the lease owns: the garbage collector deletes it after the
-// lease.
+// OwnedBy returns the owner reference for an object of the lease: the garbage collector deletes the
+// object after the lease.
 func OwnedBy(lease *coordinationv1.Lease) metav1.OwnerReference {
 	return metav1.OwnerReference{
 		APIVersion: coordinationv1.SchemeGroupVersion.String(), Kind: "Lease", Name: lease.Name,
@@ -92,9 +92,9 @@ func OwnedBy(lease *coordinationv1.Lease) metav1.OwnerReference {
 	}
 }
 
-// CreateBond creates the Secret for a created lease and returns its UID. A Secret of that name that
-// is there already is an error, and never taken for ours: whoever watches leases can have made it
-// first.
+// CreateBond creates the Secret for a created lease and returns its UID. If a Secret of that name
+// exists already, CreateBond returns an error and never takes it for ours: anyone who watches
+// leases can have made it first.
 func CreateBond(ctx context.Context, api API, lease *coordinationv1.Lease) (types.UID, error) {
 	secret := newBond(lease)
 	err := api.Create(ctx, secret)
@@ -120,8 +120,8 @@ func BoundByName(secret *corev1.Secret) bool {
 		kube.IsManaged(secret, types.NamespacedName{Namespace: secret.Namespace, Name: account})
 }
 
-// IsExpired says whether an object's own mark says that its time is over. What has no mark, as
-// everything that is neither lease nor ephemeral, never expires.
+// IsExpired says whether an object has expired by its own mark. An object without the mark never
+// expires: only leases and ephemeral objects have it.
 func IsExpired(o kube.Object, now time.Time) bool {
 	at, err := time.Parse(time.RFC3339, o.GetAnnotations()[kube.AnnotationExpiresAt])
 	return err == nil && now.After(at)

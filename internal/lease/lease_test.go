@@ -118,7 +118,7 @@ func TestNewLeaseAtTheLimits(t *testing.T) {
 	}
 }
 
-func TestALeasesNameIsValidForEveryServiceAccount(t *testing.T) {
+func TestLeaseName_EveryServiceAccount(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
 		"a", "a.b", strings.Repeat("a", 232), strings.Repeat("a", 233), strings.Repeat("a", 234), strings.Repeat("a", 253),
@@ -134,7 +134,7 @@ func TestALeasesNameIsValidForEveryServiceAccount(t *testing.T) {
 	}
 }
 
-// A name is what a receipt, or a token's claim, says: only the exact form counts, for the account that is meant.
+// A name comes from a receipt or a token's claim: only the exact form counts, for the account that is meant.
 func TestNamesLease(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("a", 253)
@@ -210,7 +210,7 @@ func TestCreateLease(t *testing.T) {
 	}
 }
 
-func TestBondIsAnEmptySecretThatTheLeaseOwns(t *testing.T) {
+func TestBond_EmptySecretOwnedByLease(t *testing.T) {
 	t.Parallel()
 	its := lease.New(account, marks, now, time.Hour)
 	its.UID = "u1"

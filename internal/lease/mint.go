@@ -25,10 +25,10 @@ type Wanted struct {
 	Now func() time.Time // the API server's clock; nil, or zero, where it is not known
 }
 
-// Mint requests a token of the ServiceAccount. Over its own limit the API server shortens without
-// an error: see [Minted.IsShortened]. From Kubernetes 1.34 on it compares the UID itself (a
-// conflict); for older ones the token's claim is compared here: a ServiceAccount that was deleted
-// and made again is another identity.
+// Mint requests a token of the ServiceAccount. An API server with a lower limit shortens the
+// lifetime without an error: see [Minted.IsShortened]. From Kubernetes 1.34 on it compares the UID
+// itself (a conflict); for older ones the token's claim is compared here: a ServiceAccount that was
+// deleted and made again is another identity.
 func Mint(ctx context.Context, api API, wanted Wanted) (Minted, error) {
 	seconds := int64(wanted.Lifetime / time.Second)
 	request := &authenticationv1.TokenRequest{

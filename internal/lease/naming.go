@@ -9,15 +9,15 @@ import (
 // receipt says.
 const NamePrefix = "kubemint-"
 
-// EphemeralName completes the name of a lease, or of a ServiceAccount that is of one run alone. It
+// EphemeralName completes the name of a lease, or of a ServiceAccount that only one run uses. It
 // has 50 random bits, and is cut so that it fits a name (253 characters) for every ServiceAccount.
 func EphemeralName(prefix string) string {
 	suffix := "-" + strings.ToLower(rand.Text()[:10])
 	return cutName(prefix, 253-len(suffix)) + suffix
 }
 
-// HasName says whether a Lease's name is one that we give those of a ServiceAccount, whose name is
-// a prefix where it is ephemeral.
+// HasName says whether a Lease has a name that we give the leases of a ServiceAccount. The name of
+// an ephemeral account is a prefix.
 func HasName(name, account string) bool {
 	owner, ok := strings.CutPrefix(name, NamePrefix)
 	if !ok {
@@ -34,15 +34,14 @@ func NamesEphemeral(name, prefix string) bool {
 	return ok && (rest == cutName(prefix, longestBase) || startsLong(rest, prefix))
 }
 
-// longestBase is what [EphemeralName] leaves of a name at least, with a lease's prefix in front of
-// it.
+// longestBase is how many characters of a name [EphemeralName] keeps at least, with a lease's
+// prefix in front of it.
 const longestBase = 253 - 2*suffixLength - len(NamePrefix)
 
-// suffixLength is that of a dash and ten random characters.
+// suffixLength is the length of a dash and ten random characters.
 const suffixLength = 11
 
-// startsLong is for a name that may have been cut: 200 characters of it are enough to know it
-// again.
+// startsLong compares a name that may have been cut: 200 characters are enough to recognise it.
 func startsLong(name, whole string) bool {
 	return len(whole) > longestBase && strings.HasPrefix(name, whole[:200])
 }
@@ -57,13 +56,13 @@ func withoutSuffix(name string) (string, bool) {
 	return name[:at], true
 }
 
-// cutName shortens a name, and takes off what a name may not end in.
+// cutName shortens a name, and removes characters that a name may not end in.
 func cutName(name string, most int) string {
 	return strings.TrimRight(name[:min(len(name), most)], "-.")
 }
 
-// AccountOf is the name of the ServiceAccount whose credential hangs on a lease of this name: the
-// declared one, or the ephemeral one that the declared name is a prefix of.
+// AccountOf returns the name of the ServiceAccount that a lease of this name belongs to: the
+// declared one, or the ephemeral one that begins with the declared name.
 func AccountOf(lease, declared string) string {
 	owner, ok := withoutSuffix(strings.TrimPrefix(lease, NamePrefix))
 	if ok && NamesEphemeral(owner, declared) && len(declared) < longestBase-suffixLength {

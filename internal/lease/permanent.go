@@ -17,8 +17,8 @@ import (
 	"github.com/kubemint/kubemint/internal/secret"
 )
 
-// filledWithin is how long the token controller may take: seen within a second, and a loaded one
-// within a few.
+// filledWithin is how long the token controller may take: usually less than a second, under load a
+// few.
 const filledWithin = 20 * time.Second
 
 // Reader reads an object by name.
@@ -50,7 +50,7 @@ func HoldsTokenOf(secret *corev1.Secret, account types.NamespacedName) bool {
 		secret.Annotations[corev1.ServiceAccountNameKey] == account.Name
 }
 
-// TokenIn is the token that a Secret holds, empty where it holds none, or where there is no Secret.
+// TokenIn returns the token that a Secret holds. It is empty if the Secret holds none or is nil.
 func TokenIn(holder *corev1.Secret) secret.Value {
 	if holder == nil {
 		return secret.Value{}
@@ -59,8 +59,8 @@ func TokenIn(holder *corev1.Secret) secret.Value {
 }
 
 // AwaitPermanent reads the Secret until the token controller has filled in token and ca.crt, and
-// returns the token. The controller leaves a token that is there already, which whoever made the
-// Secret can have put into it: so it is checked.
+// returns the token. The controller does not replace a token that is there already, and the creator
+// of the Secret may have put one in: so the token is checked.
 func AwaitPermanent(
 	ctx context.Context, api Reader, secret *corev1.Secret, account types.NamespacedName, uid types.UID,
 ) (Minted, error) {

@@ -26,7 +26,7 @@ type Credential struct {
 	with     tools
 }
 
-// delivery is what the destination gets. plan is what was done.
+// delivery returns what the destination gets. plan has the changes that were made.
 func (c *Credential) delivery(plan access.Plan) deliver.Delivery {
 	job := c.with.job
 	return deliver.Delivery{
@@ -42,7 +42,8 @@ func (c *Credential) Minted() lease.Minted { return c.issued.Minted }
 func (c *Credential) End(ctx context.Context) error { return c.with.takeBack(ctx) }
 
 // endEarlier ends the credential that an earlier run left at the same output, now that the new one
-// is in place. That it cannot be ended does not spoil the new one: the receipt keeps it for revoke.
+// is in place. If it cannot be ended, the new one is still good: the receipt keeps the old one for
+// revoke.
 func endEarlier(ctx context.Context, with tools, tether credential.Tether) {
 	record := with.undo.Journal.Record()
 	part := earlierPart(with.to, record, tether)
@@ -73,8 +74,8 @@ func endEarlier(ctx context.Context, with tools, tether credential.Tether) {
 	}
 }
 
-// earlierPart is what of the record is of the run before this one: its leases, and an ephemeral
-// identity's objects.
+// earlierPart returns the part of the record that belongs to the run before this one: its leases,
+// and an ephemeral identity's objects.
 func earlierPart(
 	to deliver.Destination, record *receipt.Receipt, tether credential.Tether,
 ) (part revoke.Part) {
@@ -91,8 +92,7 @@ func earlierPart(
 	return part
 }
 
-// tellTokenLives says of a run that failed after it had a token without a lease that the token
-// lives.
+// tellTokenLives says that the token is live, if a run failed after it had a token without a lease.
 func tellTokenLives(job Job, made *Credential, err error) error {
 	if made == nil || made.issued.Tether.Lease != nil || made.issued.Token.IsEmpty() ||
 		made.issued.IsPermanent() {
@@ -107,8 +107,8 @@ func tellTokenLives(job Job, made *Credential, err error) error {
 	return err
 }
 
-// listNeeds returns the rights that the run takes of the runner's identity: a first run, or one
-// that finds all in place.
+// listNeeds returns the rights of the runner's identity that the run needs: for a first run, or for
+// one that finds everything in place.
 func listNeeds(job Job, steady bool) []rights.Need {
 	secret := lease.NewPermanent(job.Desired.Access.ServiceAccount, owner.Marks{}).Name
 	return rights.LeastRights(job.Desired, job.Config.Token, job.Config.Source.Expect, secret, steady)

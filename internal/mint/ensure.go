@@ -23,13 +23,13 @@ import (
 	"github.com/kubemint/kubemint/internal/revoke"
 )
 
-// ensured is what a run has after its access is ensured and its credential issued.
+// ensured holds the results of a run whose access is ensured and whose credential is issued.
 type ensured struct {
 	issued   credential.Issued
 	plan     access.Plan // what was done
 	observed access.Observed
 	gate     *lock.Gate // this run's until the access is proved; nil: there was nobody to wait for
-	fresh    bool       // the access was written a moment ago, by this run or by one beside it
+	fresh    bool       // the access was written a moment ago, by this run or a concurrent one
 }
 
 // ensure carries the plan out and issues the credential, once the run may: see
@@ -89,8 +89,8 @@ func prepareAccess(
 	return with.entrance().Enter(ctx, s)
 }
 
-// tieToLease has the lease own the ephemeral objects. Its Secret is made first, since that can take
-// another lease: what the old one owns is collected.
+// tieToLease makes the lease the owner of the ephemeral objects. The lease's Secret is made first,
+// since that can lead to another lease: objects that the old lease owns would be collected.
 func tieToLease(ctx context.Context, with tools, s entry.State) (entry.State, error) {
 	var err error
 	if s.Tether, err = with.issuer.Bind(ctx, s.Tether); err != nil {
@@ -109,8 +109,7 @@ func tieToLease(ctx context.Context, with tools, s entry.State) (entry.State, er
 	return s, nil
 }
 
-// sameObjects are the recorded objects, with the UIDs that are known by now, of those that are
-// given without.
+// sameObjects returns the recorded form of the given objects, with the UIDs that are known by now.
 func sameObjects(recorded, given []receipt.Object) []receipt.Object {
 	named := map[receipt.Object]bool{}
 	for _, o := range given {
@@ -134,9 +133,9 @@ func (with tools) guardedBy(gate *lock.Gate) tools {
 	return with
 }
 
-// changeAccess makes the changes and issues the credential. What depends on nothing goes out
-// together; then the bindings of roles that had to be made or changed before, and the token of a
-// new ServiceAccount.
+// changeAccess makes the changes and issues the credential. Requests that depend on nothing are
+// sent together; then the bindings of roles that had to be made or changed before, and the token
+// request of a new ServiceAccount.
 func changeAccess(
 	ctx context.Context, with tools, f found, dirty *atomic.Bool,
 ) (credential.Issued, error) {
@@ -179,7 +178,7 @@ func accountRef(desired access.Desired) kube.Ref {
 	return kube.Ref{Kind: "ServiceAccount", Namespace: account.Namespace, Name: account.Name}
 }
 
-// accountUID is the ServiceAccount's as this run found or made it.
+// accountUID returns the UID of the ServiceAccount that this run found or made.
 func (with tools) accountUID(observed access.Observed) types.UID {
 	ref := accountRef(with.job.Desired)
 	if have := observed.Objects[ref]; have != nil {
@@ -213,11 +212,11 @@ func withoutNamesake(objects []receipt.Object, other receipt.Object) []receipt.O
 	})
 }
 
-// freshFor is how long ago access was written that every API server surely knows by now: usually it
-// takes milliseconds.
+// freshFor is how long access counts as fresh after it was written. Afterwards every API server
+// knows it: usually that takes milliseconds.
 const freshFor = 5 * time.Second
 
-// isFresh says whether this run changes access, or another one beside it has done so a moment ago.
+// isFresh says whether this run changes access, or a concurrent run did so a moment ago.
 func isFresh(job Job, s entry.State) bool {
 	written := func(f metav1.ManagedFieldsEntry) bool {
 		return f.Time != nil && job.Clock.Now().Sub(f.Time.Time) < freshFor

@@ -13,7 +13,7 @@ import (
 	"github.com/kubemint/kubemint/internal/secret"
 )
 
-// Job is what a run is given. Nothing in it changes.
+// Job holds everything a run is given. Nothing in it changes.
 type Job struct {
 	Config   *config.Config
 	Desired  access.Desired

@@ -18,7 +18,7 @@ import (
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
-// found is what was observed.
+// found holds what was observed.
 type found struct {
 	entry.State
 	permanent *corev1.Secret // of a permanent token
@@ -75,7 +75,7 @@ func (with tools) waiting() entry.Waiting {
 	}
 }
 
-// entrance is where the run waits until it may change the access.
+// entrance returns the entrance, where the run waits until it may change the access.
 func (with tools) entrance() entry.Entrance {
 	var others []string
 	if earlier, live := with.to.Earlier(); live {

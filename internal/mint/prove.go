@@ -38,7 +38,7 @@ func prove(ctx context.Context, with tools, made ensured) error {
 		unproven = proveCredential(ctx, with, made)
 		return nil
 	})
-	return cmp.Or(unproven, err) // a credential that fails is what the user has to know
+	return cmp.Or(unproven, err) // the user has to know that the credential fails
 }
 
 func takesAway(c access.Change) bool { return c.Delete != nil || len(c.Removed) > 0 }
@@ -68,7 +68,7 @@ func proveCredential(ctx context.Context, with tools, made ensured) error {
 	return err
 }
 
-// newProof is what is known of the new credential so far: nothing.
+// newProof returns a proof in which nothing is known of the new credential yet.
 func newProof(job Job, minted lease.Minted) *proof.Proof {
 	return &proof.Proof{
 		Account:  job.Desired.Access.ServiceAccount,

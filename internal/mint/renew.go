@@ -68,7 +68,7 @@ func (c *Credential) replaceFiles(
 }
 
 // extendLease moves the lease's expiry along with the renewed token, so that sweep leaves a running
-// command alone. Where the runner may not, that is said once.
+// command alone. If the runner may not extend it, one warning says so.
 func (c *Credential) extendLease(ctx context.Context) (warned bool, err error) {
 	job := c.with.job
 	lease := c.issued.Tether.Lease.DeepCopy()

@@ -66,8 +66,8 @@ const reportWithin = 2 * time.Second
 
 // lookForMoved asks, while the run goes on, whether this job has left another ServiceAccount with
 // access to the same places: the account has moved then, as where `namespace: a,b` became `b,a`.
-// Only a run that makes its account asks, so that a steady one sends no request for it, and a job
-// with two accounts is told once. report says it when the run is over.
+// Only a run that makes its account asks: a steady run sends no request for it, and a job with two
+// accounts gets one report. report prints it when the run is over.
 func lookForMoved(ctx context.Context, job Job, plan access.Plan) (report func()) {
 	made := func(change access.Change) bool {
 		return change.Ref.Kind == "ServiceAccount" && change.Verb == access.Created

@@ -11,9 +11,8 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// Run mints the credential that the job declares, and delivers it. record is what revoke has to
-// know of the run before it begins. After a failure nothing is left of what the run made for
-// itself.
+// Run mints the credential that the job declares, and delivers it. record holds what revoke has to
+// know of the run before it begins. A failed run takes back everything it made for itself.
 func Run(
 	ctx context.Context, job Job, to deliver.Destination, record *receipt.Receipt,
 ) (*Credential, error) {

@@ -17,7 +17,7 @@ import (
 	"github.com/kubemint/kubemint/internal/revoke"
 )
 
-// tools are what the phases work with. Nothing in them changes.
+// tools holds what the phases work with. Nothing in it changes.
 type tools struct {
 	job    Job
 	to     deliver.Destination

@@ -10,16 +10,16 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// File is the place of a written kubeconfig, and what lay there before.
+// File is the place of a written kubeconfig, and the files that were there before.
 type File struct {
 	Path    string
-	Earlier *receipt.Receipt // of the credential that is replaced; nil where there is none
+	Earlier *receipt.Receipt // of the credential that is replaced; nil if there was no credential
 	Expired bool             // that one is for another cluster or account, and dead
 
 	job       Job
 	lock      *fileLock // nil for a dry run
 	before    []byte    // the kubeconfig that lay there; nil where there was none
-	envBefore []byte    // the file of outputs that lay beside it
+	envBefore []byte    // the file of outputs that lay next to it
 }
 
 // Choose looks at an output, locks it unless the run is a dry one, and refuses one that must not be
@@ -55,7 +55,7 @@ func (f *File) Unlock(record *receipt.Receipt) {
 	removeDirs(record)
 }
 
-// examine refuses what must not be replaced, and keeps what is there.
+// examine refuses a file that may not be replaced, and keeps the content that is there.
 func (f *File) examine(sourceFiles []string, record *receipt.Receipt) error {
 	info, err := os.Lstat(f.Path)
 	for _, file := range sourceFiles {
@@ -83,8 +83,7 @@ func refuseOutput(path, format string, args ...any) *problem.Error {
 		Hint("name another file in `output`, or move this one away")
 }
 
-// findEarlier reads what an earlier run left: info and statErr are what the file system says of the
-// path.
+// findEarlier reads what an earlier run left: info and statErr are the result of os.Lstat.
 func (f *File) findEarlier(info fs.FileInfo, statErr error) error {
 	earlier, path, receiptErr := f.job.Receipts.Read(f.Path)
 	switch {
@@ -139,8 +138,8 @@ func (f *File) refuseOther(record *receipt.Receipt) error {
 		Hint("or end the earlier credential first: kubemint revoke")
 }
 
-// readEnvFile keeps what the file of outputs beside the kubeconfig holds, and refuses to replace
-// one that is not ours.
+// readEnvFile keeps the content of the file of outputs next to the kubeconfig, and refuses to
+// replace a file that is not ours.
 func (f *File) readEnvFile() error {
 	if !f.job.EnvFile {
 		return nil
@@ -154,7 +153,7 @@ func (f *File) readEnvFile() error {
 		return unwritable(path, Cause(err))
 	case f.Earlier == nil || !f.Earlier.EnvFile || !info.Mode().IsRegular():
 		return problem.Newf(problem.Config, "write "+path, "it exists and kubemint did not write it").
-			Hint("the outputs go beside the kubeconfig: name another file in `output`, or move this one away")
+			Hint("the outputs go next to the kubeconfig: name another `output`, or move this file away")
 	}
 	if f.envBefore, err = Read(path); err != nil {
 		return unwritable(path, Cause(err))
@@ -195,8 +194,7 @@ func (f *File) inherit(record *receipt.Receipt) {
 	}
 }
 
-// PutBack restores the kubeconfig that lay there before, or deletes the new one where there was
-// none.
+// PutBack restores the kubeconfig that was there before, or deletes the new one if there was none.
 func (f *File) PutBack() error { return Restore(f.Path, f.before) }
 
 // PutBackEnvFile does the same for the file of outputs.

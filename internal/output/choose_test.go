@@ -95,7 +95,7 @@ func TestChoose_RefusesWhatIsNotOurs(t *testing.T) {
 	elsewhere := func(r *receipt.Receipt) { r.Server = "https://y" }
 	for name, tt := range map[string]struct {
 		lies   map[string]string      // content by what stands behind the output's name
-		leaves func(*receipt.Receipt) // changes the receipt of an earlier credential; nil: there is none
+		leaves func(*receipt.Receipt) // changes the receipt of an earlier credential; nil: no receipt
 		want   string
 	}{
 		"no receipt":                 {map[string]string{"": "x"}, nil, "kubemint did not write it"},

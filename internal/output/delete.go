@@ -40,12 +40,12 @@ func (j Job) Delete(record *receipt.Receipt, receiptPath string, dead bool) erro
 // isStillOf says whether the output is still this record's: no other run's receipt has taken its
 // place.
 func (j Job) isStillOf(record *receipt.Receipt) bool {
-	beside, _, err := j.Receipts.Read(record.Output)
+	current, _, err := j.Receipts.Read(record.Output)
 	if errors.Is(err, fs.ErrNotExist) {
 		return true
 	}
-	sameToken := err == nil && record.TokenHash != "" && beside.TokenHash == record.TokenHash
-	return sameToken || (err == nil && IsSameRun(beside, record))
+	sameToken := err == nil && record.TokenHash != "" && current.TokenHash == record.TokenHash
+	return sameToken || (err == nil && IsSameRun(current, record))
 }
 
 // deleteKubeconfig deletes the output if it holds the recorded token, and says whether it is gone.
@@ -68,7 +68,7 @@ func (j Job) deleteKubeconfig(record *receipt.Receipt) (gone bool, err error) {
 	return true, errors.Join(append(errs, Restore(record.Output, nil))...)
 }
 
-// deleteEnvFile deletes the file of outputs, if that is what lies there.
+// deleteEnvFile deletes the file of outputs, unless another file has taken its place.
 func (j Job) deleteEnvFile(record *receipt.Receipt) error {
 	path := EnvFile(record.Output)
 	data, err := Read(path)
@@ -98,8 +98,8 @@ func deleteReceipt(path, output string) error {
 	return err
 }
 
-// removePending removes what a killed run had written of a file before its rename: os.CreateTemp
-// puts a dot before the name and random digits behind it. It can hold a token.
+// removePending removes the temporary file of a run that was killed before the rename:
+// os.CreateTemp puts a dot before the name and random digits behind it. It can hold a token.
 func removePending(path string) {
 	entries, _ := os.ReadDir(filepath.Dir(path))
 	for _, entry := range entries {

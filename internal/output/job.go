@@ -9,23 +9,23 @@ import (
 	"github.com/kubemint/kubemint/internal/workspace"
 )
 
-// Log is where this room says what a user should know.
+// Log tells the user what this room does.
 type Log interface {
 	Printf(format string, args ...any)
 	Warnf(format string, args ...any)
 }
 
-// Job is what this room has to know of the job that the run is part of.
+// Job holds what this room has to know of the job that the run is part of.
 type Job struct {
 	Workspace workspace.Dirs // what a pull request can have written
 	Receipts  receipt.Store
-	EnvFile   bool // the platform reads the outputs from a file beside the kubeconfig
+	EnvFile   bool // the platform reads the outputs from a file next to the kubeconfig
 	Now       func() time.Time
 	Log       Log
 }
 
-// choosePlace is where the receipt of an output lies, or goes: the earlier run's place, where there
-// is one.
+// choosePlace returns where the receipt of an output is or goes: the earlier run's place if there
+// was an earlier run.
 func (j Job) choosePlace(output string) (string, error) {
 	if _, place, _ := j.Receipts.Read(output); place != "" {
 		return place, nil
@@ -38,9 +38,9 @@ func (j Job) choosePlace(output string) (string, error) {
 	return place, nil
 }
 
-// RefuseLinks refuses an output whose directory is reached by a link of the workspace, wherever
-// that leads: a pull request could have the token written into a directory whose files become
-// artifacts. It is asked when the output is chosen, and again before the token is written.
+// RefuseLinks refuses an output whose directory is reached through a link in the workspace,
+// wherever that leads: a pull request could have the token written into a directory whose files
+// become artifacts. It is asked when the output is chosen, and again before the token is written.
 func (j Job) RefuseLinks(path string) error {
 	trail, err := j.Workspace.Follow(filepath.Dir(path))
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 // the request is sent, so that revoke finds it whatever happens next.
 type Journal struct {
 	path  string                       // of the receipt
-	state func(*receipt.Receipt) error // hands it to the post step; nil where there is none
+	state func(*receipt.Receipt) error // hands it to the post step; nil: no post step
 
 	mu     sync.Mutex
 	record *receipt.Receipt
@@ -23,7 +23,7 @@ func NewJournal(path string, record *receipt.Receipt, state func(*receipt.Receip
 	return &Journal{path: path, record: record, state: state}
 }
 
-// Record is a copy of what is recorded so far.
+// Record returns a copy of the record so far.
 func (j *Journal) Record() *receipt.Receipt {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -63,7 +63,7 @@ func (j *Journal) save() error {
 	return j.state(j.record)
 }
 
-// Close says what becomes of the receipt when all else was taken back: it stays while a credential
+// Close decides about the receipt after everything else was taken back: it stays while a credential
 // of its run lives, gives way to the receipt of the credential that is in place again, or goes.
 func (j *Journal) Close(alive bool, earlier *receipt.Receipt) error {
 	if alive {

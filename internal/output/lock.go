@@ -17,9 +17,8 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// fileLock keeps a second run from an output: what the first one found there, and what it records,
-// stays true until it is done. It lies beside the receipt, and so never where the checkout can
-// write.
+// fileLock keeps a second run from an output: what the first run found there and what it records
+// stay true until it is done. It lies next to the receipt, so the checkout can never write it.
 type fileLock struct {
 	place string // of the receipt
 	file  *private.FileLock
@@ -81,7 +80,7 @@ func (l *fileLock) take() error {
 	case errors.Is(err, private.ErrLocked), errors.Is(err, private.ErrNoLocks):
 		return err
 	}
-	// beside it, that is the output
+	// name the output, which is next to the receipt
 	return unwritable(strings.TrimSuffix(l.place, receipt.Path("")), Cause(err))
 }
 

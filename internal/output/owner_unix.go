@@ -9,8 +9,8 @@ import (
 
 // giveAway gives path to the owner of dir, where this process is root and another user is to read
 // the file: a container step runs as root, and the steps after it on the host do not
-// (actions/runner#1282). That it fails, as in a rootless container, is no error: then root inside
-// is the user outside.
+// (actions/runner#1282). It ignores failure, as in a rootless container: there root inside is the
+// user outside.
 func giveAway(path, dir string) {
 	if os.Geteuid() != 0 {
 		return

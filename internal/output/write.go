@@ -49,10 +49,10 @@ func makeDirs(file string) (made []string, err error) {
 	return made, nil
 }
 
-// Write replaces a file atomically and durably: a temporary file of mode 0600 beside it, fsync,
-// rename. A reader sees the old content or the new, and nobody but the owner sees either. (It is
-// not left to renameio, which is not for Windows. A mode means nothing there: who may read the file
-// is what the directory hands down.)
+// Write replaces a file atomically and durably: a temporary file of mode 0600 next to it, fsync,
+// rename. A reader sees the old content or the new, and only the owner sees either. (renameio does
+// not support Windows. There the mode has no effect: the file inherits its permissions from the
+// directory.)
 func Write(path string, data []byte) error {
 	dir := filepath.Dir(path)
 	file, err := os.CreateTemp(dir, "."+filepath.Base(path)+"*")
@@ -61,7 +61,7 @@ func Write(path string, data []byte) error {
 	}
 	giveAway(file.Name(), dir)
 	_, err = file.Write(data)
-	// it has this mode but for what the umask takes away
+	// CreateTemp makes it with this mode, less the umask
 	err = errors.Join(err, file.Chmod(0o600), file.Sync(), file.Close())
 	if err == nil {
 		err = os.Rename(file.Name(), path) // on Windows, too, it replaces
@@ -73,8 +73,8 @@ func Write(path string, data []byte) error {
 	return nil
 }
 
-// tryDirectory finds out whether a file can be written beside others of its directory, before
-// anything is made for it.
+// tryDirectory finds out whether a file can be created in the directory of path, before anything is
+// made for it.
 func tryDirectory(path string) error {
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"*")
 	if err != nil {
@@ -107,7 +107,7 @@ func Cause(err error) error {
 	return err
 }
 
-// Restore puts a file's former content back, or removes the file where there was none.
+// Restore puts a file's former content back, or removes the file if it did not exist before.
 func Restore(path string, before []byte) error {
 	if before != nil { // so it was a regular file
 		if have, err := Read(path); err == nil && bytes.Equal(have, before) {

@@ -38,12 +38,12 @@ func serverOf(run string) string {
 	return strings.ToLower(host)
 }
 
-// mostOfOwner is how many characters of an owner a message shows: an annotation may be long, and is
-// anyone's data.
+// mostOfOwner is how many characters of an owner a message shows: an annotation may be long, and
+// anyone may have written it.
 const mostOfOwner = 120
 
-// Describe names an object's owner for a person: "acme/shop (github:1234)". It is "" where
-// there is none.
+// Describe names an object's owner for a person: "acme/shop (github:1234)". It is "" if the object
+// has no owner.
 func Describe(have kube.Object) string {
 	marks := have.GetAnnotations()
 	return formatOwner(marks[kube.AnnotationOwner], marks[kube.AnnotationOwnerName])

@@ -45,7 +45,7 @@ func TestSameOwner(t *testing.T) {
 		"an Enterprise's, by github.com":       {onGHE, owned("kubemint/owner", "github:acme/shop", "kubemint/run", dotCom), false},
 		"an Enterprise's, by itself":           {onGHE, owned("kubemint/owner", "github:acme/shop", "kubemint/run", enterprise), true},
 		"an Enterprise's, no run":              {onGHE, owned("kubemint/owner", "github:acme/shop"), false},
-		"an Enterprise's, a run that is none":  {onGHE, owned("kubemint/owner", "github:acme/shop", "kubemint/run", "::x"), false},
+		"an Enterprise's, not a run":           {onGHE, owned("kubemint/owner", "github:acme/shop", "kubemint/run", "::x"), false},
 		"the server in another case":           {onGHE, owned("kubemint/owner", "github:acme/shop", "kubemint/run", "HTTPS://GHE.corp.example/x"), true},
 		"a name before the id":                 {onGHE, owned("kubemint/owner", "github:acme/shop@GHE.corp.example", "kubemint/run", enterprise), true},
 		"another repository's name":            {byID, owned("kubemint/owner", "github:acme/shop2"), false},

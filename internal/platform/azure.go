@@ -45,7 +45,7 @@ func newAzure(env Environment) Platform {
 // azureMarks name the pipeline as the owner, not the repository: in a pipeline with several,
 // BUILD_REPOSITORY_NAME is the one that triggered the run. Its ids are those of the collection, the
 // project and the definition (https://learn.microsoft.com/azure/devops/pipelines/build/variables).
-// The phase is what YAML calls a job, and the job is one of its matrix.
+// YAML calls the phase a job; the job is one of its matrix.
 func (e Environment) azureMarks() owner.Marks {
 	get := e.Getenv
 	collection := strings.TrimSuffix(get("SYSTEM_COLLECTIONURI"), "/")

@@ -14,7 +14,7 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// command is what Azure's agent makes of a line.
+// command is a line as Azure's agent reads it.
 type command struct {
 	name, data string
 	properties map[string]string
@@ -48,7 +48,7 @@ func asAgent(t testing.TB, output string) (commands []command) {
 	return commands
 }
 
-func TestAzureIsToldTheSecretFirstAndThenWhatLaterStepsSee(t *testing.T) {
+func TestAzure_SecretFirst(t *testing.T) {
 	t.Parallel()
 	p, stdout := detect(variables{"TF_BUILD": "True"})
 	if !p.Masks() {
@@ -92,7 +92,7 @@ func FuzzAzure(f *testing.F) {
 	})
 }
 
-func TestAzureIsSparedWhatNoStepCouldStartWith(t *testing.T) {
+func TestAzure_TooLongForAVariable(t *testing.T) {
 	t.Parallel()
 	p, stdout := detect(variables{"TF_BUILD": "True"})
 	result := platform.Result{Outputs: []platform.Output{{Name: "changes", Value: strings.Repeat("x", 33<<10)}}}
@@ -100,7 +100,7 @@ func TestAzureIsSparedWhatNoStepCouldStartWith(t *testing.T) {
 		t.Errorf("%d bytes (%v)", stdout.Len(), err)
 	}
 	if !bytes.Contains(p.EnvFile(result), []byte("KUBEMINT_OUT_CHANGES=xxx")) {
-		t.Error("it is not in the file beside the kubeconfig either")
+		t.Error("it is not in the file next to the kubeconfig either")
 	}
 }
 
@@ -108,7 +108,7 @@ type full struct{ io.Writer }
 
 func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }
 
-func TestAzureWhoseOutputFails(t *testing.T) {
+func TestAzure_OutputFails(t *testing.T) {
 	t.Parallel()
 	p := platform.Detect(platform.Environment{Getenv: func(name string) string { return variables{"TF_BUILD": "True"}[name] }, Stdout: full{}})
 	for name, err := range map[string]error{"mask": p.Mask(canary), "publish": p.Publish(secretResult())} {

@@ -30,7 +30,7 @@ func newBuildkite(env Environment) Platform {
 	}
 	p.Facts.Name = "Buildkite"
 	p.Facts.Debug = get("BUILDKITE_AGENT_DEBUG") == "true"
-	p.Facts.JobTimeout = env.timeout("BUILDKITE_TIMEOUT", time.Minute) // "false" where there is none
+	p.Facts.JobTimeout = env.timeout("BUILDKITE_TIMEOUT", time.Minute) // "false": no timeout
 	p.Paths.Workspace = env.dirs("BUILDKITE_BUILD_CHECKOUT_PATH")
 	// https://buildkite.com/docs/pipelines/configure/environment-variables
 	who := identity{

@@ -97,7 +97,7 @@ func (api *jobAPI) answer(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func TestBuildkiteRedactsAndHandsOverTheEnvironment(t *testing.T) {
+func TestBuildkite_RedactsAndPublishes(t *testing.T) {
 	t.Parallel()
 	api := &jobAPI{env: map[string]string{"THEIRS": "untouched"}}
 	p, stdout := detect(api.serve(t))
@@ -119,14 +119,14 @@ func TestBuildkiteRedactsAndHandsOverTheEnvironment(t *testing.T) {
 		t.Errorf("(-want +have):\n%s", diff)
 	}
 	if content := string(p.EnvFile(result)); !strings.Contains(content, "KUBEMINT_OUT_CHANGES=x") || strings.Contains(content, canary.Reveal()) {
-		t.Error("the file beside the kubeconfig lacks the changes, or has the secret")
+		t.Error("the file next to the kubeconfig lacks the changes, or has the secret")
 	}
 	if stdout.Len() > 0 {
 		t.Errorf("printed: %q", stdout)
 	}
 }
 
-func TestBuildkiteThatCannotRedactIsAFailure(t *testing.T) {
+func TestBuildkite_CannotRedact(t *testing.T) {
 	t.Parallel()
 	failing := (&jobAPI{fails: true}).serve(t)
 	stranger := maps.Clone((&jobAPI{}).serve(t))
@@ -150,7 +150,7 @@ func TestBuildkiteThatCannotRedactIsAFailure(t *testing.T) {
 }
 
 // A container has the variables and not the socket.
-func TestBuildkiteWhoseSocketIsNotHereDoesNotMask(t *testing.T) {
+func TestBuildkite_NoSocket(t *testing.T) {
 	t.Parallel()
 	env := variables{"BUILDKITE": "true", "BUILDKITE_AGENT_JOB_API_SOCKET": "/x/1.sock", "BUILDKITE_AGENT_JOB_API_TOKEN": "x"}
 	p := platform.Detect(platform.Environment{Getenv: func(name string) string { return env[name] }, Exists: func(string) bool { return false }})

@@ -55,8 +55,9 @@ func TestEnvFileSourcedByShell(t *testing.T) {
 	}
 }
 
-// A dotenv reader without quotes, as GitLab's, takes the line as it is: what needs no quotes must have none.
-func TestEnvFileHasNoQuotesWhereNoneAreNeeded(t *testing.T) {
+// A dotenv reader that knows no quotes, like GitLab's, takes the line literally: a value that needs no quotes must have
+// none.
+func TestEnvFile_NoNeedlessQuotes(t *testing.T) {
 	t.Parallel()
 	p, _ := detect(variables{})
 	have := string(p.EnvFile(platform.Result{
@@ -82,7 +83,7 @@ KUBEMINT_OUT_CERTIFICATE=LS0tLS1CRUdJ+/TiBDRQ==
 }
 
 // The advice is pasted into a shell.
-func TestRevokeAdviceIsQuoted(t *testing.T) {
+func TestRevokeAdvice_Quoted(t *testing.T) {
 	t.Parallel()
 	p, _ := detect(variables{})
 	if have, want := p.RevokeAdvice("/a b/it's"), `revoke it with: KUBEMINT_OUTPUT='/a b/it'\''s' kubemint revoke`; have != want {
@@ -149,7 +150,7 @@ func TestJobEnvRefusesWhatItCannotHold(t *testing.T) {
 	}
 }
 
-func TestJobEnvThatCannotBeWrittenIsFoundBefore(t *testing.T) {
+func TestReady_UnwritableJobEnv(t *testing.T) {
 	t.Parallel()
 	for what, path := range map[string]string{"a directory": t.TempDir(), "in no directory": "/nonexistent/file"} {
 		p, _ := detect(variables{"GITLAB_CI": "true", "GITLAB_ENV": path})

@@ -58,7 +58,7 @@ func (e Environment) timeout(variable string, unit time.Duration) time.Duration 
 	return time.Duration(n) * unit
 }
 
-// Environment is what a platform is recognised by.
+// Environment holds what identifies a platform.
 type Environment struct {
 	Getenv        func(string) string
 	Names         []string // of all variables that are set
@@ -70,7 +70,7 @@ type Environment struct {
 }
 
 // appendFile appends to a file of the runner's and closes it. On a full disk it adds nothing: later
-// steps would be told of a file that is gone, and a command that is cut off spoils those after it.
+// steps would get the path of a file that is gone, and a truncated command spoils those after it.
 // undo takes the text back if a later step fails.
 func appendFile(file *os.File, name, text string) (undo func(), err error) {
 	before, _ := file.Seek(0, io.SeekEnd) // nothing can be taken back from a file that is not regular

@@ -106,9 +106,9 @@ func FuzzEnvFile(f *testing.F) {
 	})
 }
 
-// FuzzGitLab: whatever a value holds, the stages of a job that are still to come have exactly that value, or the run fails and
-// they have nothing of it; and a report of dotenv variables (artifacts:reports:dotenv) made of the file beside the kubeconfig has the
-// same value where it needs no quotes, and else the quoted one, and no variable of the value's own making.
+// FuzzGitLab: whatever a value holds, the later stages of a job have exactly that value, or the run fails and they get none
+// of it. A report of dotenv variables (artifacts:reports:dotenv) made of the file next to the kubeconfig has the same value
+// if it needs no quotes, else the quoted one, and the value cannot add variables of its own.
 func FuzzGitLab(f *testing.F) {
 	for _, seed := range append(slices.Clone(nasty), "/builds/acme/shop.tmp/kubemint/kubeconfig", " a", "a ", "a\t", "a\r", "a\x00b", "A=b", strings.Repeat("x", 31<<10)) {
 		f.Add(seed)

@@ -159,7 +159,7 @@ func (g github) Publish(result Result) error {
 	return err
 }
 
-// summaryLimit is what the runner accepts from one step. It drops a longer summary.
+// summaryLimit bounds a summary, in bytes: the runner drops a longer one.
 const summaryLimit = 1 << 20
 
 // Summarize adds to the step's summary.
@@ -173,7 +173,7 @@ func (g github) Summarize(markdown string) error {
 	return catchPanic("write summary", func() { g.action.AddStepSummary(markdown) })
 }
 
-// Annotate shows an error beside the log.
+// Annotate shows an error as an annotation of the job.
 func (g github) Annotate(message string) {
 	_ = catchPanic("annotate", func() { g.action.Errorf("%s", message) })
 }

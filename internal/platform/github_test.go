@@ -56,7 +56,7 @@ const (
 	hostTemp      = "/home/runner/work/_temp"
 )
 
-func TestPathsOfTheHostAndOfTheContainer(t *testing.T) {
+func TestPaths_HostAndContainer(t *testing.T) {
 	t.Parallel()
 	p := container(variables{}, hostWorkspace, hostTemp, newRunner...)
 	for inside, outside := range map[string]string{
@@ -101,7 +101,7 @@ func TestHostPathsWithoutTheHelperInputs(t *testing.T) {
 	}
 }
 
-func TestOnTheHostPathsAreTheirOwn(t *testing.T) {
+func TestPaths_OnTheHost(t *testing.T) {
 	t.Parallel()
 	p, _ := detect(step(t))
 	for _, path := range []string{"/github/workspace/config", "/anywhere"} {
@@ -111,7 +111,7 @@ func TestOnTheHostPathsAreTheirOwn(t *testing.T) {
 	}
 }
 
-func TestOutputOutsideEveryMountIsRefused(t *testing.T) {
+func TestOutput_OutsideEveryMount(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		mounted []string
@@ -123,7 +123,7 @@ func TestOutputOutsideEveryMountIsRefused(t *testing.T) {
 		"runner's temp":             {newRunner, "/github/runner_temp/config", true},
 		"temp of an old runner":     {oldRunner, "/github/runner_temp/config", false},
 		"container's own":           {newRunner, "/root/.kube/config", false},
-		"beside a mount":            {newRunner, "/github/workspace2/config", false},
+		"next to a mount":           {newRunner, "/github/workspace2/config", false},
 		"host path, not mapped":     {oldRunner, hostTemp + "/config", false},
 		"the mounts' own parent":    {newRunner, "/github/config", false},
 		"nothing mounted (strange)": {nil, "/github/workspace/config", false},
@@ -139,7 +139,7 @@ func TestOutputOutsideEveryMountIsRefused(t *testing.T) {
 	}
 }
 
-func TestMaskIsOneCommandForTheWholeValue(t *testing.T) {
+func TestMask_OneCommand(t *testing.T) {
 	t.Parallel()
 	p, stdout := detect(step(t))
 	if err := p.Mask(canary); err != nil {
@@ -150,7 +150,7 @@ func TestMaskIsOneCommandForTheWholeValue(t *testing.T) {
 	}
 }
 
-func TestAnnotationIsOneCommand(t *testing.T) {
+func TestAnnotate_OneCommand(t *testing.T) {
 	t.Parallel()
 	p, stdout := detect(step(t))
 	p.Annotate("100% wrong\r\n::set-output name=x::y")
@@ -159,7 +159,7 @@ func TestAnnotationIsOneCommand(t *testing.T) {
 	}
 }
 
-func TestResultsGoToTheFilesOfTheRunner(t *testing.T) {
+func TestPublish_RunnerFiles(t *testing.T) {
 	t.Parallel()
 	env := step(t)
 	p, stdout := detect(env)
@@ -198,7 +198,7 @@ func TestResultsGoToTheFilesOfTheRunner(t *testing.T) {
 }
 
 // go-githubactions panics where a file cannot be written; that must be an error, and one that comes before anything is made.
-func TestFilesThatCannotBeWrittenAreFoundBefore(t *testing.T) {
+func TestReady_UnwritableFiles(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_STATE"} {
 		for what, path := range map[string]string{"unset": "", "missing": "/nonexistent/file", "a directory": t.TempDir()} {

@@ -12,8 +12,8 @@ import (
 )
 
 // newGitLab is a GitLab CI/CD job. The runner masks only variables that were masked beforehand, so
-// no secret is printed. The kubeconfig goes where GitLab keeps file variables: beside the checkout,
-// deleted with the job.
+// no secret is printed. The kubeconfig goes where GitLab keeps file variables: next to the
+// checkout, deleted with the job.
 func newGitLab(env Environment) Platform {
 	get := env.Getenv
 	project := get("CI_PROJECT_DIR")

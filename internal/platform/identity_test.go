@@ -52,7 +52,7 @@ var (
 	onJenkins = variables{"JENKINS_URL": "https://ci.example.com/jenkins/", "JOB_NAME": "team/shop"}
 )
 
-func TestOwnerIsTheIDOnTheInstance(t *testing.T) {
+func TestOwner_IDOnTheInstance(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		env  variables
@@ -61,7 +61,7 @@ func TestOwnerIsTheIDOnTheInstance(t *testing.T) {
 		"GitHub":                              {onGitHub, "github:1234 acme/shop github:acme/shop"},
 		"GitHub, renamed":                     {with(onGitHub, "GITHUB_REPOSITORY", "emca/store"), "github:1234 emca/store github:emca/store"},
 		"GitHub, without an id (act)":         {with(onGitHub, "GITHUB_REPOSITORY_ID", ""), "github:acme/shop acme/shop"},
-		"GitHub, an id that is none":          {with(onGitHub, "GITHUB_REPOSITORY_ID", "1/2"), "github:acme/shop acme/shop"},
+		"GitHub, not an id":                   {with(onGitHub, "GITHUB_REPOSITORY_ID", "1/2"), "github:acme/shop acme/shop"},
 		"GitHub, without a server":            {with(onGitHub, "GITHUB_SERVER_URL", ""), "github:1234 acme/shop github:acme/shop"},
 		"GitHub, the server in another form":  {with(onGitHub, "GITHUB_SERVER_URL", "https://GitHub.com:443/"), "github:1234 acme/shop github:acme/shop"},
 		"GitHub Enterprise Server":            {with(onGitHub, "GITHUB_SERVER_URL", "https://ghe.corp.example"), "github:1234@ghe.corp.example acme/shop github:acme/shop@ghe.corp.example github:acme/shop"},
@@ -121,7 +121,7 @@ func TestOwnerIsOneLineAndBounded(t *testing.T) {
 	}
 }
 
-func TestHostedSystemIsPlainInAllElse(t *testing.T) {
+func TestHostedSystem_PlainOtherwise(t *testing.T) {
 	t.Parallel()
 	for want, env := range map[string]variables{
 		"CircleCI": onCircle, "Bitbucket": onBitbucket, "Woodpecker": onWoodpecker, "TeamCity": onTeamCity, "Drone": onDrone,

@@ -18,7 +18,7 @@ func of(env variables) platform.Platform {
 }
 
 // The runner's endpoint, as @actions/core asks it: each answer of the script once, and then the last.
-func TestIDTokenOfTheRunner(t *testing.T) {
+func TestIDToken_GitHubRunner(t *testing.T) {
 	t.Parallel()
 	type answer struct {
 		status int
@@ -83,7 +83,7 @@ func TestIDTokenEndsWithTheRun(t *testing.T) {
 	}
 }
 
-func TestIDTokenThatTheJobHasNot(t *testing.T) {
+func TestIDToken_NotGranted(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		env    variables
@@ -102,7 +102,7 @@ func TestIDTokenThatTheJobHasNot(t *testing.T) {
 	}
 }
 
-func TestTemporaryDirectoryOfTheJob(t *testing.T) {
+func TestTempDirectory_OfTheJob(t *testing.T) {
 	t.Parallel()
 	for want, env := range map[string]variables{
 		"/home/runner/work/_temp":   {"GITHUB_ACTIONS": "true", "RUNNER_TEMP": "/home/runner/work/_temp"},

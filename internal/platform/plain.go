@@ -20,8 +20,8 @@ func newPlain(env Environment) Platform {
 	}
 }
 
-// nothing is the Effects of a platform without mechanisms of its own. Mask does nothing either:
-// where nobody understands a mask command, printing one would print the secret.
+// nothing is the Effects of a platform without mechanisms of its own. Mask does nothing either: if
+// no runner understands a mask command, printing one would print the secret.
 type nothing struct{}
 
 func (nothing) Ready() error            { return nil }

@@ -20,7 +20,7 @@ type Platform struct {
 	RequestIDToken func(ctx context.Context, audience string) (secret.Value, error)
 }
 
-// Facts are what is known about a platform and its job.
+// Facts holds what is known about a platform and its job.
 type Facts struct {
 	Name       string        // for people
 	Marks      owner.Marks   // on whose behalf this run acts
@@ -36,11 +36,11 @@ type Facts struct {
 type Results struct {
 	Masks         bool   // a secret can be hidden from the log at run time; otherwise none is printed
 	SecretOutputs bool   // secret outputs are published unless the user declines
-	WritesEnvFile bool   // the outputs are in a file beside the kubeconfig, too
+	WritesEnvFile bool   // the outputs are in a file next to the kubeconfig, too
 	Revocation    string // how this run's credential is or should be revoked; "" for the command alone
 }
 
-// Effects are what a platform does for a job.
+// Effects does what a platform offers a job.
 type Effects interface {
 	// Ready returns an error where results could not be handed over, before anything is made.
 	Ready() error
@@ -50,14 +50,14 @@ type Effects interface {
 	SaveState(receipt string) error
 	// Publish hands the outputs and the environment to later steps.
 	Publish(result Result) error
-	// Summarize shows Markdown beside the job, where the platform has a place for it.
+	// Summarize shows Markdown on the page of the job, if the platform has a place for it.
 	Summarize(markdown string) error
-	// Annotate shows an error beside the job's log, where the platform has a place for it.
+	// Annotate shows an error on the page of the job, if the platform has a place for it.
 	Annotate(message string)
 }
 
-// EnvFile returns the content of the file beside the kubeconfig that carries the outputs, nil where
-// the platform has a mechanism of its own.
+// EnvFile returns the content of the file of outputs next to the kubeconfig, or nil if the platform
+// has a mechanism of its own.
 func (p Platform) EnvFile(result Result) []byte {
 	if !p.WritesEnvFile {
 		return nil

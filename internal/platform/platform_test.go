@@ -28,7 +28,7 @@ func detect(env variables) (platform.Platform, *bytes.Buffer) {
 	}), stdout
 }
 
-func TestPlatformIsKnownByItsOwnVariable(t *testing.T) {
+func TestDetect_OwnVariable(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		env  variables
@@ -150,7 +150,7 @@ func TestDefaultOutputSurvivesTheStepAndStaysOutOfTheCheckout(t *testing.T) {
 	}
 }
 
-func TestRelativeOutputIsUnderTheWorkspace(t *testing.T) {
+func TestOutput_Relative(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		env         variables
@@ -194,7 +194,7 @@ func TestDebugFollowsThePlatformsOwnFlag(t *testing.T) {
 	}
 }
 
-func TestJobTimeoutIsInThePlatformsOwnUnit(t *testing.T) {
+func TestJobTimeout_Units(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		env  variables

@@ -10,7 +10,7 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// Result is what a run hands over to later steps.
+// Result holds what a run hands over to later steps.
 type Result struct {
 	Outputs []Output
 	Env     []Output // environment variables, by their own names
@@ -76,6 +76,6 @@ func quoteValue(value string) string {
 }
 
 // jobEnvLimit is a little less than Windows accepts as one variable (32,767 characters; Linux
-// accepts 128 KiB). After a longer one no program could be started any more, so it is only in the
-// file beside the kubeconfig.
+// accepts 128 KiB). With a longer variable no program could start, so a longer value is only in the
+// file next to the kubeconfig.
 const jobEnvLimit = 30 << 10

@@ -13,7 +13,7 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-func TestErrorPrintsOperationAndCauseAndKeepsBoth(t *testing.T) {
+func TestError_OperationAndCause(t *testing.T) {
 	t.Parallel()
 	err := error(problem.Newf(problem.Source, "read kubeconfig", "open it: %w", fs.ErrNotExist).Hint("give %s", "one").Hint("or two"))
 	if got, want := err.Error(), "read kubeconfig: open it: file does not exist"; got != want {
@@ -31,7 +31,7 @@ func TestErrorPrintsOperationAndCauseAndKeepsBoth(t *testing.T) {
 	}
 }
 
-func TestDetailsStandOnOneLineOfTheError(t *testing.T) {
+func TestError_Details(t *testing.T) {
 	t.Parallel()
 	err := problem.Newf(problem.Mint, "prove access", "not in effect").Detail("get  pods", "    by a").Detail("get  secrets")
 	if got, want := err.Error(), "prove access: not in effect: get  pods; by a; get  secrets"; got != want {
@@ -100,7 +100,7 @@ func TestExitCode(t *testing.T) {
 }
 
 // Pipelines branch on these, and the contract lists them.
-func TestCodesAreThoseOfTheContract(t *testing.T) {
+func TestCodes_Contract(t *testing.T) {
 	t.Parallel()
 	got := []problem.Code{problem.Unknown, problem.Config, problem.Source, problem.Rights, problem.Mint, problem.Publish, problem.Revoke}
 	if diff := cmp.Diff([]problem.Code{1, 2, 3, 4, 5, 6, 7}, got); diff != "" {

@@ -33,9 +33,9 @@ type NoRole string
 
 func (NoRole) Error() string { return "there is no such role" }
 
-// settled is how long the API server may take to see what was just written, where nothing tells
-// that it has: that a right is gone, or what an unread role grants. On two API servers of one
-// cluster 6 ms were the most that was seen.
+// settled is how long the API server may take to see a change if no answer shows that it has: a
+// right that is gone, or the rules of an unread role. On two API servers of one cluster it took 6
+// ms at most.
 const settled = time.Second
 
 // Prove waits until all the claim's rules are in effect for the credential: RBAC reaches each API
@@ -119,8 +119,8 @@ func (r findings) notInEffect(cause error, missing []rbacv1.PolicyRule) error {
 	)
 }
 
-// explainBreach names what the credential may do and must not, and by which binding and role: the
-// access review says that.
+// explainBreach names what the credential may do although must_not forbids it, and the binding and
+// role that grant it: the access review says so.
 func (r findings) explainBreach(ctx context.Context, breach []rbacv1.PolicyRule) error {
 	granted, err := r.Attribute(ctx, breach)
 	if err != nil {

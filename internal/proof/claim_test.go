@@ -86,7 +86,7 @@ func (a *authorizer) Create(ctx context.Context, o kube.Object) error {
 	return nil
 }
 
-// sent is what an access review asks: namespace, verb, group, resource, subresource and name, or verb and path.
+// sent returns what an access review asks: namespace, verb, group, resource, subresource and name, or verb and path.
 func sent(spec authorizationv1.SelfSubjectAccessReviewSpec) string {
 	switch r, u := spec.ResourceAttributes, spec.NonResourceAttributes; {
 	case u != nil && r == nil:
@@ -124,7 +124,7 @@ func until(moment time.Duration, before, then string) func(time.Duration) string
 }
 
 // What another authorizer decides, and RBAC does not list, is asked for one by one: that and nothing else.
-func TestAnIncompleteReviewIsCompletedByQuestions(t *testing.T) {
+func TestReview_Incomplete(t *testing.T) {
 	t.Parallel()
 	const declared = "get,list pods\nget,update secrets b,a\npatch deployments.apps/scale\n* *.batch\nget *.*"
 	const more = "\nget /healthz,/metrics"
@@ -169,7 +169,7 @@ func TestAnIncompleteReviewIsCompletedByQuestions(t *testing.T) {
 }
 
 // Nothing is asked where RBAC has all of it, nor where RBAC alone decides.
-func TestNoQuestionIsAskedInVain(t *testing.T) {
+func TestReview_NoNeedlessQuestion(t *testing.T) {
 	t.Parallel()
 	all := &authorizer{t: t, incomplete: true, lists: always("* *.*")}
 	if lacks, err := review.FindLacking(t.Context(), all, "shop", parse(t, "get pods")); err != nil || lacks != nil || len(all.asked) > 0 {
@@ -182,7 +182,7 @@ func TestNoQuestionIsAskedInVain(t *testing.T) {
 	}
 }
 
-func TestLacksIsWhatNoAuthorizerAllows(t *testing.T) {
+func TestLacks_NoAuthorizerAllows(t *testing.T) {
 	t.Parallel()
 	a := &authorizer{
 		t: t, incomplete: true, lists: always("get pods"),
@@ -226,8 +226,8 @@ func TestProveWaitsForAnotherAuthorizer(t *testing.T) {
 	})
 }
 
-// Of what must not be, each verb is asked for: an authorizer that allows them one by one need not know what * is.
-func TestMustNotAsksForEachVerb(t *testing.T) {
+// Asks for each verb that must_not forbids: an authorizer that allows them one by one need not know *.
+func TestMustNot_EachVerb(t *testing.T) {
 	t.Parallel()
 	const (
 		verbs   = "get list watch create update patch delete deletecollection bind escalate impersonate approve sign attest use proxy"
@@ -251,8 +251,8 @@ func TestMustNotAsksForEachVerb(t *testing.T) {
 	}
 }
 
-// What must not be is looked for again for a second, in case it has just been taken away; what is still there is told with
-// the binding that grants it.
+// Looks again for a second for access that must_not forbids, in case it has just been taken away. An error names the binding
+// that still grants it.
 func TestMustNot(t *testing.T) {
 	t.Parallel()
 	const (
@@ -326,7 +326,7 @@ func TestMustNot(t *testing.T) {
 }
 
 // Whether a role exists that the runner's identity may not read is for the API server to say, a moment later.
-func TestProveOfARoleThatCannotBeRead(t *testing.T) {
+func TestProve_UnreadableRole(t *testing.T) {
 	t.Parallel()
 	const (
 		missing = "clusterroles.rbac.authorization.k8s.io \"edti\" \n not found"
@@ -369,7 +369,7 @@ func TestProveOfARoleThatCannotBeRead(t *testing.T) {
 }
 
 // One question that fails is a failure, and never a no.
-func TestAFailingAccessReviewIsNoAnswer(t *testing.T) {
+func TestReview_FailingAccessReview(t *testing.T) {
 	t.Parallel()
 	fails := func(asked string, _ time.Duration) (string, error) {
 		if strings.Contains(asked, ": watch ") {
@@ -397,7 +397,7 @@ func TestAFailingAccessReviewIsNoAnswer(t *testing.T) {
 	})
 }
 
-func TestQuestionsAreAskedAFewAtOnce(t *testing.T) {
+func TestReview_BoundedParallelQuestions(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -430,7 +430,7 @@ type create func(ctx context.Context, o kube.Object) error
 func (f create) Create(ctx context.Context, o kube.Object) error { return f(ctx, o) }
 
 // Where all is in effect and only the settling is left, a context that ends leaves it unproven, and nothing is called missing.
-func TestProveThatEndsWhileSettling(t *testing.T) {
+func TestProve_EndsWhileSettling(t *testing.T) {
 	t.Parallel()
 	const want = "prove access: too early to say what is in effect in namespace shop: "
 	for name, claim := range map[string]proof.Claim{

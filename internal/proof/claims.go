@@ -10,7 +10,7 @@ import (
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
-// Claims are what is claimed of a credential after its access was ensured. Plan is what was done.
+// Claims holds what is claimed of a credential with ensured access. Plan has the changes made.
 type Claims struct {
 	Desired  access.Desired
 	Plan     access.Plan
@@ -22,7 +22,7 @@ func (claim Claim) Empty() bool {
 	return len(claim.Rules)+len(claim.MustNot)+len(claim.Unread)+len(claim.Gone) == 0 && !claim.Fresh
 }
 
-// For is what has to be proved in a namespace, or at cluster scope, which is "".
+// For returns what has to be proved in a namespace. "" is the cluster scope.
 func (c Claims) For(namespace string) Claim {
 	claim := Claim{Namespace: namespace}
 	c.addGranted(&claim)
@@ -37,9 +37,9 @@ func (c Claims) For(namespace string) Claim {
 	return claim
 }
 
-// addGone adds what the run has taken away, which the credential must not have any more when it is
-// handed out. Where a binding of a role that is not declared was deleted, nothing says what that
-// role grants: time has to tell.
+// addGone adds the access that the run has removed: the credential must not have it any more when
+// it is handed out. Where a binding of a role that is not declared was deleted, nothing says what
+// that role grants: time has to tell.
 func (c Claims) addGone(claim *Claim) {
 	still := slices.Concat(claim.Rules, c.Desired.Access.Cluster.Rules)
 	for _, change := range c.Plan.Changes {
@@ -55,7 +55,7 @@ func (c Claims) addGone(claim *Claim) {
 }
 
 // addGranted adds what the declared access grants in that place: the declared rules, and those of
-// the bound roles that could be read. What an administrator has asked to leave as it is proves
+// the bound roles that could be read. An object that an administrator asked to leave alone proves
 // nothing.
 func (c Claims) addGranted(claim *Claim) {
 	fresh := map[kube.Ref]bool{} // roles of bindings that this run has written

@@ -11,8 +11,8 @@ import (
 
 // FindNewest are the namespaces of the Role and of the binding that were written last, of all that
 // the access consists of. An API server learns of each kind by one watch, in the order of the
-// writes: one that knows these two knows the others. ok is false where that does not follow: where
-// something is taken away or replaced, and where resourceVersions cannot be compared.
+// writes: one that knows these two knows the others. ok is false if that does not follow: if
+// something is removed or replaced, or resourceVersions cannot be compared.
 func FindNewest(plan access.Plan, observed access.Observed) (namespaces map[string]bool, ok bool) {
 	last := map[string]kube.Object{} // by kind
 	for _, change := range plan.Changes {

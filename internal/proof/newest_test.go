@@ -42,14 +42,14 @@ func TestNewest(t *testing.T) {
 		"the last of each kind": {[]access.Change{
 			account, wrote("Role", "a", "9"), wrote("Role", "b", "10"), wrote("RoleBinding", "a", "12"), wrote("RoleBinding", "b", "11"),
 		}, "a b"},
-		"both in one":                   {[]access.Change{wrote("Role", "a", "9"), wrote("Role", "b", "10"), wrote("RoleBinding", "b", "11")}, "b"},
-		"some were there":               {[]access.Change{same("Role", "seen"), wrote("Role", "a", "9")}, "seen"},
-		"what was there cannot be told": {[]access.Change{same("Role", "unseen"), wrote("Role", "a", "9")}, "-"},
-		"no version":                    {[]access.Change{wrote("Role", "a", ""), wrote("Role", "b", "9")}, "-"},
-		"a version that is no number":   {[]access.Change{wrote("Role", "a", "v9"), wrote("Role", "b", "9")}, "-"},
-		"rules were taken away":         {[]access.Change{narrowed, wrote("Role", "b", "9")}, "-"},
-		"a binding was replaced":        {[]access.Change{replaced, wrote("RoleBinding", "b", "9")}, "-"},
-		"nothing but the account":       {[]access.Change{account}, ""},
+		"both in one":                 {[]access.Change{wrote("Role", "a", "9"), wrote("Role", "b", "10"), wrote("RoleBinding", "b", "11")}, "b"},
+		"some were there":             {[]access.Change{same("Role", "seen"), wrote("Role", "a", "9")}, "seen"},
+		"unknown what was there":      {[]access.Change{same("Role", "unseen"), wrote("Role", "a", "9")}, "-"},
+		"no version":                  {[]access.Change{wrote("Role", "a", ""), wrote("Role", "b", "9")}, "-"},
+		"a version that is no number": {[]access.Change{wrote("Role", "a", "v9"), wrote("Role", "b", "9")}, "-"},
+		"rules were taken away":       {[]access.Change{narrowed, wrote("Role", "b", "9")}, "-"},
+		"a binding was replaced":      {[]access.Change{replaced, wrote("RoleBinding", "b", "9")}, "-"},
+		"nothing but the account":     {[]access.Change{account}, ""},
 	} {
 		observed := access.Observed{Objects: map[kube.Ref]kube.Object{}}
 		seen := object("Role", "seen", "100")

@@ -12,8 +12,8 @@ import (
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
-// RolesOfNothing are warnings about bound roles that grant nothing where they are bound. Such a
-// role is no error: it may be filled later, and the account may have other access.
+// RolesOfNothing warns of bound roles that grant nothing where they are bound. kubemint only warns:
+// the role may be filled later, and the account may have other access.
 func RolesOfNothing(desired access.Desired, observed access.Observed) (warnings []string) {
 	type empty struct{ role, why string }
 	type looked struct {
@@ -51,7 +51,7 @@ func RolesOfNothing(desired access.Desired, observed access.Observed) (warnings 
 	return warnings
 }
 
-// explainNothing says why a role grants nothing in a place, "" where it grants something.
+// explainNothing says why a role grants nothing in a place, "" if it grants something.
 func explainNothing(role kube.Object, place string) string {
 	granted := kube.RulesOf(role)
 	clusterRole, ok := role.(*rbacv1.ClusterRole)

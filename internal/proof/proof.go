@@ -21,7 +21,7 @@ type Server interface {
 	ReadRoot(ctx context.Context) error
 }
 
-// Proof collects what is known of one credential.
+// Proof collects what is proved about one credential.
 type Proof struct {
 	Account types.NamespacedName
 	// Declared says that the declared access has the reviews in it: it may not have taken effect
@@ -35,12 +35,12 @@ type Proof struct {
 	unlisted string // why it could not be asked what it may do
 }
 
-// inEffectWithin is how long access that was just written may take to let the account send a
+// inEffectWithin is how long it may take until access that was just written lets the account send a
 // review.
 const inEffectWithin = time.Second
 
-// Identify asks who the credential is. Where the review cannot be asked, it proves that the token
-// is accepted.
+// Identify asks who the credential is. If the review cannot be asked, it proves that the token is
+// accepted.
 func (p *Proof) Identify(ctx context.Context, ask func(context.Context) error) error {
 	err := p.sendReview(ctx, ask)
 	switch user := client.RefusedUser(err); {
@@ -59,8 +59,8 @@ func (p *Proof) Identify(ctx context.Context, ask func(context.Context) error) e
 
 const anonymous = "system:anonymous"
 
-// Review asks what the credential may do in one place. Where that cannot be asked, nothing shows
-// that it may not do what mustNot forbids.
+// Review asks what the credential may do in one place. If it cannot ask, nothing shows that the
+// credential may not do what mustNot forbids.
 func (p *Proof) Review(
 	ctx context.Context, mustNot []rbacv1.PolicyRule, ask func(context.Context) error,
 ) error {
@@ -161,7 +161,7 @@ func describeCause(err error) string {
 	return err.Error()
 }
 
-// DescribeUnproven says what stays unproven, "" where all is proven.
+// DescribeUnproven says what stays unproven, "" if everything is proved.
 func (p *Proof) DescribeUnproven() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -114,7 +114,7 @@ func TestReview(t *testing.T) {
 }
 
 // Where the declared access has the reviews in it, a refusal can be one that came too early.
-func TestReviewThatIsDeclaredIsAskedAgain(t *testing.T) {
+func TestReview_DeclaredIsRetried(t *testing.T) {
 	t.Parallel()
 	for asked, want := range map[int]string{3: "", 1 << 20: "may not ask"} {
 		synctest.Test(t, func(t *testing.T) {

@@ -134,8 +134,8 @@ func TestWhoAmIRefusesAnotherIdentity(t *testing.T) {
 	}
 }
 
-// A reviewer that refuses for good is asked for some 5 s, less and less often, and then the 401 is explained.
-func TestA401IsBoundedAndExplained(t *testing.T) {
+// A reviewer that keeps refusing is asked for some 5 s, less and less often, and then the 401 is explained.
+func TestWhoAmI_Persistent401(t *testing.T) {
 	t.Parallel()
 	for name, prove := range map[string]func(ctx context.Context, api proof.Reviewer) error{
 		"WhoAmI": func(ctx context.Context, api proof.Reviewer) error { return proof.WhoAmI(ctx, api, account) },
@@ -186,7 +186,7 @@ func TestA401EndsWithTheContext(t *testing.T) {
 	})
 }
 
-func TestOtherErrorsAreTheCallersToExplain(t *testing.T) {
+func TestWhoAmI_OtherErrors(t *testing.T) {
 	t.Parallel()
 	api := &reviewer{script: []any{forbidden}}
 	if err := proof.WhoAmI(t.Context(), api, account); !apierrors.IsForbidden(err) {
@@ -236,7 +236,7 @@ func TestProve(t *testing.T) {
 	}
 }
 
-func TestProveSaysWhatIsMissingWhenTheTimeIsOver(t *testing.T) {
+func TestProve_Timeout(t *testing.T) {
 	t.Parallel()
 	const hint = "raise `timeout`, or see whether somebody deletes the bindings again, or the namespace"
 	for name, tt := range map[string]struct {

@@ -48,7 +48,7 @@ func (e *AliveError) Error() string {
 
 func (e *AliveError) Unwrap() error { return e.Fault }
 
-// Hints are the commands that end what is left. until is when the token expires.
+// Hints returns the commands that end what is left. until is when the token expires.
 func (e *AliveError) Hints(until string) (hints []string) {
 	secret := fmt.Sprintf("kubectl -n %s delete secret %s", e.Account.Namespace, e.Lease)
 	switch {
@@ -82,7 +82,7 @@ func (e *AliveError) release(resource string) string {
 // explainWithin bounds the request that finds out why a Secret is still there.
 const explainWithin = time.Second
 
-// explain makes the error of a credential whose end was not seen.
+// explain returns the error of a credential whose end was not seen.
 func (e *ending) explain(ctx context.Context) error {
 	alive := &AliveError{
 		Doomed: e.Doomed, LeaseHeld: e.lease, Gone: e.gone, Fault: e.fault,

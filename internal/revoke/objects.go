@@ -23,9 +23,9 @@ var deletable = []string{
 	"ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "Secret",
 }
 
-// deleteObjects deletes what a receipt names besides leases: the objects of an ephemeral identity,
-// the Secret of a permanent token. It says which, in the receipt's order, and returns an error for
-// each that is left.
+// deleteObjects deletes the objects of a receipt that are not leases: the objects of an ephemeral
+// identity, the Secret of a permanent token. It says which, in the receipt's order, and returns an
+// error for each that is left.
 func (r Revoker) deleteObjects(
 	ctx context.Context, record *receipt.Receipt, objects []receipt.Object,
 ) error {
@@ -87,7 +87,7 @@ func isNamedFor(record *receipt.Receipt, ref kube.Ref) bool {
 
 // refuseForeign refuses an object that is not the one that the receipt names: recreated, without
 // our label, or another owner's. An object whose UID the run did not live to record has to bear the
-// mark of what is made for one run alone (docs/adr/0006-objects-without-uid.md).
+// mark of objects that are made for a single run (docs/adr/0006-objects-without-uid.md).
 func (r Revoker) refuseForeign(object kube.Object, recorded receipt.Object) error {
 	var why error
 	switch {

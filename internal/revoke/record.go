@@ -29,7 +29,7 @@ type Server interface {
 	Explain(code problem.Code, op string, err error) error
 }
 
-// Revoker takes back what a receipt names, on behalf of one run.
+// Revoker takes back the objects of a receipt, on behalf of one run.
 type Revoker struct {
 	Server   Server
 	Marks    owner.Marks          // of the run: only its own owner's objects are deleted
@@ -38,7 +38,7 @@ type Revoker struct {
 	Show     func(access.Plan)    // prints which objects were deleted
 }
 
-// Part is what of a record is to be taken back, and then what of it is left.
+// Part is a part of a record: first what is to be taken back, then what could not be.
 type Part struct {
 	Leases  []receipt.Object
 	Objects []receipt.Object
@@ -75,9 +75,9 @@ func (r Revoker) Record(
 	return left, errors.Join(errs...)
 }
 
-// endLease ends the credential that hangs on one lease. Only a Lease with a name that we give those
-// of its ServiceAccount is touched, and one whose UID is not known only where this run declares
-// that ServiceAccount.
+// endLease ends the credential of one lease. It touches only a Lease with a name that we give the
+// leases of its ServiceAccount, and one whose UID is not known only if this run declares that
+// ServiceAccount.
 func (r Revoker) endLease(ctx context.Context, record *receipt.Receipt, its receipt.Object) error {
 	op := "delete Lease " + its.Namespace + "/" + its.Name
 	account := record.Account
@@ -104,8 +104,8 @@ func (r Revoker) endLease(ctx context.Context, record *receipt.Receipt, its rece
 	)
 }
 
-// end ends a credential. Its error says what is left of it, until when that lives, and the command
-// that ends it; remedy is for a lease that could not be deleted at all.
+// end ends a credential. Its error says which part still exists, until when that lives, and the
+// command that ends it. remedy is for a lease that could not be deleted at all.
 func (r Revoker) end(
 	ctx context.Context, record *receipt.Receipt, its receipt.Object, remedy string,
 ) error {
@@ -156,7 +156,7 @@ func doomed(record *receipt.Receipt, its receipt.Object) Doomed {
 	return Doomed{Account: account, Lease: its.Name, UID: its.UID, Secret: its.SecretUID}
 }
 
-// IsLeaseOf says whether a lease is named as those of the record's ServiceAccount are.
+// IsLeaseOf says whether a lease has a name that we give the leases of the record's ServiceAccount.
 func IsLeaseOf(record *receipt.Receipt, its receipt.Object) bool {
 	return its.Namespace == record.Account.Namespace && lease.HasName(its.Name, record.Account.Name)
 }
@@ -165,7 +165,7 @@ func IsLeaseOf(record *receipt.Receipt, its receipt.Object) bool {
 // token.
 func Until(record *receipt.Receipt) string { return cmp.Or(record.ExpiresAt, "it expires") }
 
-// DeleteCommand is the command by which a person deletes what a receipt names.
+// DeleteCommand returns the command that deletes an object of a receipt.
 func DeleteCommand(o receipt.Object) string {
 	kind := map[string]string{"Lease": "lease", "Secret": "secret"}[o.Kind]
 	return fmt.Sprintf("kubectl -n %s delete %s %s", o.Namespace, kind, o.Name)
@@ -196,7 +196,7 @@ func refOf(o receipt.Object) kube.Ref {
 	return kube.Ref{Kind: o.Kind, Namespace: o.Namespace, Name: o.Name}
 }
 
-// Without are those objects of a list that another list does not name.
+// Without returns the objects of a list that another list does not name.
 func Without(list, others []receipt.Object) []receipt.Object {
 	return slices.DeleteFunc(
 		slices.Clone(list), func(o receipt.Object) bool { return slices.Contains(others, o) },

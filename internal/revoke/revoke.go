@@ -18,7 +18,7 @@ import (
 	"github.com/kubemint/kubemint/internal/lease"
 )
 
-// API is what it takes to end a credential and to see its end.
+// API makes the requests that end a credential and show its end.
 type API interface {
 	lease.API
 	GetMetadata(ctx context.Context, o *corev1.Secret) error
@@ -36,9 +36,9 @@ type Doomed struct {
 // ms after its Lease.
 const SeenWithin = 10 * time.Second
 
-// End ends a credential: it deletes the lease by name and UID, and the Secret where the runner's
-// identity may. It returns nil once it has seen that both are gone, and an [AliveError] where it
-// has not seen that in time.
+// End ends a credential: it deletes the lease by name and UID, and the Secret if the runner's
+// identity may. It returns nil once it has seen that both are gone, and an [AliveError] if it has
+// not seen that in time.
 func End(ctx context.Context, api API, doomed Doomed) error {
 	e := &ending{api: api, Doomed: doomed, start: time.Now()}
 	if err := e.deleteBoth(ctx); err != nil {
@@ -91,7 +91,7 @@ func (e *ending) deleteLease(ctx context.Context) error {
 	}
 	err := e.api.Delete(ctx, lease)
 	if apierrors.IsNotFound(err) || (e.Secret != "" && hasAnotherUID(err)) {
-		// with the Secret's UID, nobody else's is deleted even where another lease has the name by now
+		// the UID protects somebody else's Secret, if another lease has the name by now
 		err = nil
 	}
 	if err == nil { // an error tells nothing: the finalizers of the last answer still hold the lease
@@ -100,7 +100,8 @@ func (e *ending) deleteLease(ctx context.Context) error {
 	return err
 }
 
-// deleteSecret deletes the Secret. Whoever may not leaves that to the garbage collector.
+// deleteSecret deletes the Secret. A runner that may not delete it leaves it to the garbage
+// collector.
 func (e *ending) deleteSecret(ctx context.Context) error {
 	secret := e.boundSecret()
 	secret.UID = e.Secret
@@ -166,7 +167,7 @@ func (e *ending) await(ctx context.Context) error {
 
 func (e *ending) ended() bool { return e.gone && len(e.lease) == 0 }
 
-// look looks once whether both are gone.
+// look checks once whether both are gone.
 func (e *ending) look(ctx context.Context) (err error) {
 	if len(e.lease) > 0 {
 		if err := e.deleteLease(ctx); err != nil {
@@ -186,9 +187,9 @@ func (e *ending) look(ctx context.Context) (err error) {
 // noUID is the UID of no object.
 const noUID = types.UID("00000000-0000-0000-0000-000000000000")
 
-// asked says whether the Secret is gone. It takes no right on Secrets: the API server looks the
-// Secret of a token request up before it compares the UID, so the answer is "not found" where it is
-// gone, and a conflict where it is there. Either way no token is minted.
+// asked says whether the Secret is gone. It needs no right on Secrets: the API server looks up the
+// Secret of a token request before it compares the UID, so it answers "not found" if the Secret is
+// gone, and a conflict if it exists. Either way no token is minted.
 //
 // Source: k8s.io/kubernetes pkg/registry/core/serviceaccount/storage/token.go, Create.
 func (e *ending) asked(ctx context.Context) (gone bool, err error) {

@@ -53,7 +53,8 @@ func LeastRights(
 	return c.needs()
 }
 
-// part is what one place takes: for what the run does itself, and for what it gives away.
+// part lists the rights that one place needs: own for what the run does itself, given for what it
+// grants.
 type part struct{ own, given []rbacv1.PolicyRule }
 
 type collector struct {

@@ -231,7 +231,7 @@ func TestNeeds(t *testing.T) {
 			"get serviceaccounts ci",
 			"get leases.coordination.k8s.io kubemint-ci",
 		}}},
-		// What the pipeline itself declares is not said again, and the other way round.
+		// A right that the pipeline itself declares is listed once, and vice versa.
 		"overlap": {
 			with(func(a *config.Access) {
 				a.Namespaces = []string{"bots"}

@@ -38,8 +38,8 @@ func ListCaveats(rs []rbacv1.PolicyRule, namespaced bool) (sentences []string) {
 const (
 	noStream = "Kubernetes 1.35 and newer also ask for create, without which kubectl is refused: " +
 		"declare get,create"
-	// movedGroup is one sentence however many resources are named with it: charts name it beside
-	// what replaced it.
+	// movedGroup is said once for all resources named with it: charts name it together with its
+	// replacement.
 	movedGroup = "the API group extensions: no cluster serves it since Kubernetes 1.22, and rules " +
 		"for it have no effect; " +
 		"its resources are in apps, networking.k8s.io and policy now"
@@ -78,7 +78,7 @@ func describeCaveat(verb string, t Target, named, namespaced bool) string {
 	case inRole && resource == "clusterroles" && verb == "bind":
 		return ""
 	case inRole && resource == "clusterroles" && verb == "*":
-		return "in a Role this is bind alone, by which a RoleBinding can give all that the ClusterRole " +
+		return "in a Role this is bind alone, and a RoleBinding can then grant all that the ClusterRole " +
 			"has: declare bind, with names"
 	case inRole && names.IsClusterScoped(resource):
 		return "grants nothing in a Role, since no namespace has such objects: begin the rule with the word cluster"

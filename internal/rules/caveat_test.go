@@ -23,7 +23,7 @@ func TestCaveats(t *testing.T) {
 		half      = ": Kubernetes 1.35 and newer also ask for create, without which kubectl is refused: declare get,create"
 		moved     = "the API group extensions: no cluster serves it since Kubernetes 1.22, and rules for it have no effect; " +
 			"its resources are in apps, networking.k8s.io and policy now"
-		bindable = ": in a Role this is bind alone, by which a RoleBinding can give all that the ClusterRole has: declare bind, with names"
+		bindable = ": in a Role this is bind alone, and a RoleBinding can then grant all that the ClusterRole has: declare bind, with names"
 	)
 	for name, test := range map[string]struct {
 		text           string

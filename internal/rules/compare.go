@@ -95,8 +95,8 @@ func meetWords(a, b []string, wider func(a, b string) bool) (both []string) {
 // names; "" is that of a request without a name.
 func equalNames(a, b string) bool { return a == b }
 
-// coversWord is for verbs, groups and resources: */scale is the subresource of all, and * includes
-// subresources.
+// coversWord compares verbs, groups and resources: */scale is the subresource of all, and *
+// includes subresources.
 func coversWord(a, b string) bool {
 	_, sub, slash := strings.Cut(b, "/")
 	return a == "*" || a == b || (slash && a == "*/"+sub)

@@ -58,7 +58,7 @@ func TestOverlap(t *testing.T) {
 				t.Error("no overlap must be nil")
 			}
 			if !rules.Equal(got, rules.Overlap(test.forbidden, test.have)) {
-				t.Error("the other way round it is", rules.Overlap(test.forbidden, test.have))
+				t.Error("swapped, it is", rules.Overlap(test.forbidden, test.have))
 			}
 		})
 	}

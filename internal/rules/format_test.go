@@ -68,7 +68,7 @@ get  *,*/scale,pods,*.*,*.*/scale,pods.*,*.apps,*.apps/scale`},
 
 // A rule that was read from a server can hold what the shorthand cannot say: it is printed for a person, on one line, with
 // nothing that a terminal obeys.
-func TestFormatOfWhatCannotBeSaid(t *testing.T) {
+func TestFormat_NoShorthand(t *testing.T) {
 	got := rules.Format(list(
 		rule("lst,get", "", "deployments,podz", "a b", "c,d", "#e", "f*", "", "\x1b[31m\u202eü"),
 		rule("get\n::add-mask::", "apps", "pods\t", "x"), urls("list", "/a/*/b\r\n"),
@@ -169,7 +169,7 @@ func TestDiffCoversEqual(t *testing.T) {
 	}
 }
 
-func TestMissingIsOneRule(t *testing.T) {
+func TestCovers_MergesMissing(t *testing.T) {
 	got := rules.Covers(nil, list(rule("get", "", "pods", "a"), rule("list", "", "pods", "a"), rule("get,list", "", "services", "a")))
 	if diff := cmp.Diff(list(rule("get,list", "", "pods,services", "a")), got); diff != "" {
 		t.Error("-want +got\n", diff)
@@ -182,7 +182,7 @@ func TestNonResource(t *testing.T) {
 	}
 }
 
-func TestNothingIsChangedInPlace(t *testing.T) {
+func TestRules_ArgumentsUnchanged(t *testing.T) {
 	in := func() []rbacv1.PolicyRule {
 		return list(rule("watch,get", "apps,", "pods,deployments", "b", "a"), rule("*,get", "", "pods"), urls("post,get", "/b,/a,*"))
 	}

@@ -88,7 +88,7 @@ func FuzzOverlap(f *testing.F) {
 		b := second.All()
 		both := rules.Overlap(a, b)
 		if !rules.Equal(both, rules.Overlap(b, a)) {
-			t.Errorf("%q overlaps %q in %q, and the other way round in %q",
+			t.Errorf("%q overlaps %q in %q, and swapped in %q",
 				rules.Format(a), rules.Format(b), rules.Format(both), rules.Format(rules.Overlap(b, a)))
 		}
 		if beyond := append(rules.Covers(a, both), rules.Covers(b, both)...); beyond != nil {

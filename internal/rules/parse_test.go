@@ -137,7 +137,7 @@ items:
 			`[{apiGroups: [""], resources: [registry.example.com, "https://vault"], resourceNames: [puller], verbs: [request-serviceaccounts-token-audience]}]`,
 			list(rule("request-serviceaccounts-token-audience", "", "registry.example.com,https://vault", "puller")),
 		},
-		"the Role of another API beside ours": {
+		"the Role of another API next to ours": {
 			"apiVersion: iam.aws.upbound.io/v1beta1\nkind: Role\nspec: {forProvider: {}}\n---\n" +
 				"apiVersion: authorization.openshift.io/v1\nkind: Role\nrules: [{verbs: [use], apiGroups: [security.openshift.io], resources: [securitycontextconstraints]}]",
 			list(rule("use", "security.openshift.io", "securitycontextconstraints")),
@@ -212,15 +212,15 @@ func TestParseNamesEveryFault(t *testing.T) {
 			`line 1: resource "": its name, or that of the subresource, is missing`,
 		}},
 		"URLs":               {"get /a/*/b", []string{`line 1: URL "/a/*/b": a URL is a path that starts with /, and * means something at its end alone`}},
-		"URLs and resources": {"get /a,pods", []string{`line 1: URLs have neither names nor resources beside them: write a rule for each`}},
-		"URLs and names":     {"get /a b", []string{`line 1: URLs have neither names nor resources beside them: write a rule for each`}},
+		"URLs and resources": {"get /a,pods", []string{`line 1: a rule with URLs has no names and no resources: write a rule for each`}},
+		"URLs and names":     {"get /a b", []string{`line 1: a rule with URLs has no names and no resources: write a rule for each`}},
 		"columns": {"get\nlist pods a b", []string{
 			`line 1: a rule is VERBS RESOURCES [NAMES], with no space inside a list`,
 			`line 2: a rule is VERBS RESOURCES [NAMES], with no space inside a list`,
 		}},
 		"lists": {"get, list pods\n,get pods\nget \"pods\"\nimpersonate groups \"Domain Admins\"\nimpersonate groups \"a\"", []string{
-			`line 1: an empty item beside a comma: lists are written without spaces`,
-			`line 2: an empty item beside a comma: lists are written without spaces`,
+			`line 1: an empty item next to a comma: lists are written without spaces`,
+			`line 2: an empty item next to a comma: lists are written without spaces`,
 			`line 3: resource "\"pods\"": it is one name, without quotes; in YAML its group stands in apiGroups`,
 			`line 4: a rule is VERBS RESOURCES [NAMES], with no space inside a list`,
 			`line 5: name "\"a\"": there are no patterns for names, nor quotes; leave the names out to mean every object`,
@@ -241,9 +241,9 @@ func TestParseNamesEveryFault(t *testing.T) {
 		"YAML: what the API server asks": {"- {}\n- {verbs: [get], apiGroups: [''], resources: [pods], nonResourceURLs: [/x]}\n- {verbs: [get], apiGroups: [''], nonResourceURLs: [x]}\n", []string{
 			`rules[0]: verbs is empty or missing`,
 			`rules[0]: apiGroups or resources is empty or missing`,
-			`rules[1]: apiGroups beside nonResourceURLs: URLs have no group`,
-			`rules[1]: URLs have neither names nor resources beside them: write a rule for each`,
-			`rules[2]: apiGroups beside nonResourceURLs: URLs have no group`,
+			`rules[1]: apiGroups together with nonResourceURLs: URLs have no group`,
+			`rules[1]: a rule with URLs has no names and no resources: write a rule for each`,
+			`rules[2]: apiGroups together with nonResourceURLs: URLs have no group`,
 			`rules[2]: URL "x": a URL is a path that starts with /, and * means something at its end alone`,
 		}},
 		"YAML: words": {"kind: List\nitems:\n- {}\n- rules:\n  - {verbs: [lst, null], apiGroups: ['', apps/v1], resources: [deployments, deployments.apps, pods/logs, null], resourceNames: [null]}\n", []string{
@@ -319,7 +319,7 @@ func TestParseNamesEveryFault(t *testing.T) {
 			"apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: Secret, data: {a: canary}}, {apiVersion: v1, kind: ServiceAccount}]\n", []string{
 			`no rule found: it has ServiceAccount, Secret, and no Role or ClusterRole`,
 		}},
-		"YAML: what is no object of the API is not passed over": {"kind: Widget\n---\napiVersion: 1\nkind: Widget\n---\napiVersion: v1\nkind: widget\n", []string{
+		"YAML: a document that is not an API object is not skipped": {"kind: Widget\n---\napiVersion: 1\nkind: Widget\n---\napiVersion: v1\nkind: widget\n", []string{
 			`kind: "Widget" has no rules: give a Role, a ClusterRole, or a List of those`,
 			`document 2: kind: "Widget" has no rules: give a Role, a ClusterRole, or a List of those`,
 			`document 3: kind: "widget" has no rules: give a Role, a ClusterRole, or a List of those`,

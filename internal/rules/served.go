@@ -18,8 +18,8 @@ type Served struct {
 }
 
 // FindUnserved compares the resources that are not built in with those of the cluster. It is a
-// fault where one that the cluster has was obviously meant. The others are one note, "" where there
-// is none: what comes after may install them.
+// fault where one that the cluster has was obviously meant. note names the others, since later
+// steps may install them; it is "" if there are no others.
 func FindUnserved(rs []rbacv1.PolicyRule, served []Served) (faults []error, note string) {
 	seen := map[string]bool{}
 	var all, missing []string

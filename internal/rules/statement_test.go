@@ -75,7 +75,7 @@ func TestParse_FaultsOfStatements(t *testing.T) {
 		"get pods\ncluster: get nodes":   {`line 2: "cluster:"` + itself},
 		"get pods\ncluster:get a.b.c":    {`line 2: "cluster:get"` + itself},
 		"Cluster get nodes":              {`line 1: "Cluster"` + itself},
-		"cluster get /healthz,pods":      {`line 1: URLs have neither names nor resources beside them`},
+		"cluster get /healthz,pods":      {`line 1: a rule with URLs has no names and no resources`},
 		"cluster: get nodes":             {`YAML: line 1: field cluster not found: YAML has no word for it`},
 		"cluster:\n- {verbs: [get]}":     {`YAML: line 1: field cluster not found: YAML has no word for it`},
 		"approve signers a.b/*,*/*":      {`line 1: name "*/*": there are no patterns for names`},

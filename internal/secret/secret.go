@@ -39,7 +39,7 @@ func (t Value) Reveal() string {
 	return *t.value
 }
 
-// IsEmpty says whether there is no secret.
+// IsEmpty says whether the secret is empty.
 func (t Value) IsEmpty() bool { return t.Reveal() == "" }
 
 func (t Value) String() string { return Redacted }
@@ -100,7 +100,7 @@ func (t Value) WithBrokenSignature() Value {
 //
 // Source of the names: k8s.io/kubernetes pkg/serviceaccount/claims.go.
 type Claims struct {
-	// jti, "" where there is none; the audit log has it as
+	// jti, "" if the token has no jti; the audit log has it as
 	// authentication.kubernetes.io/issued-credential-id
 	ID        string
 	Subject   string    // sub: system:serviceaccount:NAMESPACE:NAME

@@ -18,7 +18,7 @@ import (
 	"github.com/kubemint/kubemint/internal/secret"
 )
 
-// jwt is no token: it has claims and nothing that anybody signed.
+// jwt returns a token with claims and a made-up signature.
 func jwt(claims string) string {
 	return "header." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".signature"
 }
@@ -84,7 +84,7 @@ func prints(holder any) map[string]string {
 	return ways
 }
 
-func TestATokenPrintsAsItsPlaceholder(t *testing.T) {
+func TestValue_PrintsPlaceholder(t *testing.T) {
 	t.Parallel()
 	secret := secret.New("canary")
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {

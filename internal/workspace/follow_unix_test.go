@@ -14,8 +14,7 @@ import (
 	"github.com/kubemint/kubemint/internal/workspace"
 )
 
-// tree makes a workspace W beside other files, and returns the directory of both. A value that begins with ->
-// is a link.
+// tree makes a workspace W next to other files, and returns the directory of both. A value that begins with -> is a link.
 func tree(t *testing.T, entries map[string]string) string {
 	t.Helper()
 	dir, err := filepath.EvalSymlinks(t.TempDir())

@@ -34,7 +34,7 @@ func (d Dirs) ReadFile(path string, most int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	root, err := os.OpenRoot(base) // a link that is put there now leads nowhere else
+	root, err := os.OpenRoot(base) // a link that is put there from now on is not followed out of it
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ var marks = []string{".git", ".hg", ".svn", ".jj"}
 // request could add a `.git` deeper down to make the checkout look smaller.
 //
 // If neither exists, the working directory counts by itself, unless it is the root or the home
-// directory, in which nobody checks out code.
+// directory, where no job checks out code.
 func Find(named []string, dir, home string) Dirs {
 	var found Dirs
 	known := false

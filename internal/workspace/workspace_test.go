@@ -113,9 +113,9 @@ func TestFind(t *testing.T) {
 		}
 	}
 	for name, have := range map[string]workspace.Dirs{
-		"the root directory":      workspace.Find(nil, "/", ""),
-		"the root is named":       workspace.Find([]string{"/"}, "/", "/root"),
-		"a relative path is none": workspace.Find([]string{"sub", ""}, "/", ""),
+		"the root directory": workspace.Find(nil, "/", ""),
+		"the root is named":  workspace.Find([]string{"/"}, "/", "/root"),
+		"a relative path":    workspace.Find([]string{"sub", ""}, "/", ""),
 	} {
 		if have != nil {
 			t.Errorf("%s: %q", name, have)

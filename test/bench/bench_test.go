@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	runs      = 9                     // of which the median counts
+	runs      = 9                     // the median of them counts
 	roundTrip = 50 * time.Millisecond // that is added on the wire
 	rules     = "get,list,watch pods\nget,create,patch deployments"
 )
@@ -35,7 +35,7 @@ type bench struct {
 	table           strings.Builder
 }
 
-// usage is what a process and its children took.
+// usage holds the resources that a process and its children took.
 type usage struct {
 	wall, cpu time.Duration
 	memory    int64 // bytes, the most that one process had
@@ -49,7 +49,7 @@ func TestBench(t *testing.T) {
 	b.admin = b.write("admin.kubeconfig", string(b.cluster.AdminKubeconfig()))
 	fmt.Fprintf(&b.table, "%s, %d cores, %s, Kubernetes %s on the same machine; medians of %d runs\n\n", runtime.GOOS+"/"+runtime.GOARCH,
 		runtime.NumCPU(), runtime.Version(), b.version(), runs)
-	b.table.WriteString("| what | kubemint | beside it | ratio | budget |\n|---|---|---|---|---|\n")
+	b.table.WriteString("| what | kubemint | compared with | ratio | budget |\n|---|---|---|---|---|\n")
 	b.oneNamespace()
 	b.onAWire()
 	for _, n := range []int{10, 100, 1000} {
@@ -178,7 +178,7 @@ func part(ours, theirs time.Duration) string {
 	return fmt.Sprintf("1/%.1f", float64(theirs)/float64(ours))
 }
 
-// oneNamespace is the main job beside the script, in turns, everything new and then once more.
+// oneNamespace compares the main job with the script, in turns, with everything new and then once more.
 func (b *bench) oneNamespace() {
 	b.Helper()
 	var fresh, again, script, scriptAgain []usage
@@ -192,7 +192,7 @@ func (b *bench) oneNamespace() {
 		again = append(again, b.mint(b.admin, ours))
 		scriptAgain = append(scriptAgain, b.run([]string{"KUBECONFIG=" + b.admin}, byHand, theirs, output))
 	}
-	b.compare("one run, everything new, beside the kubectl script", median(fresh), median(script), "1/16", "1/25")
+	b.compare("one run, everything new, compared with the kubectl script", median(fresh), median(script), "1/16", "1/25")
 	b.compare("the same, steady state", median(again), median(scriptAgain), "1/18", "1/30")
 }
 
@@ -219,7 +219,7 @@ func (b *bench) onAWire() {
 	trips("less is declared", median(narrower), median(nearNarrower))
 }
 
-// manyNamespaces is a Role and a RoleBinding each, beside kubectl apply of the same.
+// manyNamespaces compares a Role and a RoleBinding in each namespace with kubectl apply of the same.
 func (b *bench) manyNamespaces(n int) {
 	b.Helper()
 	var manifests strings.Builder
@@ -249,7 +249,7 @@ subjects: [{kind: ServiceAccount, name: deployer, namespace: %[2]s}]
 	file := b.write("many.yaml", manifests.String())
 	apply := func() usage { return b.run([]string{"KUBECONFIG=" + b.admin}, "kubectl", "apply", "-f", file) }
 	what := fmt.Sprintf("%d namespaces", n)
-	b.compare(what+", all new, beside kubectl apply", b.mint(b.admin, ours...), apply(), "1/3 at 1,000", "")
+	b.compare(what+", all new, compared with kubectl apply", b.mint(b.admin, ours...), apply(), "1/3 at 1,000", "")
 	b.compare(what+", all there", b.mint(b.admin, ours...), apply(), "1/20 at 1,000", "")
 }
 
@@ -261,7 +261,7 @@ func (b *bench) start() {
 		ours, empty = append(ours, b.run(nil, b.kubemint, "version")), append(empty, b.run(nil, b.empty))
 	}
 	mine, least := median(ours), median(empty)
-	b.row("start, beside an empty Go program", fmt.Sprintf("%.1f ms", mine.wall.Seconds()*1000), fmt.Sprintf("%.1f ms", least.wall.Seconds()*1000),
+	b.row("start, compared with an empty Go program", fmt.Sprintf("%.1f ms", mine.wall.Seconds()*1000), fmt.Sprintf("%.1f ms", least.wall.Seconds()*1000),
 		fmt.Sprintf("%.1f×", float64(mine.wall)/float64(least.wall)), "3×")
 	size := func(path string) int64 {
 		info, err := os.Stat(path)

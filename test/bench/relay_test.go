@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// chunk is what was read, and when it is to arrive.
+// chunk holds bytes that were read, and the time when they are to arrive.
 type chunk struct {
 	due  time.Time
 	data []byte
 }
 
-// relay stands before a server and adds a round trip: half of it to each way, and a whole one before a connection's first byte, since
-// on loopback the connection itself is made in no time. It returns its address.
+// relay is a proxy in front of a server that adds a round trip: half of it to each way, and a whole one before a
+// connection's first byte, since on loopback the connection itself is made in no time. It returns its address.
 func relay(t *testing.T, server string, roundTrip time.Duration) string {
 	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")

@@ -118,9 +118,8 @@ func TestClientHelm(t *testing.T) {
 	}
 }
 
-// While exec renews, every client works with what it has read, and one that reads the kubeconfig again has
-// the new token. That Python, Node and Ruby go on with the token that they read first is what
-// docs/lifecycle.md says of them.
+// While exec renews, every client works with what it has read, and one that reads the kubeconfig again has the new token.
+// Python, Node and Ruby go on with the token that they read first, as docs/lifecycle.md says.
 func TestClientsInExec(t *testing.T) {
 	t.Parallel()
 	cluster, _ := harness.NewNamespace(t)

@@ -8,10 +8,10 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 )
 
-// Authenticator is what kube-apiserver asks who a token is (--authentication-token-webhook-config-file, with
-// --authentication-token-webhook-version=v1): the first verifier without an error says it. Else the API server answers
-// 401, and its log has what each verifier found wrong. It also asks for every token that it does not know itself, as of a
-// ServiceAccount that is gone.
+// Authenticator answers kube-apiserver whose a token is (--authentication-token-webhook-config-file, with
+// --authentication-token-webhook-version=v1): the first verifier without an error decides. If all return an error, the API
+// server answers 401, and its log has the error of each verifier. It also asks about every token that it does not know
+// itself, such as one of a deleted ServiceAccount.
 func Authenticator(verify ...func(bearer string) (user string, groups []string, err error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var review authenticationv1.TokenReview

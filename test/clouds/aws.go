@@ -33,7 +33,7 @@ type AWS struct {
 	asked    []string
 }
 
-// AWSKey is what belongs to an access key ID.
+// AWSKey holds what belongs to an access key ID.
 type AWSKey struct {
 	Secret, Session string    // no Session: a user's own key
 	ARN             string    // of the user or of the assumed role: the name that Verify gives
@@ -42,7 +42,7 @@ type AWSKey struct {
 
 // AWSRole is the trust policy of a role.
 type AWSRole struct {
-	Caller      string                   // ARN of who may assume it; empty: nobody
+	Caller      string                   // ARN of the principal allowed to assume it; empty: nobody
 	ExternalID  string                   // that the caller has to give; empty: none
 	WebIdentity func(token string) error // nil where the token may assume it; no function: none may
 }
@@ -67,7 +67,7 @@ func (a *AWS) FailNext(failures ...AWSFailure) {
 	a.failures = append(a.failures, failures...)
 }
 
-// Asked is what STS was asked for, in order: "HOST ACTION ROLE SESSION-NAME SECONDS".
+// Asked lists the requests to STS, in order: "HOST ACTION ROLE SESSION-NAME SECONDS".
 func (a *AWS) Asked() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -18,7 +18,7 @@ import (
 // awsTime is the format of X-Amz-Date.
 const awsTime = "20060102T150405Z"
 
-// awsSignature is what a request says of how it was signed, and the region of the host that it was sent to.
+// awsSignature holds how a request says it was signed, and the region of the host that it was sent to.
 type awsSignature struct{ algorithm, credential, date, headers, value, session, region string }
 
 // caller is who signed a request in its Authorization header.

@@ -77,8 +77,8 @@ func (e *Entra) Echo() { e.mu.Lock(); defer e.mu.Unlock(); e.echo = true }
 // Grants are how tokens were given, in order: secret, certificate, federated or machine, and for whom: "secret CLIENT-ID".
 func (e *Entra) Grants() []string { e.mu.Lock(); defer e.mu.Unlock(); return slices.Clone(e.grants) }
 
-// Verify is what an AKS cluster of the tenant does with a bearer: it takes what was issued for AKS and has not expired. An
-// application's user name is its object id.
+// Verify checks a bearer as an AKS cluster of the tenant does: it accepts a token that was issued for AKS and has not
+// expired. An application's user name is its object id.
 func (e *Entra) Verify(bearer string) (user string, groups []string, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -52,7 +52,7 @@ func (e *Entra) machine(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// issue makes a token, of which clients read nothing: what counts is that it is known here.
+// issue makes a token. Clients do not look inside: it only has to be known here.
 func (e *Entra) issue(how string, a Application, resource string) (bearer string, until time.Time) {
 	life := e.Life
 	if life == 0 {

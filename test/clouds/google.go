@@ -30,9 +30,9 @@ const (
 	googleAccessType = "urn:ietf:params:oauth:token-type:access_token"
 )
 
-// Google answers as oauth2.googleapis.com, sts.googleapis.com, iamcredentials.googleapis.com and the metadata server do,
-// and knows of every access token whose it is. What a test wants to be there it has to make: keys, refresh tokens,
-// trusted issuers, and who may impersonate whom.
+// Google answers as oauth2.googleapis.com, sts.googleapis.com, iamcredentials.googleapis.com and the metadata server do, and
+// knows whose each access token is. A test has to make everything it needs: keys, refresh tokens, trusted issuers and the
+// right to impersonate.
 type Google struct {
 	mu      sync.Mutex
 	keys    map[string]*rsa.PublicKey // of service accounts, by address

@@ -123,15 +123,15 @@ func (n *Internet) Route(host, address string) {
 	n.routes[strings.ToLower(host)] = address
 }
 
-// Asked is what was asked for, in order: "CONNECT host:port" for what was led on or refused, and for a host that is served
-// here each request without its query, as "POST https://host/path".
+// Asked lists the requests, in order: "CONNECT host:port" for a connection that was passed on or refused, and for a host
+// that is served here each request without its query, as "POST https://host/path".
 func (n *Internet) Asked() []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return slices.Clone(n.asked)
 }
 
-// Refused is what of Asked nobody here serves: it was answered 502, or by SOCKS with "not allowed by ruleset".
+// Refused lists those of Asked that nobody here serves: they were answered 502, or by SOCKS with "not allowed by ruleset".
 func (n *Internet) Refused() []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()

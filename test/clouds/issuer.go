@@ -23,8 +23,8 @@ import (
 )
 
 // Issuer is an OpenID issuer as a CI system is one: it signs ID tokens with RS256 and publishes its key. It listens on
-// loopback, for API servers, and on its Internet under the host of its URL. It is GitHub's runner too, of which a step asks
-// for a token (see Env).
+// loopback, for API servers, and on its Internet under the host of its URL. It also plays GitHub's runner, which gives a
+// step its token (see Env).
 //
 // Its documents have the paths of GitHub's: https://token.actions.githubusercontent.com/.well-known/openid-configuration.
 type Issuer struct {
@@ -147,8 +147,7 @@ func jwtSegment(v any) string {
 	return base64.RawURLEncoding.EncodeToString(text)
 }
 
-// Verify is what a cloud does with a token of the job: it checks signature, issuer, time and audience, and returns the
-// claims.
+// Verify checks a token of the job as a cloud does: signature, issuer, time and audience. It returns the claims.
 func (i *Issuer) Verify(token, audience string) (map[string]any, error) {
 	dot := max(strings.LastIndex(token, "."), 0)
 	signed, encoded := token[:dot], strings.TrimPrefix(token[dot:], ".")

@@ -150,7 +150,7 @@ func (n *Internet) join(near, far net.Conn) {
 	both.Wait()
 }
 
-// bufferedConn is a connection of which something may have been read already.
+// bufferedConn is a connection that may have been read from already.
 type bufferedConn struct {
 	net.Conn
 	reader *bufio.Reader

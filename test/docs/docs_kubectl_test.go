@@ -130,8 +130,8 @@ func pageRules(t *testing.T, page string) map[string]string {
 	return found
 }
 
-// Each command of docs/tasks/kubectl.md works with its lines, and is refused without any line, and without
-// any verb for any resource, but for those of which the page says that kubectl finds a way around.
+// Each command of docs/tasks/kubectl.md works with its lines, and is refused if any line, or any verb for any resource, is
+// missing. The exceptions are those where the page says that kubectl finds a way around.
 func TestDocs_KubectlTasks(t *testing.T) {
 	t.Parallel()
 	cluster, _ := harness.NewNamespace(t)

@@ -71,7 +71,7 @@ func (tr *trial) failure() outcome {
 	case deletes && strings.Contains(asked, "/secrets/") && strings.HasPrefix(tr.fault.Name, "403") && tr.lasts == since && tr.walk.revokes() && !tr.Ephemeral:
 		return outcome{codes: []int{4}, says: `error: revoke the credential of Lease .*: whether Secret .* is gone, and the token with it, could not be asked: `}
 	case deletes && strings.Contains(asked, "/secrets/") && strings.HasPrefix(tr.fault.Name, "403") && (tr.lasts != since || !tr.Ephemeral):
-		return success // whoever may not delete Secrets leaves that to the garbage collector
+		return success // a runner that may not delete Secrets leaves that to the garbage collector
 	case deletes && tr.replaces() && (tr.fault.Refusal || tr.lasts != once): // the new credential is good all the same
 		return outcome{codes: []int{0}, says: "warning: the credential that was here before lives on until `kubemint revoke`: ", within: timedOut}
 	}
@@ -80,8 +80,9 @@ func (tr *trial) failure() outcome {
 	proves := strings.Contains(asked, "/selfsubject") && !tr.asksForPower()
 	forGood := tr.lasts != once
 	locks := strings.HasPrefix(asked, "PATCH ") && strings.Contains(asked, "/leases/")
-	// The lock is given back beside the proof, which can have been answered by then, or else fails too and is told.
-	beside := tr.lasts == since && locks && tr.request.nth == 2
+	// The lock is given back during the proof. The proof may have been answered by then; else it fails too, and both errors
+	// are reported.
+	duringProof := tr.lasts == since && locks && tr.request.nth == 2
 	switch tr.fault.Name {
 	case "slow", "GOAWAY", "cut after the answer":
 		return success
@@ -111,7 +112,7 @@ func (tr *trial) failure() outcome {
 		switch {
 		case proves && !forGood:
 			return success
-		case beside:
+		case duringProof:
 			return outcome{codes: []int{3, 5}, says: `error: (prove token|give back the lock, .*): .*\(401 Unauthorized\)`}
 		case proves:
 			return outcome{codes: []int{5}, says: `error: prove token: the API server refuses the token that it has just issued`}
@@ -121,7 +122,7 @@ func (tr *trial) failure() outcome {
 		if optional && tr.lasts != since {
 			return outcome{codes: []int{0}, says: `note: .*(may not be listed|not looked for)`}
 		}
-		if beside {
+		if duringProof {
 			return outcome{codes: []int{4, 5}, says: `error: (prove token: the API server takes it for "test"|give back the lock, .*: user "test" may not patch )`}
 		}
 		if proves && !(tr.recognises() && tr.lasts == since) { // there the runner is refused, by the next request
@@ -138,7 +139,7 @@ func (tr *trial) failure() outcome {
 		case tr.lasts != since && strings.HasPrefix(asked, "PATCH ") && strings.Contains(asked, "/secrets/"):
 			return outcome{codes: []int{4}, says: `error: await token in .*: secrets ".*" not found`} // nor is it there
 		case tr.lasts == once && (strings.HasPrefix(asked, "PATCH ") || strings.HasPrefix(asked, "POST ") && strings.HasSuffix(asked, "/leases")):
-			return success // the object is planned, the lease made anew
+			return success // the object is planned, the lease made again
 		case tr.lasts == once && strings.HasPrefix(asked, "POST ") && strings.HasSuffix(asked, "/secrets"):
 			return outcome{codes: []int{0}, says: `warning: somebody else made Secret .* before this run could: it takes another name`}
 		case tr.lasts == again && strings.HasPrefix(asked, "POST ") && strings.HasSuffix(asked, "/secrets"):

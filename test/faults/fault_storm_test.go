@@ -23,7 +23,7 @@ func TestFaultStorms(t *testing.T) {
 	if *everyFault {
 		seeds = 200
 	}
-	// What stalls or is refused for good ends most runs at once: a storm of those would be no storm.
+	// A stall or a permanent refusal ends most runs at once: a storm of those would test nothing.
 	weather := slices.DeleteFunc(kubetest.Faults(), func(f kubetest.Fault) bool {
 		return f.Stays || f.Refusal && f.Name != "409" || strings.HasPrefix(f.Name, "stalled")
 	})

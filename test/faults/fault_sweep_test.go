@@ -53,7 +53,8 @@ func TestFaultsOfSweep(t *testing.T) {
 	sum.report(t, *requests)
 }
 
-// leaveLitter is what a killed run of an ephemeral identity has left, expired, and beside it a lease that is still current.
+// leaveLitter makes the expired objects that a killed run of an ephemeral identity leaves, and a lease that is still
+// current.
 func leaveLitter(t *testing.T, v *harness.Run) {
 	t.Helper()
 	const rbac = "/apis/rbac.authorization.k8s.io/v1"

@@ -34,9 +34,9 @@ const walkers = 64
 // slots are taken by trials that are under way.
 var slots = make(chan struct{}, walkers)
 
-// Whatever answer or connection fails at whatever request, once or for good: the run succeeds all the same, or ends with the
-// code, the words and the hint that the fault deserves, and leaves no credential that its error does not name. The next run,
-// without the fault, makes it all good.
+// Any answer or connection fails, at any request, once or permanently: the run still succeeds, or ends with the code, the
+// words and the hint that the fault deserves, and leaves no credential that its error does not name. The next run, without
+// the fault, repairs everything.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	cluster, _ := harness.NewNamespace(t)
@@ -80,13 +80,13 @@ const (
 	since lasting = "since" // from then on, whatever is asked: the API server stays away
 )
 
-// request is what a run asks of the API server: what, and for the how manieth time.
+// request is one request of a run to the API server: what it asks, and which occurrence of it.
 type request struct {
 	what string
 	nth  int
 }
 
-// trial is one run of a job, of which one request meets a fault.
+// trial is one run of a job. One of its requests meets a fault.
 type trial struct {
 	*harness.Run
 	walk    *faultWalk
@@ -195,8 +195,8 @@ func (j *faultWalk) listen(t *testing.T, account string) (v *harness.Run, all *[
 	return v, all, from
 }
 
-// requestsOf is what every run of the job asks of the API server, without faults. What a run asks again while its access is not in
-// effect yet, another need not ask: what counts is in all of three.
+// requestsOf returns the requests that every run of the job sends to the API server, without faults. A run may repeat
+// requests while its access is not in effect yet, so only those that all of three runs send count.
 func (j *faultWalk) requestsOf(t *testing.T) []request {
 	t.Helper()
 	common := j.requestsOfOne(t, "whole")
@@ -261,7 +261,7 @@ func (l *timeLimit) in(d time.Duration) {
 	}
 }
 
-// describeAccess is what there is of the ServiceAccount and its access, without what is different in each trial.
+// describeAccess describes the ServiceAccount and its access, without what differs in each trial.
 func describeAccess(t *testing.T, v *harness.Run) string {
 	t.Helper()
 	if v.Ephemeral {
@@ -312,7 +312,7 @@ func (tr *trial) run(t *testing.T) {
 	tr.AssertNothingLeft(t)
 }
 
-// meet runs the command, and compares how it ends with what is expected. From then on there is no fault any more.
+// meet runs the command, and compares how it ends with what is expected. Later requests meet no fault.
 func (tr *trial) meet(t *testing.T) (code int, said string) {
 	t.Helper()
 	want := tr.expected()
@@ -406,7 +406,8 @@ func (tr *trial) failed(t *testing.T, said string, before []string) {
 	}
 }
 
-// secretsIn demands that what the run said, and wrote beside the kubeconfig, has no token in it.
+// secretsIn demands that the log, and the files that the run wrote next to the kubeconfig, have no token in
+// them.
 func (tr *trial) secretsIn(t *testing.T, said string) {
 	t.Helper()
 	texts := map[string]string{"output": said}

@@ -142,7 +142,7 @@ func TestNoClientCertificateFollowsARedirect(t *testing.T) {
 	}
 }
 
-// alterations are what somebody in the API server's place makes of the answer to a TokenRequest.
+// alterations change the answer to a TokenRequest, as somebody in the API server's place could.
 var alterations = map[string]struct {
 	change func(t *testing.T, l *harness.Job, answer *authenticationv1.TokenRequest)
 	says   string

@@ -138,7 +138,7 @@ func MountServiceAccount(t *testing.T, cluster *kubetest.ControlPlane, namespace
 	return dir
 }
 
-// Patience is long, since compilers may run beside the tests; a script that passes never waits for it.
+// Patience is long, since compilers may run at the same time; a script that passes never waits for it.
 const Patience = 30 * time.Second
 
 // OtherCA is a certificate that has signed nothing here.
@@ -154,5 +154,5 @@ func OtherCA(t *testing.T) []byte {
 // ManagedSelector selects what kubemint has made.
 const ManagedSelector = "?labelSelector=app.kubernetes.io%2Fmanaged-by%3Dkubemint"
 
-// Dashboard is what a server with a user interface answers for any path that it does not know.
+// Dashboard is the answer of a server with a user interface for any path that it does not know.
 const Dashboard = "<!DOCTYPE html>\n<html><head><title>Dashboard</title></head><body><div id=\"root\"></div></body></html>\n"

@@ -1,4 +1,4 @@
-// Package harness is what the tests below test/ share: they run kubemint from outside, as a job does.
+// Package harness is shared by the tests below test/, which run kubemint from outside, as a job does.
 //
 // Its nouns:
 //

@@ -34,7 +34,7 @@ func (h *Stream) String() string {
 	return h.buffer.String()
 }
 
-// Exec is kubemint exec in this process, which alone can be told to renew before its time.
+// Exec runs kubemint exec in this process: only there a test can make it renew before its time.
 type Exec struct {
 	*Run
 
@@ -91,7 +91,7 @@ func (e *Exec) AwaitTrue(t *testing.T, what string, is func() bool) {
 	}
 }
 
-// FindExpiry is what the run's lease says, "" while there is none.
+// FindExpiry returns the expiry of the run's lease, "" while the lease does not exist.
 func (e *Exec) FindExpiry(t *testing.T) string {
 	t.Helper()
 	for _, path := range e.FindObjects(t) {

@@ -97,7 +97,7 @@ func (l *Job) KeepToken(r *http.Request, answer *httptest.ResponseRecorder) {
 	l.Minted = append(l.Minted, TokenOf(answer)) // "" fails allDead
 }
 
-// TokenOf is the token of an answer, "" where there is none.
+// TokenOf returns the token of an answer, "" if the answer has no token.
 func TokenOf(answer *httptest.ResponseRecorder) string {
 	var body struct{ Status struct{ Token string } }
 	_ = json.Unmarshal(answer.Body.Bytes(), &body)

@@ -67,11 +67,12 @@ func AssertOnlySource(t *testing.T, dir string) {
 	t.Helper()
 	files, err := os.ReadDir(dir)
 	if err != nil || len(files) != 1 {
-		t.Errorf("left beside the source: %v (%v)", files, err)
+		t.Errorf("left next to the source: %v (%v)", files, err)
 	}
 }
 
-// StateIn has receipts of a checkout kept beside it, inside the test's own temporary directory.
+// StateIn makes kubemint keep the receipts of a checkout next to it, inside the test's own temporary
+// directory.
 func StateIn(dir string) string { return "XDG_STATE_HOME=" + dir + "-state" }
 
 // ReceiptIn is where the receipt of a kubeconfig of a checkout lies then.
@@ -126,6 +127,6 @@ func CutSecretOutputs(content []byte) []byte {
 	return bytes.Join(kept, []byte("\n"))
 }
 
-// EndsWithin is what a run has between a signal and its end: it takes 3.5 s at most, 0.5 s for requests under way and 3 s
-// to take back what it made. GitHub's runner kills after 7.5 s.
+// EndsWithin bounds the time between a signal and the end of a run: it takes 3.5 s at most, 0.5 s for requests under way and
+// 3 s to take back what it made. GitHub's runner kills after 7.5 s.
 const EndsWithin = 5 * time.Second

@@ -80,10 +80,10 @@ func (v *Run) RunUntilKilled(t *testing.T, signal syscall.Signal) (code int, sai
 	return command.ProcessState.ExitCode(), stderr.String()
 }
 
-// CredentialKinds are the kinds of which a run takes everything back.
+// CredentialKinds are the kinds that a run takes back completely.
 var CredentialKinds = []string{"/apis/coordination.k8s.io/v1/leases", "/api/v1/secrets"}
 
-// AccessKinds are those of which an ephemeral run takes everything back as well.
+// AccessKinds are those that an ephemeral run takes back completely as well.
 var AccessKinds = []string{"/api/v1/serviceaccounts", "/apis/rbac.authorization.k8s.io/v1/roles", "/apis/rbac.authorization.k8s.io/v1/rolebindings"}
 
 // FindObjects are the paths of what is on the server of this run's own.
@@ -162,7 +162,7 @@ func (v *Run) DescribeRequest(r *http.Request) string {
 	return r.Method + " " + randomName.ReplaceAllString(same.Replace(r.URL.Path), "-…")
 }
 
-// randomName is what a run has drawn: of a lease, of an ephemeral identity.
+// randomName matches the random part of the name of a lease or of an ephemeral identity.
 var randomName = regexp.MustCompile(`-[a-z0-9]{10}\b`)
 
 // RunInProcess runs the program as main does.

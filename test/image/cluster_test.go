@@ -118,8 +118,9 @@ func onHost(t *testing.T, uid int, dir string, env []string, name string, args .
 	return string(out), err
 }
 
-// relative writes the administrator's credential to dir as some tools do: the CA in a file beside the kubeconfig, named without a
-// directory. The token is in a file as well where that is wanted, which a kubeconfig of the workspace may not have.
+// relative writes the administrator's credential to dir as some tools do: the CA in a file next to the kubeconfig, named
+// without a directory. The token is in a file as well where that is wanted, which a kubeconfig of the workspace may not
+// have.
 func relative(t *testing.T, uid int, dir string, kubeconfig []byte, tokenFile bool) (path string) {
 	t.Helper()
 	config, err := clientcmd.Load(kubeconfig)

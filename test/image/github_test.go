@@ -218,7 +218,7 @@ func TestImageFindsTheSourceOfAGitHubJob(t *testing.T) {
 	}
 }
 
-// invisible is the way out where the container does not see the source.
+// invisible is the hint if the container does not see the source.
 const invisible = "give the input `kubeconfig`, or set KUBECONFIG to a path in the workspace or the runner's temp directory"
 
 func TestImageExplainsAnInvisibleKubeconfig(t *testing.T) {
@@ -251,7 +251,7 @@ func TestImageRefusesAnOutputThatWouldVanish(t *testing.T) {
 		code   int
 	}{
 		"outside all mounts":        {false, func(*githubJob) string { return "/tmp/kubeconfig" }, 2},
-		"beside the mounts":         {false, func(*githubJob) string { return "/github/kubeconfig" }, 2},
+		"next to the mounts":        {false, func(*githubJob) string { return "/github/kubeconfig" }, 2},
 		"an unmounted host path":    {false, func(j *githubJob) string { return j.work + "/kubeconfig" }, 2},
 		"the temp of an old runner": {true, func(j *githubJob) string { return j.temp + "/kubeconfig" }, 2},
 		"the temp":                  {false, func(j *githubJob) string { return j.temp + "/kubeconfig" }, 0},

@@ -28,7 +28,7 @@ import (
 
 const image = "kubemint-test/kubemint"
 
-// maxImageBytes is what a job may have to pull, compressed.
+// maxImageBytes bounds the compressed size that a job pulls.
 const maxImageBytes = 15 << 20
 
 // anyone is a uid without a passwd entry, and a HOME that it may not write: how Jenkins and OpenShift run containers.
@@ -37,8 +37,8 @@ var anyone = []string{"--user", "12345:54321", "--env", "HOME=/", "--read-only"}
 // users are the ways to be in the container.
 var users = map[string][]string{"root": nil, "any uid": anyone}
 
-// required is what each platform executes in the image. The Kubernetes hooks' commands are those of packages/k8s/src in
-// actions/runner-container-hooks (0.8), Jenkins' those of its durable-task and docker-workflow plugins.
+// required lists the programs that each platform executes in the image. The Kubernetes hooks' commands are those of
+// packages/k8s/src in actions/runner-container-hooks (0.8), Jenkins' those of its durable-task and docker-workflow plugins.
 var required = map[string]string{
 	"GitHub in Kubernetes": "sh env tail tar mv cp rm mkdir find chmod stat",
 	"GitLab":               "sh grep",

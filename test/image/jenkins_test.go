@@ -116,7 +116,7 @@ func (b *jenkinsBuild) sh(t *testing.T, container string, env []string, script s
 	return code, string(content)
 }
 
-// bind is what a credential of kind Secret file is to a stage: a file under a new name each time.
+// bind gives a stage a credential of kind Secret file: a file under a new name each time.
 func (b *jenkinsBuild) bind(t *testing.T, content []byte) (path string) {
 	t.Helper()
 	dir := b.tmp + "/secretFiles/" + rand.Text()
@@ -125,7 +125,7 @@ func (b *jenkinsBuild) bind(t *testing.T, content []byte) (path string) {
 	return dir + "/config"
 }
 
-// jenkinsStage is what a Jenkinsfile of examples/jenkins says about a stage, or about the pipeline's post.
+// jenkinsStage holds what a Jenkinsfile of examples/jenkins says about a stage, or about the pipeline's post.
 type jenkinsStage struct {
 	name, container, args string
 	env                   []string
@@ -226,7 +226,7 @@ func (b *jenkinsBuild) kubectl() []string {
 	return []string{"-v", strings.TrimSuffix(b.ws, "/team_shop_main") + "/kubectl:/usr/local/bin/kubectl:ro"}
 }
 
-// account is what a pod finds mounted of its ServiceAccount.
+// account makes the directory that a pod finds mounted for its ServiceAccount.
 func (b *jenkinsBuild) account(t *testing.T, cluster *kubetest.ControlPlane) (dir string) {
 	t.Helper()
 	err := cluster.Apply(t.Context(), `

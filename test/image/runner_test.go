@@ -26,7 +26,7 @@ const (
 	stranger   = 1002
 )
 
-// githubJob is a job on a runner that works in WORK/shop/shop, beside WORK/_temp.
+// githubJob is a job on a runner that works in WORK/shop/shop. WORK/_temp is its temp directory.
 type githubJob struct {
 	uid                   int
 	work, workspace, temp string
@@ -37,7 +37,7 @@ type githubJob struct {
 	action action
 }
 
-// action is what the runner reads of action.yml.
+// action holds what the runner reads of action.yml.
 type action struct {
 	Inputs map[string]struct{ Default string }
 	Runs   struct {

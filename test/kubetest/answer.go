@@ -17,7 +17,7 @@ type denial string
 
 func (d denial) Error() string { return string(d) }
 
-// asked is what a request is about, in the words of RBAC.
+// asked describes a request in the words of RBAC.
 type asked struct {
 	schema.GroupResource
 	verb, namespace, name, full string // full: with the subresource

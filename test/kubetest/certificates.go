@@ -67,8 +67,8 @@ func (a *Authority) Server(names ...string) (certificate, key []byte, err error)
 	return a.sign(template)
 }
 
-// selfSigned is what every proxy shows. httptest's own certificate is RSA, whose signatures would take a tenth of what a walk
-// through the faults costs.
+// selfSigned returns the certificate of every proxy. httptest's own certificate is RSA, and its signatures would take a
+// tenth of the time of a walk through the faults.
 var selfSigned = sync.OnceValues(func() (tls.Certificate, error) {
 	template, err := template(pkix.Name{CommonName: "kubetest proxy"})
 	if err != nil {
@@ -121,8 +121,9 @@ func template(subject pkix.Name) (*x509.Certificate, error) {
 	}, err
 }
 
-// writeCertificates makes and writes what the parts read: CA, API server, and the key pair of ServiceAccount tokens,
-// which is RSA as kubeadm's is, so that tokens are as long as real ones. names are the API server's beside the usual ones.
+// writeCertificates makes and writes what the parts read: CA, API server, and the key pair of ServiceAccount tokens, which
+// is RSA as kubeadm's is, so that tokens are as long as real ones. names are names of the API server in addition to the
+// usual ones.
 func (c *ControlPlane) writeCertificates(names []string) error {
 	var err error
 	if c.authority, err = NewAuthority(); err != nil {

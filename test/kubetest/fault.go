@@ -19,7 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// Fault is one way in which an API server, or what stands before it, fails a request.
+// Fault is one way in which an API server, or a proxy in front of it, fails a request.
 type Fault struct {
 	Name string
 	// Refusal says that no later try of the same request can be expected to succeed. The others may pass.
@@ -46,8 +46,8 @@ type line struct {
 
 type lineKey struct{}
 
-// Faults are all that this proxy knows. The answers are those of k8s.io/apimachinery/pkg/api/errors, in which a real API
-// server writes them; 502 and the pages are what a load balancer, a login or a captive portal answers in its place.
+// Faults returns all faults that this proxy knows. The answers are those of k8s.io/apimachinery/pkg/api/errors, as a real
+// API server writes them. 502 and the pages are the answers of a load balancer, a login or a captive portal in its place.
 func Faults() []Fault {
 	all := []Fault{
 		{Name: "401", Refusal: true, do: status(func(asked) *apierrors.StatusError { return apierrors.NewUnauthorized("Unauthorized") })},

@@ -24,13 +24,13 @@ func (c *ControlPlane) apiServerArgs(port int) []string {
 		"--service-account-key-file=" + c.path("sa.pub"),
 		"--service-account-signing-key-file=" + c.path("sa.key"),
 		"--authorization-mode=RBAC",
-		"--enable-admission-plugins=NodeRestriction", // beside the default ones
+		"--enable-admission-plugins=NodeRestriction", // in addition to the default ones
 		"--allow-privileged=true",
 	}, c.server.Flags)
 }
 
-// controllerManagerArgs has it serve nothing, so it needs no port. Each controller acts as its own ServiceAccount, as
-// in a real cluster: what the garbage collector may delete is what it may delete there.
+// controllerManagerArgs has it serve nothing, so it needs no port. Each controller acts as its own ServiceAccount, as in a
+// real cluster: the garbage collector may delete the same objects here as there.
 func (c *ControlPlane) controllerManagerArgs() []string {
 	return []string{
 		"--kubeconfig=" + c.path("controller-manager.kubeconfig"),
@@ -53,7 +53,7 @@ func (c *ControlPlane) controllerManagerArgs() []string {
 	}
 }
 
-// override returns flags without those that with sets anew, and with.
+// override returns flags without those that with sets again, and then with.
 func override(flags, with []string) []string {
 	name := func(flag string) string {
 		before, _, _ := strings.Cut(flag, "=")

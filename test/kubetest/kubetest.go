@@ -14,7 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// startTimeout bounds [Start]. It takes 4 s on an idle machine of two cores; compilers beside it multiply that.
+// startTimeout bounds [Start]. It takes 4 s on an idle machine of two cores; compilers at the same time multiply that.
 const startTimeout = 90 * time.Second
 
 // Options change the control plane from the usual one. The zero value is right for most tests.

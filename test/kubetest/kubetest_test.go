@@ -185,7 +185,7 @@ func TestOptionsReplaceFlags(t *testing.T) {
 	t.Parallel()
 	skipShort(t)
 	cluster := New(t, Options{NoControllers: true, APIServerArgs: []string{
-		"--authorization-mode=AlwaysAllow", // alone, not beside RBAC
+		"--authorization-mode=AlwaysAllow", // alone, not together with RBAC
 		"--service-account-max-token-expiration=1h",
 	}})
 	if err := as(t, cluster, "anyone").Do(t.Context(), http.MethodGet, "/api/v1/secrets", nil, nil); err != nil {

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// child starts a control plane, prints its folder and its processes, and ends as it is told to.
+// child starts a control plane, prints its folder and its processes, and ends in the way it was asked for.
 func child() {
 	cluster, err := Start(context.Background(), Options{})
 	if err != nil {
@@ -127,7 +127,7 @@ func running(pid int) bool {
 	return err != nil || !strings.Contains(string(stat), ") Z ")
 }
 
-// eventually asks until there is no error, for ten seconds.
+// eventually asks for ten seconds until ask returns nil.
 func eventually(t *testing.T, ask func() error) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(2 * time.Millisecond) {
@@ -141,7 +141,7 @@ func eventually(t *testing.T, ask func() error) {
 	}
 }
 
-// gone waits until the server says that there is no such object.
+// gone waits until the server answers that the object does not exist.
 func gone(t *testing.T, cluster *ControlPlane, path string) {
 	t.Helper()
 	eventually(t, func() error {

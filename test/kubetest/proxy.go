@@ -20,8 +20,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// Proxy stands before the API server, with a certificate of its own, and lets a test have its way with each request:
-// answer it, hold it, change it, see what else happens before or after it.
+// Proxy sits in front of the API server, with a certificate of its own. A test can do anything with each request: answer it,
+// hold it, change it, see what else happens before or after it.
 type Proxy struct {
 	server   *httptest.Server
 	seen     atomic.Int32
@@ -69,7 +69,7 @@ func newProxy(t testing.TB, cluster *ControlPlane, chain []tls.Certificate, betw
 	p.server.TLS = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: chain, GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
 		return p.stranger.Load(), nil // nil is the usual one
 	}}
-	p.server.Config.ErrorLog = log.New(io.Discard, "", 0) // a client that is killed leaves its connection as it is
+	p.server.Config.ErrorLog = log.New(io.Discard, "", 0) // a client that is killed does not close its connection
 	p.server.StartTLS()
 	t.Cleanup(func() {
 		p.server.CloseClientConnections() // one that is held must not hold the test

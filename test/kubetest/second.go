@@ -98,8 +98,8 @@ func (e *toEtcd) Read(data []byte) (int, error) {
 	return n, err
 }
 
-// Balancer stands before API servers as a cloud's balancer does: each TCP connection goes to the next of them. It looks
-// into none, since TLS is between the two ends.
+// Balancer sits in front of API servers like a cloud's load balancer: each TCP connection goes to the next of them. It
+// cannot look inside, since TLS runs between the two ends.
 type Balancer struct {
 	URL string
 

@@ -19,8 +19,8 @@ type StandIn struct {
 	// resource, "v1/serviceaccounts/token". Only, where it is given, are the parts that it serves,
 	// and no others.
 	Lacks, Only []string
-	// Page is what it answers for what it does not serve, as 200 and HTML, where RBAC does not
-	// refuse. Without it that is the API server's own 404.
+	// Page is its answer, as 200 and HTML, for paths that it does not serve and RBAC does not refuse. Without
+	// it the answer is the API server's own 404.
 	Page string
 	// Hides are paths of objects that it answers 404 for, although the API server behind it has
 	// them.
@@ -74,7 +74,7 @@ func (s StandIn) serve(w http.ResponseWriter, r *http.Request, next http.Handler
 	}
 }
 
-// apiPart is what a path is about.
+// apiPart says which part of the API a path belongs to.
 type apiPart struct {
 	root     bool   // the lists of versions: /api, /apis, and /version
 	known    bool   // it is of the API

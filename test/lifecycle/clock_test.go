@@ -27,10 +27,10 @@ import (
 // wrongClocks are by how much the runner's clock is off, and how the program says so.
 var wrongClocks = map[time.Duration]string{-24 * time.Hour: "-24h", -time.Hour: "-1h", time.Hour: "1h", 24 * time.Hour: "24h"}
 
-// far is what tells a moment from the same one by a wrong clock. No test takes so long.
+// far is the least difference between a moment and the same moment by a wrong clock. No test takes so long.
 const far = 30 * time.Minute
 
-// processWithClock is kubemint in this process, which alone can be told that the clock is wrong.
+// processWithClock runs kubemint in this process: only there a test can set a wrong clock.
 func processWithClock(v *harness.Run, off time.Duration, stdout, stderr *harness.Stream, args ...string) command.Process {
 	return command.Process{
 		Args: append([]string{"kubemint"}, args...), Environ: append([]string{"PATH=" + os.Getenv("PATH")}, v.Env...),
@@ -45,7 +45,7 @@ func runWithClock(t *testing.T, v *harness.Run, off time.Duration, want int, arg
 	if code := command.Main(t.Context(), processWithClock(v, off, &stdout, &stderr, args...)); code != want {
 		t.Fatalf("kubemint %v: exit code %d, not %d: %s", args, code, want, &stderr)
 	}
-	warning := "warning: this machine's clock is off by " + wrongClocks[off] + " from the API server's, which is what counts: set it\n"
+	warning := "warning: this machine's clock is off by " + wrongClocks[off] + " from the API server's, which decides when tokens expire: set it\n"
 	if n := strings.Count(stderr.String(), warning); n != 1 {
 		t.Errorf("kubemint %v says %d times that its clock is off by %s:\n%s", args, n, off, &stderr)
 	}
@@ -90,8 +90,8 @@ func readMinted(t *testing.T, v *harness.Run) (client *kubetest.Client, expiresA
 	return client, expiresAt
 }
 
-// A runner whose clock is wrong: what it makes expires when the API server's clock says so, so that no sweep ends it before, and
-// none of the commands takes a live credential for one whose time is over, or the other way round.
+// A runner whose clock is wrong: what it makes expires when the API server's clock says so. No sweep ends it before, and no
+// command takes a live credential for an expired one, or vice versa.
 func TestWrongClock(t *testing.T) {
 	t.Parallel()
 	cluster, _ := harness.NewNamespace(t)
@@ -102,7 +102,7 @@ func TestWrongClock(t *testing.T) {
 			"mint, sweep, revoke --wait": mintedBy, "mint ephemeral, sweep, revoke": mintedBy,
 			"exec": renewedBy, "sweep": sweptBy, "revoke is refused": refusedTo,
 		} {
-			// All beside each other, however few tests may run in parallel: they mostly wait.
+			// All at the same time, however few tests may run in parallel: they usually wait.
 			group.Go(func() {
 				t.Run(fmt.Sprintf("%s, %s", name, wrongClocks[off]), func(t *testing.T) {
 					test(t, harness.NewJob(t, cluster, strings.Contains(name, "ephemeral")), off)

@@ -31,7 +31,7 @@ func TestRevoke_CollectorIsLate(t *testing.T) {
 	t.Cleanup(func() { _ = cluster.SignalControllers(syscall.SIGCONT) }) // one that is stopped does not end
 
 	stop()
-	said := harness.RunAs(t, dir, source, env, 0) // mints anew
+	said := harness.RunAs(t, dir, source, env, 0) // mints again
 	declaredNothing := strings.Count(said, "warning: neither `rules` nor `role` is set")
 	if declaredNothing != 1 || strings.Count(said, "warning: ") != declaredNothing {
 		t.Errorf("it warns of more than that nothing is declared:\n%s", said)

@@ -287,7 +287,7 @@ func TestNamespaceDeletedInMidRun(t *testing.T) {
 		admin    bool
 		want     map[int]string // what is said, by exit code; NS is the namespace
 	}
-	var all sync.WaitGroup // they mostly wait, and of parallel tests a small machine lets few do so
+	var all sync.WaitGroup // they usually wait, and a small machine runs few parallel tests
 	for name, tc := range map[string]deletion{
 		"before the first write":                        {at: write, which: 1, want: dying},
 		"before the first write, as administrator":      {at: write, which: 1, admin: true, want: dying},
@@ -302,7 +302,8 @@ func TestNamespaceDeletedInMidRun(t *testing.T) {
 			at:   write,
 			want: map[int]string{4: `^error: .* in namespace NS$`, 5: `^error: create Lease NS/.*: the namespace is being deleted: `},
 		},
-		// Who may no longer ask for the lease cannot know that it is gone too: the error names it.
+		// The run may no longer ask for the lease, so it cannot know that the lease is gone too: the error
+		// names it.
 		"the ServiceAccount's, gone after the first write": {
 			at: write, answered: true, gone: true,
 			want: map[int]string{4: `^error: (apply ServiceAccount NS/midrun|create Secret NS/kubemint-midrun-\S+): .* in namespace NS$(?s).*^hint: .*  kubectl -n NS delete lease kubemint-midrun-`},
@@ -565,7 +566,7 @@ func (l *limited) snapshot(t *testing.T) map[string]string {
 	return found
 }
 
-// Somebody else makes our Role between the look and the write: it is planned anew, and the change set, the output and the
+// Somebody else makes our Role between the read and the write: it is planned again, and the change set, the output and the
 // log say what was found and taken away.
 func TestChangedMeanwhileIsShown(t *testing.T) {
 	t.Parallel()

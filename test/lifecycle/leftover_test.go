@@ -41,7 +41,7 @@ func leaves() {
 	os.Exit(code)
 }
 
-// openFiles are what the process's descriptors lead to, on Linux.
+// openFiles lists the files that the process's descriptors lead to, on Linux.
 func openFiles() (files []string) {
 	entries, _ := os.ReadDir("/proc/self/fd")
 	for _, entry := range entries {

@@ -12,8 +12,9 @@ import (
 	"github.com/kubemint/kubemint/test/kubetest"
 )
 
-// A control plane that grants no token for longer than an hour, which is the least that kube-apiserver takes as a cap.
-// What looks at all namespaces is tested here too, beside no script that does the same.
+// A control plane that grants no token for longer than an hour, which is the least that kube-apiserver takes
+// as a cap. Commands that look at all namespaces are tested here too, where no script does the same at the
+// same time.
 func TestCappedServer(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -50,7 +51,7 @@ func shortened(t *testing.T, cluster *kubetest.ControlPlane) {
 	granted.Env = append(granted.Env, "KUBEMINT_DURATION=1h", "KUBEMINT_ON_SHORTENED=fail")
 	command, stderr = harness.Command(t, granted.Dir, granted.Env)
 	if err := command.Run(); err != nil || strings.Contains(stderr.String(), "granted 1h of") {
-		t.Errorf("an hour is what the server grants, and yet: %v: %s", err, stderr)
+		t.Errorf("the server grants an hour, and yet: %v: %s", err, stderr)
 	}
 	harness.RunProgram(t, granted.Dir, granted.Env, "revoke")
 
@@ -76,8 +77,8 @@ func TestServerWithoutControllers(t *testing.T) {
 	}
 	cluster := kubetest.New(t, kubetest.Options{NoControllers: true})
 	t.Run("permanent", func(t *testing.T) { t.Parallel(); notFilledIn(t, cluster) })
-	t.Run("revoke --wait, who may delete Secrets", func(t *testing.T) { t.Parallel(); diesWithoutCollector(t, cluster) })
-	t.Run("revoke --wait, who may not", func(t *testing.T) { t.Parallel(); outlivesItsLease(t, cluster) })
+	t.Run("revoke --wait, allowed to delete Secrets", func(t *testing.T) { t.Parallel(); diesWithoutCollector(t, cluster) })
+	t.Run("revoke --wait, not allowed", func(t *testing.T) { t.Parallel(); outlivesItsLease(t, cluster) })
 	t.Run("revoke, exec, sweep", func(t *testing.T) { t.Parallel(); revokesUnseen(t, cluster) })
 	t.Run("rollback", func(t *testing.T) { t.Parallel(); rollsBackUnseen(t, cluster) })
 }

@@ -59,7 +59,7 @@ func outlivesItsLease(t *testing.T, cluster *kubetest.ControlPlane) {
 	if err := client.Do(t.Context(), http.MethodGet, "/apis/authentication.k8s.io/v1", nil, nil); err != nil {
 		t.Errorf("the token is dead after all: %v", err)
 	}
-	// The receipt stays, so that who may can try again.
+	// The receipt stays, so that somebody with the right can try again.
 	if _, err := os.Stat(harness.ReceiptIn(dir, "kubemint.kubeconfig")); err != nil {
 		t.Error(err)
 	}

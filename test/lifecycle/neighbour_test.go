@@ -24,7 +24,8 @@ import (
 	"github.com/kubemint/kubemint/test/kubetest"
 )
 
-// neighbour makes the Secret of a lease's name before the run does, as whoever may watch leases and create Secrets can.
+// neighbour makes the Secret of a lease's name before the run does, as anyone allowed to watch leases and create Secrets
+// can.
 type neighbour struct {
 	*harness.Run
 	wins int // of so many races
@@ -86,7 +87,7 @@ func TestNeighbour_MakesTheSecretFirst(t *testing.T) {
 				harness.AssertSays(t, said, `^error: create Secret \S+: it was there already, as were those of 19 names before$`,
 					`^hint: somebody may watch leases and create Secrets in namespace \S+, and makes the Secret of each new lease first: use a `)
 			}
-			for _, name := range n.made { // theirs, and no business of the run
+			for _, name := range n.made { // theirs: the run does not delete it
 				path := "/api/v1/namespaces/" + n.Namespaces[0] + "/secrets/" + name
 				if err := cluster.Admin.Do(t.Context(), http.MethodDelete, path, nil, nil); err != nil {
 					t.Error(err)
@@ -150,8 +151,8 @@ func TestNeighbour_LockIsReadAfterTheLeaseThatCounts(t *testing.T) {
 			n.between(t, r)
 		}
 		harness.Deliver(w, v.CarryOut(r, next))
-		beside := steady.Load() && r.Method == http.MethodGet && r.URL.Path == lock+v.Account
-		if beside && reads.Add(1) == 2 { // the first time beside the observation, then beside the Secret
+		again := steady.Load() && r.Method == http.MethodGet && r.URL.Path == lock+v.Account
+		if again && reads.Add(1) == 2 { // the first time during the observation, then during the creation of the Secret
 			close(looked)
 		}
 	})

@@ -78,7 +78,7 @@ func TestDiskFull(t *testing.T) {
 		"GitLab again": {`[0-9a-f]{32}.receipt`, `kubemint.kubeconfig`, `\$GITLAB_ENV`},
 	} {
 		group.Go(func() {
-			t.Run(name, func(t *testing.T) { // beside each other, however few tests may run in parallel
+			t.Run(name, func(t *testing.T) { // at the same time, however few tests may run in parallel
 				l := harness.NewJob(t, cluster, false)
 				v := l.NewRun(t, "full", 0, false)
 				platform := t.TempDir()
@@ -286,7 +286,7 @@ func TestReadOnlyDirectory(t *testing.T) {
 	v.AssertNothingLeft(t)
 }
 
-// What the output path can be beside a name in a directory.
+// The output path can be something else than a name in a directory.
 func TestOutputPaths(t *testing.T) {
 	t.Parallel()
 	cluster, _ := harness.NewNamespace(t)
@@ -378,7 +378,7 @@ func TestOutputPaths(t *testing.T) {
 	}
 }
 
-// listing is what lies in directories: names and types.
+// listing returns the names and types of the files in directories.
 func listing(t *testing.T, dirs ...string) (all []string) {
 	t.Helper()
 	for _, dir := range dirs {

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The entrypoint starts whatever kubemint lies beside it: a stub that prints its arguments shows who was called.
+// The entrypoint starts the kubemint that lies next to it: a stub that prints its arguments shows which program was called.
 func TestEntrypoint(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -93,8 +93,8 @@ func TestEntrypointReplacesItself(t *testing.T) {
 	}
 }
 
-// entrypoint gives the command that runs ./entrypoint as if it lay beside a stub of kubemint, which is not on PATH. Links,
-// not copies: a file that was just written cannot be executed while another test forks (https://go.dev/issue/22315).
+// entrypoint returns the command that runs ./entrypoint as if it lay next to a stub of kubemint, which is not on PATH.
+// Links, not copies: a file that was just written cannot be executed while another test forks (https://go.dev/issue/22315).
 func entrypoint(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	dir := t.TempDir()

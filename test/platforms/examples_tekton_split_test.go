@@ -21,7 +21,7 @@ import (
 // mountedAccount is where a pod's ServiceAccount is.
 const mountedAccount = "/var/run/secrets/kubernetes.io/serviceaccount"
 
-// splitStep is what this test reads of a step.
+// splitStep holds what this test reads of a step.
 type splitStep struct {
 	Name, WorkingDir, OnError string
 	Env                       []struct{ Name, Value string }

@@ -16,7 +16,7 @@ import (
 	"github.com/kubemint/kubemint/test/harness"
 )
 
-// tektonTask is what of a Task this test reads.
+// tektonTask holds what this test reads of a Task.
 type tektonTask struct {
 	Spec struct {
 		Params []struct{ Name, Default string }

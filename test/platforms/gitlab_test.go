@@ -58,7 +58,7 @@ func TestGitLabComponentInputs(t *testing.T) {
 			continue
 		}
 		if declared, ok := known[name]; !ok || declared.Pages.Docker != "" {
-			t.Errorf("input %s is none that the program takes here", name)
+			t.Errorf("the program does not take input %s here", name)
 		}
 		if input.Default == nil || *input.Default != "" || input.Type != "" || len(input.Options) > 0 && input.Options[0] != "" {
 			t.Errorf("input %s: %+v: not a string that is empty unless given", name, input)
@@ -120,7 +120,7 @@ func newGitLab(t *testing.T, cluster *kubetest.ControlPlane) gitLab {
 	for _, name := range []string{"package.json", "package-lock.json"} {
 		harness.WriteFile(t, filepath.Join(tool, name), []byte(harness.ReadFile(t, filepath.Join("tools", "gitlab", name))))
 	}
-	// Digits alone would be a range of versions to gitlab-ci-local. What it has downloaded already it takes as it is.
+	// Digits alone would be a range of versions to gitlab-ci-local. It reuses what it has downloaded already.
 	commit := strings.Repeat("c0", 20)
 	example := strings.Replace(harness.ReadFile(t, "examples/gitlab/.gitlab-ci.yml"), strings.Repeat("0", 40), commit, 1)
 	include := filepath.Join(g.project, ".gitlab-ci-local", "includes", "gitlab.example.com", "platform", "kubemint", commit)

@@ -171,19 +171,19 @@ func TestAwaitsTheLateServer(t *testing.T) {
 	if err == nil || err.Error() != "at the second server: pods of default: 403, want 200" {
 		t.Errorf("the second server is not held back: %v", err)
 	}
-	// A run beside it that finds all as it should be, but fresh, does not take that for granted.
+	// A concurrent run that finds everything in place, but fresh, does not take that for granted.
 	ended := make(chan string)
 	go func() { ended <- s.run(t, kubetest.NewBalancer(t, first, first, second), "alone", "default") }()
 	select {
 	case <-ended:
-		t.Error("beside: the run has ended, and the second server knows nothing of the access")
+		t.Error("concurrent: the run has ended, and the second server knows nothing of the access")
 		s.second.Release()
 		return
 	case <-time.After(time.Second):
 	}
 	s.second.Release()
 	if err := s.everywhere(t, <-ended, "default"); err != nil {
-		t.Errorf("beside: %v", err)
+		t.Errorf("concurrent: %v", err)
 	}
 }
 

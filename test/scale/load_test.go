@@ -145,7 +145,8 @@ func names(prefix string, n int) (all []string) {
 	return all
 }
 
-// Fifty jobs of a pipeline start at the same moment. What is there in the end is what one of them alone would have made.
+// Fifty jobs of a pipeline start at the same moment. In the end there are the objects that one of them alone would have
+// made.
 func TestFiftyRunsAtOnce(t *testing.T) { //nolint:tparallel // in turn: each is load enough
 	t.Parallel()
 	if testing.Short() {
@@ -253,7 +254,7 @@ func TestServerThatHasEnough(t *testing.T) {
 		t.Skip("needs a control plane: make test runs it")
 	}
 	cluster := kubetest.New(t, kubetest.Options{NoControllers: true, APIServerArgs: []string{
-		"--max-requests-inflight=20", "--max-mutating-requests-inflight=20", // of which the level below has one
+		"--max-requests-inflight=20", "--max-mutating-requests-inflight=20", // the level below has one of them
 	}})
 	l := &load{cluster: cluster, dir: t.TempDir()}
 	var err error

@@ -156,8 +156,8 @@ func (m *many) whole(t *testing.T, change string) {
 	if code := m.kubemint(t, []byte(source)); code != 0 {
 		t.Fatalf("exit code %d", code)
 	}
-	// The runner's identity has a connection, and so has the new one. What is asked at once before the first of them
-	// stands has each dialled its own, of which net/http closes all but one: two lists, and the Lease's creation.
+	// The runner's identity has a connection, and so has the new one. Requests that start before the first connection is
+	// open each dial their own, and net/http closes all but one: two lists, and the Lease's creation.
 	if n := balancer.Accepted(); n > 6 {
 		t.Errorf("%d connections", n)
 	}

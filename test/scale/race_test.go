@@ -44,10 +44,10 @@ var declarations = []struct {
 
 // racing is how runs meet in one race.
 type racing struct {
-	runs     int
-	declared []int    // which declarations they draw from
-	override bool     // the first run has take_ownership
-	beside   []string // commands that are run meanwhile
+	runs      int
+	declared  []int    // which declarations they draw from
+	override  bool     // the first run has take_ownership
+	meanwhile []string // commands that are run at the same time
 }
 
 // Whatever meets, a credential that was handed out may do what its run declared for as long as it lives,
@@ -59,18 +59,18 @@ func TestRacesForOneServiceAccount(t *testing.T) {
 		racing
 		times int
 	}{
-		"pairs, the same":                 {racing{runs: 2, declared: []int{1}}, 6},
-		"pairs, other rules":              {racing{runs: 2, declared: []int{0, 1, 2}}, 14},
-		"pairs, other roles":              {racing{runs: 2, declared: []int{3, 4}}, 10},
-		"pairs, rules and roles":          {racing{runs: 2, declared: []int{1, 3}}, 10},
-		"pairs, one takes over":           {racing{runs: 2, declared: []int{0, 1, 4}, override: true}, 10},
-		"eights, the same":                {racing{runs: 8, declared: []int{1}}, 3},
-		"eights, other rules":             {racing{runs: 8, declared: []int{0, 1, 2}}, 4},
-		"eights, other roles":             {racing{runs: 8, declared: []int{3, 4}}, 3},
-		"eights, all kinds, one takes":    {racing{runs: 8, declared: []int{0, 1, 2, 3, 4}, override: true}, 3},
-		"eights beside sweep and prune":   {racing{runs: 8, declared: []int{0, 1, 3}, beside: []string{"sweep", "prune"}}, 3},
-		"pairs beside prune":              {racing{runs: 2, declared: []int{0, 3}, beside: []string{"prune"}}, 8},
-		"triples beside sweep and revoke": {racing{runs: 3, declared: []int{0, 1}, beside: []string{"sweep", "revoke"}}, 5},
+		"pairs, the same":               {racing{runs: 2, declared: []int{1}}, 6},
+		"pairs, other rules":            {racing{runs: 2, declared: []int{0, 1, 2}}, 14},
+		"pairs, other roles":            {racing{runs: 2, declared: []int{3, 4}}, 10},
+		"pairs, rules and roles":        {racing{runs: 2, declared: []int{1, 3}}, 10},
+		"pairs, one takes over":         {racing{runs: 2, declared: []int{0, 1, 4}, override: true}, 10},
+		"eights, the same":              {racing{runs: 8, declared: []int{1}}, 3},
+		"eights, other rules":           {racing{runs: 8, declared: []int{0, 1, 2}}, 4},
+		"eights, other roles":           {racing{runs: 8, declared: []int{3, 4}}, 3},
+		"eights, all kinds, one takes":  {racing{runs: 8, declared: []int{0, 1, 2, 3, 4}, override: true}, 3},
+		"eights with sweep and prune":   {racing{runs: 8, declared: []int{0, 1, 3}, meanwhile: []string{"sweep", "prune"}}, 3},
+		"pairs with prune":              {racing{runs: 2, declared: []int{0, 3}, meanwhile: []string{"prune"}}, 8},
+		"triples with sweep and revoke": {racing{runs: 3, declared: []int{0, 1}, meanwhile: []string{"sweep", "revoke"}}, 5},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -183,7 +183,7 @@ func (r *race) start() {
 		}
 		group.Go(func() { r.live(p) })
 	}
-	for i, command := range r.beside {
+	for i, command := range r.meanwhile {
 		first, pause := r.declared[schedule.IntN(len(r.declared))], time.Duration(schedule.IntN(80))*time.Millisecond
 		group.Go(func() {
 			for range 3 {

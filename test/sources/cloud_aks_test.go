@@ -52,7 +52,7 @@ func (c *cloud) aks(t *testing.T, fixture string, application clouds.Application
 		for _, user := range config.AuthInfos {
 			if user.Exec != nil {
 				for i, arg := range user.Exec.Args {
-					user.Exec.Args[i] = strings.Replace(arg, "/home/ci/", "", 1) // beside the kubeconfig
+					user.Exec.Args[i] = strings.Replace(arg, "/home/ci/", "", 1) // next to the kubeconfig
 				}
 			}
 		}
@@ -266,7 +266,7 @@ func aksRefusals(t *testing.T, c *cloud) {
 			}
 		})
 	}
-	// What Entra gives for another application than AKS is no token for a cluster.
+	// A cluster does not accept a token that Entra gives for another application than AKS.
 	t.Run("a token for another application", func(t *testing.T) {
 		t.Parallel()
 		const management = "797f4846-ba00-4fd7-ba43-dac1f8f63013"

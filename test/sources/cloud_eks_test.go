@@ -76,7 +76,7 @@ func (c *cloud) eks(t *testing.T, fixture, session string) *eksJob {
 	return j
 }
 
-// keys are what aws-actions/configure-aws-credentials exports.
+// keys sets the environment that aws-actions/configure-aws-credentials exports.
 func (j *eksJob) keys(session string) {
 	j.env = append(j.env, "AWS_ACCESS_KEY_ID="+j.key, "AWS_SECRET_ACCESS_KEY="+j.secret, "AWS_SESSION_TOKEN="+session)
 }

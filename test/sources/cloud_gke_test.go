@@ -302,7 +302,7 @@ func gkeRenews(t *testing.T, c *cloud) {
 	j := &gkeJob{cloudJob: c.job(t, "gcloud.yaml", nil), google: clouds.NewGoogle()}
 	j.internet.Serve("oauth2.googleapis.com", j.google)
 	j.env = append(j.env, "HOME="+j.dir, "PATH="+os.Getenv("PATH"))
-	j.google.Life(62 * time.Second) // of which the last minute is not used
+	j.google.Life(62 * time.Second) // the last minute is not used
 	j.key(t, gkeAccount)
 	var mu sync.Mutex
 	seen := map[string]time.Time{}

@@ -100,7 +100,8 @@ func (c *cloud) takes(verify verifier) {
 	c.verifiers = append(c.verifiers, verify)
 }
 
-// cloudJob is a job with a kubeconfig, a namespace, and an Internet on which the control plane is what the kubeconfig says.
+// cloudJob is a job with a kubeconfig, a namespace, and an Internet where the control plane has the address of the
+// kubeconfig.
 type cloudJob struct {
 	cluster    *kubetest.ControlPlane
 	internet   *clouds.Internet
@@ -108,12 +109,12 @@ type cloudJob struct {
 	kubeconfig []byte
 	source     string // where the kubeconfig lies: outside the checkout, as a login step writes it
 	namespace  string
-	env        []string // beside the Internet's
+	env        []string // in addition to the Internet's
 	stdout     string   // path of what the last process has said to its platform
 }
 
-// job takes a fixture as it is but for its CA, which becomes the control plane's, and for what change does. Where it has
-// none, the process trusts the control plane as the public does.
+// job takes a fixture unchanged, except for its CA, which becomes the control plane's, and for what change does. If it has
+// no CA, the process trusts the control plane as the public does.
 func (c *cloud) job(t *testing.T, fixture string, change func(*api.Config)) *cloudJob {
 	t.Helper()
 	config, err := clientcmd.LoadFromFile(filepath.Join("testdata", "kubeconfigs", fixture))
@@ -287,7 +288,7 @@ func (j *cloudJob) asked(t *testing.T, wanted ...string) {
 	}
 }
 
-// receipt is the content of the job's receipt, "" where there is none.
+// receipt returns the content of the job's receipt, "" if it does not exist.
 func (j *cloudJob) receipt(t *testing.T) string {
 	t.Helper()
 	for _, path := range []string{filepath.Join(j.dir, "kubemint.kubeconfig.receipt"), harness.ReceiptIn(j.dir, "kubemint.kubeconfig")} {
@@ -351,7 +352,7 @@ func (j *cloudJob) onGitLab() {
 // between sees each request to the API server, which is next under the path that the kubeconfig names.
 type between = func(w http.ResponseWriter, r *http.Request, next http.Handler)
 
-// fronts puts a handler before a server, as what stands before an API server is one. Its certificate is the Internet's.
+// fronts puts a handler in front of a server, like a proxy in front of an API server. Its certificate is the Internet's.
 func (j *cloudJob) fronts(t *testing.T, server string, look between) {
 	t.Helper()
 	target, err := url.Parse(j.cluster.URL)
@@ -425,7 +426,7 @@ func (j *cloudJob) refused(t *testing.T, wanted ...string) (said string) {
 	return said
 }
 
-// notAccepted is what the program says where the API server does not take the token.
+// notAccepted are the lines that the program prints if the API server does not accept the token.
 var notAccepted = []string{
 	`^error: .*: the API server does not accept the runner's credential \(401 Unauthorized\)$`,
 	`^hint: log in again in an earlier step: the login has expired, or it is for another cluster$`,
@@ -538,7 +539,7 @@ func (j *cloudJob) isMasked(t *testing.T, fronted func(*testing.T, between)) {
 	}
 	for bearer := range tokens {
 		if bearer == bearerIn(t, []byte(harness.ReadFile(t, filepath.Join(j.dir, "kubemint.kubeconfig")))) {
-			delete(tokens, bearer) // it is what later steps are given
+			delete(tokens, bearer) // later steps are given this one
 		}
 	}
 	if len(tokens) != 1 {
@@ -567,7 +568,7 @@ func (j *cloudJob) isMasked(t *testing.T, fronted func(*testing.T, between)) {
 	j.leases(t, 0)
 }
 
-// state is what the post step is given of what the step has kept: the last value of each name.
+// state returns the state that the post step gets from the step: the last value of each name.
 func (j *cloudJob) state(t *testing.T) (env []string) {
 	t.Helper()
 	kept := map[string]string{}

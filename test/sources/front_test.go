@@ -15,8 +15,8 @@ import (
 	"github.com/kubemint/kubemint/test/kubetest"
 )
 
-// What stands before a cluster, knows its own users only, and asks the API server as somebody else: a ServiceAccount's token
-// means nothing to it. Rancher's and GitLab's proxies answer like this; the path is how they tell their clusters apart.
+// A proxy in front of a cluster knows only its own users, and asks the API server as somebody else: a ServiceAccount's token
+// means nothing to it. Rancher's and GitLab's proxies answer like this, and tell their clusters apart by the path.
 func TestServersThatTakeNoServiceAccountTokens(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -84,7 +84,7 @@ func TestServersThatTakeNoServiceAccountTokens(t *testing.T) {
 				t.Errorf("%d leases are left", left)
 			}
 
-			// The way out: the same source, and the API server's own address for the result.
+			// The remedy: the same source, and the API server's own address for the result.
 			env = append(env, "KUBEMINT_SERVER="+cluster.URL, "KUBEMINT_CERTIFICATE_AUTHORITY="+base64.StdEncoding.EncodeToString(cluster.CA))
 			harness.RunAs(t, dir, source, env, 0)
 			written, err := clientcmd.LoadFromFile(filepath.Join(dir, "kubemint.kubeconfig"))
@@ -110,7 +110,7 @@ func bearerIn(t *testing.T, kubeconfig []byte) string {
 	return config.BearerToken
 }
 
-// before is a kubeconfig for what stands before the cluster.
+// before returns a kubeconfig for the proxy in front of the cluster.
 func before(t *testing.T, proxy *kubetest.Proxy, kubeconfig []byte, path, token string) []byte {
 	t.Helper()
 	content, err := proxy.Kubeconfig(kubeconfig)

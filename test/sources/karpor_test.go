@@ -80,7 +80,7 @@ func newKarpor(t *testing.T) *karpor {
 	return k
 }
 
-// export writes what step one of the page leaves: the kubeconfig as it is exported, and the hub's
+// export writes the files that step one of the page leaves: the exported kubeconfig, and the hub's
 // certificates.
 func (k *karpor) export(t *testing.T, admin []byte) {
 	t.Helper()
@@ -273,7 +273,7 @@ func (k *karpor) others(t *testing.T, admin []string) {
 	said = k.run(t, 5, append(admin, "KUBEMINT_REVOKE=", "KUBEMINT_EPHEMERAL=true", "KUBEMINT_OUTPUT=none"))
 	saysLines(t, said, "^hint: an ephemeral identity takes a lease: leave `ephemeral` out")
 
-	t.Log("what must not be cannot be shown")
+	t.Log("must_not cannot be proved")
 	said = k.run(t, 5, append(admin, "KUBEMINT_MUST_NOT=get secrets", "KUBEMINT_OUTPUT=none"))
 	saysLines(t, said, `^error: prove must_not: ServiceAccount default/karpor-admin may not ask .*, so what the credential may not do stays unproven$`,
 		"^hint: have the account ask: add to `rules`  cluster create selfsubjectreviews.authentication.k8s.io,")

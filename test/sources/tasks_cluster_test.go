@@ -79,7 +79,7 @@ subjects: [{kind: User, name: "%s"}]
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}
 `
 
-// cloudCLI is aws, gcloud or az: it writes the kubeconfig, or prints what the test has put beside it.
+// cloudCLI is aws, gcloud or az: it writes the kubeconfig, or prints the file that the test has put next to it.
 const cloudCLI = `#!/bin/sh
 here=$(dirname "$0")
 case "$*" in

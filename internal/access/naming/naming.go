@@ -17,13 +17,13 @@ func RoleRef(role config.Role, place string) kube.Ref {
 	return kube.Ref{Kind: role.Kind, Name: role.Name}
 }
 
-// ObjectName is that of the objects which carry our own rules. Colons are allowed in RBAC names
-// alone, so that nothing else that a user makes is called so by accident.
+// ObjectName returns the name of the roles with our own rules, and of their bindings. Only RBAC
+// names may contain colons, so no other object of a user has this name by accident.
 func ObjectName(account types.NamespacedName) string {
 	return "kubemint:" + account.Namespace + ":" + account.Name
 }
 
-// BindingName is that of the binding of an existing role.
+// BindingName returns the name of the binding of an existing role.
 func BindingName(account types.NamespacedName, roleKind, role string) string {
 	return ObjectName(account) + ":" + strings.ToLower(roleKind) + ":" + role
 }

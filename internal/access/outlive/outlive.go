@@ -14,9 +14,9 @@ import (
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
-// Warn is a warning about declared access by which the credential goes on when its token
-// has ended, or "". Only what reaches the ServiceAccount's own namespace counts: its lease, its
-// tokens and pods that run as it are there. Of the bound roles it knows those that could be read.
+// Warn returns a warning if the declared access lets the credential go on after its token has
+// ended, else "". Only access to the ServiceAccount's own namespace counts: its lease, its tokens
+// and the pods that run as it are there. Of the bound roles it knows those that could be read.
 func Warn(desired access.Desired, observed access.Observed) string {
 	account := desired.Access.ServiceAccount
 	everywhere := desired.GrantedIn("", observed)
@@ -74,8 +74,8 @@ func suggestAccount(declared config.Access) string {
 	return namespace + "/" + account.Namespace + "-" + account.Name
 }
 
-// findEscapes are the ways by which rules in the account's namespace let its access go on without
-// the token.
+// findEscapes lists how the rules in the account's namespace let its access go on without the
+// token.
 func findEscapes(home []rbacv1.PolicyRule, account string) (can []string) {
 	if grantsAny(home, kube.NewRule("", "serviceaccounts/token", account, "create")) {
 		can = append(can, "mint tokens for itself (create serviceaccounts/token)")

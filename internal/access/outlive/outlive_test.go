@@ -123,7 +123,7 @@ func TestWarn_Places(t *testing.T) {
 	for name, tt := range map[string]struct {
 		declared func(a *config.Access)
 		observed access.Observed
-		want     string // the ways out; "" for no warning
+		want     string // what the warning lists; "" for no warning
 	}{
 		"edit in the account's namespace": {in("bots"), bound, apart("kubemint/bots-ci")},
 		"edit there too":                  {in("shop", "bots"), bound, apart("kubemint/bots-ci")},
@@ -148,7 +148,7 @@ func TestWarn_Places(t *testing.T) {
 	}
 }
 
-// Its account is deleted: what is left is what it does under another name.
+// Its account is deleted: only what it does under another name outlives it.
 func TestWarn_Ephemeral(t *testing.T) {
 	t.Parallel()
 	passing := marks

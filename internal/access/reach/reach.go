@@ -7,7 +7,7 @@ import (
 	"github.com/kubemint/kubemint/internal/config"
 )
 
-// ListPlaces are where access is declared: the namespaces, and "" for the cluster scope.
+// ListPlaces lists where access is declared: the namespaces, and "" for the cluster scope.
 func ListPlaces(declared config.Access) (places []string) {
 	if !declared.Namespaced.Empty() {
 		places = slices.Clone(declared.Namespaces)
@@ -33,8 +33,8 @@ func Describe(declared config.Access) string {
 	return namespaces + " and " + WholeCluster
 }
 
-// GrantsNear is what is declared for where the ServiceAccount is; anywhere means that it may be in
-// any namespace.
+// GrantsNear returns the grants that reach the ServiceAccount's namespace; anywhere means that it
+// may be in any namespace.
 func GrantsNear(declared config.Access, anywhere bool) config.Grants {
 	near := declared.Cluster
 	if anywhere || slices.Contains(declared.Namespaces, declared.ServiceAccount.Namespace) {

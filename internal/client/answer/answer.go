@@ -73,14 +73,15 @@ func IsForeign(err error) bool {
 	return page || redirect
 }
 
-// IsEscalation says whether it refused to have the identity give away what it does not hold.
+// IsEscalation says whether the API server refused to let the identity grant rights that it does
+// not hold.
 func IsEscalation(err error) bool {
 	status, _ := StatusOf(err)
 	return len(explain.HeldRules(status.Message)) > 0
 }
 
-// IsImmutable says whether it answered that a binding's role cannot be another one, which it says
-// to whoever may bind that.
+// IsImmutable says whether the API server answered that a binding's role cannot be changed. It says
+// so only to a user allowed to bind the new role.
 func IsImmutable(err error) bool {
 	status, _ := StatusOf(err)
 	return apierrors.IsInvalid(err) &&

@@ -18,12 +18,12 @@ const (
 	hookFailed   = `failed calling webhook ("[^"]+")`
 )
 
-// DeniedByPolicy says whether a message is one by which admission refuses a request.
+// DeniedByPolicy says whether a message is a refusal by admission.
 func DeniedByPolicy(message string) bool {
 	return regexp.MustCompile(deniedByHook + "|" + deniedByCEL).MatchString(message)
 }
 
-// AsDenial makes a plain 403 of what a policy denies. The webhook chooses the code and the reason,
+// AsDenial turns a policy's denial into a plain 403. The webhook chooses the code and the reason,
 // and its 404 is not a missing object, its 409 not a conflict, its 503 not a fault that passes.
 func AsDenial(err error) error {
 	status, answered := StatusOf(err)

@@ -7,7 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// StatusOf returns the API server's answer, where err is one; Details is never nil.
+// StatusOf returns the API server's answer, if err is one; Details is never nil.
 func StatusOf(err error) (status metav1.Status, ok bool) {
 	var answered apierrors.APIStatus
 	if ok = errors.As(err, &answered); ok {

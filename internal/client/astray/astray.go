@@ -11,8 +11,8 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// Explain gives p the real cause of a failure for which the answer's own words lead astray, and a
-// remedy. It says whether the failure is one of these. err is without the request's method and URL.
+// Explain gives p the real cause of a failure whose own words mislead, and a remedy. It says
+// whether the failure is one of these. err is without the request's method and URL.
 func Explain(p *problem.Error, server string, err error) bool {
 	var noTLS tls.RecordHeaderError
 	redirect, redirected := errors.AsType[*wire.RedirectError](err)

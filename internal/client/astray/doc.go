@@ -1,8 +1,7 @@
-// Package astray explains those failures of a connection whose own words lead astray.
+// Package astray explains connection failures whose own words mislead.
 //
-// In: an error of net/http and the server's address. Out: the cause as it is, and a remedy that
-// helps against it. The room changes for one reason: another error of the transport turns out to
-// say the wrong thing.
+// In: an error of net/http and the server's address. Out: the real cause, and its remedy. The room
+// changes for one reason: another transport error turns out to mislead.
 //
 // It imports client/wire and problem.
 package astray

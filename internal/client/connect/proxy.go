@@ -25,7 +25,7 @@ func (d Dialer) Transports(config *rest.Config) (Transports, error) {
 	}
 	plain := rest.CopyConfig(config)
 	plain.UserAgent = ""            // the command's own
-	plain.DisableCompression = true // what comes compressed is handed on as it is
+	plain.DisableCompression = true // a compressed answer is passed on unchanged
 	if plain.Dial == nil {
 		plain.Dial = (&net.Dialer{}).DialContext
 	}

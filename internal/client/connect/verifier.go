@@ -97,7 +97,7 @@ func (v *Verifier) AddClients() {
 	}
 }
 
-// Clients are the connections over which access is proved: all of them where it is fresh.
+// Clients returns the connections that prove access: all of them if the access is fresh.
 func (v *Verifier) Clients(fresh bool) []*client.Client {
 	if fresh {
 		return v.clients
@@ -112,13 +112,13 @@ func (v *Verifier) Close() {
 	}
 }
 
-// bearer adds the token to requests once there is one.
+// bearer adds the token to requests as soon as it has one.
 type bearer struct {
 	next  http.RoundTripper
 	token *atomic.Pointer[secret.Value]
 }
 
-// WrappedRoundTripper is as the tracer's.
+// WrappedRoundTripper does the same as the tracer's.
 func (b bearer) WrappedRoundTripper() http.RoundTripper { return b.next }
 
 func (b bearer) RoundTrip(request *http.Request) (*http.Response, error) {

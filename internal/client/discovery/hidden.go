@@ -8,9 +8,9 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 )
 
-// MayHide says whether a ClusterRole that is not found may be there all the same: every API server
-// makes it when it starts, and some do not show it (kcp). Its binding is then proved by a rules
-// review. A server that does not list that review counts as one that has no such role.
+// MayHide says whether a ClusterRole may exist although it is not found: every API server makes it
+// when it starts, and some do not show it (kcp). A rules review then proves its binding. On a
+// server that does not list that review, the role counts as missing.
 func MayHide(ctx context.Context, read Read, role string) bool {
 	named := []string{"cluster-admin", "admin", "edit", "view"}
 	if !strings.HasPrefix(role, "system:") && !slices.Contains(named, role) {

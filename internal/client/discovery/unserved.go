@@ -22,7 +22,7 @@ func Unserved(err error) bool {
 	return ok
 }
 
-// Hints are what the missing part means for kubemint.
+// Hints say what the missing part means for kubemint.
 func (e *UnservedError) Hints() []string {
 	switch {
 	case e.Resource == "serviceaccounts/token":

@@ -62,7 +62,7 @@ func SuggestLogin(refusal *problem.Error) {
 	}
 }
 
-// findDenial reads the authorizer's refusal, nil where a 403 is another one.
+// findDenial reads the authorizer's refusal. It returns nil if something else sent the 403.
 func findDenial(status metav1.Status) *Denial {
 	words := regexp.MustCompile(denial).FindStringSubmatch(status.Message)
 	if words == nil {
@@ -203,7 +203,7 @@ func HeldRules(message string) []rbacv1.PolicyRule {
 	return held
 }
 
-// Compiled where they are asked for: a run that is refused nothing starts without.
+// Compiled on use: most runs are refused nothing, and start without them.
 const (
 	ruleText  = `\{([^{}]*)\}`
 	ruleField = `(\w+):\[([^\]]*)\]`

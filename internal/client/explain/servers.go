@@ -67,7 +67,7 @@ func adviseRights(p *problem.Error, server string) {
 	}
 }
 
-// NameProxy adds to the refusal of a token the proxy that the server's URL tells of, and what to do
+// NameProxy adds to the refusal of a token the proxy that the server's URL shows, and what to do
 // about it. That hint comes first. An error that is not a [problem.Error] comes back unchanged.
 func NameProxy(err error, server string) error {
 	p, ok := errors.AsType[*problem.Error](err)

@@ -21,10 +21,10 @@ import (
 // a request for each.
 const ManyNamespaces = 16
 
-// ReadState reads what the plan has to know, all at once: the wanted objects by name, the existing
-// roles to bind, and leftovers by label. With cached these come from the API server's memory, which
-// can lack for a moment what another run has just made. each is [parallel.Each], or the caller's
-// way to show progress. notes are for the log: what could not be looked for.
+// ReadState reads everything that the plan needs, all at once: the wanted objects by name, the
+// existing roles to bind, and leftovers by label. With cached these come from the API server's
+// memory, which can lack for a moment what another run has just made. each is [parallel.Each], or
+// the caller's way to show progress. notes are for the log: what could not be looked for.
 func ReadState(
 	ctx context.Context, api *client.Client, desired access.Desired, cached bool,
 	each func(n int, f func(i int) error) error,
@@ -53,8 +53,8 @@ func ReadState(
 	return o.observed, o.notes, err
 }
 
-// planReads returns the reads that are left to make at once. In many namespaces two lists stand for
-// those by name, where the runner's identity may list everywhere.
+// planReads returns the remaining reads, to make at once. In many namespaces two lists replace the
+// reads by name, if the runner's identity may list everywhere.
 func (o *observer) planReads(ctx context.Context, desired access.Desired) (reads []func() error) {
 	lasting := !desired.IsEphemeral() // nothing of an ephemeral identity can be there yet
 	places := []string{""}

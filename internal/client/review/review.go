@@ -98,7 +98,7 @@ func (r *Review) FindAllowed(
 	return append(breach, asRules(answers, true)...), err
 }
 
-// answer is that to one SelfSubjectAccessReview.
+// answer is the answer to one SelfSubjectAccessReview.
 type answer struct {
 	question rules.Question
 	allowed  bool

@@ -11,14 +11,14 @@ import (
 	"github.com/kubemint/kubemint/internal/console"
 )
 
-// Trace keeps what the answers of an API server tell about its clock.
+// Trace keeps the time of an API server's clock, which its answers carry.
 type Trace struct {
 	Log  *console.Log
 	off  atomic.Int64 // nanoseconds from this machine's clock to the API server's
 	told atomic.Bool  // that the clock is wrong
 }
 
-// Follow has a client's requests logged, and what the API server warns of.
+// Follow logs a client's requests, and the API server's warnings.
 func (t *Trace) Follow(config *rest.Config) {
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return tracer{next, t} })
 	config.WarningHandlerWithContext = warnings{t.Log}
@@ -71,7 +71,8 @@ func (t tracer) RoundTrip(request *http.Request) (*http.Response, error) {
 		if wrong := time.Duration(t.off.Swap(int64(off))) - off; wrong.Abs() > time.Minute &&
 			t.told.CompareAndSwap(false, true) {
 			t.Log.Warnf(
-				"this machine's clock is off by %s from the API server's, which is what counts: set it",
+				"this machine's clock is off by %s from the API server's, which decides when tokens "+
+					"expire: set it",
 				console.FormatDuration(wrong.Round(time.Minute)),
 			)
 		}

@@ -82,7 +82,7 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 }
 
 // Others of the same hundred lead nowhere, and are answers.
-func TestWhatIsNoRedirectIsAnAnswer(t *testing.T) {
+func TestClient_NotARedirect(t *testing.T) {
 	t.Parallel()
 	for _, code := range []int{200, 300, 304, 305, 404, 500} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -195,7 +195,7 @@ func TestTheBoundIsOnAllAnswersAtOnce(t *testing.T) {
 	_ = third.Close()
 }
 
-func TestDirectHasNoProxy(t *testing.T) {
+func TestDirect_NoProxy(t *testing.T) {
 	t.Parallel()
 	far, _ := kubetest.StartCanary(t, false)
 	server := httptest.NewServer(http.RedirectHandler(far, http.StatusFound))

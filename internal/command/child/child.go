@@ -26,10 +26,11 @@ type Command struct {
 }
 
 // Run runs the command with our own standard streams, hands it every signal that we get, and
-// returns its exit code. beside starts what is done meanwhile, and returns how to wait for that.
+// returns its exit code. meanwhile starts work that goes on while the command runs, and returns a
+// function that waits for it.
 func Run(
 	ctx context.Context, s session.Session, command Command, env []string,
-	beside func(context.Context) (wait func()),
+	meanwhile func(context.Context) (wait func()),
 ) (int, error) {
 	cmd := &exec.Cmd{
 		Path: command.Program, Args: command.Words, Dir: s.Process.Dir, Env: env,
@@ -40,14 +41,14 @@ func Run(
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, forwardedSignals(s.Process.Stdin)...)
 	defer signal.Stop(signals)
-	if err := context.Cause(ctx); err != nil { // a signal that came before there was anybody to hand it to
+	if err := context.Cause(ctx); err != nil { // a signal arrived before the command started
 		return 0, err
 	}
 	if err := cmd.Start(); err != nil {
 		return Refuse(command.Words[0], err)
 	}
 	defer process.Reap(cmd.Process.Pid)()
-	defer beside(context.WithoutCancel(ctx))()
+	defer meanwhile(context.WithoutCancel(ctx))()
 	err := waitForwarding(cmd, signals)
 	if code, ok := signalCode(cmd); ok {
 		return code, nil
@@ -89,7 +90,7 @@ func Refuse(name string, err error) (int, error) {
 
 // Find finds the command as a shell would, by the PATH that this process was given.
 func Find(s session.Session, name string) (string, error) {
-	if filepath.Base(name) != name { // it has a separator, of which Windows has two
+	if filepath.Base(name) != name { // it has a path separator: Windows has two of them
 		return exec.LookPath(under(s.Process.Dir, name))
 	}
 	for _, dir := range filepath.SplitList(s.Getenv("PATH")) {
@@ -108,12 +109,12 @@ func under(dir, path string) string {
 	return filepath.Join(dir, path)
 }
 
-// podVariables are those by which a client finds the API server from inside a pod, and then takes
+// podVariables tell a client inside a pod where the API server is. A client that finds them uses
 // the pod's own ServiceAccount.
 var podVariables = []string{"KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"}
 
-// Env is our environment without the inputs, some of which are secret, and with the new credential
-// in place of the source's.
+// Env returns our environment without the inputs, since some are secret, and with the new
+// credential in place of the source's.
 func Env(s session.Session, from *source.Source, kubeconfig string) []string {
 	var env []string
 	pod := false

@@ -11,9 +11,9 @@ import (
 	"github.com/kubemint/kubemint/internal/console"
 )
 
-// forwardedSignals are the signals that exec hands to the command: those by which a job or a person
-// tells a program something. What a terminal sends, it sends to the command as well: a second
-// SIGINT would have terraform drop everything.
+// forwardedSignals are the signals that exec hands to the command: the ones that a job or a person
+// sends to a program. A terminal sends its signals to the command itself: a second SIGINT would
+// make terraform drop everything.
 func forwardedSignals(stdin io.Reader) []os.Signal {
 	signals := []os.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2}
 	if console.IsTerminal(stdin) {

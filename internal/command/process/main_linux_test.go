@@ -47,7 +47,7 @@ func report() {
 	fmt.Printf("comm=%q\n", comm)
 }
 
-// seen is what report prints, by name. The script runs the program as "$@".
+// seen returns what report prints, by name. The script runs the program as "$@".
 func seen(t *testing.T, environ []string, script string, args ...string) map[string]string {
 	t.Helper()
 	program, err := os.Executable()

@@ -10,8 +10,8 @@ import (
 )
 
 // Reap collects the orphans that the kernel gives to process 1, or to a subreaper, until stop is
-// called: those that end would otherwise stay as zombies. The child of the given process id is left
-// to whoever waits for it. In any other process it does nothing.
+// called: they would stay as zombies when they end. It leaves the child of the given process id to
+// its caller. In any other process it does nothing.
 func Reap(command int) (stop func()) {
 	if !inheritsOrphans() {
 		return func() {}

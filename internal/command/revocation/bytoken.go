@@ -119,7 +119,7 @@ func (f *foundFile) record() *receipt.Receipt {
 }
 
 // findKubeconfig returns the first of the possible outputs that holds a token bound to a lease of
-// ours, nil where there is none.
+// ours, or nil.
 func findKubeconfig(s session.Session) (*foundFile, error) {
 	for _, path := range outputCandidates(s) {
 		data, err := output.Read(path)
@@ -133,7 +133,7 @@ func findKubeconfig(s session.Session) (*foundFile, error) {
 		if err != nil {
 			continue
 		}
-		claims, _ := written.Token.Claims() // none where it is no such token
+		claims, _ := written.Token.Claims() // empty if the token is not a JWT
 		account, named := claims.Account()
 		if named && lease.HasName(claims.Secret, account.Name) {
 			lease := receipt.Object{

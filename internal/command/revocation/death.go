@@ -25,7 +25,7 @@ func readWritten(record *receipt.Receipt) (secret.Value, error) {
 	data, err := output.Read(record.Output)
 	if err != nil {
 		return secret.Value{}, problem.New(problem.Revoke, proveDeath, output.Cause(err),
-			"without the written kubeconfig there is no token to ask with; run without --wait")
+			"kubemint needs the token of the written kubeconfig to see it fail: run without --wait")
 	}
 	written, err := output.TokenIn(record.Output, data)
 	if err != nil || written.Hash() != record.TokenHash {

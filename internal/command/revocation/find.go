@@ -64,7 +64,8 @@ func findReceipt(s session.Session) (*receipt.Receipt, string, error) {
 	return nil, "", nil
 }
 
-// outputCandidates are where an earlier mint of this job can have written its kubeconfig.
+// outputCandidates lists the paths where an earlier mint of this job may have written its
+// kubeconfig.
 func outputCandidates(s session.Session) []string {
 	candidates := []string{s.Config.Result.Output}
 	if s.Config.Result.Output == "" {

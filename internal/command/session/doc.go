@@ -1,5 +1,5 @@
-// Package session is what one command knows of its process, its job and its inputs, and how it
-// reads the source.
+// Package session holds what one command knows of its process, its job and its inputs, and reads
+// the source.
 //
 // In: the process. Out: a [Session], a source, connections as the runner. It imports client,
 // client/connect, client/explain, client/trace, client/wire, config, console, kube, kubeconfig,

@@ -25,7 +25,7 @@ import (
 	"github.com/kubemint/kubemint/internal/workspace"
 )
 
-// Process is what main hands over: nothing below reads the environment by itself.
+// Process holds what main hands over: no other room reads the environment.
 type Process struct {
 	Args           []string
 	Environ        []string
@@ -43,8 +43,8 @@ type Process struct {
 	PrivateDir string        // instead of /dev/shm and $TMPDIR
 }
 
-// Session is what one command knows of its process, its job and its inputs. It is a value: reading
-// the inputs makes another one.
+// Session holds what one command knows of its process, its job and its inputs. It is a value:
+// reading the inputs makes another one.
 type Session struct {
 	Process   Process
 	Config    *config.Config
@@ -154,7 +154,7 @@ func (s Session) readRules(path string) ([]byte, error) {
 	return data, err
 }
 
-// Files is what the room of outputs has to know of this job.
+// Files returns what the output room needs to know about this job.
 func (s Session) Files() output.Job {
 	return output.Job{
 		Workspace: s.Workspace, Receipts: s.Receipts(),
@@ -163,7 +163,8 @@ func (s Session) Files() output.Job {
 	}
 }
 
-// Receipts is where this job's receipts lie: never where the checkout can write.
+// Receipts returns the store of this job's receipts: never a directory that the checkout can write
+// to.
 func (s Session) Receipts() receipt.Store {
 	return receipt.Store{
 		InWorkspace: s.Workspace.Hold,

@@ -39,8 +39,8 @@ func ChooseDeclared(s Session) Chosen {
 	}
 }
 
-// answerWithin is what a cloud's token endpoint gets before it is tried again: it usually answers
-// in a second.
+// answerWithin is how long a cloud's token endpoint may take before it is tried again: it usually
+// answers in a second.
 const answerWithin = 10 * time.Second
 
 // LoadSource reads the runner's credential.
@@ -59,7 +59,7 @@ func LoadSource(s Session, from Chosen) (*source.Source, error) {
 		},
 		Direct: source.Direct{
 			Server: declared.Server, Bearer: secret.New(declared.BearerToken), Audience: declared.OIDCAudience,
-			Authority: func() ([]byte, error) { // as it is given: the source itself leaves out what it cannot use
+			Authority: func() ([]byte, error) { // the source leaves out what it cannot use
 				given, err := readAuthority(s)
 				return given.Given, err
 			},
@@ -185,8 +185,8 @@ func checkCluster(ctx context.Context, api *client.Client, server, want string) 
 	)
 }
 
-// ChooseAddress is where the new credential is for: the source's API server, but for what the
-// inputs `server` and `certificate_authority` say instead.
+// ChooseAddress returns the API server that the new credential is for: the source's, unless the
+// inputs `server` and `certificate_authority` name another one.
 func ChooseAddress(s Session, from *source.Source) (kubeconfig.Config, error) {
 	to := kubeconfig.Config{
 		Server: from.Server, CAData: from.CAData, TLSServerName: from.TLSServerName,

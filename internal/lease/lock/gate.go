@@ -21,7 +21,7 @@ type Client interface {
 	Explain(code problem.Code, op string, err error) error
 }
 
-// Log is where a gate says that it waits, and what is changed under whom.
+// Log tells the user that a gate waits, and whose access changes under a live credential.
 type Log interface {
 	Printf(format string, args ...any)
 	Warnf(format string, args ...any)
@@ -32,12 +32,13 @@ type GateOptions struct {
 	Hash          string   // of the access that it declares
 	TakeOwnership bool     // it may change the access under live credentials
 	Timeout       string   // how long it may wait, for people to read
-	Advice        []string // the ways out that come first in a refusal; they begin with a verb
+	Advice        []string // the hints that come first in a refusal; they begin with a verb
 	Log           Log
 }
 
-// Gate is where a run waits until it may rely on the access of its ServiceAccount, or change it.
-// docs/adr/0007-access-lock.md shows why no credential then has other access than it was promised.
+// Gate makes a run wait until it may rely on the access of its ServiceAccount, or change it.
+// docs/adr/0007-access-lock.md shows why every credential then has exactly the access that it was
+// promised.
 type Gate struct {
 	*Lock
 	Mine   []string // names of leases of this run's own, and of the credential that it replaces
@@ -77,7 +78,7 @@ func (g *Gate) CheckLock(ctx context.Context) error {
 		Hint("or, if nothing else uses it, delete it:  %s", deleteLease(g.Ref().Namespace, g.Ref().Name))
 }
 
-// SeizeLock takes the lock. It returns an obstacle where another run has it.
+// SeizeLock takes the lock. It returns an obstacle if another run holds it.
 func (g *Gate) SeizeLock(ctx context.Context) (*Obstacle, error) {
 	taken, err := g.Take(ctx)
 	switch {
@@ -97,9 +98,9 @@ func (g *Gate) HolderObstacle() *Obstacle {
 	}}
 }
 
-// FindDependents are the live credentials of other access: with the lock held, all that there can
-// be until it is given back. Warnings name what the change is a surprise for, and what
-// take_ownership overrides.
+// FindDependents finds the live credentials that depend on other access. With the lock held, no
+// more can appear until it is given back. Warnings name the credentials that the change may
+// surprise, and those that take_ownership overrides.
 func (g *Gate) FindDependents(ctx context.Context) (*Obstacle, error) {
 	inTheWay, undeclared, err := g.OfOtherAccess(ctx)
 	if err == nil && len(inTheWay) > 0 && g.IsHeld() && !g.wants.TakeOwnership {
@@ -117,7 +118,7 @@ func (g *Gate) FindDependents(ctx context.Context) (*Obstacle, error) {
 	return nil, nil //nolint:nilnil // nothing is in the way
 }
 
-// OfOtherAccess are the live credentials in the way of a change, and those that were promised
+// OfOtherAccess returns the live credentials in the way of a change, and those that were promised
 // nothing.
 func (g *Gate) OfOtherAccess(ctx context.Context) (inTheWay, undeclared []Credential, err error) {
 	if g.wants.Hash == access.Undeclared {
@@ -164,7 +165,7 @@ func (g *Gate) awaitWithdrawal(ctx context.Context, first []Credential) (left []
 	return left, err
 }
 
-// newObstacle is the obstacle of live credentials that depend on other access.
+// newObstacle describes live credentials that depend on other access.
 func (g *Gate) newObstacle(inTheWay []Credential) *Obstacle {
 	o := &Obstacle{gone: func(ctx context.Context) (bool, error) {
 		left, _, err := g.OfOtherAccess(ctx)
@@ -181,8 +182,8 @@ func deleteLease(namespace string, names ...string) string {
 	return "kubectl -n " + namespace + " delete lease " + strings.Join(names, " ")
 }
 
-// ChangeAccess has a command that mints nothing change the access: under the lock, for which it
-// waits. Which live credentials hold the change back is for the command's look to say, by an error.
+// ChangeAccess lets a command that mints nothing change the access: it waits for the lock, and
+// changes under it. look returns an error if live credentials hold the change back.
 func (g *Gate) ChangeAccess(ctx context.Context, look, change func(context.Context) error) error {
 	for {
 		if err := g.CheckLock(ctx); err != nil {
@@ -233,7 +234,7 @@ func (g *Gate) DeleteLock(ctx context.Context) (deleted bool, err error) {
 // giveBackWithin keeps a cancelled run inside what a CI runner waits before it kills.
 const giveBackWithin = 3 * time.Second
 
-// GiveBack gives the lock back, even where the time is over.
+// GiveBack gives the lock back, even after the time is over.
 func (g *Gate) GiveBack(ctx context.Context, inEffect string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBackWithin)
 	defer cancel()
@@ -249,7 +250,7 @@ func newDelay() wait.DelayFunc {
 	}.DelayFunc()
 }
 
-// AwaitObstacle waits until the obstacle is gone, and refuses when the time is over. It says once
+// AwaitObstacle waits until the obstacle is gone, and refuses when the time is over. It logs once
 // what the run waits for.
 func (g *Gate) AwaitObstacle(ctx context.Context, o *Obstacle) error {
 	if !g.told {
@@ -270,7 +271,7 @@ func (g *Gate) AwaitObstacle(ctx context.Context, o *Obstacle) error {
 	return g.InTime(ctx, o, err)
 }
 
-// InTime returns err, or the refusal where err says no more than that the time is over.
+// InTime returns err, or the refusal if err only says that the time is over.
 func (g *Gate) InTime(ctx context.Context, o *Obstacle, err error) error {
 	if err != nil && ctx.Err() != nil && o != nil {
 		return g.explainObstacle(ctx, o)
@@ -278,7 +279,7 @@ func (g *Gate) InTime(ctx context.Context, o *Obstacle, err error) error {
 	return err
 }
 
-// explainObstacle is the error of a run whose time is over while something is in its way.
+// explainObstacle returns the error of a run whose time is over while something is in its way.
 func (g *Gate) explainObstacle(ctx context.Context, o *Obstacle) error {
 	op := "change the access of " + g.accountName()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.DeadlineExceeded) {
@@ -301,7 +302,7 @@ func (g *Gate) explainObstacle(ctx context.Context, o *Obstacle) error {
 		Hint("or set `take_ownership: true`: the access changes under it")
 }
 
-// ExplainLost explains that the lock is another run's: this one has stopped to change anything.
+// ExplainLost explains that another run holds the lock: this run has stopped changing anything.
 func (g *Gate) ExplainLost(err error) error {
 	if err == nil || !errors.Is(err, ErrLost) {
 		return err

@@ -7,8 +7,8 @@ import (
 	"github.com/kubemint/kubemint/internal/kube"
 )
 
-// SelectHarmless are the changes that give nobody anything, and so need not wait for the answer who
-// depends on the access: a new ServiceAccount, and new roles that nothing binds yet.
+// SelectHarmless selects the changes that grant nothing: a new ServiceAccount, and new roles that
+// nothing binds yet. They need not wait until it is known who depends on the access.
 func SelectHarmless(plan access.Plan, observed access.Observed) []access.Change {
 	bound := map[kube.Ref]bool{}
 	for _, c := range plan.Changes {

@@ -16,7 +16,7 @@ func describeOwner(o kube.Object) string {
 	var words []string
 	add := func(prefix, value string) {
 		if value != "" {
-			// whoever may write the Lease chose it
+			// chosen by anyone allowed to write the Lease
 			words = append(words, prefix+problem.ShortenText(value, 200))
 		}
 	}

@@ -7,10 +7,10 @@ import (
 	"github.com/kubemint/kubemint/internal/kube"
 )
 
-// SelectHolding are those of an account's leases that are live and depend on other access than the
-// declared one, whose hash is given; without a hash, all of them, which depend on the account
-// itself. A lease that declared nothing depends on no access. One whose declaration or expiry
-// cannot be read is among them.
+// SelectHolding selects the live leases of an account that depend on other access than the declared
+// one, whose hash is given. Without a hash it selects all live leases, since they depend on the
+// account itself. A lease that declared nothing depends on no access. A lease whose declaration or
+// expiry cannot be read is selected.
 func SelectHolding(leases []kube.Object, declared string, now time.Time) (holding []kube.Object) {
 	for _, lease := range leases {
 		end, expires := parseExpiry(lease)
@@ -27,8 +27,8 @@ func SelectHolding(leases []kube.Object, declared string, now time.Time) (holdin
 	return holding
 }
 
-// parseExpiry is when a lease's credential expires. It is zero where the annotation is no time;
-// said is whether there is one.
+// parseExpiry returns when a lease's credential expires. It is zero if the annotation is not a
+// time; said says whether the lease has the annotation.
 func parseExpiry(lease kube.Object) (at time.Time, said bool) {
 	end, said := lease.GetAnnotations()[kube.AnnotationExpiresAt]
 	at, err := time.Parse(time.RFC3339, end)
@@ -44,8 +44,8 @@ func parseExpiry(lease kube.Object) (at time.Time, said bool) {
 // default is two minutes.
 const DeadAfter = 2 * time.Minute
 
-// isOver says whether a lease's credential is dead by its expiry. One whose expiry cannot be read
-// may live.
+// isOver says whether a lease's credential has expired. A credential whose expiry cannot be read
+// may be live.
 func isOver(lease kube.Object, now time.Time) bool {
 	at, _ := parseExpiry(lease)
 	return !at.IsZero() && now.After(at.Add(DeadAfter))

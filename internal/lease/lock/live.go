@@ -32,14 +32,13 @@ func (c Credential) String() string {
 	return fmt.Sprintf("%s%s%s lives %s", c.Ref, c.whose, unknown, until)
 }
 
-// DescribeLease says of a lease, for a person, whose credential hangs on it and until when that
-// lives.
+// DescribeLease tells a person whose credential depends on a lease, and until when that lives.
 func DescribeLease(lease kube.Object) string { return newCredential(lease).String() }
 
-// ListOthers are the live credentials of the ServiceAccount that were promised other access than
-// hash: those in the way of a change, and those that were promised nothing. mine are names of
-// leases that are this run's own. While the lock is held, every lease is seen that was there when
-// it was taken: a run whose lease came later finds the lock held, and waits.
+// ListOthers lists the live credentials of the ServiceAccount that were promised other access than
+// hash: those in the way of a change, and those that were promised nothing. mine names this run's
+// own leases. While the lock is held, the list has every lease that existed when it was taken: a
+// run whose lease came later finds the lock held, and waits.
 func (l *Lock) ListOthers(
 	ctx context.Context, hash string, mine []string,
 ) (inTheWay, undeclared []Credential, err error) {

@@ -29,13 +29,13 @@ type API interface {
 	) ([]kube.Object, error)
 }
 
-// Duration is how long a lock is held by a run that is silent: after that it is another run's to
-// take over.
+// Duration is how long a run holds a lock without renewing it: after that another run may take it
+// over.
 const Duration = time.Minute
 
 const (
 	renewEvery = 15 * time.Second
-	// lostAfter is when a run that could not renew stops to change anything, so that its last
+	// lostAfter is when a run that could not renew stops changing anything, so that its last
 	// request has ended when another run takes over.
 	lostAfter = 40 * time.Second
 )
@@ -53,14 +53,14 @@ type Options struct {
 	Now     func() time.Time
 }
 
-// Lock is the Lease that stands for the access of one ServiceAccount. It says who is changing that
-// access, if anybody is, and which declared access is in effect.
+// Lock is the Lease that represents the access of one ServiceAccount. It says which run is changing
+// that access, if any, and which declared access is in effect.
 type Lock struct {
 	api  API
 	opts Options
 
 	mu   sync.Mutex
-	seen *coordinationv1.Lease // as it was last read or written; nil: there is none
+	seen *coordinationv1.Lease // the Lease when last read or written; nil: it does not exist
 	held bool
 	lost bool // it was held, and is another run's now
 	stop func()
@@ -93,13 +93,14 @@ func (l *Lock) Read(ctx context.Context) error {
 // Exists says whether there was a lock when it was last read.
 func (l *Lock) Exists() bool { return l.lastSeen() != nil }
 
-// IsForeign says whether a Lease of the lock's name is there that is not ours.
+// IsForeign says whether a Lease with the lock's name exists that is not ours.
 func (l *Lock) IsForeign() bool {
 	seen := l.lastSeen()
 	return seen != nil && !kube.IsManaged(seen, l.opts.Account)
 }
 
-// InEffect is the hash of the access that the lock says is in effect, "" where it does not say.
+// InEffect returns the hash of the access that is in effect according to the lock, or "" if it does
+// not say.
 func (l *Lock) InEffect() string {
 	seen := l.lastSeen()
 	if seen == nil {
@@ -115,18 +116,18 @@ func (l *Lock) IsBusy() bool {
 	return holderOf(seen) != "" && holderOf(seen) != l.opts.Holder && !l.IsStale()
 }
 
-// IsStale says whether the lock is that of a run which ended, or was cut off, while it held it.
+// IsStale says whether the holder ended, or was cut off, without giving the lock back.
 func (l *Lock) IsStale() bool {
 	seen := l.lastSeen()
 	return holderOf(seen) != "" && holderOf(seen) != l.opts.Holder &&
 		l.opts.Now().Sub(lastWritten(seen)) > Duration
 }
 
-// IsSettled says whether the lock is free, or not there: nobody is in the middle of a change.
+// IsSettled says whether the lock is free or does not exist: no run is in the middle of a change.
 func (l *Lock) IsSettled() bool { return holderOf(l.lastSeen()) == "" }
 
-// WrittenWithin says whether the lock was taken or given back a moment ago: then what was taken
-// away may not have reached every API server.
+// WrittenWithin says whether the lock was taken or given back a moment ago: then not every API
+// server may know yet that access was removed.
 func (l *Lock) WrittenWithin(moment time.Duration) bool {
 	seen := l.lastSeen()
 	return seen != nil && l.opts.Now().Sub(lastWritten(seen)) < moment
@@ -150,8 +151,8 @@ func (l *Lock) lastSeen() *coordinationv1.Lease {
 	return l.seen
 }
 
-// lastWritten is when the API server last wrote the Lease, by its own clock: what renewTime says is
-// only the holder's word.
+// lastWritten returns when the API server last wrote the Lease, by its own clock: renewTime is only
+// the holder's claim.
 func lastWritten(lease *coordinationv1.Lease) time.Time {
 	last := lease.CreationTimestamp.Time
 	for _, entry := range lease.ManagedFields {
@@ -162,14 +163,14 @@ func lastWritten(lease *coordinationv1.Lease) time.Time {
 	return last
 }
 
-// Take makes the lock this run's, if it is still as it was last read. It says whether it is. The
-// hash stays that of the access that was in effect before, if that is known.
+// Take takes the lock for this run, unless it has changed since it was last read, and says whether
+// it did. The lock keeps the hash of the access that was in effect before, if that is known.
 func (l *Lock) Take(ctx context.Context) (bool, error) {
 	if l.IsBusy() || l.IsForeign() {
 		return false, nil
 	}
 	inEffect := l.InEffect()
-	if l.IsStale() { // whoever held it may have been in the middle of a change
+	if l.IsStale() { // its holder may have been in the middle of a change
 		inEffect = ""
 	}
 	err := l.replaceLease(ctx, l.opts.Holder, inEffect)
@@ -182,7 +183,8 @@ func (l *Lock) Take(ctx context.Context) (bool, error) {
 	return l.setHeld(holderOf(l.lastSeen()) == l.opts.Holder), nil
 }
 
-// TryTaking writes the lock by way of another client, a dry one, as Take would. It stays as it is.
+// TryTaking sends the write that Take would send through a dry-run client. The lock does not
+// change.
 func (l *Lock) TryTaking(ctx context.Context, dry API) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -252,8 +254,8 @@ func (l *Lock) WasLost() bool {
 	return l.lost
 }
 
-// Release gives the lock back, and says which access is in effect: "" where that is not known. It
-// fails with [ErrLost] where the lock is another run's by now.
+// Release gives the lock back, and records which access is in effect: "" if that is unknown. It
+// fails with [ErrLost] if another run holds the lock by now.
 func (l *Lock) Release(ctx context.Context, inEffect string) error {
 	l.stop()
 	if !l.IsHeld() {

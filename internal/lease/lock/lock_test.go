@@ -295,7 +295,7 @@ func lease(name, hash, expires string) kube.Object {
 	return o
 }
 
-// Whoever may depend on other access is in the way. What cannot be read counts as that, and never as nothing.
+// A lease that may depend on other access is in the way. One that cannot be read counts as in the way, and is never ignored.
 func TestOthers(t *testing.T) {
 	t.Parallel()
 	in, past := time.Now().Add(time.Hour).UTC().Format(time.RFC3339), time.Now().Add(-121*time.Second).UTC().Format(time.RFC3339)
@@ -337,7 +337,7 @@ func TestOthers(t *testing.T) {
 }
 
 // While the lock is held, no list may be older than it.
-func TestOthersAreListedSinceTheLockWasTaken(t *testing.T) {
+func TestOthers_SinceTheLockWasTaken(t *testing.T) {
 	t.Parallel()
 	a := &api{}
 	one := open(t, a, "one")

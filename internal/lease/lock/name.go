@@ -10,10 +10,10 @@ import (
 	"github.com/kubemint/kubemint/internal/kube"
 )
 
-// NameOf is the name of the Lease that is the lock of a ServiceAccount's access. No lease of a
-// credential has such a name: those end in a dash and ten random characters, and what would end so
-// here gets a further ending. An account whose own name ends like that gets one more, so that no
-// two accounts of a namespace share a lock.
+// NameOf returns the name of the Lease that locks a ServiceAccount's access. No lease of a
+// credential has such a name: those end in a dash and ten random characters, and a lock's name that
+// would end so gets a further ending. An account whose own name ends like that gets one more, so
+// that no two accounts of a namespace share a lock.
 func NameOf(account string) string {
 	name := "kubemint-" + account
 	if len(name)+len(lockEnding) > longestName {

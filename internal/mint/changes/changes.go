@@ -30,7 +30,7 @@ type Maker struct {
 	// Planned is set for a run that only asks: what it would create, or narrow. Server is a dry one
 	// then.
 	Planned map[kube.Ref]bool
-	// Guard is asked before a change is planned again; nil: nothing stands against it.
+	// Guard may refuse to plan a change again; nil: it is always allowed.
 	Guard func() error
 }
 
@@ -38,16 +38,16 @@ type Maker struct {
 type Step func(ctx context.Context) error
 
 // All makes changes, and takes the other steps at the same time.
-func (m Maker) All(ctx context.Context, changes []access.Change, beside ...Step) error {
-	return m.Log.EachWithProgress("objects applied", len(changes)+len(beside), func(i int) error {
-		if i < len(beside) {
-			return beside[i](ctx)
+func (m Maker) All(ctx context.Context, changes []access.Change, steps ...Step) error {
+	return m.Log.EachWithProgress("objects applied", len(changes)+len(steps), func(i int) error {
+		if i < len(steps) {
+			return steps[i](ctx)
 		}
-		return m.makeChange(ctx, changes[i-len(beside)])
+		return m.makeChange(ctx, changes[i-len(steps)])
 	})
 }
 
-// Select are the changes of a plan that a condition holds for.
+// Select returns the changes of a plan that a condition holds for.
 func Select(plan access.Plan, wanted func(access.Change) bool) []access.Change {
 	return slices.DeleteFunc(slices.Clone(plan.Changes), func(c access.Change) bool { return !wanted(c) })
 }
@@ -57,8 +57,8 @@ func TouchesAccess(c access.Change) bool {
 	return c.Verb != access.Unchanged && c.Ref.Kind != "Namespace"
 }
 
-// Order divides changes: what depends on nothing goes out first, and then the bindings of roles
-// that are made or changed by the first ones.
+// Order divides changes: first those that depend on nothing, then the bindings of roles that the
+// first ones make or change.
 func Order(changes []access.Change) (first, after []access.Change) {
 	written := map[kube.Ref]bool{}
 	for _, c := range changes {
@@ -74,13 +74,13 @@ func Order(changes []access.Change) (first, after []access.Change) {
 	return first, after
 }
 
-// changeTries bounds how often an object is planned again: once for another run beside this one,
-// once to be sure.
+// changeTries bounds how often an object is planned again: once for a concurrent run, once to be
+// sure.
 const changeTries = 3
 
-// makeChange makes one change. Where somebody else has made or changed the object since it was
-// read, it is read and planned again: usually another job of the same pipeline has done the same,
-// and if not, the question whose object it is has to be asked again.
+// makeChange makes one change. If somebody else has made or changed the object since it was read,
+// it is read and planned again: usually another job of the same pipeline made the same change, and
+// if not, kubemint has to check again whose object it is.
 func (m Maker) makeChange(ctx context.Context, change access.Change) error {
 	for try := 1; ; try++ {
 		op, err := m.carryOut(ctx, change)
@@ -103,7 +103,7 @@ func (m Maker) makeChange(ctx context.Context, change access.Change) error {
 	}
 }
 
-// carryOut sends what a change consists of. op says what failed.
+// carryOut sends the requests of a change. op says what failed.
 func (m Maker) carryOut(ctx context.Context, change access.Change) (op string, err error) {
 	if change.Delete != nil {
 		if op, err = m.deleteFirst(ctx, change); err != nil {
@@ -165,11 +165,11 @@ func (m Maker) planAgain(ctx context.Context, change access.Change) (access.Chan
 	if err != nil {
 		return change, m.Server.Explain(problem.Mint, "read "+change.Ref.String(), err)
 	}
-	anew, err := access.DiffOne(m.Desired, change.Apply, have)
+	again, err := access.DiffOne(m.Desired, change.Apply, have)
 	if err != nil {
 		return change, err
 	}
-	m.Ledger.replan(anew)
-	m.Log.Printf("note: %s was changed by somebody else meanwhile, and is planned again", anew.Ref)
-	return anew, nil
+	m.Ledger.replan(again)
+	m.Log.Printf("note: %s was changed by somebody else meanwhile, and is planned again", again.Ref)
+	return again, nil
 }

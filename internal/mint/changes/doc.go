@@ -1,4 +1,4 @@
-// Package changes makes the planned changes on the cluster, many at once, and keeps what became of
+// Package changes makes the planned changes on the cluster, many at once, and keeps the outcome of
 // each.
 //
 // In: changes of a plan. Out: nothing, or an error for each that failed; a [Ledger] says what was

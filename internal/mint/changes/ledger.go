@@ -11,7 +11,7 @@ import (
 	"github.com/kubemint/kubemint/internal/kube"
 )
 
-// Ledger is what became of the changes so far. It is safe for concurrent use.
+// Ledger records the outcome of the changes so far. It is safe for concurrent use.
 type Ledger struct {
 	outcome access.Outcome
 
@@ -25,14 +25,14 @@ func NewLedger() *Ledger {
 	return &Ledger{applied: map[kube.Ref]client.Applied{}, replanned: map[kube.Ref]access.Change{}}
 }
 
-// UID is that of an object which this run has applied, "" for any other.
+// UID returns the UID of an object that this run has applied, "" for any other.
 func (l *Ledger) UID(ref kube.Ref) types.UID {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.applied[ref].UID
 }
 
-// Result is what became of a plan: of a run that failed, with what was not done.
+// Result returns the outcome of a plan. For a run that failed it has what was not done, too.
 func (l *Ledger) Result(plan access.Plan, failed bool) access.Plan {
 	plan = l.Replanned(plan)
 	l.mu.Lock()
@@ -54,7 +54,7 @@ func (l *Ledger) Replanned(plan access.Plan) access.Plan {
 	return plan
 }
 
-// did notes a change that was made. Its object has from here on the version that the API server
+// did notes a change that was made. From here on its object has the version that the API server
 // gave it.
 func (l *Ledger) did(change access.Change, applied client.Applied) {
 	if applied.UID != "" {

@@ -1,8 +1,8 @@
-// Package credential makes what the run is for: its lease, the Secret that the token is bound to,
-// and the token; or the Secret that holds a permanent one. Each step takes a [Tether] and returns
-// the next one.
+// Package credential makes the credential: the lease, the Secret that the token is bound to, and
+// the token; or the Secret that holds a permanent token. Each step takes a [Tether] and returns the
+// next one.
 //
-// In: what is declared, and the undo stack, on which an entry stands before each request. Out: a
-// token that is masked. It imports access, client, client/answer, client/discovery, client/explain,
+// In: what is declared, and the undo stack, which gets an entry before each request. Out: a token
+// that is masked. It imports access, client, client/answer, client/discovery, client/explain,
 // config, console, kube, lease, mint/undo, output/receipt, problem, revoke and secret.
 package credential

@@ -15,7 +15,7 @@ import (
 )
 
 // Issue mints the token, or makes the Secret that holds a permanent one. found is such a Secret
-// that was there.
+// that existed already.
 func (i Issuer) Issue(
 	ctx context.Context, t Tether, found *corev1.Secret, account types.UID,
 ) (Issued, error) {
@@ -33,7 +33,7 @@ func (i Issuer) Issue(
 	return Issued{Minted: minted, Tether: t}, err
 }
 
-// Mint requests a token that hangs on the tether.
+// Mint requests a token that is bound to the tether.
 func (i Issuer) Mint(ctx context.Context, t Tether, account types.UID) (lease.Minted, error) {
 	wanted := lease.Wanted{
 		Account: i.account(), UID: account,

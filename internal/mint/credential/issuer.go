@@ -49,7 +49,7 @@ type Issuer struct {
 	Remedy  Remedy
 }
 
-// Remedy is what a user can do where the cluster lets this run make no lease; each may be "".
+// Remedy says what a user can do if the cluster does not let this run make a lease; each may be "".
 type Remedy struct {
 	Unserved string // the API server has no leases
 	Refused  string // the runner may not make one, or the cluster does not admit it
@@ -87,10 +87,10 @@ func (i Issuer) newLease() *coordinationv1.Lease {
 // HasLease says whether the credential hangs on a lease.
 func (i Issuer) HasLease() bool { return i.Token.Revoke && !i.Token.Lifetime.Permanent }
 
-// Tether is what the credential hangs on, as far as it is on the server: the lease, and the Secret
-// that it owns. The zero Tether is that of a credential without a lease.
+// Tether is the server-side part of a credential: the lease, and the Secret that the lease owns. A
+// credential without a lease has the zero Tether.
 type Tether struct {
-	Lease *coordinationv1.Lease // nil: there is none
+	Lease *coordinationv1.Lease // nil: no lease
 
 	made   bool        // the API server has confirmed the lease
 	secret types.UID   // of the Secret; "" until it is made

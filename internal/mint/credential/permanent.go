@@ -14,9 +14,9 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// FindPermanent looks for a token Secret of the ServiceAccount, where a permanent token is asked
-// for: ours by its name, and one that others made by a list, where the runner's identity may. Two
-// of them would be two credentials to watch. The token in it is masked.
+// FindPermanent looks for a token Secret of the ServiceAccount, if a permanent token is asked for.
+// It gets ours by name, and finds one that others made by a list, if the runner's identity may
+// list: two Secrets would be two credentials to watch. It masks the token in the Secret.
 func (i Issuer) FindPermanent(ctx context.Context) (found *corev1.Secret, err error) {
 	if !i.Token.Lifetime.Permanent {
 		return nil, nil //nolint:nilnil // none is asked for
@@ -58,11 +58,11 @@ func (i Issuer) lookForPermanent(ctx context.Context) (*corev1.Secret, error) {
 			return &secrets[at], nil
 		}
 	}
-	return nil, nil //nolint:nilnil // there is none
+	return nil, nil //nolint:nilnil // not found
 }
 
-// makePermanent makes the Secret, after its ServiceAccount (made before, it is deleted again:
-// kubernetes#111556), and waits until it is filled in.
+// makePermanent makes the Secret, and waits until it is filled in. The ServiceAccount has to exist:
+// without it the Secret is deleted again (kubernetes#111556).
 func (i Issuer) makePermanent(
 	ctx context.Context, holder *corev1.Secret, account types.UID,
 ) (Issued, error) {
@@ -104,7 +104,8 @@ func (i Issuer) applyPermanent(ctx context.Context) (*corev1.Secret, error) {
 			return nil, saveErr
 		}
 	}
-	if err != nil && !answer.IsConflict(err) { // then it is this run's, or that of another one beside it
+	// On a conflict the Secret is this run's or a concurrent run's.
+	if err != nil && !answer.IsConflict(err) {
 		return nil, WithoutSecret(
 			i.Server.Explain(problem.Mint, "create Secret "+holder.Namespace+"/"+holder.Name, err),
 		)
@@ -117,7 +118,7 @@ func nameSecret(holder *corev1.Secret) receipt.Object {
 	return receipt.Object{Kind: "Secret", Namespace: holder.Namespace, Name: holder.Name, UID: holder.UID}
 }
 
-// WithoutSecret adds the way out where the cluster does not admit the Secret of a permanent token.
+// WithoutSecret adds a hint if the cluster does not admit the Secret of a permanent token.
 func WithoutSecret(err error) error {
 	if answer.NotAdmitted(err) {
 		return problem.AddHint(err, problem.Mint,

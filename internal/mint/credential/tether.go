@@ -99,8 +99,8 @@ func inRecord(record *receipt.Receipt, l *coordinationv1.Lease, change func(*rec
 	}
 }
 
-// withoutLease adds the way out where the runner's identity may not make what a lease consists of,
-// or the cluster does not admit it.
+// withoutLease adds a hint if the runner's identity may not make the objects of a lease, or the
+// cluster does not admit them.
 func (i Issuer) withoutLease(err error) error {
 	_, denied := errors.AsType[*explain.Denial](err)
 	switch {
@@ -116,7 +116,8 @@ func (i Issuer) withoutLease(err error) error {
 	return err
 }
 
-// bindTries bounds how often another name is taken: a neighbour wins two races of three.
+// bindTries bounds how often the lease gets another name: somebody who races for it wins two of
+// three times.
 const bindTries = 20
 
 // Bind creates the lease's Secret. Where one of that name is there already, the lease gets another
@@ -149,7 +150,7 @@ func (i Issuer) Bind(ctx context.Context, t Tether) (Tether, error) {
 			// else it can be this run's own, made by a request whose answer was lost
 			told = true
 			i.Log.Warnf("somebody else made Secret %s before this run could: it takes another name "+
-				"(see who may watch leases and create Secrets in namespace %s)", t.place(), t.Lease.Namespace)
+				"(see who can watch leases and create Secrets in namespace %s)", t.place(), t.Lease.Namespace)
 		}
 		if t, err = i.rename(ctx, t); err != nil {
 			return t, err
@@ -191,8 +192,8 @@ func withoutName(leases []receipt.Object, l *coordinationv1.Lease) (left []recei
 	return left
 }
 
-// Withdraw deletes this run's lease while it waits: no credential hangs on it yet, and it would be
-// in the way of others.
+// Withdraw deletes this run's lease while it waits: it has no credential yet, and would be in the
+// way of other runs.
 func (i Issuer) Withdraw(ctx context.Context, t Tether) error {
 	if t.undo == nil {
 		return nil

@@ -9,7 +9,7 @@ import (
 	"github.com/kubemint/kubemint/internal/lease"
 )
 
-// LifetimeCaps is what is known of the lifetimes that clusters grant.
+// LifetimeCaps says which lifetimes clusters are known to grant.
 const LifetimeCaps = "EKS and AKS give no token over 24 h, GKE none over 48 h; " +
 	"elsewhere see --service-account-max-token-expiration"
 
@@ -20,12 +20,12 @@ func DescribeShortened(minted lease.Minted, asked config.Token) string {
 	)
 }
 
-// DescribeLifetime is the lifetime that was granted, for people.
+// DescribeLifetime describes the granted lifetime for people.
 func DescribeLifetime(minted lease.Minted) string {
 	return console.FormatDuration(minted.ExpiresAt.Sub(minted.Claims.IssuedAt).Round(10 * time.Second))
 }
 
-// FormatExpiry is the output expires_at: RFC 3339 in UTC, "" for a permanent token.
+// FormatExpiry returns the output expires_at: RFC 3339 in UTC, "" for a permanent token.
 func FormatExpiry(minted lease.Minted) string {
 	if minted.IsPermanent() {
 		return ""

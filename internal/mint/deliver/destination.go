@@ -19,16 +19,16 @@ import (
 // Destination is where a credential goes: a [File] for later steps of the job, or the private
 // [Directory] of one command.
 type Destination interface {
-	// Path is that of the kubeconfig.
+	// Path is the path of the kubeconfig.
 	Path() string
 	// TokenFile is the path of a file that holds the token; "" where the kubeconfig alone does.
 	TokenFile() string
-	// UsedFor is how long the credential may be used; zero where nobody says.
+	// UsedFor is how long the credential may be used; zero if that is unknown.
 	UsedFor() time.Duration
-	// Earlier is what the credential replaces, nil where there is nothing. live says that it may still
-	// work.
+	// Earlier returns the receipt of the credential that is replaced, or nil. live says that it may
+	// still work.
 	Earlier() (earlier *receipt.Receipt, live bool)
-	// Remedy is what a user can do where the cluster lets the run make no lease.
+	// Remedy says what a user can do if the cluster does not let the run make a lease.
 	Remedy(ephemeral bool) credential.Remedy
 	// Patience is how long taking back may last while nobody interrupts it.
 	Patience() time.Duration
@@ -40,7 +40,7 @@ type Destination interface {
 	Deliver(d Delivery, stack *undo.Stack) error
 }
 
-// Delivery is what a destination gets.
+// Delivery holds what a destination gets.
 type Delivery struct {
 	Config   *config.Config
 	Desired  access.Desired

@@ -15,7 +15,7 @@ import (
 // and the token in a file of its own. Nothing is published.
 type Directory struct{ Dir string }
 
-// Path is that of the kubeconfig.
+// Path is the path of the kubeconfig.
 func (d Directory) Path() string { return output.InDirectory(d.Dir) }
 
 // TokenFile is read again by clients while the command runs.
@@ -24,10 +24,10 @@ func (d Directory) TokenFile() string { return output.TokenFile(d.Path()) }
 // UsedFor is zero: the token is renewed for as long as the command runs.
 func (d Directory) UsedFor() time.Duration { return 0 }
 
-// Earlier is nothing: the directory is new.
+// Earlier returns nothing: the directory is new.
 func (d Directory) Earlier() (earlier *receipt.Receipt, live bool) { return nil, false }
 
-// Remedy is another command: the end of a credential without a lease could not be seen to.
+// Remedy names another command: exec could not end a credential without a lease.
 func (d Directory) Remedy(bool) credential.Remedy {
 	return credential.Remedy{Unserved: "kubemint exec ends a credential by its lease: " +
 		"here only `kubemint mint` works, with `revoke: false`"}
@@ -36,7 +36,7 @@ func (d Directory) Remedy(bool) credential.Remedy {
 // revokeWithin bounds the end of a credential whose source may have to log in again.
 const revokeWithin = time.Minute
 
-// Patience is as long as kubemint revoke has.
+// Patience is the time limit of kubemint revoke.
 func (d Directory) Patience() time.Duration { return revokeWithin }
 
 // Open begins the receipt, which is for another kubemint if this process is killed.

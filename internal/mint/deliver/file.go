@@ -15,12 +15,12 @@ import (
 	"github.com/kubemint/kubemint/internal/secret"
 )
 
-// Platform is what a CI system does with a credential that later steps of the job use.
+// Platform hands a credential over to later steps of the job.
 type Platform interface {
 	Name() string
 	JobTimeout() time.Duration
 	Outside(path string) string
-	// Ready is an error where results could not be handed over later.
+	// Ready returns an error if results could not be handed over later.
 	Ready() error
 	SaveState(receipt string) error
 	Mask(secret secret.Value) error
@@ -37,7 +37,7 @@ type File struct {
 	Platform Platform
 }
 
-// Path is that of the kubeconfig.
+// Path is the path of the kubeconfig.
 func (f File) Path() string { return f.Output.Path }
 
 // TokenFile is "": the kubeconfig holds the token.
@@ -46,7 +46,7 @@ func (f File) TokenFile() string { return "" }
 // UsedFor is how long the job may run.
 func (f File) UsedFor() time.Duration { return f.Platform.JobTimeout() }
 
-// Earlier is the credential that lies at the output.
+// Earlier returns the credential that lies at the output.
 func (f File) Earlier() (earlier *receipt.Receipt, live bool) {
 	return f.Output.Earlier, f.Output.Earlier != nil && !f.Output.Expired
 }
@@ -65,7 +65,7 @@ func (f File) Remedy(ephemeral bool) credential.Remedy {
 	}
 }
 
-// Patience is for the requests, and then for the time in which the token's end has to be seen.
+// Patience allows time for the requests, and then for seeing the token's end.
 func (f File) Patience() time.Duration { return UndoWithin + revoke.SeenWithin }
 
 // Open finds out that the platform can hand results over, and begins the receipt.
@@ -134,7 +134,7 @@ func (f File) publish(d Delivery, stack *undo.Stack) error {
 	return nil
 }
 
-// result is what later steps get.
+// result returns what later steps get.
 func (f File) result(d Delivery) (platform.Result, error) {
 	changes, err := FormatChanges(d.Plan)
 	if err != nil {
@@ -170,7 +170,7 @@ func (f File) result(d Delivery) (platform.Result, error) {
 	}
 	if asked.ExportEnv {
 		for _, name := range []string{"KUBECONFIG", "KUBE_CONFIG_PATH"} {
-			// the second is what Terraform's providers read
+			// Terraform's providers read the second
 			result.Env = append(result.Env, platform.Output{Name: name, Value: values["kubeconfig_path"]})
 		}
 	}

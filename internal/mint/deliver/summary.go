@@ -12,8 +12,8 @@ import (
 	"github.com/kubemint/kubemint/internal/kube"
 )
 
-// FormatChanges is the output `changes`. Every list is there, so that a pipeline can ask for its
-// length.
+// FormatChanges returns the output `changes`. It always has every list, so that a pipeline can ask
+// for its length.
 func FormatChanges(plan access.Plan) (string, error) {
 	lists := map[access.Verb][]string{
 		access.Created: {}, access.Configured: {}, access.Unchanged: {}, access.Deleted: {},
@@ -24,7 +24,7 @@ func FormatChanges(plan access.Plan) (string, error) {
 	return console.EncodeJSON(lists)
 }
 
-// summarize is what the job summary says of a run. ending is how its lease ends.
+// summarize returns the job summary of a run. ending says how its lease ends.
 func summarize(d Delivery, ending string) console.Summary {
 	declared := d.Desired.Access
 	where := describeNamespaces(declared.Namespaces)
@@ -54,8 +54,8 @@ func summarize(d Delivery, ending string) console.Summary {
 	}
 }
 
-// describeAccess is what was granted in one place: the declared rules, and those of the bound roles
-// that could be read.
+// describeAccess lists what was granted in one place: the declared rules, and those of the bound
+// roles that could be read.
 func describeAccess(
 	observed access.Observed, where console.Markdown, granted config.Grants,
 ) console.Access {
@@ -95,7 +95,7 @@ func describeExpiry(d Delivery) console.Markdown {
 	return console.Markdown(until) + ": " + console.CodeSpan(d.Config.Token.Asked) + ")"
 }
 
-// describeEnding is how the credential ends before it expires.
+// describeEnding says how the credential ends before it expires.
 func describeEnding(d Delivery, ending string) console.Fact {
 	switch its := d.Issued.Tether.Lease; {
 	case its != nil:

@@ -1,5 +1,5 @@
-// Package entry is where a run waits until it may rely on the access of its ServiceAccount, or
-// change it: no access changes under a live credential (docs/adr/0007-access-lock.md).
+// Package entry makes a run wait until it may rely on the access of its ServiceAccount, or change
+// it: no access changes under a live credential (docs/adr/0007-access-lock.md).
 //
 // In: the [State] that was observed. Out: the state to go on with, and the context to change the
 // access under. It imports access, client/answer, client/discovery, console, kube, lease,

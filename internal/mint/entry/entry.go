@@ -12,7 +12,7 @@ import (
 	"github.com/kubemint/kubemint/internal/mint/credential"
 )
 
-// State is what a run knows of the cluster. Each step takes one and returns the next.
+// State holds what a run knows of the cluster. Each step takes one and returns the next.
 type State struct {
 	Observed access.Observed
 	Plan     access.Plan
@@ -21,7 +21,7 @@ type State struct {
 	Early    map[kube.Ref]bool // changes that were made before it was known who depends on the access
 }
 
-// Entrance is what a run needs to enter. Nothing in it changes.
+// Entrance holds what a run needs to enter. Nothing in it changes.
 type Entrance struct {
 	Maker   changes.Maker
 	Issuer  credential.Issuer
@@ -32,7 +32,7 @@ type Entrance struct {
 	Others []string
 }
 
-// Mine has the gate know the leases that are not in this run's way: its own, and those it replaces.
+// Mine tells the gate which leases are not in this run's way: its own, and those that it replaces.
 func (e Entrance) Mine(gate *lock.Gate, t credential.Tether) {
 	if gate == nil {
 		return
@@ -43,9 +43,9 @@ func (e Entrance) Mine(gate *lock.Gate, t credential.Tether) {
 	}
 }
 
-// Enter returns when the run may rely on its access: because all is as it declares and nobody can
-// change it while its lease is there, or because the run holds the lock and may change it. The
-// context is the one to change it under.
+// Enter returns when the run may rely on its access: either the access is in place and no other run
+// can change it while this lease exists, or the run holds the lock and may change it. It returns
+// the context to change it under.
 func (e Entrance) Enter(ctx context.Context, s State) (context.Context, State, error) {
 	gate := s.Gate
 	if gate == nil {
@@ -70,7 +70,7 @@ func (e Entrance) Enter(ctx context.Context, s State) (context.Context, State, e
 	}
 }
 
-// try is one attempt. The lease is there already: whoever takes the lock from now on sees it.
+// try makes one attempt. The lease exists already: a run that takes the lock from now on sees it.
 func (e Entrance) try(ctx context.Context, s State) (context.Context, State, *lock.Obstacle, error) {
 	if slices.ContainsFunc(s.Plan.Changes, changes.TouchesAccess) {
 		return e.takeLock(ctx, s)
@@ -131,9 +131,9 @@ func (e Entrance) takeLock(ctx context.Context, s State) (
 	return under, s, nil, err
 }
 
-// lookUnderLock looks who depends on the access. Where there was a lock before, another run may
-// have changed the access since it was observed, so it is observed again; where there was none, no
-// run has.
+// lookUnderLock looks who depends on the access. If the lock existed before, another run may have
+// changed the access since it was observed, so it is observed again. If the lock is new, no run has
+// changed it.
 func (e Entrance) lookUnderLock(
 	under context.Context, s State, existed bool,
 ) (State, *lock.Obstacle, error) {

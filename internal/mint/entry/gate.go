@@ -16,15 +16,15 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// Waiting is how long a run waits at a gate, and where it says so.
+// Waiting says how long a run waits at a gate, and where it logs that.
 type Waiting struct {
 	Timeout time.Duration
 	Now     func() time.Time
 	Log     *console.Log
 }
 
-// Gate is that of an account, for a run that declares access with this hash. advice comes first in
-// a refusal.
+// Gate returns the gate of an account, for a run that declares access with this hash. advice comes
+// first in a refusal.
 func (w Waiting) Gate(
 	server lock.Client, desired access.Desired, hash string, advice ...string,
 ) *lock.Gate {
@@ -49,9 +49,9 @@ func (w Waiting) ToMint(server lock.Client, desired access.Desired) *lock.Gate {
 		"or wait for it to end, with a longer `timeout`")
 }
 
-// Look reads the lock, where there is one, while the cluster is observed: a run that changes access
-// then takes it at once. It returns no gate where the API server has no leases: then nobody can
-// have one, or the lock.
+// Look reads the lock, if it exists, while the cluster is observed: a run that changes access then
+// takes it at once. It returns no gate if the API server has no leases: then no run can have a
+// lease, or the lock.
 func Look(ctx context.Context, gate *lock.Gate) (*lock.Gate, error) {
 	if gate == nil {
 		return nil, nil //nolint:nilnil // nobody to wait for

@@ -118,8 +118,8 @@ func (r Rehearsal) askMint(ctx context.Context, s entry.State) error {
 	return nil
 }
 
-// askAdmission asks admission for what the token will depend on, and for the lock. In a namespace
-// that is only planned there is nobody to ask.
+// askAdmission asks admission about the objects that the token will depend on, and about the lock.
+// It cannot ask in a namespace that is only planned.
 func (r Rehearsal) askAdmission(ctx context.Context, s entry.State) error {
 	account := r.Desired.Access.ServiceAccount
 	if r.Maker.Planned[kube.Ref{Kind: "Namespace", Name: account.Namespace}] {
@@ -132,7 +132,7 @@ func (r Rehearsal) askAdmission(ctx context.Context, s entry.State) error {
 }
 
 // tryLock asks whether the runner may take the lock, where the run would. What the API server says
-// of a lock that another run holds is of no use a moment later.
+// about another run's lock is out of date a moment later.
 func (r Rehearsal) tryLock(ctx context.Context, s entry.State) error {
 	if s.Gate == nil || s.Gate.IsBusy() || isSettled(s) {
 		return nil

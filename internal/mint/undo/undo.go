@@ -12,7 +12,7 @@ import (
 	"github.com/kubemint/kubemint/internal/revoke"
 )
 
-// Order is when an entry's turn comes. Among entries of one order the last one comes first.
+// Order says when an entry is undone. Entries of one order are undone last to first.
 type Order int
 
 // The orders: a credential ends before anything else is touched.
@@ -23,7 +23,7 @@ const (
 	Files
 )
 
-// Stack is what a run has made, or is about to make, and how that is undone.
+// Stack records what a run has made or is about to make, and how to undo it.
 type Stack struct {
 	Journal *output.Journal // the same, for a run that does not live to undo it
 	Revoker revoke.Revoker
@@ -117,12 +117,13 @@ func (l *Lease) requested() bool {
 func (s *Stack) Run(ctx context.Context) (alive bool, err error) {
 	entries := s.take()
 	leases := undoAll(ctx, entries[Credentials])
-	// Giving back the lock may be tried again and again, over the connection that ends the credential.
-	beside := make(chan error)
-	go func() { beside <- undoAll(ctx, entries[Beside]) }()
+	// Giving back the lock may be tried again and again, over the connection that ends the
+	// credential.
+	others := make(chan error)
+	go func() { others <- undoAll(ctx, entries[Beside]) }()
 	objects := undoAll(ctx, entries[Objects])
 	files := undoAll(ctx, entries[Files])
-	return leases != nil || objects != nil, errors.Join(leases, objects, files, <-beside)
+	return leases != nil || objects != nil, errors.Join(leases, objects, files, <-others)
 }
 
 // take empties the stack.

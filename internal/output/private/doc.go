@@ -4,7 +4,7 @@
 //
 // It also has the file lock that keeps two runs from writing one output at the same time.
 //
-// In: the directories in which to make one, best first. Out: a directory of mode 0700. Whether one
-// is in use is told by a lock that the kernel releases when its process ends, and never by a
-// process id, which is used again. It imports no other room.
+// In: the directories in which to make one, best first. Out: a directory of mode 0700. A lock says
+// whether a directory is in use: the kernel releases it when its process ends. A process id would
+// not do, since it is used again. It imports no other room.
 package private

@@ -91,7 +91,7 @@ func (l Left) Remove() error {
 // Release gives up the lock and keeps the directory.
 func (l Left) Release() error { return errors.Join(l.lock.Close(), l.base.Close()) }
 
-// lockDir takes a directory's lock, or fails at once where another process has it.
+// lockDir takes a directory's lock, or fails at once if another process has it.
 func lockDir(path string) (*os.File, error) {
 	const flags = os.O_RDONLY | syscall.O_DIRECTORY | syscall.O_NOFOLLOW
 	file, err := os.OpenFile(path, flags, 0) //nolint:gosec // our own directory, and nothing is read

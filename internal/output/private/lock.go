@@ -5,7 +5,7 @@ import (
 	"os"
 )
 
-// LockFile takes the lock whose file is path, and fails at once where another process has it. The
+// LockFile takes the lock whose file is path, and fails at once if another process has it. The
 // directory has to be there. The kernel releases the lock when its process ends, whatever ends it.
 func LockFile(path string) (*FileLock, error) {
 	for {

@@ -8,13 +8,13 @@ import (
 	"syscall"
 )
 
-// openLock opens the file of a lock, and makes it where it is not there. A link is not followed.
+// openLock opens the file of a lock, and makes it if it does not exist. It follows no link.
 func openLock(path string) (*os.File, error) {
 	const flags = os.O_RDONLY | os.O_CREATE | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
 	return os.OpenFile(path, flags, 0o600) //nolint:gosec // nothing is read or written
 }
 
-// lockFile locks an open file, or fails at once where another process has it locked. The lock ends
+// lockFile locks an open file, or fails at once if another process has locked it. The lock ends
 // with the last descriptor, and no command inherits this one (Go opens with O_CLOEXEC).
 func lockFile(file *os.File) error {
 	err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)

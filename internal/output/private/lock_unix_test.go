@@ -48,7 +48,7 @@ func TestLockFile_OneAtATime(t *testing.T) {
 	}
 }
 
-// What lies in the lock's place and is not one stays as it is.
+// A file in the lock's place that is not a lock is left unchanged.
 func TestLockFile_SomethingElseIsThere(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

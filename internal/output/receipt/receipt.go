@@ -15,8 +15,8 @@ import (
 	"github.com/kubemint/kubemint/internal/disk"
 )
 
-// Version is what this program writes. A record of another version is refused: half understood, it
-// could delete less than it promises.
+// Version is the version that this program writes. It refuses any other: a record that it only half
+// understands could make revoke delete less than it promises.
 const Version = 2
 
 // Receipt records what revoke needs to know about one run.

@@ -106,7 +106,7 @@ func TestDecodeIsStrict(t *testing.T) {
 		"an earlier version":             {`{"version":1,"server":"s","output":"o"}`, "version 1, but this kubemint reads version 2"},
 		"no server":                      {`{"version":2,"output":"o"}`, "incomplete"},
 		"no output":                      {`{"version":2,"server":"s"}`, "incomplete"},
-		"a time that is none":            {`{"version":2,"server":"s","output":"o","expiresAt":"soon\n::error::"}`, "expiresAt"},
+		"not a time":                     {`{"version":2,"server":"s","output":"o","expiresAt":"soon\n::error::"}`, "expiresAt"},
 		"a lease of another kind":        {lease("Secret", "shop", "kubemint-x"), "cannot be one"},
 		"a lease without a namespace":    {lease("Lease", "", "kubemint-x"), "cannot be one"},
 		"a lease without a name":         {lease("Lease", "shop", ""), "cannot be one"},

@@ -63,10 +63,10 @@ func (s Store) Choose(output string) (path string, err error) {
 type place struct {
 	path   string
 	beside bool
-	shared bool // others may create files beside our directory
+	shared bool // others may create files next to our directory
 }
 
-// listPlaces are where the receipt of a kubeconfig may lie, the best first.
+// listPlaces lists where the receipt of a kubeconfig may lie, best first.
 func (s Store) listPlaces(output string) []place {
 	if !s.inWorkspace(output) && !s.inWorkspace(Path(output)) {
 		return []place{{path: Path(output), beside: true}}
@@ -97,7 +97,7 @@ func (s Store) fileName(output string) string {
 
 func (s Store) inWorkspace(path string) bool { return s.InWorkspace != nil && s.InWorkspace(path) }
 
-// isRefused reports whether others can have written what lies in a place: it is in the workspace,
+// isRefused reports whether others may have written the file in a place: it is in the workspace,
 // another user's file, or in a directory that another user made. What is not there yet is not
 // refused.
 func (s Store) isRefused(p place) bool {

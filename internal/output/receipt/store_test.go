@@ -109,7 +109,7 @@ func TestReadNothingOfTheWorkspace(t *testing.T) {
 	output := work + "/kubeconfig"
 	writeRecord(t, output+".receipt", output)
 	if _, path, err := store.Read(output); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("beside the output: %q, %v", path, err)
+		t.Errorf("next to the output: %q, %v", path, err)
 	}
 	place, err := store.Choose(output)
 	if err != nil {
@@ -170,7 +170,7 @@ func TestReadNothingThatOthersOwn(t *testing.T) {
 }
 
 // A step in a container and one on the host see one file under two names.
-func TestOneReceiptForTwoNamesOfAPath(t *testing.T) {
+func TestStore_TwoNamesOfAPath(t *testing.T) {
 	t.Parallel()
 	work, host := dirs(t)
 	container := host
@@ -189,7 +189,7 @@ func TestOneReceiptForTwoNamesOfAPath(t *testing.T) {
 	}
 }
 
-func TestADamagedReceiptIsAnError(t *testing.T) {
+func TestRead_DamagedReceipt(t *testing.T) {
 	t.Parallel()
 	work, store := dirs(t)
 	output := work + "/kubeconfig"
@@ -205,7 +205,7 @@ func TestADamagedReceiptIsAnError(t *testing.T) {
 	}
 }
 
-// Beside an output in a directory where every user may create files, another user's file is no receipt.
+// Another user's file is not taken for a receipt, in a directory where every user may create files.
 func TestReadNoReceiptOfAnotherUser(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {

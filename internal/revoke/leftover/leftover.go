@@ -107,14 +107,14 @@ func refuseElsewhere(dir string, record *receipt.Receipt) error {
 }
 
 const (
-	// removeLeftWithin bounds what an exec does about others, while its own command runs.
+	// removeLeftWithin bounds how long exec cleans up after other runs, while its own command runs.
 	removeLeftWithin = 10 * time.Second
 	// hurryWithin is how long it may still take once that command has ended.
 	hurryWithin = 3 * time.Second
 )
 
-// Start is RemoveAll beside a running command: it only ever warns. wait returns when it is over,
-// soon.
+// Start runs RemoveAll while a command runs: it only warns. wait returns when it is done, after
+// [hurryWithin] at most.
 func (f Finder) Start(ctx context.Context) (wait func()) {
 	ctx, cancel := context.WithTimeout(ctx, removeLeftWithin)
 	done := make(chan struct{})

@@ -91,7 +91,8 @@ func (s *Sweeping) describeReason(object kube.Object) string {
 
 // listExpired lists what bears our marks and has expired, and the leases that have not.
 // ServiceAccounts, Roles and bindings are looked for as well, since an ephemeral identity has them
-// in other namespaces too, where no lease can own them; what may not be listed is said.
+// in other namespaces too, where no lease can own them. It warns of kinds that the runner may not
+// list.
 func (s *Sweeping) listExpired(ctx context.Context) (expired, live []kube.Object, err error) {
 	kinds := []string{"Lease", "ServiceAccount", "RoleBinding", "Role"}
 	if s.Namespace == "" {

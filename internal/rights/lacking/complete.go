@@ -23,8 +23,8 @@ import (
 const askedWithin = 5 * time.Second
 
 // CompleteRefusal adds to a refusal of the API server all that it would refuse next: it names one
-// verb at a time, and a later phase meets other refusals. needed is what a first run takes of the
-// runner's identity. Any other error comes back unchanged.
+// verb at a time, and a later phase meets other refusals. needed lists the rights of the runner's
+// identity that a first run needs. Any other error comes back unchanged.
 func CompleteRefusal(ctx context.Context, api review.Asker, needed []rights.Need, err error) error {
 	refused := findDenials(err)
 	if len(refused.problems) == 0 || ctx.Err() != nil {

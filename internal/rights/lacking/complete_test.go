@@ -107,8 +107,8 @@ const (
 	byAdmin = "hint: an administrator can give it all that this configuration takes:  kubemint bootstrap --subject user:jane | kubectl apply -f -\n"
 )
 
-// One refusal in each of two namespaces is one error, and what is missing beside it stands below it all the same.
-func TestRefusedAddsWhatWouldBeRefusedNext(t *testing.T) {
+// One refusal in each of two namespaces is one error, and other missing rights are still listed below it.
+func TestCompleteRefusal_NextRefusals(t *testing.T) {
 	t.Parallel()
 	m, asked := newRunner(t, map[string][]rbacv1.PolicyRule{
 		"shop": parseRules(t, "get pods\nget,create serviceaccounts\ncreate serviceaccounts/token"),
@@ -181,7 +181,7 @@ func TestCompleteRefusal_ShowsEachRuleOnce(t *testing.T) {
 }
 
 // Where the refusal is all that is missing, nothing more is listed.
-func TestRefusedDoesNotRepeatTheRefusal(t *testing.T) {
+func TestCompleteRefusal_NoRepetition(t *testing.T) {
 	t.Parallel()
 	all, butRoles := parseRules(t, "* *.*"), parseRules(t, "* *\n* leases\nget,create,patch rolebindings\nget roles")
 	for name, shop := range map[string][]rbacv1.PolicyRule{"granted meanwhile": all, "one of two": butRoles} {
@@ -193,8 +193,9 @@ func TestRefusedDoesNotRepeatTheRefusal(t *testing.T) {
 	}
 }
 
-// What bootstrap does not print is no matter of bootstrap; and who may not give a role away is told of all that is missing.
-func TestRefusedNamesTheWayThatHelps(t *testing.T) {
+// Rights that bootstrap does not print are not blamed on bootstrap. A runner that may not bind a role learns all that is
+// missing.
+func TestCompleteRefusal_Remedy(t *testing.T) {
 	t.Parallel()
 	m, _ := newRunner(t, map[string][]rbacv1.PolicyRule{"shop": parseRules(t, "* *.*"), "web": parseRules(t, "* *.*")}, http.StatusCreated)
 	text, _ := reported(m.refused(t.Context(), refused("shop", "delete", "roles")))
@@ -209,7 +210,7 @@ func TestRefusedNamesTheWayThatHelps(t *testing.T) {
 	}
 }
 
-// reported is what the log says of a failure.
+// reported returns what the log says of a failure.
 func reported(err error) (lines string, beside []string) {
 	var written bytes.Buffer
 	console.New(&written).ReportError(err, func(message string) { beside = append(beside, message) })

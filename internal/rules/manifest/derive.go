@@ -12,7 +12,7 @@ import (
 	"github.com/kubemint/kubemint/internal/rules/needs"
 )
 
-// Tools are all of them, the default first.
+// Tools lists all tools, the default first.
 func Tools() []Tool { return []Tool{Apply, ServerSide, Helm} }
 
 // verbs are the requests of a tool for an object.

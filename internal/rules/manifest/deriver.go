@@ -23,7 +23,7 @@ type deriver struct {
 	notes   []string
 }
 
-// Tool is how the manifests are deployed.
+// Tool is the way in which the manifests are deployed.
 type Tool string
 
 // need collects the verbs on a resource in one place.

@@ -24,8 +24,9 @@ func newCatalog(objects []Object) catalog {
 	return defined
 }
 
-// find returns the resource of an object's kind: Kubernetes' own, which no definition replaces, else
-// as the input defines it. One that is not known is guessed by the usual plural, as a namespaced one.
+// find returns the resource of an object's kind: Kubernetes' own, which no definition replaces,
+// else as the input defines it. One that is not known is guessed by the usual plural, as a
+// namespaced one.
 func (c catalog) find(kind schema.GroupKind) resource {
 	if name, namespaced, found := names.FindKind(kind.Group, kind.Kind); found {
 		return resource{kind: kind, name: name, namespaced: namespaced}

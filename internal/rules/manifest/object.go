@@ -30,7 +30,7 @@ type Role struct {
 // RoleRef names the role that a binding binds.
 type RoleRef = rbacv1.RoleRef
 
-// resource is where objects of a kind are served.
+// resource says where objects of a kind are served.
 type resource struct {
 	kind       schema.GroupKind
 	name       string // as in a rule: deployments

@@ -33,7 +33,7 @@ func comparePlaces(a, b Place) int {
 	return 1
 }
 
-// Rules are those of every place.
+// Rules returns the rules of every place.
 func (n List) Rules() (all []rbacv1.PolicyRule) {
 	for _, place := range n.Places {
 		for _, line := range place.Lines {
@@ -43,7 +43,7 @@ func (n List) Rules() (all []rbacv1.PolicyRule) {
 	return all
 }
 
-// Namespaces are those that the list names.
+// Namespaces returns the namespaces that the list names.
 func (n List) Namespaces() (all []string) {
 	for _, place := range n.Places {
 		if place.Namespace != "" {

@@ -8,7 +8,7 @@ type List struct {
 	Comments []string // what could not be known
 }
 
-// Place is where rules have to hold.
+// Place is a place where rules have to hold.
 type Place struct {
 	Namespace string // "" for the namespaces of the run, which the input leaves open
 	Cluster   bool   // at cluster scope

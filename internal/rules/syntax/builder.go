@@ -83,7 +83,7 @@ func (b *builder) checkLine(where string, l rules.Line) {
 	if url && (resource || len(l.Names) > 0) {
 		b.addFault(
 			where,
-			errors.New("URLs have neither names nor resources beside them: write a rule for each"),
+			errors.New("a rule with URLs has no names and no resources: write a rule for each"),
 		)
 	}
 	checkEach(b, where, l.Verbs, func(verb string) error { return checkVerb(verb, url, custom) })

@@ -145,7 +145,7 @@ func checkTarget(t rules.Target) error {
 func checkKnown(t rules.Target, head string, known []string) error {
 	word := head
 	if slices.Contains(known, head) {
-		word = t.Resource // of which only the subresource is unknown
+		word = t.Resource // only its subresource is unknown
 	}
 	if near := names.SuggestResource(word, t.Group); near != "" {
 		return fmt.Errorf("unknown resource %s: did you mean %q?", names.QuoteWord(t.String()), near)

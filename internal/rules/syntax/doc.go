@@ -33,14 +33,14 @@
 //
 // # YAML
 //
-// A list of PolicyRules, an object with rules, or manifests of Roles and ClusterRoles, of which
-// only the rules count; in several documents or in Lists, and in JSON. Objects of other kinds
-// between them are skipped, and the caller learns their kinds. Text is YAML if its first line that
-// is neither blank nor a comment begins with -, {, [ or %, or if the first word of that line ends
-// with a colon; else it is shorthand. Fields are decoded strictly. A rule has to pass the API
-// server's checks (a verb; a URL, or a group and a resource) and those of the shorthand. All its
-// groups times all its resources are granted, including combinations that do not exist; a resource
-// that none of its groups can have is a slip. YAML has no word for the cluster scope.
+// A list of PolicyRules, an object with rules, or manifests of Roles and ClusterRoles, in several
+// documents or in Lists, also as JSON. Only the rules of a manifest count. Objects of other kinds
+// are skipped, and the caller learns their kinds. Text is YAML if its first line that is neither
+// blank nor a comment begins with -, {, [ or %, or if the first word of that line ends with a
+// colon; else it is shorthand. Fields are decoded strictly. A rule has to pass the API server's
+// checks (a verb; a URL, or a group and a resource) and those of the shorthand. All its groups
+// times all its resources are granted, including combinations that do not exist; a resource that
+// none of its groups can have is a slip. YAML has no word for the cluster scope.
 //
 // In: text. Out: [Scoped] rules, or every fault with its line. It imports rules, rules/names and
 // rules/syntax/mistyped.

@@ -32,8 +32,8 @@ type policyRule struct {
 	NonResourceURLs []string `yaml:"nonResourceURLs"`
 }
 
-// addManifest adds the rules of one object, unless its fields were not as they should be. That
-// follows from the kind if already that is wrong, and is then not told.
+// addManifest adds the rules of one object, unless its fields are faulty. If the kind is wrong
+// already, it reports only that: the other faults follow from it.
 func (b *builder) addManifest(where string, m manifest, faults []string) {
 	switch {
 	case m.other != "":
@@ -95,7 +95,7 @@ func (b *builder) addRule(where string, r policyRule) {
 		b.addFault(where, errors.New("apiGroups or resources is empty or missing"))
 	}
 	if urls && len(r.APIGroups) > 0 {
-		b.addFault(where, errors.New("apiGroups beside nonResourceURLs: URLs have no group"))
+		b.addFault(where, errors.New("apiGroups together with nonResourceURLs: URLs have no group"))
 	}
 	checkEach(b, where, r.APIGroups, checkGroup)
 	granted := rules.Line{Verbs: r.Verbs, Names: r.ResourceNames}
@@ -130,7 +130,7 @@ func existingTargets(groups []string, resource string) (targets []rules.Target) 
 	return targets
 }
 
-// kinds are those of objects that have rules, or contain such objects.
+// kinds lists the kinds of objects that have rules, or contain such objects.
 var kinds = []string{"", "Role", "ClusterRole", "List", "RoleList", "ClusterRoleList"}
 
 // isOtherKind says whether an object of the API has no rules: a ServiceAccount, but also the Role

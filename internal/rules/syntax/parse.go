@@ -63,7 +63,7 @@ func (b *builder) readShorthand(text string) {
 		if slices.Contains(slices.Concat(verbs, resources, names), "") {
 			b.addFault(
 				s.where,
-				errors.New("an empty item beside a comma: lists are written without spaces"),
+				errors.New("an empty item next to a comma: lists are written without spaces"),
 			)
 			continue
 		}

@@ -54,7 +54,7 @@ func (d *document) UnmarshalYAML(unmarshal func(any) error) error {
 	err := unmarshal(&d.manifest)
 	var tree map[string]any
 	if mistyped := (*yaml.TypeError)(nil); d.Kind == "" && errors.As(err, &mistyped) {
-		_ = unmarshal(&tree) // its faults have been told
+		_ = unmarshal(&tree) // its faults are reported already
 		if path := nestedRules(tree, 0); path != "" {
 			mistyped.Errors = []string{
 				fmt.Sprintf("the rules are at %s, %s", names.QuoteWord(path), inValues),
@@ -84,7 +84,7 @@ const inValues = "as in a chart's values: give that list by itself"
 
 const deepest = 8 // levels of a chart's values that are searched for rules
 
-// nestedRules is the path to a list of rules below the top level; "" where there is none.
+// nestedRules returns the path to a list of rules below the top level, or "".
 func nestedRules(tree map[string]any, depth int) string {
 	for _, key := range slices.Sorted(maps.Keys(tree)) {
 		if list, ok := tree[key].([]any); ok && depth > 0 && slices.ContainsFunc(list, hasVerbs) {

@@ -66,7 +66,7 @@ func pkcs8(t *testing.T, key crypto.Signer) []byte {
 	return pemOf("PRIVATE KEY", der)
 }
 
-// omitted is what a -data field holds that says DATA+OMITTED.
+// omitted returns what a -data field that says DATA+OMITTED decodes to.
 func omitted(t *testing.T) []byte {
 	t.Helper()
 	data, err := base64.StdEncoding.DecodeString("DATA+OMITTED")
@@ -161,7 +161,7 @@ func TestBundle_IsItsOwnSums(t *testing.T) {
 				t.Errorf("%s: the sum %s is not taken", name, what)
 			}
 		}
-		for what, other := range map[string][]byte{"one of them": a.Bytes, "one, as PEM": first, "nothing": nil, "the other way round": join(b.Bytes, a.Bytes)} {
+		for what, other := range map[string][]byte{"one of them": a.Bytes, "one, as PEM": first, "nothing": nil, "swapped": join(b.Bytes, a.Bytes)} {
 			if bundle.Is(fmt.Sprintf("%x", sha256.Sum256(other))) {
 				t.Errorf("%s: the sum of %s is taken for that of the bundle", name, what)
 			}

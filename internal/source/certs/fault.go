@@ -13,7 +13,7 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
-// Redacted is what `kubectl config view` prints in the place of text unless it is asked for --raw.
+// Redacted is printed by `kubectl config view` in place of text, unless --raw is given.
 const Redacted = "REDACTED"
 
 // WithoutRaw is the remedy for a kubeconfig that was printed without its secrets.

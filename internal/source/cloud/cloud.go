@@ -11,7 +11,7 @@ import (
 	"github.com/kubemint/kubemint/internal/source/program"
 )
 
-// For returns the login that replaces a stanza's program, nil where there is none.
+// For returns the login that replaces a stanza's program, or nil for an unknown program.
 func For(s plugin.Stanza, r plugin.Runner) (login *plugin.Login, err error) {
 	if r.HTTP != nil { // guarded here, whoever made it
 		r.HTTP = wire.Client(r.HTTP.Transport, wire.MostOfToken)

@@ -147,7 +147,7 @@ func FuzzStanza(f *testing.F) {
 		if err != nil {
 			isHarmless(t, s, err)
 		} else if got.IsEmpty() {
-			t.Error("it gives a token that is none")
+			t.Error("it gives an empty token")
 		}
 		if _, err := os.Stat(bin + "/trace"); err == nil {
 			t.Fatal("a program was run")

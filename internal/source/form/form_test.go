@@ -43,7 +43,7 @@ func TestUnwrap_WhatIsCertain(t *testing.T) {
 	t.Parallel()
 	crlf := strings.ReplaceAll(whole, "\n", "\r\n")
 	for name, c := range map[string]struct{ given, want string }{
-		"as it is":                    {whole, whole},
+		"unchanged":                   {whole, whole},
 		"base64":                      {code(whole), whole},
 		"base64 of a file":            {code(whole) + "\n", whole},
 		"base64 in wrapped lines":     {code(whole)[:64] + "\n" + code(whole)[64:], whole},
@@ -126,8 +126,8 @@ func TestRecognise_NamesWhatIsThere(t *testing.T) {
 		"a tab":                      {"users:\n\t- name: a\n", "a line of it is indented by a tab", "expand"},
 		"a tab after blanks":         {"users:\n  \t- name: a\n", "a line of it is indented by a tab", "expand"},
 		"no-break spaces":            {"users:\n\u00a0\u00a0- name: a\n", "a line of it is indented by no-break spaces", "sed"},
-		"an error":                   {"error: You must be logged in", "it is what a command said that failed", "set -e"},
-		"an error of oc":             {"Error from server (Forbidden): sesame", "it is what a command said that failed", "set -e"},
+		"an error":                   {"error: You must be logged in", "it is the error of a command", "set -e"},
+		"an error of oc":             {"Error from server (Forbidden): sesame", "it is the error of a command", "set -e"},
 		"a path":                     {"/builds/shop.tmp/KUBECONFIG\n", "it holds a path", "give the path itself"},
 		"a path of Windows":          {`C:\agent\_temp\kubeconfig`, "it holds a path", "give the path itself"},
 		"a path at home":             {"~/.kube/config", "it holds a path", "give the path itself"},
@@ -145,7 +145,7 @@ func TestRecognise_NamesWhatIsThere(t *testing.T) {
 		"an API's error":             {`{"id": "unauthorized", "message": "sesame"}`, "it is an error that an API answered", "curl --fail"},
 		"a Secret":                   {"apiVersion: v1\nkind: Secret\ndata: {value: c2VzYW1l}\n", "it is a Secret", "kubectl get secret NAME"},
 		"a list":                     {"apiVersion: v1\nkind: List\nitems: []\n", "it is a list of objects", "kubectl config view"},
-		"a program's output":         {`{"kind": "ExecCredential", "status": {"token": "sesame"}}`, "it is what a login program prints", "jq -r .status.token"},
+		"a program's output":         {`{"kind": "ExecCredential", "status": {"token": "sesame"}}`, "it is the output of a login program", "jq -r .status.token"},
 		"another object":             {"apiVersion: v1\nkind: Sesame\n", "it is an object of another kind", "kubectl config view"},
 	} {
 		p := Recognise(Unwrap([]byte(c.given)))

@@ -116,7 +116,7 @@ var mistakes = []mistake{
 		"replace them: `sed 's/\\xc2\\xa0/ /g' FILE > kubeconfig`",
 	},
 	{
-		`(?i)^(?:error|fatal|usage|command not found)\b`, "it is what a command said that failed",
+		`(?i)^(?:error|fatal|usage|command not found)\b`, "it is the error of a command",
 		"let the earlier step fail where that command does (`set -e`), and keep stderr out of " +
 			"the file",
 	},
@@ -194,7 +194,7 @@ func recogniseObject(text []byte) *problem.Error {
 				"kubeconfig` "+
 				"(the key is value or kubeconfig as a rule)")
 	case "ExecCredential":
-		return refuse("it is what a login program prints, and not a kubeconfig",
+		return refuse("it is the output of a login program, not a kubeconfig",
 			"put its token into the kubeconfig: `kubectl config set-credentials USER "+
 				"--token=\"$(jq -r "+
 				".status.token FILE)\"`")

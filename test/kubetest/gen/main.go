@@ -1,5 +1,5 @@
 // Command gen writes into README.md which API servers the tests run on: controlplane/servers lists them, and
-// test/script/contract what is run. `make generate` runs it; a test beside it fails where README differs.
+// test/script/contract what is run. `make generate` runs it; a test of this package fails if README differs.
 package main
 
 import (

@@ -75,10 +75,10 @@ var unserved = map[string][]string{
 	"resource.k8s.io": {"resourceclaims/binding", "resourceclaims/driver"},
 }
 
-// unservedWithoutNamespace are those of them that are asked for without a namespace.
+// unservedWithoutNamespace lists those of them that are asked for without a namespace.
 var unservedWithoutNamespace = []string{"groups", "signers", "uids", "userextras", "users"}
 
-// discovery is what a document of k8s.io/kubernetes/api/discovery has: an APIResourceList.
+// discovery is a document of k8s.io/kubernetes/api/discovery: an APIResourceList.
 type discovery struct {
 	GroupVersion string `json:"groupVersion"`
 	Resources    []struct {

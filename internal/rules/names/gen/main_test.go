@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestTablesAreCurrent(t *testing.T) {
+func TestTables_Current(t *testing.T) {
 	root := filepath.Join("..", "..", "..", "..")
 	kubernetes, err := downloadKubernetes(root)
 	if err != nil {

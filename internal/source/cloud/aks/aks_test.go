@@ -525,7 +525,7 @@ func TestAKSEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// The fixtures are what the tools write.
+// The fixtures were written by the tools.
 func TestAKSFixtures(t *testing.T) {
 	t.Parallel()
 	for file, c := range map[string]struct{ host, audience, want, notes string }{

@@ -28,7 +28,7 @@ type login struct {
 	proof      proof
 }
 
-// proof is what an identity logs in with: one of the first four.
+// proof holds what an identity logs in with: one of the first four.
 type proof struct {
 	machine     bool // the machine's own endpoint vouches for it
 	certificate func() ([]byte, error)
@@ -78,7 +78,7 @@ func (e *exchange) Do(r *policy.Request) (*http.Response, error) {
 	return e.response, e.err
 }
 
-// explainFailure explains why there is no token.
+// explainFailure explains why Entra returned no token.
 func (l *login) explainFailure(ctx context.Context, seen *exchange, err error) error {
 	op := "ask Entra for a token"
 	var hints []string

@@ -36,7 +36,7 @@ const (
 // awsSecrets must be in no error.
 var awsSecrets = []string{"made-up-secret-key", "made-up-session-token", "made-up-web-identity", "made-up-authorization"}
 
-// keys are what configure-aws-credentials exports.
+// keys returns the environment that configure-aws-credentials exports.
 func keys(more ...string) map[string]string {
 	env := map[string]string{
 		"AWS_ACCESS_KEY_ID": "ASIAMADEUP", "AWS_SECRET_ACCESS_KEY": "made-up-secret-key", "AWS_SESSION_TOKEN": "made-up-session-token",
@@ -217,7 +217,7 @@ func TestEKSTokens(t *testing.T) {
 			stanza: awsStanza(t, awsServer, get+" --role "+awsDeployer), env: pod, role: clouds.AWSRole{Caller: awsWeb}, user: awsDeployer, asked: []string{web, asked},
 		},
 		"keys before a web identity": {stanza: awsStanza(t, awsServer, get), env: keys("AWS_ROLE_ARN", awsWeb, "AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere")},
-		"what the stanza sets and has no effect beside keys": {
+		"settings of the stanza that have no effect with keys": {
 			stanza: awsStanza(t, awsServer, get, "AWS_CONFIG_FILE", "/tmp/x", "AWS_ENDPOINT_URL_STS", "https://evil.example.com",
 				"a b", "x", "AWS_PROFILE", "ci", "AWS_STS_REGIONAL_ENDPOINTS", "legacy", "AWS_ROLE_ARN", awsWeb),
 			notes: []string{
@@ -297,7 +297,7 @@ func TestEKSTokens(t *testing.T) {
 func TestEKSTokenIsWhatTheAuthenticatorAllows(t *testing.T) {
 	t.Parallel()
 	w := newAWSWorld(t, "eu-west-1")
-	session := strings.Repeat("IQoJb3JpZ2luX2VjEDoaCWV1LXdlc3Qt/+Jd", 44) + "==" // AWS's have mostly 400 to 1200 bytes
+	session := strings.Repeat("IQoJb3JpZ2luX2VjEDoaCWV1LXdlc3Qt/+Jd", 44) + "==" // AWS's usually have 400 to 1200 bytes
 	w.Keys["ASIAMADEUP"] = clouds.AWSKey{Secret: "made-up-secret-key", Session: session, ARN: awsUser}
 	l := awsMust(t, awsFixture(t, "aws"), w.runner(t, keys("AWS_SESSION_TOKEN", session)))
 	bearer, _, err := l.Token(t.Context())
@@ -666,7 +666,7 @@ func TestEKSContainerCredentials(t *testing.T) {
 	}
 }
 
-// On ECS the path alone is what lets one have the keys.
+// On ECS anyone who knows the path gets the keys.
 func TestEKSContainerEndpointIsNotShown(t *testing.T) {
 	t.Parallel()
 	w := newAWSWorld(t, "eu-west-1")

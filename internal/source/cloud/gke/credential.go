@@ -118,7 +118,7 @@ type externalAccount struct {
 	} `json:"service_account_impersonation"`
 }
 
-// oauthClient holds the fields by which the library recognises an OAuth client, whose login needs a
+// oauthClient holds the fields that tell the library it is an OAuth client, whose login needs a
 // person.
 type oauthClient struct {
 	Web       json.RawMessage `json:"web"`

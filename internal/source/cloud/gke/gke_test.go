@@ -637,9 +637,9 @@ func TestGKEKubeconfigsAsTheToolsWriteThem(t *testing.T) {
 func TestGKETokensThatAreNotGot(t *testing.T) {
 	t.Parallel()
 	const (
-		missing = "\nsee whether the step that wrote it has run before this one, in this job, and whether this step sees its directory"
-		of      = "use the credential file of GOOGLE_APPLICATION_CREDENTIALS: "
-		anew    = of + "it sends a token to an address that is not Google's\n" +
+		missing  = "\nsee whether the step that wrote it has run before this one, in this job, and whether this step sees its directory"
+		of       = "use the credential file of GOOGLE_APPLICATION_CREDENTIALS: "
+		stranger = of + "it sends a token to an address that is not Google's\n" +
 			"recreate the file with gcloud or google-github-actions/auth; universes other than googleapis.com are not supported"
 		program = of + "its credential_source is `executable`, and kubemint runs no program\n" +
 			"use a source `url` or `file`: an earlier step can run the program and write its output to a file"
@@ -726,23 +726,23 @@ func TestGKETokensThatAreNotGot(t *testing.T) {
 		"half an impersonation":     {file(`{"type": "impersonated_service_account"}`), nil, of + "a credential of type impersonated_service_account cannot be used, or is not complete"},
 		"an OAuth client":           {file(`{"type": "authorized_user", "installed": {"client_secret": "sesame", "redirect_uris": ["a"]}}`), nil, of + "it is an OAuth client, not a credential"},
 		"a program":                 {file(external(t, source(executable))), nil, program},
-		"a program beside AWS":      {file(external(t, source(strings.Replace(executable, "{", `{"environment_id": "aws1", `, 1)))), nil, program},
+		"a program and AWS":         {file(external(t, source(strings.Replace(executable, "{", `{"environment_id": "aws1", `, 1)))), nil, program},
 		"a program in another case": {file(external(t, source(strings.Replace(executable, "executable", "EXECUTABLE", 1)))), nil, program},
 		"a nested program": {
 			file(jsonOf(t, map[string]any{
 				"type": "impersonated_service_account", "service_account_impersonation_url": asBuilder, "source_credentials": raw(external(t, source(executable))),
 			})), nil, program,
 		},
-		"a stranger for a token":          {file(external(t, map[string]any{"token_url": "https://sesame.example.com/v1/token"})), nil, anew},
-		"a stranger for an assertion":     {file(`{"type": "service_account", "token_uri": "https://oauth2.googleapis.com.example.com/token"}`), nil, anew},
-		"a stranger for an impersonation": {file(external(t, map[string]any{"service_account_impersonation_url": "https://storage.googleapis.com/a"})), nil, anew},
+		"a stranger for a token":          {file(external(t, map[string]any{"token_url": "https://sesame.example.com/v1/token"})), nil, stranger},
+		"a stranger for an assertion":     {file(`{"type": "service_account", "token_uri": "https://oauth2.googleapis.com.example.com/token"}`), nil, stranger},
+		"a stranger for an impersonation": {file(external(t, map[string]any{"service_account_impersonation_url": "https://storage.googleapis.com/a"})), nil, stranger},
 		"a nested stranger": {
 			file(jsonOf(t, map[string]any{
 				"type": "impersonated_service_account", "service_account_impersonation_url": asBuilder,
 				"source_credentials": raw(external(t, map[string]any{"token_url": "https://sesame@sts.googleapis.com/"})),
-			})), nil, anew,
+			})), nil, stranger,
 		},
-		"in the clear": {file(external(t, map[string]any{"token_url": "http://sts.googleapis.com/v1/token"})), nil, anew},
+		"in the clear": {file(external(t, map[string]any{"token_url": "http://sts.googleapis.com/v1/token"})), nil, stranger},
 		"another's key": {
 			func(t *testing.T, w *googleWorld) {
 				t.Helper()
@@ -756,7 +756,7 @@ func TestGKETokensThatAreNotGot(t *testing.T) {
 				w.use("GOOGLE_APPLICATION_CREDENTIALS", strings.Replace(string(w.AuthorizedUser(person)), "token-0", "token-1", 1))
 			}, nil, "get a token of Google: oauth2.googleapis.com answers 400 invalid_grant: Token has been expired or revoked.",
 		},
-		"a key that is none": {
+		"not a key": {
 			file(`{"type": "service_account", "client_email": "a", "private_key": "sesame"}`), nil,
 			of + "its private_key is not PEM",
 		},
@@ -804,12 +804,12 @@ func TestGKETokensThatAreNotGot(t *testing.T) {
 		"an answer of something between": {
 			func(_ *testing.T, w *googleWorld) {
 				w.use("GOOGLE_APPLICATION_CREDENTIALS", string(w.AuthorizedUser(person)))
-				for range 3 { // as often as it is asked
+				for range 3 { // once for each request
 					w.FailNext(http.StatusBadGateway, "<html>sesame 1//made-up-refresh-token-0")
 				}
 			}, nil, "get a token of Google: oauth2.googleapis.com answers 502 Bad Gateway",
 		},
-		"an answer that is no token": {
+		"not a token": {
 			func(_ *testing.T, w *googleWorld) {
 				w.use("GOOGLE_APPLICATION_CREDENTIALS", string(w.AuthorizedUser(person)))
 				w.FailNext(http.StatusOK, `{"id_token": "sesame"}`)

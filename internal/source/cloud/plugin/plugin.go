@@ -26,7 +26,7 @@ type Stanza struct {
 	ReadFile func(field, path string) ([]byte, error)
 }
 
-// Runner is what this process has: its environment, the job's own OIDC token and HTTP.
+// Runner gives access to what this process has: its environment, the job's own OIDC token and HTTP.
 type Runner struct {
 	Getenv   func(string) string
 	ReadFile func(path string) ([]byte, error) // reads a file that the environment names
