@@ -80,7 +80,7 @@ func (f *File) examine(sourceFiles []string, record *receipt.Receipt) error {
 
 func refuseOutput(path, format string, args ...any) *problem.Error {
 	return problem.Newf(problem.Config, "write "+path, format, args...).
-		Hint("name another file in `output`, or move this one away")
+		Hint("name another `output`, or move this file away")
 }
 
 // findEarlier reads what an earlier run left: info and statErr are the result of os.Lstat.

@@ -45,12 +45,13 @@ type job struct {
 	masked                      []string
 }
 
-func (j *job) Name() string                         { return j.name }
-func (j *job) JobTimeout() time.Duration            { return time.Hour }
-func (j *job) Outside(path string) string           { return "host:" + path }
-func (j *job) Ready() error                         { return j.notReady }
-func (j *job) RevokeAdvice(output string) string    { return "revoke " + output }
-func (j *job) Summarize(markdown string) error      { j.summary = markdown; return j.summaryFailure }
+func (j *job) Name() string                      { return j.name }
+func (j *job) JobTimeout() time.Duration         { return time.Hour }
+func (j *job) Outside(path string) string        { return "host:" + path }
+func (j *job) Ready() error                      { return j.notReady }
+func (j *job) RevokeAdvice(output string) string { return "revoke " + output }
+func (j *job) Summarize(markdown string) error   { j.summary = markdown; return j.summaryFailure }
+
 func (j *job) SaveState(state string) error         { j.states = append(j.states, state); return nil }
 func (j *job) Publish(result platform.Result) error { j.published = result; return j.failure }
 

@@ -35,7 +35,7 @@ func summaryOf(t *testing.T, change func(*Delivery)) string {
 	return string(summarize(d, "the post step revokes it").Render())
 }
 
-// How the credential ends is what a reader of the summary has to know.
+// A reader of the summary has to know how the credential ends.
 func TestSummary_HowTheCredentialEnds(t *testing.T) {
 	t.Parallel()
 	permanent := &corev1.Secret{}
