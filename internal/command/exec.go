@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kubemint/kubemint/internal/command/bootstrap/check"
 	"github.com/kubemint/kubemint/internal/command/child"
 	"github.com/kubemint/kubemint/internal/command/process"
 	"github.com/kubemint/kubemint/internal/command/session"
@@ -129,9 +128,7 @@ func mintAndRun(
 		return 0, err
 	}
 	defer job.Server.Close()
-	tellPower := check.LookForAdministrator(limited, s.Log, job.Server)
 	minted, err := mint.Run(ctx, job, to, record)
-	tellPower()
 	if err != nil {
 		return 0, err
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 
 	"github.com/kubemint/kubemint/internal/access"
-	"github.com/kubemint/kubemint/internal/command/bootstrap/check"
 	"github.com/kubemint/kubemint/internal/command/session"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kubeconfig"
@@ -44,14 +43,12 @@ func runMint(ctx context.Context, s session.Session, dryRun bool) error {
 		return err
 	}
 	defer job.Server.Close()
-	tellPower := check.LookForAdministrator(ctx, s.Log, job.Server)
 	to := deliver.File{Output: file, Files: s.Files(), Platform: s.Platform}
 	if dryRun {
 		err = mint.Plan(ctx, job, to)
 	} else {
 		_, err = mint.Run(ctx, job, to, record)
 	}
-	tellPower()
 	return mint.Complete(ctx, job, err)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/kubemint/kubemint/internal/access"
+	"github.com/kubemint/kubemint/internal/client/review"
 	"github.com/kubemint/kubemint/internal/mint/credential"
 	"github.com/kubemint/kubemint/internal/mint/deliver"
 	"github.com/kubemint/kubemint/internal/output/receipt"
@@ -36,6 +37,7 @@ func runPhases(ctx context.Context, with tools, tether credential.Tether) (made 
 	job := with.job
 	go job.Verifier.First().Warm(ctx)
 	defer job.Verifier.Close()
+	defer review.LookForAdministrator(ctx, job.Log, job.Server)()
 
 	found, err := observeCluster(ctx, with, tether) // creates the lease at the same time
 	if err != nil {

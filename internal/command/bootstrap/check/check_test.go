@@ -6,13 +6,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 
-	"github.com/kubemint/kubemint/internal/client/review"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/problem"
@@ -26,17 +24,12 @@ type cluster struct {
 	unlisted []string          // rights of another authorizer, as "get secrets in shop"
 	hides    bool              // that authorizer is there
 	anything bool              // a member of system:masters, without a binding
-	stalls   bool
 
 	mu    sync.Mutex
 	asked []string
 }
 
-func (c *cluster) Create(ctx context.Context, o kube.Object) error {
-	if c.stalls {
-		<-ctx.Done()
-		return ctx.Err()
-	}
+func (c *cluster) Create(_ context.Context, o kube.Object) error {
 	switch asked := o.(type) {
 	case *authorizationv1.SelfSubjectRulesReview:
 		asked.Status.Incomplete = c.hides
@@ -191,46 +184,4 @@ func (r refuser) Create(ctx context.Context, o kube.Object) error {
 		return nil
 	}
 	return r.cluster.Create(ctx, o)
-}
-
-func TestLookForAdministrator(t *testing.T) {
-	t.Parallel()
-	const warning = "warning: the runner may do anything in this cluster, and so may whoever steals its credential: " +
-		"kubemint bootstrap prints the few rights that this run needs, see docs/rights.md\n"
-	for name, tt := range map[string]struct {
-		api  review.Asker
-		want string
-	}{
-		"an administrator":        {&cluster{t: t, anything: true}, warning},
-		"a limited one":           {&cluster{t: t, lists: map[string]string{"-": "list pods"}}, ""},
-		"nobody answers":          {unserved{}, ""},
-		"a namespace's":           {&cluster{t: t, unlisted: []string{"* * in shop"}}, ""},
-		"everything, by a webook": {&cluster{t: t, hides: true, unlisted: []string{"* *"}}, warning},
-	} {
-		var text strings.Builder
-		tell := LookForAdministrator(t.Context(), console.New(&text), tt.api)
-		tell()
-		if text.String() != tt.want {
-			t.Errorf("%s: %s", name, &text)
-		}
-	}
-}
-
-type unserved struct{}
-
-func (unserved) Create(context.Context, kube.Object) error { return errors.New("not served") }
-
-// An answer that does not come keeps no interrupted run up.
-func TestLookForAdministrator_Interrupted(t *testing.T) {
-	t.Parallel()
-	ctx, interrupt := context.WithCancel(t.Context())
-	tell := LookForAdministrator(ctx, console.New(&strings.Builder{}), &cluster{t: t, stalls: true})
-	interrupt()
-	done := make(chan struct{})
-	go func() { tell(); close(done) }()
-	select {
-	case <-done:
-	case <-time.After(answeredWithin * 10):
-		t.Error("it waits")
-	}
 }

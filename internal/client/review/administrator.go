@@ -1,10 +1,9 @@
-package check
+package review
 
 import (
 	"context"
 	"time"
 
-	"github.com/kubemint/kubemint/internal/client/review"
 	"github.com/kubemint/kubemint/internal/console"
 )
 
@@ -14,11 +13,11 @@ const answeredWithin = 2 * time.Second
 // LookForAdministrator asks, while a run goes on, whether the runner may do anything. The request
 // goes out with the run's first ones, and costs no round trip. report warns when the run is over.
 // An API server that does not answer it keeps nothing up.
-func LookForAdministrator(ctx context.Context, log *console.Log, api review.Asker) (report func()) {
+func LookForAdministrator(ctx context.Context, log *console.Log, api Asker) (report func()) {
 	ctx, cancel := context.WithTimeout(ctx, answeredWithin)
-	found := make(chan review.Grant, 1)
+	found := make(chan Grant, 1)
 	go func() {
-		all, err := review.AskAnything(ctx, api)
+		all, err := AskAnything(ctx, api)
 		if err != nil {
 			log.Debugf("whether the runner may do anything is not known: %s", err)
 		}

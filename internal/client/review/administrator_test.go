@@ -1,0 +1,79 @@
+package review_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+
+	"github.com/kubemint/kubemint/internal/client/review"
+	"github.com/kubemint/kubemint/internal/console"
+	"github.com/kubemint/kubemint/internal/kube"
+)
+
+// server answers the question whether the runner may do anything.
+type server func(ctx context.Context, asked *authorizationv1.SelfSubjectAccessReview) error
+
+func (s server) Create(ctx context.Context, o kube.Object) error {
+	asked, ok := o.(*authorizationv1.SelfSubjectAccessReview)
+	if !ok {
+		return errors.New("not an access review")
+	}
+	return s(ctx, asked)
+}
+
+func TestLookForAdministrator(t *testing.T) {
+	t.Parallel()
+	const warning = "warning: the runner may do anything in this cluster, and so may whoever steals its credential: " +
+		"kubemint bootstrap prints the few rights that this run needs, see docs/rights.md\n"
+	allow := func(namespace, group string) server {
+		return func(_ context.Context, asked *authorizationv1.SelfSubjectAccessReview) error {
+			wanted := asked.Spec.ResourceAttributes
+			asked.Status.Allowed = wanted.Verb == "*" && wanted.Resource == "*" && wanted.Group == group &&
+				wanted.Namespace == namespace
+			return nil
+		}
+	}
+	for name, tt := range map[string]struct {
+		api  server
+		want string
+	}{
+		"an administrator":  {allow("", "*"), warning},
+		"of one namespace":  {allow("shop", "*"), ""},
+		"of the core group": {allow("", ""), ""},
+		"nobody answers":    {func(context.Context, *authorizationv1.SelfSubjectAccessReview) error { return errors.New("not served") }, ""},
+		"by another's words": {func(_ context.Context, asked *authorizationv1.SelfSubjectAccessReview) error {
+			asked.Status.Allowed = true
+			asked.Status.Reason = "RBAC: allowed by cluster-admins"
+			return nil
+		}, strings.Replace(warning, "cluster,", "cluster (RBAC: allowed by cluster-admins),", 1)},
+	} {
+		var text strings.Builder
+		review.LookForAdministrator(t.Context(), console.New(&text), tt.api)()
+		if text.String() != tt.want {
+			t.Errorf("%s: %s", name, &text)
+		}
+	}
+}
+
+// An answer that does not come keeps no interrupted run up.
+func TestLookForAdministrator_Interrupted(t *testing.T) {
+	t.Parallel()
+	ctx, interrupt := context.WithCancel(t.Context())
+	stalls := func(ctx context.Context, _ *authorizationv1.SelfSubjectAccessReview) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	tell := review.LookForAdministrator(ctx, console.New(&strings.Builder{}), server(stalls))
+	interrupt()
+	done := make(chan struct{})
+	go func() { tell(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(time.Minute):
+		t.Error("it waits")
+	}
+}
