@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -92,7 +93,7 @@ func (w *world) runArgs(t *testing.T, args []string, env ...string) int {
 	w.stdout = &stream{}
 	w.stderr = &stream{}
 	p := Process{
-		Args: append([]string{"kubemint"}, args...), Environ: append(w.env[:len(w.env):len(w.env)], env...),
+		Args: append([]string{"kubemint"}, args...), Environ: append(slices.Clip(w.env), env...),
 		Dir: w.path("checkout"), Stdin: strings.NewReader(""), Stdout: w.stdout, Stderr: w.stderr, Version: "test",
 		AccountDir: w.path("no-pod"), PrivateDir: w.path("private"),
 	}
