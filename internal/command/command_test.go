@@ -74,7 +74,7 @@ func TestMint_ThenRevoke(t *testing.T) {
 		t.Errorf("outputs %q: %v", outputs, err)
 	}
 	record := w.readReceipt(t)
-	if record.TokenHash != written.Token.Hash() || len(record.Leases) != 1 || record.Source.Paths[0] != w.path("home/source") {
+	if record.TokenHash != written.Token.Hash() || len(record.Leases) != 1 || record.Output != w.path("out/kc") || record.Source.Paths[0] != w.path("home/source") {
 		t.Errorf("recorded %+v", record)
 	}
 	if strings.Contains(w.stdout.String()+w.stderr.String(), written.Token.Reveal()) {
@@ -151,7 +151,7 @@ func TestMint_ContextName(t *testing.T) {
 		w := newWorld(t)
 		w.mustRun(t, "mint", "KUBEMINT_OUTPUT="+w.path("out/kc"), "KUBEMINT_CONTEXT_NAME="+given)
 		data, err := os.ReadFile(w.path("out/kc"))
-		if err != nil || !strings.Contains(string(data), `"current-context": "`+want+`"`) && !strings.Contains(string(data), "current-context: "+want) {
+		if err != nil || !strings.Contains(string(data), "current-context: "+want+"\n") {
 			t.Errorf("%q: %v\n%s", given, err, data)
 		}
 	}

@@ -21,7 +21,7 @@ func (w *world) exec(t *testing.T, script string, env ...string) int {
 	return w.runArgs(t, []string{"exec", "--", "sh", "-c", script}, env...)
 }
 
-// noTrace asserts that nothing of a run of exec is left but the declared access.
+// noTrace asserts that only the declared access remains from a run of exec.
 func (w *world) noTrace(t *testing.T) {
 	t.Helper()
 	entries, err := os.ReadDir(w.path("private"))
@@ -30,8 +30,8 @@ func (w *world) noTrace(t *testing.T) {
 	}
 }
 
-// The command has a kubeconfig in a private directory, and ends with its own exit code; nothing is
-// left of it, whatever that is.
+// The command has a kubeconfig in a private directory and returns its own exit code. Afterwards
+// nothing remains, whatever that code is.
 func TestExec_RunsTheCommandWithACredential(t *testing.T) {
 	t.Parallel()
 	for _, code := range []int{0, 7} {
