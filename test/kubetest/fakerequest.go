@@ -45,13 +45,14 @@ func (f *Fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	creates := r.Method == http.MethodPost || (q.verb == "apply" && f.objects[q.key()] == nil)
 	answer, err := f.carryOut(q)
 	if err != nil {
 		refuseFake(w, err)
 		return
 	}
 	code := http.StatusOK
-	if r.Method == http.MethodPost {
+	if creates {
 		code = http.StatusCreated
 	}
 	writeFake(w, code, answer)

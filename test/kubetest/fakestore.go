@@ -159,6 +159,7 @@ func (f *Fake) create(q fakeRequest) (any, error) {
 	}
 	made := q.sent.DeepCopy()
 	made.SetUID("") // is the API server's to choose
+	made.SetNamespace(q.namespace)
 	made.SetCreationTimestamp(metaTime(f.Now()))
 	return f.save(q, made), nil
 }
@@ -194,7 +195,10 @@ func (f *Fake) apply(q fakeRequest) (any, error) {
 	}
 	version := q.sent.GetResourceVersion()
 	uid := q.sent.GetUID()
-	if (version != "" && version != have.GetResourceVersion()) || (uid != "" && uid != have.GetUID()) {
+	if uid != "" && uid != have.GetUID() {
+		return nil, apierrors.NewInvalid(schema.GroupKind{Group: q.Group, Kind: have.GetKind()}, q.name, nil)
+	}
+	if version != "" && version != have.GetResourceVersion() {
 		return nil, apierrors.NewConflict(q.GroupResource, q.name, errors.New("the object has been modified"))
 	}
 	if was := have.Object["roleRef"]; was != nil && !reflect.DeepEqual(was, q.sent.Object["roleRef"]) {
@@ -224,6 +228,11 @@ func merge(have, sent map[string]string) map[string]string {
 	return merged
 }
 
+// asKind is how the storage names a resource, beneath what knows it by its path.
+func (q fakeRequest) asKind() schema.GroupResource {
+	return schema.GroupResource{Group: q.Group, Resource: kindOf(q.Resource)}
+}
+
 func (f *Fake) remove(q fakeRequest) (any, error) {
 	have := f.objects[q.key()]
 	if have == nil {
@@ -235,11 +244,11 @@ func (f *Fake) remove(q fakeRequest) (any, error) {
 	}
 	if wanted := options.Preconditions; wanted != nil {
 		if wanted.UID != nil && *wanted.UID != have.GetUID() {
-			return nil, apierrors.NewConflict(q.GroupResource, q.name, fmt.Errorf( //nolint:staticcheck // the API server's own words
+			return nil, apierrors.NewConflict(q.asKind(), q.name, fmt.Errorf( //nolint:staticcheck // the API server's own words
 				"Precondition failed: UID in precondition: %s, UID in object meta: %s", *wanted.UID, have.GetUID()))
 		}
 		if wanted.ResourceVersion != nil && *wanted.ResourceVersion != have.GetResourceVersion() {
-			return nil, apierrors.NewConflict(q.GroupResource, q.name, errors.New("the ResourceVersion in the precondition"))
+			return nil, apierrors.NewConflict(q.asKind(), q.name, errors.New("the ResourceVersion in the precondition"))
 		}
 	}
 	if q.dry {

@@ -16,6 +16,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -110,8 +111,8 @@ func (f *Fake) mint(q fakeRequest) (any, error) {
 		if secret == nil {
 			return nil, apierrors.NewNotFound(groupOf("secrets"), bound.Name)
 		}
-		if bound.UID != secret.GetUID() {
-			return nil, apierrors.NewConflict(groupOf("secrets"), bound.Name, errors.New("the UID in the bound object reference"))
+		if bound.UID != "" && bound.UID != secret.GetUID() {
+			return nil, apierrors.NewConflict(schema.GroupResource{Resource: "Secret"}, bound.Name, errors.New("the UID in the bound object reference"))
 		}
 		token.secretUID = secret.GetUID()
 	}
