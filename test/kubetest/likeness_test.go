@@ -43,7 +43,7 @@ POST /api/v1/namespaces/%s/serviceaccounts/ci/token {"apiVersion":"authenticatio
 POST /apis/authorization.k8s.io/v1/selfsubjectrulesreviews {"apiVersion":"authorization.k8s.io/v1","kind":"SelfSubjectRulesReview","spec":{"namespace":"%s"}}
 `
 
-// answered is what a client of the API goes by in an answer.
+// answered sends a request and returns the parts of the answer that clients rely on.
 func answered(ctx context.Context, config *rest.Config, line string) (string, error) {
 	client, err := rest.HTTPClientFor(config)
 	if err != nil {
@@ -89,7 +89,7 @@ func answered(ctx context.Context, config *rest.Config, line string) (string, er
 	return text, nil
 }
 
-// Unit tests may believe the fake: it answers as an API server does, as far as a client goes by it.
+// Unit tests may rely on the fake: it answers as an API server does, in the parts that clients rely on.
 func TestFake_AnswersAsAnAPIServer(t *testing.T) {
 	t.Parallel()
 	cluster := onShared(t)
