@@ -58,6 +58,9 @@ func TestRecord_DeletesAnEphemeralIdentity(t *testing.T) {
 	if err != nil || !left.Empty() || len(api.removed) != len(objects) {
 		t.Errorf("removed %q, left %v: %v", api.removed, left, err)
 	}
+	if len(*shown) != len(objects) {
+		t.Fatalf("shown %+v", *shown)
+	}
 	for i, change := range *shown {
 		if change.Verb != access.Deleted || change.Ref.Name != objects[i].Name || change.Ref.Kind != objects[i].Kind {
 			t.Errorf("%d: %+v", i, change)

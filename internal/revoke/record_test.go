@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -24,6 +25,7 @@ import (
 type cluster struct {
 	server
 	have    map[string]kube.Object // by kind and name
+	mu      sync.Mutex
 	removed []string
 }
 
@@ -39,6 +41,8 @@ func (c *cluster) Get(_ context.Context, o kube.Object) error {
 }
 
 func (c *cluster) Remove(_ context.Context, o kube.Object) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.removed = append(c.removed, kube.RefOf(o).String()+" "+string(o.GetUID()))
 	return nil
 }

@@ -8,6 +8,9 @@
 // started it: when that ends, by whatever means, the parts stop and delete their data (see
 // [ControlPlane.Close]).
 //
+// [Fake] is an API server in memory, for unit tests of what a room sends and leaves. A test compares its
+// answers with those of a control plane.
+//
 // The environment variable KUBEMINT_CONTROLPLANE_SERVER chooses a server of controlplane/servers, in place
 // of the newest.
 //

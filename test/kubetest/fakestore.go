@@ -1,171 +1,75 @@
 package kubetest
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
-	"net/url"
 	"reflect"
 	"slices"
 	"strings"
 	"time"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
-	authorizationv1 "k8s.io/api/authorization/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// fakeKinds are the kinds that a fake stores, and their groups.
-var fakeKinds = []struct{ resource, kind, group string }{
-	{"namespaces", "Namespace", ""},
-	{"serviceaccounts", "ServiceAccount", ""},
-	{"secrets", "Secret", ""},
-	{"roles", "Role", rbacv1.GroupName},
-	{"rolebindings", "RoleBinding", rbacv1.GroupName},
-	{"clusterroles", "ClusterRole", rbacv1.GroupName},
-	{"clusterrolebindings", "ClusterRoleBinding", rbacv1.GroupName},
-	{"leases", "Lease", "coordination.k8s.io"},
+// Put stores an object as if somebody had made it earlier: with a UID, unless it has one.
+func (f *Fake) Put(object runtime.Object) {
+	f.t.Helper()
+	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	stored := &unstructured.Unstructured{Object: fields}
+	resource, known := resourceOf(stored.GetKind())
+	if !known {
+		f.t.Fatalf("the fake knows no %s", stored.GetKind())
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if created := stored.GetCreationTimestamp(); created.IsZero() { // long ago
+		stored.SetCreationTimestamp(metaTime(f.Now().Add(-24 * time.Hour)))
+	}
+	f.store(fakeKey(resource, stored.GetNamespace(), stored.GetName()), stored)
 }
 
-func resourceOf(kind string) (resource string, known bool) {
-	for _, each := range fakeKinds {
-		if each.kind == kind {
-			return each.resource, true
+// Read reads the object into out, and says whether it is there. resource is "roles".
+func (f *Fake) Read(resource, namespace, name string, out any) bool {
+	f.t.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	have := f.objects[fakeKey(resource, namespace, name)]
+	if have == nil {
+		return false
+	}
+	if out == nil {
+		return true
+	}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(have.Object, out); err != nil {
+		f.t.Fatal(err)
+	}
+	return true
+}
+
+// Objects names all there is, but namespaces: "leases shop/kubemint-ci". Random ends of names are
+// left out.
+func (f *Fake) Objects() (names []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for key := range f.objects {
+		if !strings.HasPrefix(key, "namespaces ") {
+			names = append(names, randomEnd.ReplaceAllString(key, "-…$1"))
 		}
 	}
-	return "", false
-}
-
-func groupOf(resource string) schema.GroupResource {
-	for _, each := range fakeKinds {
-		if each.resource == resource {
-			return schema.GroupResource{Group: each.group, Resource: resource}
-		}
-	}
-	return schema.GroupResource{Resource: resource}
-}
-
-func kindOf(resource string) string {
-	for _, each := range fakeKinds {
-		if each.resource == resource {
-			return each.kind
-		}
-	}
-	return ""
-}
-
-// fakeKey is where an object is stored.
-func fakeKey(resource, namespace, name string) string {
-	if namespace == "" {
-		return resource + " " + name
-	}
-	return resource + " " + namespace + "/" + name
-}
-
-func metaTime(at time.Time) metav1.Time { return metav1.NewTime(at.UTC()) }
-
-// fakeRequest is a request as a fake reads it.
-type fakeRequest struct {
-	asked
-	path     string
-	bearer   string
-	as       *fakeToken // nil: the runner
-	dry      bool
-	metadata bool   // is all that is asked for
-	patch    string // content type
-	// the discovery of resources is asked for, and not only that of groups
-	aggregated bool
-	query      url.Values
-	body       []byte
-	sent       *unstructured.Unstructured // the object in the body; nil for a body without one
-}
-
-func newFakeRequest(r *http.Request, body []byte) fakeRequest {
-	q := fakeRequest{
-		asked: about(r), path: r.URL.Path, query: r.URL.Query(), body: body,
-		patch: r.Header.Get("Content-Type"),
-	}
-	q.bearer, _ = strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	q.metadata = strings.Contains(r.Header.Get("Accept"), "as=PartialObjectMetadata")
-	q.aggregated = strings.Contains(r.Header.Get("Accept"), "as=APIGroupDiscoveryList")
-	sent := &unstructured.Unstructured{}
-	if len(body) > 0 && json.Unmarshal(body, &sent.Object) == nil {
-		q.sent = sent
-		if q.verb == "create" && q.name == "" {
-			q.name = sent.GetName()
-		}
-	}
-	dry, _, _ := unstructured.NestedStringSlice(sent.Object, "dryRun") // of a deletion
-	q.dry = slices.Contains(dry, "All") || q.query.Get("dryRun") == "All"
-	if q.verb == "patch" {
-		q.verb = "apply"
-	}
-	return q
-}
-
-func (q fakeRequest) String() string {
-	text := q.verb + " " + q.full
-	if q.Resource == "" {
-		text = "get " + q.path
-	}
-	if place := strings.Trim(fakeKey("", q.namespace, q.name), " /"); place != "" {
-		text += " " + place
-	}
-	text = randomEnd.ReplaceAllString(text, "-…$1")
-	if q.dry {
-		text += " (dry run)"
-	}
-	if q.as != nil {
-		text = "token: " + text
-	}
-	return text
-}
-
-func (q fakeRequest) key() string { return fakeKey(q.Resource, q.namespace, q.name) }
-
-// carryOut answers as the API server does. The lock is held.
-func (f *Fake) carryOut(q fakeRequest) (any, error) {
-	if (q.as == nil && q.bearer != RunnerToken) || (q.as != nil && !f.isAlive(q.as)) {
-		return nil, apierrors.NewUnauthorized("Unauthorized")
-	}
-	switch {
-	case f.Lacks != "" && q.Resource == f.Lacks: // as for a group that nobody has installed
-		return nil, apierrors.NewGenericServerResponse(http.StatusNotFound, "", schema.GroupResource{}, "", "", 0, true)
-	case q.full == "serviceaccounts/token" && q.verb == "create":
-		return f.mint(q)
-	case strings.HasSuffix(q.Resource, "reviews") && q.verb == "create":
-		return f.review(q)
-	case q.path == "/apis" && q.aggregated:
-		return f.discover(), nil
-	case q.path == "/apis":
-		return f.listGroups(), nil
-	case kindOf(q.Resource) == "" || q.full != q.Resource:
-		f.t.Errorf("the fake does not know %s", q)
-		return nil, apierrors.NewGenericServerResponse(http.StatusNotFound, q.verb, q.GroupResource, "", "", 0, true)
-	case q.GroupResource != groupOf(q.Resource):
-		f.t.Errorf("%s: %s is not of group %q", q, q.Resource, q.Group)
-	}
-	switch q.verb {
-	case "get":
-		return f.get(q)
-	case "list":
-		return f.list(q)
-	case "create":
-		return f.create(q)
-	case "apply":
-		return f.apply(q)
-	}
-	return f.remove(q)
+	slices.Sort(names)
+	return names
 }
 
 // discover returns the aggregated discovery of the custom resources.
@@ -255,6 +159,7 @@ func (f *Fake) create(q fakeRequest) (any, error) {
 	}
 	made := q.sent.DeepCopy()
 	made.SetUID("") // is the API server's to choose
+	made.SetNamespace(q.namespace)
 	made.SetCreationTimestamp(metaTime(f.Now()))
 	return f.save(q, made), nil
 }
@@ -290,7 +195,10 @@ func (f *Fake) apply(q fakeRequest) (any, error) {
 	}
 	version := q.sent.GetResourceVersion()
 	uid := q.sent.GetUID()
-	if (version != "" && version != have.GetResourceVersion()) || (uid != "" && uid != have.GetUID()) {
+	if uid != "" && uid != have.GetUID() {
+		return nil, apierrors.NewInvalid(schema.GroupKind{Group: q.Group, Kind: have.GetKind()}, q.name, nil)
+	}
+	if version != "" && version != have.GetResourceVersion() {
 		return nil, apierrors.NewConflict(q.GroupResource, q.name, errors.New("the object has been modified"))
 	}
 	if was := have.Object["roleRef"]; was != nil && !reflect.DeepEqual(was, q.sent.Object["roleRef"]) {
@@ -320,6 +228,11 @@ func merge(have, sent map[string]string) map[string]string {
 	return merged
 }
 
+// asKind is how the storage names a resource, beneath what knows it by its path.
+func (q fakeRequest) asKind() schema.GroupResource {
+	return schema.GroupResource{Group: q.Group, Resource: kindOf(q.Resource)}
+}
+
 func (f *Fake) remove(q fakeRequest) (any, error) {
 	have := f.objects[q.key()]
 	if have == nil {
@@ -331,11 +244,11 @@ func (f *Fake) remove(q fakeRequest) (any, error) {
 	}
 	if wanted := options.Preconditions; wanted != nil {
 		if wanted.UID != nil && *wanted.UID != have.GetUID() {
-			return nil, apierrors.NewConflict(q.GroupResource, q.name, fmt.Errorf(
+			return nil, apierrors.NewConflict(q.asKind(), q.name, fmt.Errorf( //nolint:staticcheck // the API server's own words
 				"Precondition failed: UID in precondition: %s, UID in object meta: %s", *wanted.UID, have.GetUID()))
 		}
 		if wanted.ResourceVersion != nil && *wanted.ResourceVersion != have.GetResourceVersion() {
-			return nil, apierrors.NewConflict(q.GroupResource, q.name, errors.New("Precondition failed: ResourceVersion"))
+			return nil, apierrors.NewConflict(q.asKind(), q.name, errors.New("the ResourceVersion in the precondition"))
 		}
 	}
 	if q.dry {
@@ -360,105 +273,4 @@ func (f *Fake) drop(key string) {
 			f.drop(other)
 		}
 	}
-}
-
-func (f *Fake) mint(q fakeRequest) (any, error) {
-	account := f.objects[fakeKey("serviceaccounts", q.namespace, q.name)]
-	var request authenticationv1.TokenRequest
-	if err := json.Unmarshal(q.body, &request); err != nil || request.Spec.ExpirationSeconds == nil {
-		return nil, apierrors.NewBadRequest("this is not a TokenRequest")
-	}
-	switch {
-	case account == nil:
-		return nil, apierrors.NewNotFound(q.GroupResource, q.name)
-	case request.UID != "" && request.UID != account.GetUID():
-		return nil, apierrors.NewConflict(q.GroupResource, q.name, errors.New("the UID in the token request"))
-	}
-	f.last++
-	token := fakeToken{
-		account:    types.NamespacedName{Namespace: q.namespace, Name: q.name},
-		accountUID: account.GetUID(), accountStore: fakeKey("serviceaccounts", q.namespace, q.name),
-	}
-	if bound := request.Spec.BoundObjectRef; bound != nil {
-		token.secret = fakeKey("secrets", q.namespace, bound.Name)
-		secret := f.objects[token.secret]
-		if secret == nil {
-			return nil, apierrors.NewNotFound(groupOf("secrets"), bound.Name)
-		}
-		if bound.UID != secret.GetUID() {
-			return nil, apierrors.NewConflict(groupOf("secrets"), bound.Name, errors.New("the UID in the bound object reference"))
-		}
-		token.secretUID = secret.GetUID()
-	}
-	lifetime := time.Duration(*request.Spec.ExpirationSeconds) * time.Second
-	if f.Longest > 0 {
-		lifetime = min(lifetime, f.Longest)
-	}
-	ends := f.Now().Add(lifetime)
-	request.Status.ExpirationTimestamp = metaTime(ends)
-	request.Status.Token = f.sign(token, ends)
-	request.Kind = "TokenRequest"
-	request.APIVersion = "authentication.k8s.io/v1"
-	f.tokens[request.Status.Token] = token
-	return request, nil
-}
-
-// sign writes a token as Kubernetes does, with a signature that nobody checks.
-func (f *Fake) sign(token fakeToken, ends time.Time) string {
-	kubernetes := map[string]any{
-		"namespace":      token.account.Namespace,
-		"serviceaccount": map[string]any{"name": token.account.Name, "uid": token.accountUID},
-	}
-	if token.secret != "" {
-		_, name, _ := strings.Cut(token.secret, "/")
-		kubernetes["secret"] = map[string]any{"name": name, "uid": token.secretUID}
-	}
-	claims := map[string]any{
-		"sub": "system:serviceaccount:" + token.account.Namespace + ":" + token.account.Name,
-		"iat": f.Now().Unix(), "jti": fmt.Sprint("token-", f.last), "kubernetes.io": kubernetes,
-	}
-	if !ends.IsZero() {
-		claims["exp"] = ends.Unix()
-	}
-	var parts []string
-	for _, part := range []any{map[string]any{"alg": "RS256"}, claims, "signature"} {
-		data, err := json.Marshal(part)
-		if err != nil {
-			f.t.Error(err)
-		}
-		parts = append(parts, base64.RawURLEncoding.EncodeToString(data))
-	}
-	return strings.Join(parts, ".")
-}
-
-func (f *Fake) review(q fakeRequest) (any, error) {
-	user := "runner"
-	if q.as != nil {
-		user = "system:serviceaccount:" + q.as.account.Namespace + ":" + q.as.account.Name
-	}
-	answer := maps.Clone(q.sent.Object)
-	switch q.Resource {
-	case "selfsubjectreviews":
-		answer["status"] = map[string]any{"userInfo": map[string]any{"username": user}}
-	case "selfsubjectrulesreviews":
-		namespace, _, _ := unstructured.NestedString(answer, "spec", "namespace")
-		granted := []rbacv1.PolicyRule{{Verbs: []string{"*"}, APIGroups: []string{"*"}, Resources: []string{"*"}}}
-		if f.Runner != nil {
-			granted = f.Runner
-		}
-		var faults []string
-		if q.as != nil {
-			granted, faults = f.rulesOf(q.as.account, namespace)
-		}
-		status := authorizationv1.SubjectRulesReviewStatus{EvaluationError: strings.Join(faults, ", ")}
-		for _, rule := range granted {
-			status.ResourceRules = append(status.ResourceRules, authorizationv1.ResourceRule{
-				Verbs: rule.Verbs, APIGroups: rule.APIGroups, Resources: rule.Resources, ResourceNames: rule.ResourceNames,
-			})
-		}
-		answer["status"] = status
-	case "selfsubjectaccessreviews": // of a right that a rules review has named
-		answer["status"] = authorizationv1.SubjectAccessReviewStatus{Allowed: true, Reason: "RBAC: allowed"}
-	}
-	return answer, nil
 }

@@ -55,15 +55,18 @@ func TestRun_NothingToRevoke(t *testing.T) {
 	}{
 		"no receipt": {func(*testing.T, *world) {}, "nothing to revoke: no receipt of an earlier run is here"},
 		"taken back": {func(t *testing.T, w *world) {
+			t.Helper()
 			w.mintWithReceipt(t, func(record *receipt.Receipt) { record.Leases = nil })
 		}, "nothing to revoke: the run took back what it had made"},
 		"revoke: false": {func(t *testing.T, w *world) {
+			t.Helper()
 			w.mintWithReceipt(t, func(record *receipt.Receipt) {
 				record.Leases = nil
 				record.Keep = true
 			})
 		}, "minted with `revoke: false` and lives until "},
 		"permanent": {func(t *testing.T, w *world) {
+			t.Helper()
 			w.mintWithReceipt(t, func(record *receipt.Receipt) {
 				record.Leases = nil
 				record.Keep = true
@@ -72,6 +75,7 @@ func TestRun_NothingToRevoke(t *testing.T) {
 			})
 		}, "kubemint revoke --permanent deletes it"},
 		"somebody else's Secret": {func(t *testing.T, w *world) {
+			t.Helper()
 			w.mintWithReceipt(t, func(record *receipt.Receipt) {
 				record.Leases = nil
 				record.Keep = true
@@ -233,11 +237,13 @@ func TestRun_WaitWithoutTheToken(t *testing.T) {
 		says   string
 	}{
 		"the file is gone": {func(t *testing.T, w *world) {
+			t.Helper()
 			if err := os.Remove(w.path("out/kc")); err != nil {
 				t.Fatal(err)
 			}
 		}, "no such file"},
 		"another kubeconfig": {func(t *testing.T, w *world) {
+			t.Helper()
 			w.write(t, "out/kc", w.Kubeconfig())
 		}, "does not hold the token that the receipt names"},
 	} {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -69,7 +70,7 @@ func (w *world) write(t *testing.T, name string, data []byte) {
 // session is that of a step with these variables besides its own.
 func (w *world) session(env ...string) session.Session {
 	return session.New(session.Process{
-		Args: []string{"kubemint", "revoke"}, Environ: append(w.env[:len(w.env):len(w.env)], env...),
+		Args: []string{"kubemint", "revoke"}, Environ: append(slices.Clip(w.env), env...),
 		Dir: w.path("checkout"), Stdout: io.Discard, Stderr: w.log, AccountDir: w.path("no-pod"),
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -121,7 +122,7 @@ func TestMarks_GivenOwner(t *testing.T) {
 	if given.Owner != "team-a" || given.OwnerName != "" || given.Labels["tier"] != "ci" {
 		t.Errorf("%+v", given)
 	}
-	want := append(own.Formerly[:len(own.Formerly):len(own.Formerly)], own.Owner)
+	want := append(slices.Clip(own.Formerly), own.Owner)
 	if diff := cmp.Diff(want, given.Formerly); diff != "" {
 		t.Error(diff)
 	}

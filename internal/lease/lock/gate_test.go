@@ -416,7 +416,7 @@ func TestDeleteLock(t *testing.T) {
 		deleted, fails bool
 	}{
 		"given back":      {func(*testing.T, *api) {}, true, false},
-		"taken meanwhile": {func(t *testing.T, a *api) { take(t, open(t, a, "other"), true) }, false, true},
+		"taken meanwhile": {func(t *testing.T, a *api) { t.Helper(); take(t, open(t, a, "other"), true) }, false, true},
 		"gone meanwhile":  {func(_ *testing.T, a *api) { a.lock = nil }, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {

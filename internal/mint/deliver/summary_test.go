@@ -32,7 +32,7 @@ func summaryOf(t *testing.T, change func(*Delivery)) string {
 	d := newDelivery(t, Directory{Dir: t.TempDir()}, &bytes.Buffer{})
 	d.Issued.Claims.IssuedAt = d.Issued.ExpiresAt.Add(-time.Hour)
 	change(&d)
-	return string(summarize(d, "the post step revokes it").Render())
+	return summarize(d, "the post step revokes it").Render()
 }
 
 // A reader of the summary has to know how the credential ends.

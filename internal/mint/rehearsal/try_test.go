@@ -222,9 +222,10 @@ func TestTry_TellsWhoHoldsBack(t *testing.T) {
 	}{
 		"nobody":                   {func(*testing.T, *world) {}, ""},
 		"a live credential":        {func(_ *testing.T, w *world) { w.putLease() }, waits},
-		"the lock":                 {func(t *testing.T, w *world) { w.putLock(t, "other-run", "") }, "note: a run would have to wait now: its lock"},
+		"the lock":                 {func(t *testing.T, w *world) { t.Helper(); w.putLock(t, "other-run", "") }, "note: a run would have to wait now: its lock"},
 		"a steady run, credential": {func(_ *testing.T, w *world) { w.putLease(); w.settle() }, ""},
 		"a steady run, other access": {func(t *testing.T, w *world) {
+			t.Helper()
 			w.putLock(t, "x", "other")
 			w.putLease()
 			w.settle()
@@ -259,9 +260,10 @@ func TestTryLock_OnlyWhereARunWouldTakeIt(t *testing.T) {
 		want    bool
 	}{
 		"a first run":  {func(*testing.T, *world) {}, true},
-		"it is held":   {func(t *testing.T, w *world) { w.putLock(t, "other-run", "") }, false},
-		"a steady run": {func(t *testing.T, w *world) { w.putLock(t, "x", w.Desired.Hash()); w.settle() }, false},
+		"it is held":   {func(t *testing.T, w *world) { t.Helper(); w.putLock(t, "other-run", "") }, false},
+		"a steady run": {func(t *testing.T, w *world) { t.Helper(); w.putLock(t, "x", w.Desired.Hash()); w.settle() }, false},
 		"it says that other access is in effect": {func(t *testing.T, w *world) {
+			t.Helper()
 			w.putLock(t, "x", "other")
 			w.settle()
 		}, true},
