@@ -145,6 +145,3 @@ func wordsOf(status metav1.Status) string {
 }
 
 func oneLine(message string) string { return strings.Join(strings.Fields(message), " ") }
-
-const policyHint = "a policy, a quota or a limit of the cluster refuses it: whoever runs the " +
-	"cluster knows which"
