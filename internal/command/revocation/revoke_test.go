@@ -88,11 +88,11 @@ func TestRun_NothingToRevoke(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			tt.prepare(t, w)
-			before := w.Writes()
+			before := w.Asked()
 			if err := w.revoke(t, Options{}); err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(before, w.Writes()); diff != "" {
+			if diff := cmp.Diff(before, w.Asked()); diff != "" {
 				t.Error(diff)
 			}
 			w.wantLog(t, tt.says)
@@ -134,6 +134,27 @@ func TestRun_Permanent(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An earlier credential at the same output ends, and the permanent one that replaced it stays.
+func TestRun_PermanentKeepsItsSecretWhenAnEarlierLeaseEnds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	record := w.mintWithReceipt(t, func(record *receipt.Receipt) {
+		holder := lease.NewPermanent(accountOf(record), owner.Marks{})
+		holder.UID = "p1"
+		w.Put(holder)
+		record.Keep = true
+		record.ExpiresAt = ""
+		record.Objects = []receipt.Object{{Kind: "Secret", Namespace: "shop", Name: holder.Name, UID: "p1"}}
+	})
+	if err := w.revoke(t, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if w.isAlive(record) || !w.Read("secrets", "shop", "kubemint-token-ci", nil) || !w.exists("out/kc") {
+		t.Errorf("left %q", w.Objects())
+	}
+	w.wantLog(t, "kubemint revoke --permanent deletes it")
 }
 
 // What lives on is an error with the command that ends it, and its receipt stays for another try;
