@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -322,23 +323,29 @@ func TestFindLocked_ReadsAgainUnderTheLock(t *testing.T) {
 	if _, _, _, err := findLocked(ctx, s); problem.ExitCode(err) != int(problem.Revoke) {
 		t.Errorf("it did not wait: %v", err)
 	}
-	found := make(chan *receipt.Receipt)
-	go func() {
-		record, _, unlock, err := findLocked(t.Context(), s)
-		if err != nil {
+	waiting := &onWait{Context: t.Context(), do: func() {
+		if err := os.Remove(receipt.Path(record.Output)); err != nil {
 			t.Error(err)
-		} else {
-			unlock()
 		}
-		found <- record
-	}()
-	if err := os.Remove(receipt.Path(record.Output)); err != nil {
-		t.Error(err)
+		unlock()
+	}}
+	found, _, release, err := findLocked(waiting, s)
+	if err != nil || found != nil {
+		t.Fatalf("found %+v, which was deleted meanwhile: %v", found, err)
 	}
-	unlock()
-	if record := <-found; record != nil {
-		t.Errorf("found %+v, which was deleted meanwhile", record)
-	}
+	release()
+}
+
+// onWait calls a function when somebody begins to wait for the context's end.
+type onWait struct {
+	context.Context
+	once sync.Once
+	do   func()
+}
+
+func (c *onWait) Done() <-chan struct{} {
+	c.once.Do(c.do)
+	return c.Context.Done()
 }
 
 // The step state comes first: nothing but the runner writes it. What is damaged deletes nothing.
