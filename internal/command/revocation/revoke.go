@@ -39,9 +39,6 @@ func Run(ctx context.Context, s session.Session, given Options) error {
 	switch {
 	case record == nil:
 		return revokeByToken(ctx, s, given.Wait)
-	case record.Keep && !given.Permanent && record.ExpiresAt == "" && len(record.Leases) == 0:
-		tellKept(s, record)
-		return nil
 	case len(record.Leases)+len(record.Objects) == 0 && !record.Keep:
 		s.Log.Printf("nothing to revoke: the run took back what it had made")
 		return nil
@@ -79,11 +76,11 @@ func kill(ctx context.Context, s session.Session, given Options, record *receipt
 			return o.Kind == "Secret"
 		})
 	}
-	if len(record.Theirs) == 0 && part.Empty() {
-		return nil
-	}
 	if given.Permanent {
 		part.Theirs = record.Theirs
+	}
+	if part.Empty() {
+		return nil
 	}
 	api, from, err := reconnect(ctx, s, record)
 	if err != nil {

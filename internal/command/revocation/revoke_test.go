@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -88,11 +89,11 @@ func TestRun_NothingToRevoke(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			tt.prepare(t, w)
-			before := w.Writes()
+			before := w.Asked()
 			if err := w.revoke(t, Options{}); err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(before, w.Writes()); diff != "" {
+			if diff := cmp.Diff(before, w.Asked()); diff != "" {
 				t.Error(diff)
 			}
 			w.wantLog(t, tt.says)
@@ -134,6 +135,27 @@ func TestRun_Permanent(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An earlier credential at the same output ends, and the permanent one that replaced it stays.
+func TestRun_PermanentKeepsItsSecretWhenAnEarlierLeaseEnds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	record := w.mintWithReceipt(t, func(record *receipt.Receipt) {
+		holder := lease.NewPermanent(accountOf(record), owner.Marks{})
+		holder.UID = "p1"
+		w.Put(holder)
+		record.Keep = true
+		record.ExpiresAt = ""
+		record.Objects = []receipt.Object{{Kind: "Secret", Namespace: "shop", Name: holder.Name, UID: "p1"}}
+	})
+	if err := w.revoke(t, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if w.isAlive(record) || !w.Read("secrets", "shop", "kubemint-token-ci", nil) || !w.exists("out/kc") {
+		t.Errorf("left %q", w.Objects())
+	}
+	w.wantLog(t, "kubemint revoke --permanent deletes it")
 }
 
 // What lives on is an error with the command that ends it, and its receipt stays for another try;
@@ -301,23 +323,29 @@ func TestFindLocked_ReadsAgainUnderTheLock(t *testing.T) {
 	if _, _, _, err := findLocked(ctx, s); problem.ExitCode(err) != int(problem.Revoke) {
 		t.Errorf("it did not wait: %v", err)
 	}
-	found := make(chan *receipt.Receipt)
-	go func() {
-		record, _, unlock, err := findLocked(t.Context(), s)
-		if err != nil {
+	waiting := &onWait{Context: t.Context(), do: func() {
+		if err := os.Remove(receipt.Path(record.Output)); err != nil {
 			t.Error(err)
-		} else {
-			unlock()
 		}
-		found <- record
-	}()
-	if err := os.Remove(receipt.Path(record.Output)); err != nil {
-		t.Error(err)
+		unlock()
+	}}
+	found, _, release, err := findLocked(waiting, s)
+	if err != nil || found != nil {
+		t.Fatalf("found %+v, which was deleted meanwhile: %v", found, err)
 	}
-	unlock()
-	if record := <-found; record != nil {
-		t.Errorf("found %+v, which was deleted meanwhile", record)
-	}
+	release()
+}
+
+// onWait calls a function when somebody begins to wait for the context's end.
+type onWait struct {
+	context.Context
+	once sync.Once
+	do   func()
+}
+
+func (c *onWait) Done() <-chan struct{} {
+	c.once.Do(c.do)
+	return c.Context.Done()
 }
 
 // The step state comes first: nothing but the runner writes it. What is damaged deletes nothing.
