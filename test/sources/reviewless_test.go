@@ -31,7 +31,7 @@ func TestAccountThatMayNotAskAboutItself(t *testing.T) {
 	pods := "KUBEMINT_RULES=list pods"
 	said := k.run(t, 0, []string{pods})
 	saysLines(t, said, `^warning: unproven: that its access is in effect \(ServiceAccount shop/ci may not ask the API server what it may do\)$`)
-	quiet(t, said, "bootstrap", "runner's identity", "that the token is")
+	quiet(t, said, "an administrator can give it", "runner's identity", "that the token is")
 	saysLines(t, k.run(t, 0, []string{pods}, "revoke"), `^revoked: lease shop/kubemint-ci-`)
 
 	t.Log("must_not fails, and says how it can be shown")
@@ -39,7 +39,7 @@ func TestAccountThatMayNotAskAboutItself(t *testing.T) {
 	said = k.run(t, 5, []string{pods, mustNot})
 	saysLines(t, said, `^error: prove must_not: ServiceAccount shop/ci may not ask the API server what it may do, so what`,
 		"^hint: have the account ask: add to `rules`  cluster create selfsubjectreviews")
-	quiet(t, said, "bootstrap", "runner's identity")
+	quiet(t, said, "an administrator can give it", "runner's identity")
 
 	t.Log("that advice works, from the first run on")
 	declared := pods + "\ncluster create selfsubjectreviews.authentication.k8s.io,selfsubjectrulesreviews.authorization.k8s.io," +
