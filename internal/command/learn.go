@@ -117,6 +117,7 @@ func (l *learning) start(
 	}
 	l.upstream = learn.Upstream{
 		URL: transports.URL, Transport: transports.Plain, Upgrade: transports.Upgrade,
+		UserAgent: s.Dialer().UserAgent,
 	}
 	if l.proxy, err = learn.Start(context.WithoutCancel(ctx), l.upstream, l.record); err != nil {
 		return "", problem.New(problem.Config, "start the proxy", err)

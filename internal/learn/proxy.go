@@ -22,7 +22,8 @@ type Upstream struct {
 	URL       *url.URL
 	Transport http.RoundTripper // adds the credential; may use HTTP/2
 	// the same by HTTP/1.1: exec, attach and port-forward take the connection over
-	Upgrade http.RoundTripper
+	Upgrade   http.RoundTripper
+	UserAgent string // of the requests that are learn's own
 }
 
 // Proxy hands requests on, and notes them.

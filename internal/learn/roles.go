@@ -77,6 +77,7 @@ func listRoles(ctx context.Context, upstream Upstream, at written) ([]manifest.O
 		return nil, err //nolint:wrapcheck // a URL that has just been joined
 	}
 	request.Header.Set("Accept", "application/json")
+	request.Header.Set("User-Agent", upstream.UserAgent)
 	response, err := upstream.Transport.RoundTrip(request)
 	if err != nil {
 		return nil, err //nolint:wrapcheck // the caller says what was done

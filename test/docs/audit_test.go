@@ -71,7 +71,7 @@ func TestAudit_EveryRequestNamesTheRun(t *testing.T) {
 		{"4", "sweep"},
 		{"5", "prune"},
 		{"6", "exec", "--", "kubectl", "get", "deployments"},
-		{"7", "learn", "--", "kubectl", "get", "deployments"},
+		{"7", "learn", "--", "kubectl", "create", "role", "reader", "--verb=get", "--resource=pods"},
 	} {
 		jobs.runJob(t, args[0], args[1:]...)
 	}
@@ -99,7 +99,8 @@ func TestAudit_EveryRequestNamesTheRun(t *testing.T) {
 	const account = "system:serviceaccount:kubemint:shop-deployer"
 	for run, asNew := range map[string]bool{
 		"1": true, "2": false, "3": true, "4": false, "5": false, "6": true,
-		"kubectl": true, // learn hands its requests on as the runner's, exec's are the new credential's
+		"7":       false, // learn itself reads the role that its command wrote
+		"kubectl": true,  // learn hands its requests on as the runner's, exec's are the new credential's
 	} {
 		if !users[run]["admin"] || users[run][account] != asNew {
 			t.Errorf("run %s asked as %v", run, users[run])

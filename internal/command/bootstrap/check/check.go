@@ -14,10 +14,10 @@ import (
 // Run asks the API server as the runner, and is an error where the runner's rights are not those
 // that bootstrap prints: of code 5 where it may do more, of code 4 where it only lacks some.
 func Run(ctx context.Context, s session.Session, asked bootstrap.Asked) error {
-	if asked.Guard || len(asked.Subjects) > 0 {
+	if asked.Guard || len(asked.Subjects) > 0 || asked.Trust.IsGiven() {
 		return problem.Newf(problem.Config, "run bootstrap",
 			"--check asks as the runner itself, and prints no manifest").
-			Hint("leave --subject and --guard out")
+			Hint("leave --subject, --guard and --trust out")
 	}
 	needed, err := bootstrap.LeastRights(asked)
 	if err != nil {

@@ -24,6 +24,15 @@ const (
 	flagFor         = "for"
 )
 
+func flags() []string {
+	return []string{flagTrust, flagID, flagOwnerID, flagRef, flagEnvironment, flagIssuer, flagFor}
+}
+
+// IsGiven says whether any of the flags is given.
+func (a Asked) IsGiven() bool {
+	return slices.ContainsFunc(flags(), func(name string) bool { return len(a.Flags[name]) > 0 })
+}
+
 const forms = "github:OWNER/REPO or gitlab:GROUP/PROJECT"
 
 // Asked says whose tokens are trusted, and what for.
@@ -101,8 +110,7 @@ func (a Asked) flag(name string) string {
 // checkFlags refuses flags without --trust, and a flag that is empty or given twice: only one of
 // the values could count.
 func (a Asked) checkFlags() error {
-	all := []string{flagTrust, flagID, flagOwnerID, flagRef, flagEnvironment, flagIssuer, flagFor}
-	for _, name := range all {
+	for _, name := range flags() {
 		values := a.Flags[name]
 		switch {
 		case len(values) > 1:
