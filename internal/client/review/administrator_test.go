@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -56,6 +57,26 @@ func TestLookForAdministrator(t *testing.T) {
 		if text.String() != tt.want {
 			t.Errorf("%s: %s", name, &text)
 		}
+	}
+}
+
+// A run takes longer than the question may.
+func TestLookForAdministrator_LongRun(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			var text strings.Builder
+			tell := review.LookForAdministrator(t.Context(), console.New(&text), server(
+				func(_ context.Context, asked *authorizationv1.SelfSubjectAccessReview) error {
+					asked.Status.Allowed = true
+					return nil
+				}))
+			time.Sleep(time.Minute)
+			tell()
+			if !strings.Contains(text.String(), "may do anything") {
+				t.Errorf("it forgets the answer: %q", text.String())
+			}
+		})
 	}
 }
 
