@@ -85,15 +85,15 @@ check: lint generate-check build ## what every commit passes: lint, generated fi
 
 # The race detector looks at the rooms here, and at whole runs in make test-race.
 .PHONY: test
-test: build ## what a change passes: the rooms with the race detector; scripts and credentials' lives on a real control plane
+test: build ## what a change passes: the rooms with the race detector; the scripts on a real control plane
 	@test/controlplane/build.sh >/dev/null
 	go test $(RACE) -timeout 10m . ./internal/... ./test/kubetest/... ./test/clouds
-	@$(with_cluster) $(outside) ./test/script ./test/lifecycle ./test/output
+	@$(with_cluster) $(outside) ./test/script ./test/output
 	@echo 'The rest, which takes longer: make test-rest test-guard test-faults test-scale test-race, or all of it, make test-all'
 
 .PHONY: test-rest
-test-rest: build ## sources and clouds, platforms, what the pages say, rights to the letter
-	@$(with_cluster) $(outside) ./test/sources ./test/platforms ./test/docs ./test/access ./test/learn
+test-rest: build ## credentials' lives, sources and clouds, platforms, what the pages say, rights to the letter
+	@$(with_cluster) $(outside) ./test/lifecycle ./test/sources ./test/platforms ./test/docs ./test/access ./test/learn
 
 # The guard is printed and applied for each call, and a second passes until the API server enforces it.
 .PHONY: test-guard
