@@ -47,15 +47,30 @@ func End(ctx context.Context, api API, doomed Doomed) error {
 	return e.await(ctx)
 }
 
-// Discard is [End] for a lease that no token was requested for: nobody can hold one, so nothing is
-// waited for. A Secret whose UID is not known can be somebody else's, and is left to the garbage
-// collector.
+// lateWithin is how long after its connection was cut a request is still expected to be carried
+// out.
+const lateWithin = 500 * time.Millisecond
+
+// Discard is [End] for a lease that no token was requested for: nobody can hold one, so its end is
+// not waited for. A Secret whose UID is not known can be somebody else's, and is left to the garbage
+// collector. A lease without a UID was requested and nobody answered: the API server may still make
+// it after the first deletion has found nothing, so there is a second one.
 func Discard(ctx context.Context, api lease.API, doomed Doomed) error {
 	e := &ending{api: discarder{api}, Doomed: doomed}
-	if doomed.Secret == "" {
-		return e.deleteLease(ctx)
+	if doomed.Secret != "" {
+		return e.deleteBoth(ctx)
 	}
-	return e.deleteBoth(ctx)
+	there, err := e.deleteLease(ctx)
+	if there || err != nil || doomed.UID != "" {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-time.After(lateWithin):
+		_, err = e.deleteLease(ctx)
+		return err
+	}
 }
 
 // discarder reads no metadata.
@@ -77,19 +92,21 @@ type ending struct {
 }
 
 func (e *ending) deleteBoth(ctx context.Context) error {
-	if err := e.deleteLease(ctx); err != nil {
+	if _, err := e.deleteLease(ctx); err != nil {
 		return err
 	}
 	return e.deleteSecret(ctx)
 }
 
-// deleteLease deletes the lease. One that is gone already may have left its Secret.
-func (e *ending) deleteLease(ctx context.Context) error {
+// deleteLease deletes the lease, and says whether it was there. One that is gone already may have
+// left its Secret.
+func (e *ending) deleteLease(ctx context.Context) (there bool, err error) {
 	lease := &coordinationv1.Lease{
 		TypeMeta:   kube.TypeMeta("Lease"),
 		ObjectMeta: metav1.ObjectMeta{Namespace: e.Account.Namespace, Name: e.Lease, UID: e.UID},
 	}
-	err := e.api.Delete(ctx, lease)
+	err = e.api.Delete(ctx, lease)
+	there = err == nil
 	if apierrors.IsNotFound(err) || (e.Secret != "" && hasAnotherUID(err)) {
 		// the UID protects somebody else's Secret, if another lease has the name by now
 		err = nil
@@ -97,7 +114,7 @@ func (e *ending) deleteLease(ctx context.Context) error {
 	if err == nil { // an error tells nothing: the finalizers of the last answer still hold the lease
 		e.lease = lease.Finalizers
 	}
-	return err
+	return there, err
 }
 
 // deleteSecret deletes the Secret. A runner that may not delete it leaves it to the garbage
@@ -170,7 +187,7 @@ func (e *ending) ended() bool { return e.gone && len(e.lease) == 0 }
 // look checks once whether both are gone.
 func (e *ending) look(ctx context.Context) (err error) {
 	if len(e.lease) > 0 {
-		if err := e.deleteLease(ctx); err != nil {
+		if _, err := e.deleteLease(ctx); err != nil {
 			return err
 		}
 	}

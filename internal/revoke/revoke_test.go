@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -281,6 +282,28 @@ func TestEnd_LeaseIsHeldAndTheTokenDead(t *testing.T) {
 }
 
 // Where no token was requested, nothing is waited for and nothing asked.
+// The API server makes a lease whose creation it never answered after the first deletion has found nothing.
+func TestDiscard_LeaseThatComesLate(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		uid    types.UID
+		answer answer
+		want   []string
+	}{
+		"it was not there": {"", answer{err: notFound}, []string{"delete Lease", "delete Lease"}},
+		"it was there":     {"", answer{}, []string{"delete Lease"}},
+		"its UID is known": {"u1", answer{err: notFound}, []string{"delete Lease u1"}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &server{lease: []answer{tt.answer, {}}}
+			err := revoke.Discard(t.Context(), s, revoke.Doomed{Account: account, Lease: leaseName, UID: tt.uid})
+			if err != nil || !slices.Equal(s.asked, tt.want) {
+				t.Errorf("%s: got %v after %q", name, err, s.asked)
+			}
+		})
+	}
+}
+
 func TestDiscard(t *testing.T) {
 	t.Parallel()
 	for secret, want := range map[types.UID][]string{

@@ -86,6 +86,15 @@ func TestRedirectsOfTheAPIServer(t *testing.T) {
 				}
 				break
 			}
+			if strings.HasSuffix(hit, "/selfsubjectaccessreviews") { // whether the runner may do anything: nothing depends on it
+				if code != 0 {
+					t.Errorf("%v, %s: exit code %d: %s", args, hit, code, said)
+				}
+				if args == nil {
+					v.MustRun(t, "revoke")
+				}
+				continue
+			}
 			want := map[bool]int{true: 7, false: 3}[revokes]
 			if code != want || !regexp.MustCompile(`(?m)^(error|warning): .*: the answer is a redirect \(30[12378] .*\)( that does not say where to|.* to "https?://127\.0\.0\.1:\d+", which is not followed)`).MatchString(said) {
 				t.Errorf("%v, %s: exit code %d: %s", args, hit, code, said)
