@@ -21,7 +21,7 @@ help: ## list the targets
 
 .PHONY: build
 build: ## build ./kubemint
-	.ci/build kubemint $(VERSION)
+	.ci/build kubemint '$(VERSION)'
 
 platforms := $(foreach os,linux darwin windows,$(os)/amd64 $(os)/arm64)
 

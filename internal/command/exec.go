@@ -239,7 +239,7 @@ func refuseExposed(s session.Session) error {
 	switch exposed := s.Process.Exposed; {
 	case errors.Is(exposed, process.ErrLost):
 		return problem.New(problem.Config, "hide the inputs from the command", exposed,
-			"if KUBEMINT_HANDOVER is set in this job's environment, remove it: kubemint exec uses it for itself")
+			"if KUBEMINT_HANDOVER is set in this job's environment, remove it: kubemint uses it for itself")
 	case exposed != nil:
 		why := strings.ReplaceAll(exposed.Error(), "\n", "; ")
 		s.Log.Warnf("the command may be able to read the inputs in /proc: %s", why)

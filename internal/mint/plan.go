@@ -6,7 +6,6 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/client/explain"
-	"github.com/kubemint/kubemint/internal/client/review"
 	"github.com/kubemint/kubemint/internal/mint/credential"
 	"github.com/kubemint/kubemint/internal/mint/deliver"
 	"github.com/kubemint/kubemint/internal/mint/entry"
@@ -20,7 +19,7 @@ func Plan(ctx context.Context, job Job, to deliver.File) error {
 	if err := to.Platform.Ready(); err != nil {
 		return err
 	}
-	defer review.LookForAdministrator(ctx, job.Log, job.Server)()
+	defer lookForAdministrator(ctx, job.Log, job.Server)()
 	with := newTools(job, to, nil)
 	f, err := foresee(ctx, with)
 	if err != nil {

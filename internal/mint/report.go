@@ -7,6 +7,8 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/access/outlive"
+	"github.com/kubemint/kubemint/internal/client/review"
+	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/mint/credential"
 	"github.com/kubemint/kubemint/internal/mint/deliver"
 	"github.com/kubemint/kubemint/internal/proof"
@@ -60,10 +62,6 @@ func reportToken(job Job, issued credential.Issued) {
 	}
 }
 
-// reportWithin is how long a run that is done waits for the answer to a question that nothing
-// depends on.
-const reportWithin = 2 * time.Second
-
 // lookForMoved asks, while the run goes on, whether this job has left another ServiceAccount with
 // access to the same places: the account has moved then, as where `namespace: a,b` became `b,a`.
 // Only a run that makes its account asks: a steady run sends no request for it, and a job with two
@@ -75,22 +73,60 @@ func lookForMoved(ctx context.Context, job Job, plan access.Plan) (report func()
 	if job.Desired.IsEphemeral() || job.Desired.Marks.Owner == "" || !slices.ContainsFunc(plan.Changes, made) {
 		return func() {}
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	found := make(chan []string, 1)
-	go func() {
+	return askMeanwhile(ctx, job.Log, func(ctx context.Context) []string {
 		warnings, err := prune.WarnPredecessors(ctx, job.Server, job.Desired)
 		if err != nil { // the right to list is one that a runner need not have
 			job.Log.Debugf("accounts that have moved are not looked for: %s", err)
 		}
-		found <- warnings
-	}()
+		return warnings
+	})
+}
+
+// lookForAdministrator asks, while the run goes on, whether the runner may do anything. The request
+// goes out with the run's first ones, and costs no round trip. report warns when the run is over.
+func lookForAdministrator(ctx context.Context, log *console.Log, api review.Asker) (report func()) {
+	return askMeanwhile(ctx, log, func(ctx context.Context) []string {
+		all, err := review.AskAnything(ctx, api)
+		if err != nil {
+			log.Debugf("whether the runner may do anything is not known: %s", err)
+		}
+		if !all.Allowed {
+			return nil
+		}
+		reason := ""
+		if all.Reason != "" {
+			reason = " (" + all.Reason + ")"
+		}
+		return []string{"the runner may do anything in this cluster" + reason +
+			", and so may whoever steals its credential: " +
+			"kubemint bootstrap prints the few rights that this run needs, see docs/rights.md"}
+	})
+}
+
+// reportWithin is how long a run that is done waits for the answer to a question that nothing
+// depends on.
+const reportWithin = 2 * time.Second
+
+// askMeanwhile asks something that nothing depends on, while the run goes on. report prints the
+// answer when the run is over: it waits for a moment, and not at all after an interruption.
+func askMeanwhile(
+	ctx context.Context, log *console.Log, ask func(context.Context) (warnings []string),
+) (report func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	found := make(chan []string, 1)
+	go func() { found <- ask(ctx) }()
 	return func() {
 		defer cancel()
-		select {
-		case warnings := <-found:
-			job.Log.PrintList("warning: ", warnings)
-		case <-ctx.Done():
-		case <-time.After(reportWithin):
+		if len(found) == 0 { // an answer that is there counts, even if the time is over
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(reportWithin):
+				return
+			case warnings := <-found:
+				found <- warnings
+			}
 		}
+		log.PrintList("warning: ", <-found)
 	}
 }

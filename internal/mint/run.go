@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"github.com/kubemint/kubemint/internal/access"
-	"github.com/kubemint/kubemint/internal/client/review"
 	"github.com/kubemint/kubemint/internal/mint/credential"
 	"github.com/kubemint/kubemint/internal/mint/deliver"
 	"github.com/kubemint/kubemint/internal/output/receipt"
@@ -24,6 +23,7 @@ func Run(
 	}
 	limited, cancel := context.WithDeadline(ctx, job.Until)
 	defer cancel()
+	defer lookForAdministrator(limited, job.Log, job.Server)() // after a failure: when all is taken back
 	made, err := runPhases(limited, with, tether)
 	if err != nil {
 		return nil, errors.Join(tellTokenLives(job, made, err), with.takeBack(ctx))
@@ -37,7 +37,6 @@ func runPhases(ctx context.Context, with tools, tether credential.Tether) (made 
 	job := with.job
 	go job.Verifier.First().Warm(ctx)
 	defer job.Verifier.Close()
-	defer review.LookForAdministrator(ctx, job.Log, job.Server)()
 
 	found, err := observeCluster(ctx, with, tether) // creates the lease at the same time
 	if err != nil {

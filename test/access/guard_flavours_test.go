@@ -12,20 +12,26 @@ import (
 var flavours = []struct {
 	name     string
 	inputs   []string
+	without  string // what the thief's run made, and is not there when the thief comes
 	attempts []attempt
 }{
-	{"create_namespace", []string{"NAMESPACE=$S,$S-new", "CREATE_NAMESPACE=true"}, []attempt{
+	{"create_namespace", []string{
+		"NAMESPACE=$S,$S-new", "CREATE_NAMESPACE=true", "ROLE=view", "RULES=get,list secrets,pods; cluster get nodes",
+	}, "clusterrolebinding kubemint:$NS:ci", []attempt{
 		{what: "a token of the ServiceAccount of that name in another namespace", args: "create token ci -n elsewhere-$NS"},
 		{what: "a token Secret in another namespace", args: create, stdin: "apiVersion: v1\nkind: Secret\nmetadata: {name: theft, namespace: elsewhere-$NS, annotations: {kubernetes.io/service-account.name: ci}}\ntype: kubernetes.io/service-account-token\n"},
 		{what: "a bootstrap token in kube-system", args: create, stdin: "apiVersion: v1\nkind: Secret\nmetadata: {generateName: bootstrap-token-, namespace: kube-system}\n"},
 		{what: "the declared access in a namespace that is not declared", args: force, stdin: strings.Replace(role("Role", ours, "rules: [{apiGroups: [''], resources: [secrets, pods], verbs: [get, list]}]\n"), "namespace: $NS", "namespace: elsewhere-$NS", 1)},
+		{what: "a role that is declared for namespaces, in the whole cluster", args: force, stdin: strings.Replace(role("ClusterRoleBinding", ours,
+			"roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}\nsubjects: [{kind: ServiceAccount, name: ci, namespace: $NS}]\n"),
+			"namespace: $NS, ", "", 1)},
 		{what: "the leadership of a controller in another namespace", args: "delete lease controller-a -n elsewhere-$NS"},
 		{what: "a Lease in kube-system", args: create, stdin: "apiVersion: coordination.k8s.io/v1\nkind: Lease\nmetadata: {generateName: theft-, namespace: kube-system}\n"},
 		{what: "to switch Pod Security off in a declared namespace", args: "label ns $NS-new pod-security.kubernetes.io/enforce=privileged"},
 		{what: "to take over a declared namespace that kubemint did not make", args: "label ns $NS app.kubernetes.io/managed-by=kubemint"},
 		{what: "to let a controller act in a declared namespace (label)", args: "label ns $NS-new istio-injection=enabled"},
 	}},
-	{"ephemeral", []string{"EPHEMERAL=true"}, []attempt{
+	{"ephemeral", []string{"EPHEMERAL=true"}, "", []attempt{
 		{what: "a token of another account", args: "create token victim -n $NS"},
 		{what: "a token of another account, bound to a Secret under the name of a lease", args: "create token victim -n $NS --bound-object-kind=Secret --bound-object-name=app"},
 		{what: "to change another account", args: force, stdin: "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: victim, namespace: $NS, annotations: {eks.amazonaws.com/role-arn: x}}\n"},
@@ -35,7 +41,7 @@ var flavours = []struct {
 		{what: "to delete another account", args: "delete --raw=/api/v1/namespaces/$NS/serviceaccounts/victim"},
 		{what: "to delete another account's role", args: rolesOf + "kubemint:$NS:other"},
 	}},
-	{"duration: permanent", []string{"DURATION=permanent"}, []attempt{
+	{"duration: permanent", []string{"DURATION=permanent"}, "secret kubemint-token-ci -n $NS", []attempt{
 		{what: "a permanent token of another account", args: force + " --dry-run=server", stdin: "apiVersion: v1\nkind: Secret\nmetadata: {name: kubemint-token-ci, namespace: $NS, " + strings.Replace(ours, "{kubemint/owner", "{kubernetes.io/service-account.name: victim, kubemint/owner", 1) + "}\ntype: kubernetes.io/service-account-token\n"},
 		{what: "a Secret with data under the name of the permanent token", args: force + " --dry-run=server", stdin: secret("kubemint-token-ci", "stringData: {a: b}\n")},
 		{what: "a Secret that a controller fills (replicator)", args: force + " --dry-run=server", stdin: "apiVersion: v1\nkind: Secret\nmetadata: {name: kubemint-token-ci, namespace: $NS, " + strings.Replace(ours, "{kubemint/owner", "{replicator.v1.mittwald.de/replicate-from: prod/tls, kubernetes.io/service-account.name: ci, kubemint/owner", 1) + "}\ntype: kubernetes.io/service-account-token\n"},
@@ -80,8 +86,8 @@ func TestGuard_Flavours(t *testing.T) {
 		for _, guard := range []bool{false, true} {
 			th := newThief(t, cluster, standing{guard: guard, inputs: flavour.inputs})
 			th.asAdmin(t, more)
-			if flavour.name == "duration: permanent" { // else its name is taken
-				th.asAdminRun(t, "delete secret kubemint-token-ci -n $NS")
+			if flavour.without != "" {
+				th.asAdminRun(t, "delete "+flavour.without)
 			}
 			thieves = append(thieves, th)
 		}

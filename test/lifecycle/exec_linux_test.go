@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -54,7 +55,7 @@ func asUser(t *testing.T, command *exec.Cmd, user uint32) {
 	command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: user, Gid: user}}
 }
 
-// The command of exec looks for the inputs everywhere in /proc: its parent's environment, its memory, process
+// The command of exec or learn looks for the inputs everywhere in /proc: its parent's environment, its memory, process
 // 1, all others.
 func TestExec_CommandReadsEnvironments(t *testing.T) {
 	t.Parallel()
@@ -65,9 +66,9 @@ func TestExec_CommandReadsEnvironments(t *testing.T) {
 	}
 	const look = `
 		echo "id: $(id -u)"
-		echo "in: $(grep -al 'canary-o[f]-an-input' /proc/[0-9]*/environ /proc/[0-9]*/task/*/environ 2>/dev/null | tr '\n' ' ')"
+		echo "in: $(grep -al "canary-o[f]-$CANARY" /proc/[0-9]*/environ /proc/[0-9]*/task/*/environ 2>/dev/null | tr '\n' ' ')"
 		echo "parent: $(tr '\0' '\n' </proc/$PPID/environ 2>/dev/null | grep -c canary)"
-		echo "first: $(tr '\0' '\n' </proc/1/environ 2>/dev/null | grep -c 'canary-o[f]-an-input')"
+		echo "first: $(tr '\0' '\n' </proc/1/environ 2>/dev/null | grep -c "canary-o[f]-$CANARY")"
 		echo "memory: $(head -c 1 /proc/$PPID/mem 2>&1 >/dev/null | grep -c 'Permission denied')"
 		echo "parent's files: $(ls -l /proc/$PPID/fd 2>/dev/null | grep -c memfd)"
 		echo "own files: $(ls -l /proc/$$/fd | grep -Ec 'memfd|kubemint')"
@@ -77,14 +78,18 @@ func TestExec_CommandReadsEnvironments(t *testing.T) {
 	if os.Getuid() == 0 { // else this user is one without rights
 		users["a user without rights"] = nobody
 	}
-	for name, user := range users {
-		t.Run(name, func(t *testing.T) {
+	verbs := []string{"exec", "learn"}
+	for i := range len(verbs) * len(users) {
+		verb, name := verbs[i%len(verbs)], slices.Sorted(maps.Keys(users))[i/len(verbs)]
+		user := users[name]
+		t.Run(verb+", "+name, func(t *testing.T) {
 			t.Parallel()
+			canary := fmt.Sprintf("canary-of-%s-%d", verb, user) // others start beside this run
 			command, stderr := harness.Command(t, t.TempDir(), []string{
-				"PATH=" + os.Getenv("PATH"), "PASS=on", "KUBEMINT_KUBECONFIG=" + string(admin) + "# canary-of-an-input\n",
-				"KUBEMINT_NAMESPACE=" + namespace, fmt.Sprintf("KUBEMINT_SERVICE_ACCOUNT=look-%d", user), "KUBEMINT_RULES=list pods",
-				"KUBEMINT_CONTEXT_NAME=canary-of-an-input", "INPUT_PASSWORD=canary-of-an-input",
-			}, "exec", "--", "sh", "-c", look)
+				"PATH=" + os.Getenv("PATH"), "PASS=on", "CANARY=" + strings.TrimPrefix(canary, "canary-of-"), "KUBEMINT_KUBECONFIG=" + string(admin) + "# " + canary + "\n",
+				"KUBEMINT_NAMESPACE=" + namespace, fmt.Sprintf("KUBEMINT_SERVICE_ACCOUNT=look-%s-%d", verb, user), "KUBEMINT_RULES=list pods",
+				"KUBEMINT_CONTEXT_NAME=" + canary, "INPUT_PASSWORD=" + canary,
+			}, verb, "--", "sh", "-c", look)
 			asUser(t, command, user)
 			var stdout bytes.Buffer
 			command.Stdout = &stdout
@@ -100,7 +105,11 @@ func TestExec_CommandReadsEnvironments(t *testing.T) {
 			if user != 0 { // root with CAP_SYS_PTRACE can read the memory of any process
 				harness.AssertSays(t, stdout.String(), `^memory: 1$`)
 			}
-			if strings.Count(stderr.String(), "warning") != 1 || !strings.Contains(stderr.String(), "warning: the runner may do anything") {
+			only := map[string]string{
+				"exec":  "warning: the runner may do anything",
+				"learn": "warning: the command sent no request through kubemint",
+			}[verb]
+			if strings.Count(stderr.String(), "warning") != 1 || !strings.Contains(stderr.String(), only) {
 				t.Error(stderr)
 			}
 		})

@@ -1,6 +1,9 @@
 package process
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 // Start holds what main was started with, and the functions that change the environment.
 type Start struct {
@@ -18,4 +21,6 @@ var ErrLost = errors.New("the environment did not arrive in the restarted proces
 const marker = "KUBEMINT_HANDOVER"
 
 // runsOthers reports whether this process will run a command that must not see its environment.
-func (s Start) runsOthers() bool { return len(s.Args) > 1 && s.Args[1] == "exec" }
+func (s Start) runsOthers() bool {
+	return len(s.Args) > 1 && slices.Contains([]string{"exec", "learn"}, s.Args[1])
+}

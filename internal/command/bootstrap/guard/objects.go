@@ -3,7 +3,6 @@ package guard
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -77,7 +76,7 @@ func (n names) roles() (all []policy) {
 		}
 		if strings.HasSuffix(kind, "bindings") {
 			p.checks = append(p.checks, check{"this ServiceAccount as the one subject", n.onlySubject()},
-				check{"the declared roles", n.declaredRoleRef()})
+				check{"the declared roles", n.declaredRoleRef(kind)})
 		}
 		if !strings.HasPrefix(kind, "cluster") && n.declared.CreateNamespace {
 			p.checks = append(p.checks, check{
@@ -125,21 +124,22 @@ variables.it.subjects[0].?namespace.orValue("") == %s &&
 }
 
 // declaredRoleRef is whether a binding binds a declared role, or the account's own.
-func (n names) declaredRoleRef() string {
+func (n names) declaredRoleRef(kind string) string {
 	allowed := []string{
 		matches(
 			"variables.it.roleRef.name",
 			strings.Replace(n.rbacPattern(), "(:(role|clusterrole):.+)?", "", 1),
 		),
 	}
-	for _, ref := range n.desired.Named {
-		one := fmt.Sprintf(
-			"(variables.it.roleRef.kind == %s && variables.it.roleRef.name == %s)", quote(ref.Kind),
-			quote(ref.Name),
-		)
-		if !slices.Contains(allowed, one) {
-			allowed = append(allowed, one)
-		}
+	granted := n.declared.Namespaced.Roles
+	if kind == "clusterrolebindings" {
+		granted = n.declared.Cluster.Roles
+	}
+	for _, role := range granted {
+		allowed = append(allowed, fmt.Sprintf(
+			"(variables.it.roleRef.kind == %s && variables.it.roleRef.name == %s)", quote(role.Kind),
+			quote(role.Name),
+		))
 	}
 	return `request.operation == "DELETE" || ` + strings.Join(allowed, " ||\n")
 }

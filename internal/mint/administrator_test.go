@@ -1,4 +1,4 @@
-package review_test
+package mint
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 
-	"github.com/kubemint/kubemint/internal/client/review"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/kube"
 )
@@ -53,20 +52,22 @@ func TestLookForAdministrator(t *testing.T) {
 		}, strings.Replace(warning, "cluster,", "cluster (RBAC: allowed by cluster-admins),", 1)},
 	} {
 		var text strings.Builder
-		review.LookForAdministrator(t.Context(), console.New(&text), tt.api)()
+		lookForAdministrator(t.Context(), console.New(&text), tt.api)()
 		if text.String() != tt.want {
 			t.Errorf("%s: %s", name, &text)
 		}
 	}
 }
 
-// A run takes longer than the question may.
+// The run's time is over, and the answer came before.
 func TestLookForAdministrator_LongRun(t *testing.T) {
 	t.Parallel()
 	for range 20 {
 		synctest.Test(t, func(t *testing.T) {
 			var text strings.Builder
-			tell := review.LookForAdministrator(t.Context(), console.New(&text), server(
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			tell := lookForAdministrator(ctx, console.New(&text), server(
 				func(_ context.Context, asked *authorizationv1.SelfSubjectAccessReview) error {
 					asked.Status.Allowed = true
 					return nil
@@ -80,21 +81,29 @@ func TestLookForAdministrator_LongRun(t *testing.T) {
 	}
 }
 
-// An answer that does not come keeps no interrupted run up.
-func TestLookForAdministrator_Interrupted(t *testing.T) {
+// An answer that does not come keeps a run up for a moment, and an interrupted one not at all, even if the request
+// goes on.
+func TestLookForAdministrator_NobodyAnswers(t *testing.T) {
 	t.Parallel()
-	ctx, interrupt := context.WithCancel(t.Context())
-	stalls := func(ctx context.Context, _ *authorizationv1.SelfSubjectAccessReview) error {
-		<-ctx.Done()
-		return ctx.Err()
-	}
-	tell := review.LookForAdministrator(ctx, console.New(&strings.Builder{}), server(stalls))
-	interrupt()
-	done := make(chan struct{})
-	go func() { tell(); close(done) }()
-	select {
-	case <-done:
-	case <-time.After(time.Minute):
-		t.Error("it waits")
+	for interrupted, want := range map[bool]time.Duration{false: reportWithin, true: 0} {
+		synctest.Test(t, func(t *testing.T) {
+			over := make(chan struct{})
+			ctx, interrupt := context.WithCancel(t.Context())
+			defer interrupt()
+			tell := lookForAdministrator(ctx, console.New(&strings.Builder{}), server(
+				func(context.Context, *authorizationv1.SelfSubjectAccessReview) error {
+					<-over
+					return nil
+				}))
+			if interrupted {
+				interrupt()
+			}
+			start := time.Now()
+			tell()
+			if waited := time.Since(start); waited != want {
+				t.Errorf("interrupted %t: it waits %s", interrupted, waited)
+			}
+			close(over)
+		})
 	}
 }
