@@ -389,11 +389,10 @@ func (tr *trial) failed(t *testing.T, said string, before []string) {
 		}
 		parts := strings.Split(path, "/")
 		namespace, kind, name := parts[len(parts)-3], parts[len(parts)-2], parts[len(parts)-1]
-		command := "kubectl -n " + namespace + " delete lease " + name // a Secret goes with its lease
-		if tr.Permanent {
-			command = "kubectl -n " + namespace + " delete secret " + name
-		}
-		if !away || !strings.Contains(said, command) && (kind == "leases" || kind == "secrets") {
+		remove := "kubectl -n " + namespace + " delete "
+		named := strings.Contains(said, remove+strings.TrimSuffix(kind, "s")+" "+name) ||
+			(kind == "secrets" && strings.Contains(said, remove+"lease "+name)) // it goes with its lease
+		if !away || (!named && (kind == "leases" || kind == "secrets")) {
 			t.Errorf("%s: left, and not named: %s\n%s", tr, path, said)
 		}
 	}

@@ -84,7 +84,7 @@ func TestExec_CommandReadsEnvironments(t *testing.T) {
 		user := users[name]
 		t.Run(verb+", "+name, func(t *testing.T) {
 			t.Parallel()
-			canary := fmt.Sprintf("canary-of-%s-%d", verb, user) // others start beside this run
+			canary := fmt.Sprintf("canary-of-%s-%d", verb, user) // other tests run meanwhile
 			command, stderr := harness.Command(t, t.TempDir(), []string{
 				"PATH=" + os.Getenv("PATH"), "PASS=on", "CANARY=" + strings.TrimPrefix(canary, "canary-of-"), "KUBEMINT_KUBECONFIG=" + string(admin) + "# " + canary + "\n",
 				"KUBEMINT_NAMESPACE=" + namespace, fmt.Sprintf("KUBEMINT_SERVICE_ACCOUNT=look-%s-%d", verb, user), "KUBEMINT_RULES=list pods",
