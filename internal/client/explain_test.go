@@ -85,7 +85,7 @@ func TestExplainAnswers(t *testing.T) {
 			403, "Forbidden", `serviceaccounts "kubemint" is forbidden: ` + runner + ` cannot create resource "serviceaccounts/token" in API group "" in the namespace "shop"`,
 			details("serviceaccounts", "kubemint"), problem.Rights,
 			`user "system:serviceaccount:ci:runner" may not create serviceaccounts/token in namespace shop; ` +
-				give + `{apiGroups: [""], resources: ["serviceaccounts/token"], verbs: [create]}` + lost,
+				give + `{apiGroups: [""], resources: ["serviceaccounts/token"], verbs: [create], resourceNames: ["kubemint"]}` + lost,
 		},
 		"may not, in the words of GKE": {
 			403, "Forbidden", `roles.rbac.authorization.k8s.io "x" is forbidden: User "a@b.c" cannot get resource "roles" in API group "rbac.authorization.k8s.io" in the namespace "shop": requires one of ["container.roles.get"] permission(s).`,

@@ -83,7 +83,7 @@ type attempts struct {
 	unsure error // the first one of a try that may have been carried out
 }
 
-// add remembers a try's error and returns the request's: an [UnsureError] where an earlier try may
+// add remembers a try's error and returns the request's: an [answer.UnsureError] where an earlier try may
 // have been carried out.
 func (a *attempts) add(ctx context.Context, err error) error {
 	switch {

@@ -16,11 +16,6 @@ import (
 // no cluster, unless it has to ask whether it can enforce a guard; with --check it asks a cluster
 // whether the runner has those rights, and no more.
 func runBootstrap(ctx context.Context, s session.Session, given options, checks bool) error {
-	if given.guard == "true" && !checks {
-		if err := cluster.CheckVersion(ctx, s); err != nil {
-			return err
-		}
-	}
 	declared, err := session.CompleteOffline(s)
 	if err != nil {
 		return err
@@ -43,6 +38,11 @@ func runBootstrap(ctx context.Context, s session.Session, given options, checks 
 	lines, err := bootstrap.RenderManifests(asked)
 	if err != nil {
 		return err
+	}
+	if given.guard == "true" {
+		if err := cluster.CheckVersion(ctx, s); err != nil {
+			return err
+		}
 	}
 	return s.Print(lines...)
 }

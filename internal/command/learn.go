@@ -117,7 +117,7 @@ func (l *learning) start(
 	}
 	l.upstream = learn.Upstream{
 		URL: transports.URL, Transport: transports.Plain, Upgrade: transports.Upgrade,
-		UserAgent: s.Dialer().UserAgent,
+		UserAgent: s.Dialer().UserAgent, Impersonates: config.Impersonate.UserName != "",
 	}
 	if l.proxy, err = learn.Start(context.WithoutCancel(ctx), l.upstream, l.record); err != nil {
 		return "", problem.New(problem.Config, "start the proxy", err)
@@ -149,6 +149,9 @@ func (l *learning) report(ctx context.Context, s session.Session) error {
 	l.warn(s, count)
 	list := learn.Needs(l.record.Requests(), l.names)
 	if len(list.Places)+len(list.Comments) == 0 {
+		if count.Answered > 0 {
+			s.Log.Printf("the command asked only for what every identity may ask: it takes no rules")
+		}
 		return nil
 	}
 	list = list.Join(learn.ReadRoles(ctx, l.upstream, l.record))
@@ -181,6 +184,10 @@ func (l *learning) warn(s session.Session, count learn.Counts) {
 			"the API server did not answer %d requests, so the rules may lack something: %s",
 			count.Unanswered, count.Cause,
 		)
+	}
+	if count.Unauthorized > 0 {
+		s.Log.Warnf("the API server answered %d requests with 401: it does not accept the credential (any "+
+			"more), and what the command would have done next is not among the rules", count.Unauthorized)
 	}
 	if count.Lost > 0 {
 		s.Log.Warnf("there were too many different requests: %d are left out of the rules", count.Lost)

@@ -174,6 +174,9 @@ func checkRules(ctx context.Context, s session.Session, list needs.List, objects
 	if err != nil {
 		return err
 	}
+	for _, comment := range list.Comments {
+		s.Log.Printf("note: %s", comment)
+	}
 	missing := list.Missing(declared)
 	if len(missing.Places) == 0 {
 		s.Log.Printf("the declared access is enough for %s", console.Plural(objects, "object"))

@@ -501,11 +501,6 @@ func TestLoad_NoMessageQuotesASecret(t *testing.T) {
 			}
 		})
 	}
-	for _, input := range config.Inputs() {
-		if secret := input.Name == "bearer_token"; input.Secret != secret {
-			t.Errorf("input %s: secret is %t", input.Name, input.Secret)
-		}
-	}
 }
 
 func TestAccessIn_CompletesFromTheContext(t *testing.T) {

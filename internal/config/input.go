@@ -15,7 +15,6 @@ type Input struct {
 	Default string   // as a pipeline would write it
 	Unset   string   // where there is no Default: what holds instead, in words
 	Choices []string // every value that it can have; nil for free text
-	Secret  bool     // its value is never shown
 	Pages   Pages
 	read    reader
 }

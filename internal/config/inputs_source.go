@@ -36,7 +36,7 @@ func (d *draft) serverInputs() []Input {
 			Unset: "the kubeconfig's; with server and no kubeconfig the system's",
 		},
 		{
-			Name: "bearer_token", read: readInto(&source.BearerToken, parseBearerToken), Secret: true,
+			Name: "bearer_token", read: readInto(&source.BearerToken, parseBearerToken),
 			Help: "With server: the credential, such as a GitLab id_tokens variable.",
 		},
 		{

@@ -30,7 +30,7 @@ const (
 	AnnotationRun       = "kubemint/run"
 	AnnotationCommit    = "kubemint/commit"
 	AnnotationExpiresAt = "kubemint/expires-at" // RFC 3339
-	AnnotationAccess    = "kubemint/access"     // of a lease and of the lock: see [Desired.Hash]
+	AnnotationAccess    = "kubemint/access"     // of a lease and of the lock: see [access.Desired.Hash]
 	ManagedBy           = "kubemint"
 )
 

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -22,17 +23,23 @@ import (
 // credential is the runner's, which no command may see.
 const credential = "the-runners-own-credential"
 
-// authenticated adds the runner's credential, as a source's transport does.
-type authenticated struct{ next http.RoundTripper }
-
-func (a authenticated) RoundTrip(r *http.Request) (*http.Response, error) {
-	r = r.Clone(r.Context())
-	r.Header.Set("Authorization", "Bearer "+credential)
-	return a.next.RoundTrip(r)
+// bearer adds a token, as a source's transport does.
+type bearer struct {
+	token string
+	next  http.RoundTripper
 }
 
-// start runs a proxy in front of a handler, and returns a client that trusts it.
-func start(t *testing.T, handler http.HandlerFunc) (*learn.Proxy, *learn.Record, *http.Client) {
+func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Bearer "+b.token)
+	return b.next.RoundTrip(r)
+}
+
+// start runs a proxy in front of a handler, with a credential that may act as somebody else, and
+// returns a client that trusts it.
+func start(
+	t *testing.T, impersonates bool, handler http.HandlerFunc,
+) (*learn.Proxy, *learn.Record, *http.Client) {
 	t.Helper()
 	server := httptest.NewTLSServer(handler)
 	t.Cleanup(server.Close)
@@ -40,11 +47,11 @@ func start(t *testing.T, handler http.HandlerFunc) (*learn.Proxy, *learn.Record,
 	if err != nil {
 		t.Fatal(err)
 	}
-	transport := authenticated{server.Client().Transport}
+	transport := bearer{credential, server.Client().Transport}
 	record := learn.NewRecord()
-	proxy, err := learn.Start(
-		t.Context(), learn.Upstream{URL: at, Transport: transport, Upgrade: transport}, record,
-	)
+	proxy, err := learn.Start(t.Context(), learn.Upstream{
+		URL: at, Transport: transport, Upgrade: transport, Impersonates: impersonates,
+	}, record)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +88,7 @@ func send(t *testing.T, client *http.Client, method, url, token, body string) (i
 
 func TestProxy_HandsOnWithTheRunnersCredential(t *testing.T) {
 	t.Parallel()
-	proxy, record, client := start(t, func(w http.ResponseWriter, r *http.Request) {
+	proxy, record, client := start(t, false, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		fmt.Fprintf(w, "%s %s %s %s", r.Header.Get("Authorization"), r.Method, r.URL.RequestURI(), body)
 	})
@@ -108,7 +115,7 @@ func TestProxy_HandsOnWithTheRunnersCredential(t *testing.T) {
 func TestProxy_RefusesOtherProcesses(t *testing.T) {
 	t.Parallel()
 	reached := false
-	proxy, record, client := start(t, func(http.ResponseWriter, *http.Request) { reached = true })
+	proxy, record, client := start(t, false, func(http.ResponseWriter, *http.Request) { reached = true })
 	for _, token := range []string{"", "guess", proxy.Token() + "x", credential} {
 		if code, _ := send(t, client, "GET", proxy.Server()+
 			"/api/v1/pods", token, ""); code != http.StatusUnauthorized {
@@ -120,11 +127,101 @@ func TestProxy_RefusesOtherProcesses(t *testing.T) {
 	}
 }
 
+// Where the credential acts as somebody else, no request can name another identity: client-go would
+// send it as whoever the credential is itself.
+func TestProxy_KeepsTheIdentityThatItActsAs(t *testing.T) {
+	t.Parallel()
+	for _, impersonates := range []bool{false, true} {
+		reached := 0
+		proxy, record, client := start(t, impersonates, func(http.ResponseWriter, *http.Request) { reached++ })
+		for _, header := range []string{
+			"Impersonate-User", "impersonate-user", "Impersonate-Group", "Impersonate-Uid",
+			"Impersonate-Extra-A", "None",
+		} {
+			request, err := http.NewRequestWithContext(
+				t.Context(), http.MethodGet, proxy.Server()+"/api/v1/pods", http.NoBody,
+			)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Header[header] = []string{"administrator"}
+			request.Header.Set("Authorization", "Bearer "+proxy.Token())
+			response, err := client.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response.Body.Close()
+			if refused := impersonates && header != "None"; refused != (response.StatusCode == http.StatusForbidden) {
+				t.Errorf("acts as another: %t, %s: %s", impersonates, header, response.Status)
+			}
+		}
+		if want := map[bool]int{false: 6, true: 1}[impersonates]; reached != want ||
+			record.Count().Answered != want {
+			t.Errorf(
+				"acts as another: %t: %d requests reached the API server, not %d", impersonates, reached, want,
+			)
+		}
+	}
+}
+
+// A POST does not name what it makes, so all roles that were made meanwhile count, which is said.
+// Where each request had a name, others' roles do not.
+func TestReadRoles(t *testing.T) {
+	t.Parallel()
+	began := time.Date(2026, 5, 1, 10, 0, 0, 0, time.UTC)
+	role := func(name, verb string, age time.Duration) string {
+		return fmt.Sprintf(`{"metadata":{"namespace":"shop","name":%q,"creationTimestamp":%q},`+
+			`"rules":[{"apiGroups":[""],"resources":["pods"],"verbs":[%q]}]}`,
+			name, began.Add(age).Format(time.RFC3339), verb)
+	}
+	list := `{"kind":"RoleList","apiVersion":"rbac.authorization.k8s.io/v1","items":[` +
+		strings.Join([]string{
+			role("old", "list", -time.Hour), role("old-and-patched", "patch", -time.Hour),
+			role("somebody's", "delete", time.Minute),
+		}, ",") + "]}"
+	for name, tt := range map[string]struct {
+		method, path string
+		want         []string
+	}{
+		"patched": {"PATCH", "/old-and-patched", []string{"patch  pods"}},
+		"made": {"POST", "", []string{
+			"# note: of roles made in namespace shop while the command ran all are counted, whoever made " +
+				"them: somebody's",
+			"delete  pods",
+		}},
+	} {
+		proxy, record, client := start(t, false, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Date", began.Format(http.TimeFormat))
+			if r.Method == http.MethodGet {
+				_, _ = io.WriteString(w, list)
+			}
+		})
+		const roles = "/apis/rbac.authorization.k8s.io/v1/namespaces/shop/roles"
+		send(t, client, tt.method, proxy.Server()+roles+tt.path, proxy.Token(), "{}")
+		at, err := url.Parse(proxy.Server())
+		if err != nil {
+			t.Fatal(err)
+		}
+		upstream := learn.Upstream{URL: at, Transport: bearer{proxy.Token(), client.Transport}}
+		lines := learn.ReadRoles(t.Context(), upstream, record).Lines()
+		var got []string
+		for _, line := range lines {
+			if strings.HasPrefix(line, "# note: of") || (line != "" && !strings.HasPrefix(line, "#")) {
+				got = append(got, line)
+			}
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
 // A watch and a log are handed on line by line: nothing waits for the end of an answer.
 func TestProxy_Streams(t *testing.T) {
 	t.Parallel()
 	next := make(chan struct{})
-	proxy, _, client := start(t, func(w http.ResponseWriter, r *http.Request) {
+	proxy, _, client := start(t, false, func(w http.ResponseWriter, r *http.Request) {
 		for i := range 3 {
 			fmt.Fprintf(w, "line %d\n", i)
 			w.(http.Flusher).Flush()
@@ -158,7 +255,7 @@ func TestProxy_Streams(t *testing.T) {
 func TestProxy_ServerGoesAway(t *testing.T) {
 	t.Parallel()
 	proxy, record, client := start(
-		t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		t, false, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 	)
 	code, text := send(t, client, "GET", proxy.Server()+"/api/v1/pods", proxy.Token(), "")
 	if code != http.StatusBadGateway || !strings.Contains(text, "the API server did not answer") {
@@ -318,7 +415,8 @@ func TestRecord_IsBounded(t *testing.T) {
 	}
 }
 
-// A rule for very many names is one for all, but for one to act as others, who might be anybody then.
+// A rule for very many names is one for all, but for one to act as others, who might be anybody
+// then.
 func TestNeeds_OfVeryManyNames(t *testing.T) {
 	t.Parallel()
 	var requests []learn.Request
@@ -327,7 +425,9 @@ func TestNeeds_OfVeryManyNames(t *testing.T) {
 		requests = append(
 			requests,
 			learn.Request{Verb: "get", Resource: "pods", Namespace: "shop", Name: name, Status: 200},
-			learn.Request{Verb: "get", Resource: "pods", Namespace: "shop", Name: "a", Status: 200, As: "user " + name},
+			learn.Request{
+				Verb: "get", Resource: "pods", Namespace: "shop", Name: "a", Status: 200, As: "user " + name,
+			},
 		)
 	}
 	lines := ruleLines(learn.Needs(slices.Values(requests), true).Lines())

@@ -24,6 +24,9 @@ type Upstream struct {
 	// the same by HTTP/1.1: exec, attach and port-forward take the connection over
 	Upgrade   http.RoundTripper
 	UserAgent string // of the requests that are learn's own
+	// the credential acts as somebody else (the kubeconfig's fields `as`, `as-groups`): client-go
+	// (transport.NewImpersonatingRoundTripper) leaves that out where a request names another identity
+	Impersonates bool
 }
 
 // Proxy hands requests on, and notes them.
@@ -51,7 +54,7 @@ func Start(ctx context.Context, upstream Upstream, record *Record) (*Proxy, erro
 	}
 	p := &Proxy{listener: listener, record: record, upstream: upstream, token: rand.Text(), ca: ca}
 	p.server = &http.Server{
-		Handler:           p.guard(identify(p.forwarder())),
+		Handler:           p.guard(p.keepIdentity(identify(p.forwarder()))),
 		ReadHeaderTimeout: readHeaders,
 		ErrorLog:          log.New(io.Discard, "", 0), // it would quote what clients send
 		TLSConfig: &tls.Config{
@@ -85,6 +88,21 @@ func (p *Proxy) guard(next http.Handler) http.Handler {
 				w, "kubemint learn: this is not the token of the command that it runs", http.StatusUnauthorized,
 			)
 			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// keepIdentity refuses a request to act as somebody else where the credential acts as another
+// already: it would be sent as whoever the credential is itself.
+func (p *Proxy) keepIdentity(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for header := range r.Header {
+			if p.upstream.Impersonates && strings.HasPrefix(header, "Impersonate-") {
+				http.Error(w, "kubemint learn: the runner's kubeconfig names an identity to act as, "+
+					"so its commands cannot name another", http.StatusForbidden)
+				return
+			}
 		}
 		next.ServeHTTP(w, r)
 	})

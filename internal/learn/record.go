@@ -3,6 +3,7 @@ package learn
 import (
 	"cmp"
 	"iter"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -43,6 +44,9 @@ func (r *Record) Add(seen Request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.count.Answered++
+	if seen.Status == http.StatusUnauthorized {
+		r.count.Unauthorized++
+	}
 	if r.keep(seen, mostKept, mostText) {
 		return
 	}
@@ -94,6 +98,7 @@ func (r *Record) AddUnanswered(cause error) {
 // Counts are how many requests came of a command.
 type Counts struct {
 	Answered, Unanswered int
+	Unauthorized         int   // were answered by 401
 	Lost                 int   // were too many to keep
 	Cause                error // of the last request without an answer
 }

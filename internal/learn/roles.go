@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/kubemint/kubemint/internal/client/wire"
 	"github.com/kubemint/kubemint/internal/rules/manifest"
@@ -33,9 +34,22 @@ func ReadRoles(ctx context.Context, upstream Upstream, record *Record) needs.Lis
 				"hold its rules", at.resource, inPlace(at.namespace), err))
 			continue
 		}
+		unnamed := slices.Contains(names, "") // by a POST: it may be any that was made since
+		var maybe []string
 		kept := slices.DeleteFunc(found, func(o manifest.Object) bool {
-			return !slices.Contains(names, o.Name) && o.Created.Before(record.start())
+			if slices.Contains(names, o.Name) {
+				return false
+			}
+			if !unnamed || o.Created.Before(record.start()) {
+				return true
+			}
+			maybe = append(maybe, o.Name)
+			return false
 		})
+		if len(maybe) > 0 {
+			comments = append(comments, fmt.Sprintf("of %s made %s while the command ran all are counted, "+
+				"whoever made them: %s", at.resource, inPlace(at.namespace), strings.Join(maybe, ", ")))
+		}
 		if len(kept) == 0 {
 			comments = append(comments, fmt.Sprintf("%s were written %s and are gone again: whoever "+
 				"writes a role has to hold its rules",

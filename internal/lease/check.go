@@ -23,7 +23,7 @@ const (
 // checkToken refuses an answer of the API server that is not a ServiceAccount's token: it would be
 // sent, written and published. The error quotes nothing of it. A jti is not required: Kubernetes
 // 1.29 and older, and servers built from its libraries, give none. The returned claims have
-// [Token.ID] in its place.
+// [secret.Value.ID] in its place.
 func checkToken(t secret.Value, account types.NamespacedName) (secret.Claims, error) {
 	value := t.Reveal()
 	if len(value) > longestToken {

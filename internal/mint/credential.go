@@ -10,7 +10,6 @@ import (
 	"github.com/kubemint/kubemint/internal/mint/credential"
 	"github.com/kubemint/kubemint/internal/mint/deliver"
 	"github.com/kubemint/kubemint/internal/output/receipt"
-	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/revoke"
 	"github.com/kubemint/kubemint/internal/rights"
@@ -110,8 +109,7 @@ func tellTokenLives(job Job, made *Credential, err error) error {
 // listNeeds returns the rights of the runner's identity that the run needs: for a first run, or for
 // one that finds everything in place.
 func listNeeds(job Job, steady bool) []rights.Need {
-	secret := lease.NewPermanent(job.Desired.Access.ServiceAccount, owner.Marks{}).Name
-	return rights.LeastRights(job.Desired, job.Config.Token, job.Config.Source.Expect, secret, steady)
+	return rights.LeastRights(job.Desired, job.Config.Token, job.Config.Source.Expect, steady)
 }
 
 // Complete adds to a refusal all that would be refused next.

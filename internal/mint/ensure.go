@@ -97,7 +97,7 @@ func tieToLease(ctx context.Context, with tools, s entry.State) (entry.State, er
 		return s, err
 	}
 	objects := ephemeralObjects(with.job.Desired)
-	with.undo.Push(undo.Objects, "the ephemeral identity",
+	with.undo.Push(undo.Objects,
 		"kubemint revoke deletes what is left; so does kubemint sweep --all-namespaces, once it has expired",
 		func(ctx context.Context) error {
 			record := with.undo.Journal.Record()

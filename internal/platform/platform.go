@@ -102,6 +102,9 @@ func (p Platform) Temp() string { return p.Paths.Temp }
 // Masks reports whether a secret can be hidden from the log at run time.
 func (p Platform) Masks() bool { return p.Results.Masks }
 
+// PublishesSecrets reports whether secret outputs are published unless the user declines.
+func (p Platform) PublishesSecrets() bool { return p.SecretOutputs }
+
 // SavedState returns the receipt that an earlier step of this job saved, "" for none.
 func (p Platform) SavedState() string { return p.Facts.SavedState }
 

@@ -28,7 +28,7 @@ type Proof struct {
 	// when they are first sent.
 	Declared bool
 	Good     Server                                         // connects with the token
-	Broken   func() (server Server, done func(), err error) // connects with [token.Token.Broken]
+	Broken   func() (server Server, done func(), err error) // connects with [secret.Value.WithBrokenSignature]
 
 	mu       sync.Mutex
 	unasked  string // why it could not be asked who it is; "" where that is known

@@ -14,6 +14,7 @@ import (
 	"github.com/kubemint/kubemint/internal/access/reach"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/lease"
 	"github.com/kubemint/kubemint/internal/lease/lock"
 	"github.com/kubemint/kubemint/internal/rules"
 )
@@ -27,14 +28,12 @@ type Need struct {
 
 // LeastRights returns the least rights with which the runner's identity completes mint and revoke,
 // by place: those of a first run, or with steady those of a run that finds everything as declared.
-// tokenSecret is the name of a permanent token's Secret. A place without rules is one where a
-// steady run needs none, and a first run some.
+// A place without rules is one where a steady run needs none, and a first run some.
 //
 // The verb escalate is never among them, as it lets the runner write any rule into the role. The
 // runner holds what it gives away instead, and may bind what it binds.
 func LeastRights(
-	desired access.Desired, asked config.Token, expect config.Expect, tokenSecret string,
-	steady bool,
+	desired access.Desired, asked config.Token, expect config.Expect, steady bool,
 ) []Need {
 	c := collector{declared: desired.Access, steady: steady, parts: map[string]*part{}}
 	for _, o := range desired.Objects {
@@ -48,7 +47,7 @@ func LeastRights(
 		system.own = append(system.own, kube.NewRule("", "namespaces", metav1.NamespaceSystem, "get"))
 	}
 	home := c.at(desired.Access.ServiceAccount.Namespace)
-	home.own = append(home.own, credentialRights(desired.Access, asked, tokenSecret, steady)...)
+	home.own = append(home.own, credentialRights(desired.Access, asked, steady)...)
 	home.own = append(home.own, lockRights(desired.Access, asked, steady)...)
 	return c.needs()
 }
@@ -144,22 +143,23 @@ func boundIn(declared config.Access, role kube.Ref) (places []string) {
 
 // credentialRights are the rights to mint and revoke, in the ServiceAccount's namespace.
 func credentialRights(
-	declared config.Access, asked config.Token, tokenSecret string, steady bool,
+	declared config.Access, asked config.Token, steady bool,
 ) []rbacv1.PolicyRule {
 	account := declared.ServiceAccount.Name
 	if declared.Ephemeral {
 		account = ""
 	}
+	holder := lease.PermanentName(declared.ServiceAccount.Name)
 	mint := kube.NewRule(corev1.GroupName, "serviceaccounts/token", account, "create")
 	// the authorizer sees no name in a POST
 	create := kube.NewRule(corev1.GroupName, "secrets", "", "create")
 	switch {
 	case asked.Lifetime.Permanent && steady:
-		return []rbacv1.PolicyRule{kube.NewRule(corev1.GroupName, "secrets", tokenSecret, "get")}
+		return []rbacv1.PolicyRule{kube.NewRule(corev1.GroupName, "secrets", holder, "get")}
 	// a run that fails deletes the Secret that it made, and so does revoke --permanent
 	case asked.Lifetime.Permanent:
 		return []rbacv1.PolicyRule{
-			kube.NewRule(corev1.GroupName, "secrets", tokenSecret, "get", "create", "patch", "delete"),
+			kube.NewRule(corev1.GroupName, "secrets", holder, "get", "create", "patch", "delete"),
 		}
 	case asked.Revoke: // a lease's name is random
 		return []rbacv1.PolicyRule{

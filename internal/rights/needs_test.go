@@ -19,7 +19,7 @@ import (
 // needed is LeastRights in the shorthand, by place.
 func needed(declared config.Access, asked config.Token, steady bool) map[string][]string {
 	places := map[string][]string{}
-	for _, need := range rights.LeastRights(access.Desire(declared, owner.Marks{}), asked, config.Expect{}, "kubemint-token-ci", steady) {
+	for _, need := range rights.LeastRights(access.Desire(declared, owner.Marks{}), asked, config.Expect{}, steady) {
 		places[need.Namespace] = nil
 		for _, line := range rules.Format(need.Rules) { // without its columns
 			places[need.Namespace] = append(places[need.Namespace], strings.Join(strings.Fields(line), " "))

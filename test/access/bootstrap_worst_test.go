@@ -245,9 +245,10 @@ func (w *worst) shows(t *testing.T, line string) {
 			w.may(t, http.MethodGet, w.in(w.place(found[1]), "leases"), nil, nil)
 		},
 		`^hold the declared rules and roles itself, and give them and these rights to anyone, in (.*)$`: w.gives,
-		`^change the ServiceAccount, also the annotations by which clouds give identities to its pods$`: func(t *testing.T, _ []string) {
+		`^change the ServiceAccount, also the annotations by which clouds give identities to its pods, and have it deleted$`: func(t *testing.T, _ []string) {
 			t.Helper()
 			w.may(t, http.MethodPatch, w.in(w.home, "serviceaccounts")+"/ci", annotated, nil)
+			w.may(t, http.MethodPatch, w.in(w.home, "serviceaccounts")+"/ci?dryRun=All", orphaned, nil)
 		},
 		`^change and delete any ServiceAccount of namespace (\S+)$`: func(t *testing.T, found []string) {
 			t.Helper()
@@ -256,11 +257,12 @@ func (w *worst) shows(t *testing.T, line string) {
 			w.may(t, http.MethodDelete, accounts+"/"+w.victim, nil, nil)
 		},
 		`^read, change and delete any role and binding in (\S+), (\S+), without adding rights that it lacks$`: w.changesRoles,
-		`^change the labels of the declared namespaces, Pod Security's among them$`: func(t *testing.T, _ []string) {
+		`^change the labels of the declared namespaces, Pod Security's among them, and have the namespaces deleted$`: func(t *testing.T, _ []string) {
 			t.Helper()
 			w.may(t, http.MethodPatch, "/api/v1/namespaces/"+w.home, map[string]any{"metadata": map[string]any{
 				"labels": map[string]any{"pod-security.kubernetes.io/enforce": "privileged"},
 			}}, nil)
+			w.may(t, http.MethodPatch, "/api/v1/namespaces/"+w.home+"?dryRun=All", orphaned, nil)
 		},
 	} {
 		if found := regexp.MustCompile(pattern).FindStringSubmatch(line); found != nil {
@@ -272,6 +274,11 @@ func (w *worst) shows(t *testing.T, line string) {
 }
 
 var annotated = map[string]any{"metadata": map[string]any{"annotations": map[string]any{"eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/admin"}}}
+
+// orphaned gives an object an owner that does not exist: the garbage collector deletes it then.
+var orphaned = map[string]any{"metadata": map[string]any{"ownerReferences": []any{
+	map[string]any{"apiVersion": "v1", "kind": "Namespace", "name": "none", "uid": "11111111-1111-1111-1111-111111111111"},
+}}}
 
 // place is a namespace that the words mean, and the configuration does not.
 func (w *worst) place(words string) string {

@@ -12,12 +12,13 @@ import (
 var flavours = []struct {
 	name     string
 	inputs   []string
-	without  string // what the thief's run made, and is not there when the thief comes
+	before   []string // what the administrator does with kubectl before the thief comes
 	attempts []attempt
 }{
 	{"create_namespace", []string{
 		"NAMESPACE=$S,$S-new", "CREATE_NAMESPACE=true", "ROLE=view", "RULES=get,list secrets,pods; cluster get nodes",
-	}, "clusterrolebinding kubemint:$NS:ci", []attempt{
+		"LABELS=pod-security.kubernetes.io/audit=restricted",
+	}, []string{"delete clusterrolebinding kubemint:$NS:ci", "label ns $NS-new policy.example.com/include=true"}, []attempt{
 		{what: "a token of the ServiceAccount of that name in another namespace", args: "create token ci -n elsewhere-$NS"},
 		{what: "a token Secret in another namespace", args: create, stdin: "apiVersion: v1\nkind: Secret\nmetadata: {name: theft, namespace: elsewhere-$NS, annotations: {kubernetes.io/service-account.name: ci}}\ntype: kubernetes.io/service-account-token\n"},
 		{what: "a bootstrap token in kube-system", args: create, stdin: "apiVersion: v1\nkind: Secret\nmetadata: {generateName: bootstrap-token-, namespace: kube-system}\n"},
@@ -30,8 +31,13 @@ var flavours = []struct {
 		{what: "to switch Pod Security off in a declared namespace", args: "label ns $NS-new pod-security.kubernetes.io/enforce=privileged"},
 		{what: "to take over a declared namespace that kubemint did not make", args: "label ns $NS app.kubernetes.io/managed-by=kubemint"},
 		{what: "to let a controller act in a declared namespace (label)", args: "label ns $NS-new istio-injection=enabled"},
+		{what: "to have a policy of the cluster pass a declared namespace over (label without a value)", args: "label ns $NS-new admission.gatekeeper.sh/ignore="},
+		{what: "to take off a label that a policy of the cluster goes by", args: "label ns $NS-new policy.example.com/include-"},
+		{what: "to change the value of a declared label", args: "label ns $NS-new --overwrite pod-security.kubernetes.io/audit=privileged"},
+		{what: "a declared namespace that cannot be deleted (finalizer)", args: `patch ns $NS-new --type=merge -p {"metadata":{"finalizers":["acme.io/keep"]}} --dry-run=server`},
+		{what: "to have a declared namespace deleted (owner that does not exist)", args: "patch ns $NS-new --type=merge -p " + orphan},
 	}},
-	{"ephemeral", []string{"EPHEMERAL=true"}, "", []attempt{
+	{"ephemeral", []string{"EPHEMERAL=true"}, nil, []attempt{
 		{what: "a token of another account", args: "create token victim -n $NS"},
 		{what: "a token of another account, bound to a Secret under the name of a lease", args: "create token victim -n $NS --bound-object-kind=Secret --bound-object-name=app"},
 		{what: "to change another account", args: force, stdin: "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: victim, namespace: $NS, annotations: {eks.amazonaws.com/role-arn: x}}\n"},
@@ -41,7 +47,7 @@ var flavours = []struct {
 		{what: "to delete another account", args: "delete --raw=/api/v1/namespaces/$NS/serviceaccounts/victim"},
 		{what: "to delete another account's role", args: rolesOf + "kubemint:$NS:other"},
 	}},
-	{"duration: permanent", []string{"DURATION=permanent"}, "secret kubemint-token-ci -n $NS", []attempt{
+	{"duration: permanent", []string{"DURATION=permanent"}, []string{"delete secret kubemint-token-ci -n $NS"}, []attempt{
 		{what: "a permanent token of another account", args: force + " --dry-run=server", stdin: "apiVersion: v1\nkind: Secret\nmetadata: {name: kubemint-token-ci, namespace: $NS, " + strings.Replace(ours, "{kubemint/owner", "{kubernetes.io/service-account.name: victim, kubemint/owner", 1) + "}\ntype: kubernetes.io/service-account-token\n"},
 		{what: "a Secret with data under the name of the permanent token", args: force + " --dry-run=server", stdin: secret("kubemint-token-ci", "stringData: {a: b}\n")},
 		{what: "a Secret that a controller fills (replicator)", args: force + " --dry-run=server", stdin: "apiVersion: v1\nkind: Secret\nmetadata: {name: kubemint-token-ci, namespace: $NS, " + strings.Replace(ours, "{kubemint/owner", "{replicator.v1.mittwald.de/replicate-from: prod/tls, kubernetes.io/service-account.name: ci, kubemint/owner", 1) + "}\ntype: kubernetes.io/service-account-token\n"},
@@ -49,6 +55,9 @@ var flavours = []struct {
 		{what: "a token of the account without a Secret", args: "create token ci -n $NS", rbac: true},
 	}},
 }
+
+// orphan is a patch after which the garbage collector deletes the object.
+const orphan = `{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"Namespace","name":"none","uid":"11111111-1111-1111-1111-111111111111"}]}}`
 
 // more are further things to steal.
 const more = `
@@ -86,8 +95,8 @@ func TestGuard_Flavours(t *testing.T) {
 		for _, guard := range []bool{false, true} {
 			th := newThief(t, cluster, standing{guard: guard, inputs: flavour.inputs})
 			th.asAdmin(t, more)
-			if flavour.without != "" {
-				th.asAdminRun(t, "delete "+flavour.without)
+			for _, args := range flavour.before {
+				th.asAdminRun(t, args)
 			}
 			thieves = append(thieves, th)
 		}

@@ -112,6 +112,9 @@ var attempts = []attempt{
 	{what: "an account that cannot be deleted (finalizer)", args: `patch sa ci -n $NS --type=merge -p {"metadata":{"finalizers":["acme.io/keep"]}}`},
 	{what: "to end a lease and keep its Secret (orphan)", args: "delete lease $LEASE -n $NS --cascade=orphan"},
 	{what: "another account", args: create, stdin: "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: theft, namespace: $NS}\n", rbac: true},
+	{what: "an annotation without a value for the account", args: "annotate sa ci -n $NS azure.workload.identity/tenant-id="},
+	{what: "to have the declared role deleted (owner that does not exist)", args: "patch role kubemint:$NS:ci -n $NS --type=merge -p " + orphan},
+	{what: "to have the account deleted, and all its tokens (owner that does not exist)", args: "patch sa ci -n $NS --type=merge -p " + orphan},
 }
 
 // added are rights that docs/rights.md says a runner may have beyond the printed ones, and get on leases: kubectl reads

@@ -37,6 +37,7 @@ var rules = []struct {
 	{findUnpictured, "docs-room", "docs/architecture.md lists every room, and no other"},
 	{findUnexplained, "docs-file", "docs/architecture.md says what each file on the auditor's path decides"},
 	{findLost, "docs-path", "a path that docs/architecture.md names exists"},
+	{findDeadLinks, "comment-link", "a comment in brackets names what is declared"},
 	{findLargeRooms, "room-lines", fmt.Sprintf("a room has at most %d lines of code", mostRoomLines)},
 	{findWideRooms, "room-exports", fmt.Sprintf("a room exports at most %d names", mostExported)},
 	{findLongFiles, "file-lines", fmt.Sprintf("a file has at most %d lines of code", mostFileLines)},

@@ -64,13 +64,14 @@ func asks(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // allowed waits until the API server lets a user do something, or with ! until it no longer does: a change of RBAC takes
-// effect a little after it was written.
+// effect a little after it was written. RESOURCE/SUBRESOURCE=NAME asks for one object.
 func allowed(ts *testscript.TestScript, neg bool, args []string) {
 	cluster, err := harness.Shared()
 	ts.Check(err)
 	resource, group, _ := strings.Cut(args[2], ".")
 	resource, sub, _ := strings.Cut(resource, "/")
-	attributes := &authorizationv1.ResourceAttributes{Verb: args[1], Group: group, Resource: resource, Subresource: sub}
+	sub, name, _ := strings.Cut(sub, "=")
+	attributes := &authorizationv1.ResourceAttributes{Verb: args[1], Group: group, Resource: resource, Subresource: sub, Name: name}
 	if len(args) > 3 {
 		attributes.Namespace = args[3]
 	}

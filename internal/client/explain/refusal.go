@@ -76,8 +76,10 @@ func findDenial(status metav1.Status) *Denial {
 		name = status.Details.Name
 	}
 	switch {
-	case d.Resource == "secrets" && !regexp.MustCompile(drawn).MatchString(name):
-		d.Name = name // nobody is told to give away every Secret
+	case d.Resource == "secrets" || d.Resource == "serviceaccounts/token":
+		if !regexp.MustCompile(drawn).MatchString(name) {
+			d.Name = name // nobody is told to give away every Secret, or tokens of every account
+		}
 	case d.Resource == "leases" && (d.Verb == "get" || d.Verb == "patch"):
 		d.Name = name // the lock, the only Lease that is read or changed by name
 	}
@@ -209,7 +211,8 @@ const (
 	ruleField = `(\w+):\[([^\]]*)\]`
 	quoted    = `"([^"]*)"`
 	granter   = `user ("(?:[^"\\]|\\.)*") \(groups=`
-	// drawn is a name that this run has drawn (a lease's): no rule can be about it.
+	// drawn is a name that this run has drawn, of a lease or of an ephemeral account: no rule can be
+	// about it.
 	drawn     = `-[a-z0-9]{10}(:|$)`
 	plainWord = `^[A-Za-z0-9:@._/-]+$` // to a shell
 )

@@ -46,7 +46,7 @@ type tracer struct {
 	*Trace
 }
 
-// WrappedRoundTripper leads to the connections, for [cluster.Client.Close].
+// WrappedRoundTripper leads to the connections, for [client.Client.Close].
 func (t tracer) WrappedRoundTripper() http.RoundTripper { return t.next }
 
 func (t tracer) RoundTrip(request *http.Request) (*http.Response, error) {

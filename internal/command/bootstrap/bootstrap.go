@@ -14,8 +14,6 @@ import (
 	"github.com/kubemint/kubemint/internal/command/bootstrap/trust"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/console"
-	"github.com/kubemint/kubemint/internal/lease"
-	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/rights"
 )
@@ -51,7 +49,7 @@ func RenderManifests(asked Asked) ([]string, error) {
 			return nil, err
 		}
 	}
-	lines := append(writeRemarks(asked, nameSecret(account)), trusted...)
+	lines := append(writeRemarks(asked), trusted...)
 	for _, need := range needed {
 		for _, object := range newManifests(account, need, asked.Subjects) {
 			manifest, err := console.RenderManifest(object)
@@ -77,14 +75,7 @@ func LeastRights(asked Asked) ([]rights.Need, error) {
 			"each run makes an ephemeral identity of its own: there is no steady state").
 			Hint("leave --steady out, or `ephemeral`")
 	}
-	return rights.LeastRights(
-		asked.Desired, asked.Token, asked.Expect, nameSecret(declared.ServiceAccount), asked.Steady,
-	), nil
-}
-
-// nameSecret is the name of a permanent token's Secret.
-func nameSecret(account types.NamespacedName) string {
-	return lease.NewPermanent(account, owner.Marks{}).Name
+	return rights.LeastRights(asked.Desired, asked.Token, asked.Expect, asked.Steady), nil
 }
 
 // addTrust returns the trust of --trust as a comment, and adds its user to the subjects.
@@ -128,7 +119,7 @@ func newManifests(account types.NamespacedName, need rights.Need, subjects []rba
 }
 
 // writeRemarks are the comment above the manifests: what a reviewer has to know of them.
-func writeRemarks(asked Asked, secret string) (lines []string) {
+func writeRemarks(asked Asked) (lines []string) {
 	declared := asked.Desired.Access
 	say := func(format string, args ...any) { lines = append(lines, fmt.Sprintf("# "+format, args...)) }
 	flavour := "the first run included"
@@ -143,7 +134,7 @@ func writeRemarks(asked Asked, secret string) (lines []string) {
 	if len(asked.Subjects) == 0 && len(asked.Trust.Flags["trust"]) == 0 {
 		say("There are no bindings, since no --subject was given: " + subjectForms)
 	}
-	h := holder{Desired: asked.Desired, token: asked.Token, steady: asked.Steady, secret: secret}
+	h := holder{Desired: asked.Desired, token: asked.Token, steady: asked.Steady}
 	say("At worst, whoever holds these rights can")
 	for _, line := range h.listWorst() {
 		say("- %s", line)
@@ -177,7 +168,7 @@ func (h holder) adviseLess() []string {
 	}
 	if h.isPermanent() {
 		place := h.Access.ServiceAccount.Namespace
-		lines = append(lines, "duration permanent: the runner reads Secret "+place+"/"+h.secret+".")
+		lines = append(lines, "duration permanent: the runner reads Secret "+place+"/"+h.tokenSecret()+".")
 	}
 	if h.Access.Ephemeral || (h.isPermanent() && !h.steady) {
 		lines = append(lines, "Keep what others use out of "+h.describeHome()+".")

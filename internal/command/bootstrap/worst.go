@@ -10,6 +10,7 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/access/reach"
 	"github.com/kubemint/kubemint/internal/config"
+	"github.com/kubemint/kubemint/internal/lease"
 	"github.com/kubemint/kubemint/internal/lease/lock"
 )
 
@@ -18,7 +19,6 @@ type holder struct {
 	access.Desired
 	token  config.Token
 	steady bool
-	secret string // of a permanent token
 }
 
 // listWorst is what the holder could do with the rights beyond what kubemint does with them: RBAC
@@ -60,11 +60,11 @@ func (h holder) tokenPowers() []string {
 	switch {
 	case h.isPermanent() && h.steady:
 		return []string{
-			"read the token in Secret " + account.Namespace + "/" + h.secret + ", which never expires",
+			"read the token in Secret " + account.Namespace + "/" + h.tokenSecret() + ", which never expires",
 		}
 	case h.isPermanent():
 		return []string{
-			"be any ServiceAccount of " + h.describeHome() + ": make Secret " + h.secret + " for it, " +
+			"be any ServiceAccount of " + h.describeHome() + ": make Secret " + h.tokenSecret() + " for it, " +
 				"and read the token, which never expires",
 		}
 	case h.Access.Ephemeral:
@@ -141,10 +141,11 @@ func (h holder) objectPowers() []string {
 		}
 	} else if h.Access.CreateServiceAccount {
 		can = append(can, "change the ServiceAccount, "+
-			"also the annotations by which clouds give identities to its pods")
+			"also the annotations by which clouds give identities to its pods, and have it deleted")
 	}
 	if h.Access.CreateNamespace {
-		can = append(can, "change the labels of the declared namespaces, Pod Security's among them")
+		can = append(can, "change the labels of the declared namespaces, Pod Security's among them, "+
+			"and have the namespaces deleted")
 	}
 	return can
 }
@@ -176,3 +177,6 @@ func reachesSecrets(rule rbacv1.PolicyRule) bool {
 	}
 	return has(rule.APIGroups, corev1.GroupName) && has(rule.Resources, "secrets")
 }
+
+// tokenSecret is the name of the Secret of a permanent token.
+func (h holder) tokenSecret() string { return lease.PermanentName(h.Access.ServiceAccount.Name) }

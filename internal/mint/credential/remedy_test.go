@@ -26,12 +26,23 @@ func TestMain(m *testing.M) { kubetest.Main(m) }
 
 // denied is RBAC's refusal, as the client explains it.
 func denied() error {
-	return problem.New(problem.Rights, "create", &explain.Denial{User: "jane", Verb: "create", Resource: "leases"})
+	return problem.New(
+		problem.Rights, "create", &explain.Denial{User: "jane", Verb: "create", Resource: "leases"},
+	)
 }
 
 // notAdmitted is the refusal of a quota or a policy.
 func notAdmitted() error {
-	return apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, "x", errors.New("exceeded quota: secrets"))
+	return apierrors.NewForbidden(
+		schema.GroupResource{Resource: "secrets"}, "x", errors.New("exceeded quota: secrets"),
+	)
+}
+
+// deniedByGuard is the refusal of a guard, under which a run without a lease mints nothing either.
+func deniedByGuard() error {
+	return apierrors.NewForbidden(schema.GroupResource{Resource: "leases"}, "x", errors.New(
+		"ValidatingAdmissionPolicy 'kubemint-guard.shop.ci.abcdefghij.leases' with binding 'x' denied "+
+			"request: kubemint guard: no"))
 }
 
 func hintsOf(err error) string {
@@ -69,15 +80,16 @@ func TestIssue_ShortenedToken(t *testing.T) {
 		if !strict {
 			continue
 		}
-		if problem.ExitCode(err) != int(problem.Mint) || !strings.Contains(err.Error(), "granted 24h of the 48h asked for") ||
+		if problem.ExitCode(err) != int(problem.Mint) ||
+			!strings.Contains(err.Error(), "granted 24h of the 48h asked for") ||
 			!strings.Contains(hintsOf(err), "leave `on_shortened` out") {
 			t.Errorf("%v\n%s", err, hintsOf(err))
 		}
 	}
 }
 
-// A dry run asks for what the token depends on: lease and Secret, or the Secret of a permanent token.
-// Without a lease it has nothing to ask for.
+// A dry run asks for what the token depends on: lease and Secret, or the Secret of a permanent
+// token. Without a lease it has nothing to ask for.
 func TestTry_AsksForWhatTheTokenDependsOn(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -107,26 +119,30 @@ func TestTry_Refused(t *testing.T) {
 		fails   bool
 		hint    string
 	}{
-		"no right to a lease":          {usual, "create Lease", denied(), true, "or do without"},
-		"a quota of leases":            {usual, "create Lease", notAdmitted(), true, "or do without"},
-		"no right to its Secret":       {usual, "create Secret", denied(), true, "or do without"},
-		"any other failure":            {usual, "create Secret", errLost, true, ""},
-		"permanent, no right":          {permanent, "apply Secret", denied(), false, ""},
-		"permanent, it exists":         {permanent, "apply Secret", conflict, false, ""},
-		"permanent, a quota":           {permanent, "apply Secret", notAdmitted(), true, "such a token needs no Secret"},
+		"no right to a lease":     {usual, "create Lease", denied(), true, "or do without"},
+		"a quota of leases":       {usual, "create Lease", notAdmitted(), true, "or do without"},
+		"the guard of the runner": {usual, "create Lease", deniedByGuard(), true, ""},
+		"no right to its Secret":  {usual, "create Secret", denied(), true, "or do without"},
+		"any other failure":       {usual, "create Secret", errLost, true, ""},
+		"permanent, no right":     {permanent, "apply Secret", denied(), false, ""},
+		"permanent, it exists":    {permanent, "apply Secret", conflict, false, ""},
+		"permanent, a quota": {
+			permanent, "apply Secret", notAdmitted(), true, "such a token needs no Secret",
+		},
 		"permanent, any other failure": {permanent, "apply Secret", errLost, true, ""},
 	} {
 		f := newFixture(t, tt.change)
 		f.api.fail[tt.request] = []error{tt.err}
 		err := f.Try(t.Context())
-		if (err != nil) != tt.fails || (tt.hint == "" && hintsOf(err) != "") || !strings.Contains(hintsOf(err), tt.hint) {
+		if (err != nil) != tt.fails || (tt.hint == "" && hintsOf(err) != "") ||
+			!strings.Contains(hintsOf(err), tt.hint) {
 			t.Errorf("%s: %v, hints %q", name, err, hintsOf(err))
 		}
 	}
 }
 
-// The right to list Secrets is one that a runner need not have; any other failure of the search could
-// hide a second permanent token.
+// The right to list Secrets is one that a runner need not have; any other failure of the search
+// could hide a second permanent token.
 func TestFindPermanent_WhatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -148,7 +164,8 @@ func TestFindPermanent_WhatCannotBeRead(t *testing.T) {
 	}
 }
 
-// Whoever holds a permanent token gets the changed access too. That is only said where its Secret is.
+// Whoever holds a permanent token gets the changed access too. That is only said where its Secret
+// is.
 func TestNotePermanent(t *testing.T) {
 	t.Parallel()
 	for _, there := range []bool{true, false} {
@@ -180,8 +197,8 @@ func TestIssued_OwnAndTheirs(t *testing.T) {
 	}
 }
 
-// A withdrawn lease gives way to another one: the garbage collector may still be about to delete the
-// Secret of its name.
+// A withdrawn lease gives way to another one: the garbage collector may still be about to delete
+// the Secret of its name.
 func TestReplace_TakesTheOldLeaseOffTheReceipt(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, usual)
@@ -201,7 +218,9 @@ func TestReplace_TakesTheOldLeaseOffTheReceipt(t *testing.T) {
 
 func TestFormatExpiry(t *testing.T) {
 	t.Parallel()
-	minted := lease.Minted{ExpiresAt: noon.Add(time.Hour), Claims: secret.Claims{IssuedAt: noon.Add(2 * time.Second)}}
+	minted := lease.Minted{
+		ExpiresAt: noon.Add(time.Hour), Claims: secret.Claims{IssuedAt: noon.Add(2 * time.Second)},
+	}
 	if got := FormatExpiry(minted); got != "2026-01-01T13:00:00Z" {
 		t.Error(got)
 	}

@@ -103,6 +103,7 @@ func inRecord(record *receipt.Receipt, l *coordinationv1.Lease, change func(*rec
 // cluster does not admit them.
 func (i Issuer) withoutLease(err error) error {
 	_, denied := errors.AsType[*explain.Denial](err)
+	status, _ := answer.StatusOf(err)
 	switch {
 	case discovery.Unserved(err):
 		return problem.AddHint(err, problem.Mint, i.Remedy.Unserved)
@@ -110,6 +111,7 @@ func (i Issuer) withoutLease(err error) error {
 		return err
 	case denied:
 		return problem.AddHint(err, problem.Rights, i.Remedy.Refused)
+	case explain.DeniedByGuard(status.Message): // it allows no token without a lease either
 	case answer.NotAdmitted(err):
 		return problem.AddHint(err, problem.Mint, i.Remedy.Refused)
 	}

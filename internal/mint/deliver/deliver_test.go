@@ -33,7 +33,7 @@ import (
 
 // job is a CI system that notes what it is told.
 type job struct {
-	name      string
+	publishes bool // secret outputs, unless the user declines
 	envFile   bool
 	notReady  error
 	failure   error // of publishing
@@ -45,7 +45,7 @@ type job struct {
 	masked                      []string
 }
 
-func (j *job) Name() string                      { return j.name }
+func (j *job) PublishesSecrets() bool            { return j.publishes }
 func (j *job) JobTimeout() time.Duration         { return time.Hour }
 func (j *job) Outside(path string) string        { return "host:" + path }
 func (j *job) Ready() error                      { return j.notReady }
@@ -129,7 +129,7 @@ func exists(path string) bool {
 
 func TestFile_DeliverWritesRecordsAndPublishes(t *testing.T) {
 	t.Parallel()
-	j := &job{name: "GitLab", envFile: true}
+	j := &job{envFile: true}
 	to := chooseFile(t, j)
 	stack := open(t, to)
 	var log bytes.Buffer
@@ -176,16 +176,16 @@ func TestFile_PublishesSecretsOnlyWhereTheyAreMasked(t *testing.T) {
 	t.Parallel()
 	yes, no := true, false
 	for name, tt := range map[string]struct {
-		platform string
+		platform bool
 		asked    *bool
 		want     bool
 	}{
-		"GitHub":            {"GitHub", nil, true},
-		"GitHub, not asked": {"GitHub", &no, false},
-		"Jenkins":           {"Jenkins", nil, false},
-		"asked elsewhere":   {"Azure Pipelines", &yes, true},
+		"as on GitHub":           {true, nil, true},
+		"as on GitHub, declined": {true, &no, false},
+		"elsewhere":              {false, nil, false},
+		"elsewhere, asked for":   {false, &yes, true},
 	} {
-		j := &job{name: tt.platform}
+		j := &job{publishes: tt.platform}
 		to := chooseFile(t, j)
 		d := newDelivery(t, to, &bytes.Buffer{})
 		d.Config.Result.SecretOutputs = tt.asked

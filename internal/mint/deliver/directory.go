@@ -61,7 +61,7 @@ func (d Directory) Deliver(what Delivery, stack *undo.Stack) error {
 		return err
 	}
 	stack.Push(
-		undo.Files, d.Path(), "", ignoringContext(func() error { return output.Restore(d.Path(), nil) }),
+		undo.Files, "", ignoringContext(func() error { return output.Restore(d.Path(), nil) }),
 	)
 	if err := output.Write(d.TokenFile(), []byte(what.Issued.Token.Reveal())); err != nil {
 		return err

@@ -17,7 +17,7 @@ import (
 
 // Platform hands a credential over to later steps of the job.
 type Platform interface {
-	Name() string
+	PublishesSecrets() bool
 	JobTimeout() time.Duration
 	Outside(path string) string
 	// Ready returns an error if results could not be handed over later.
@@ -99,7 +99,7 @@ func (f File) Deliver(d Delivery, stack *undo.Stack) error {
 	if err != nil {
 		return err
 	}
-	stack.Push(undo.Files, f.Path(), "", ignoringContext(f.Output.PutBack))
+	stack.Push(undo.Files, "", ignoringContext(f.Output.PutBack))
 	if err := output.Write(f.Path(), d.Rendered.Data); err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (f File) publish(d Delivery, stack *undo.Stack) error {
 		return err
 	}
 	if content := f.Platform.EnvFile(result); content != nil {
-		stack.Push(undo.Files, output.EnvFile(f.Path()), "", ignoringContext(f.Output.PutBackEnvFile))
+		stack.Push(undo.Files, "", ignoringContext(f.Output.PutBackEnvFile))
 		if err := output.Write(output.EnvFile(f.Path()), content); err != nil {
 			return problem.New(
 				problem.Publish, "publish outputs", err, "see whether the disk of `output` is full",
@@ -156,7 +156,7 @@ func (f File) result(d Delivery) (platform.Result, error) {
 	}
 	asked := d.Config.Result
 	// elsewhere they have to be asked for, which is refused where nothing masks
-	secrets := f.Platform.Name() == "GitHub"
+	secrets := f.Platform.PublishesSecrets()
 	if asked.SecretOutputs != nil {
 		secrets = *asked.SecretOutputs
 	}

@@ -96,7 +96,7 @@ func Release(
 // live lease keeps what it was promised. Which access is in effect is not known if changes had
 // begun.
 func PushLock(stack *undo.Stack, gate *lock.Gate, dirty func() bool, log *console.Log) {
-	stack.Push(undo.Beside, "the lock, "+gate.Ref().String(), "", func(ctx context.Context) error {
+	stack.Push(undo.Beside, "", func(ctx context.Context) error {
 		if !gate.IsHeld() {
 			return nil
 		}

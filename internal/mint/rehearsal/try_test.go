@@ -68,7 +68,7 @@ func newWorld(t *testing.T, change func(*config.Access)) *world {
 			Server: api, Dry: api.Dry(), Desired: desired, Log: log, Ledger: changes.NewLedger(),
 		},
 		Issuer: credential.Issuer{Server: api, Desired: desired, Token: asked, Clock: clock{}, Log: log},
-		Needed: rights.LeastRights(desired, asked, config.Expect{}, "kubemint-token-ci", true),
+		Needed: rights.LeastRights(desired, asked, config.Expect{}, true),
 	}
 	waiting := entry.Waiting{Timeout: time.Minute, Now: clock{}.Now, Log: log}
 	w.state.Gate = waiting.ToMint(api, desired)

@@ -40,16 +40,14 @@ func New(journal *output.Journal, revoker revoke.Revoker) *Stack {
 // Entry is one thing to take back.
 type Entry struct {
 	stack  *Stack
-	what   string
 	remedy string
 	order  Order
 	undo   func(ctx context.Context) error
 }
 
-// Push adds an entry: what it is about, what a person can do where undoing fails, and how it is
-// undone.
-func (s *Stack) Push(order Order, what, remedy string, undo func(ctx context.Context) error) *Entry {
-	entry := &Entry{stack: s, what: what, remedy: remedy, order: order, undo: undo}
+// Push adds an entry: what a person can do where undoing fails, and how it is undone.
+func (s *Stack) Push(order Order, remedy string, undo func(ctx context.Context) error) *Entry {
+	entry := &Entry{stack: s, remedy: remedy, order: order, undo: undo}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.entries = append(s.entries, entry)
@@ -70,9 +68,8 @@ func (e *Entry) Drop() {
 // PushLease adds the end of the credential that hangs on a lease of this run.
 func (s *Stack) PushLease(its receipt.Object) *Lease {
 	l := &Lease{}
-	name := its.Namespace + "/" + its.Name
 	remedy := "a credential may live on: remove it with  " + revoke.DeleteCommand(its)
-	l.Entry = s.Push(Credentials, "Lease "+name, remedy, func(ctx context.Context) error {
+	l.Entry = s.Push(Credentials, remedy, func(ctx context.Context) error {
 		record := s.Journal.Record()
 		at := slices.IndexFunc(record.Leases, func(o receipt.Object) bool {
 			return o.Namespace == its.Namespace && o.Name == its.Name

@@ -78,10 +78,10 @@ func TestStack_CredentialsFirstThenTheLastFirst(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, &server{})
 	var ran []string
-	s.Push(Files, "a", "", note(&ran, "file 1", nil))
-	s.Push(Credentials, "b", "", note(&ran, "lease", nil))
-	s.Push(Objects, "c", "", note(&ran, "object", nil))
-	s.Push(Files, "d", "", note(&ran, "file 2", nil))
+	s.Push(Files, "", note(&ran, "file 1", nil))
+	s.Push(Credentials, "", note(&ran, "lease", nil))
+	s.Push(Objects, "", note(&ran, "object", nil))
+	s.Push(Files, "", note(&ran, "file 2", nil))
 	alive, err := s.Run(t.Context())
 	if alive || err != nil {
 		t.Errorf("alive %t, %v", alive, err)
@@ -95,7 +95,7 @@ func TestStack_RunsOnce(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, &server{})
 	var ran []string
-	s.Push(Files, "a", "", note(&ran, "file", nil))
+	s.Push(Files, "", note(&ran, "file", nil))
 	for range 2 {
 		if _, err := s.Run(t.Context()); err != nil {
 			t.Error(err)
@@ -114,8 +114,8 @@ func TestStack_TriesEverything(t *testing.T) {
 	}{"credential": {Credentials, true}, "object": {Objects, true}, "file": {Files, false}, "beside": {Beside, false}} {
 		s := newStack(t, &server{})
 		var ran []string
-		s.Push(Files, "last", "", note(&ran, "last", nil))
-		s.Push(tt.order, "x", "do it by hand", func(context.Context) error {
+		s.Push(Files, "", note(&ran, "last", nil))
+		s.Push(tt.order, "do it by hand", func(context.Context) error {
 			return problem.Newf(problem.Revoke, "x", "refused")
 		})
 		alive, err := s.Run(t.Context())
@@ -133,8 +133,8 @@ func TestEntry_Drop(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, &server{})
 	var ran []string
-	s.Push(Files, "a", "", note(&ran, "dropped", nil)).Drop()
-	s.Push(Files, "b", "", note(&ran, "kept", nil))
+	s.Push(Files, "", note(&ran, "dropped", nil)).Drop()
+	s.Push(Files, "", note(&ran, "kept", nil))
 	if _, err := s.Run(t.Context()); err != nil || !slices.Equal(ran, []string{"kept"}) {
 		t.Errorf("ran %q: %v", ran, err)
 	}

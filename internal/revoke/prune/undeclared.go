@@ -31,7 +31,7 @@ type Pruning struct {
 	Gate func(of access.Desired, declared string) Gate
 }
 
-// Gate has the access of an account change under its lock: see package lock.
+// Gate has the access of an account change under its lock: see package lease/lock.
 type Gate interface {
 	// Change takes the lock, and makes the change unless look has found something that holds it
 	// back.

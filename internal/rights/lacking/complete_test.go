@@ -51,8 +51,11 @@ func TestPasteRules_ReadBack(t *testing.T) {
 	}
 }
 
-// newRunner is a runner's identity that has some rights in each namespace, and a run of it that declares pods in two.
-func newRunner(t *testing.T, has map[string][]rbacv1.PolicyRule, code int) (*runner, func() (asked []string)) {
+// newRunner is a runner's identity that has some rights in each namespace, and a run of it that
+// declares pods in two.
+func newRunner(
+	t *testing.T, has map[string][]rbacv1.PolicyRule, code int,
+) (*runner, func() (asked []string)) {
 	t.Helper()
 	var mu sync.Mutex
 	var asked []string
@@ -65,7 +68,10 @@ func newRunner(t *testing.T, has map[string][]rbacv1.PolicyRule, code int) (*run
 		asked = append(asked, r.URL.Path+" "+review.Spec.Namespace)
 		mu.Unlock()
 		for _, rule := range has[review.Spec.Namespace] {
-			review.Status.ResourceRules = append(review.Status.ResourceRules, authorizationv1.ResourceRule{Verbs: rule.Verbs, APIGroups: rule.APIGroups, Resources: rule.Resources, ResourceNames: rule.ResourceNames})
+			review.Status.ResourceRules = append(review.Status.ResourceRules, authorizationv1.ResourceRule{
+				Verbs: rule.Verbs, APIGroups: rule.APIGroups, Resources: rule.Resources,
+				ResourceNames: rule.ResourceNames,
+			})
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(code)
@@ -78,10 +84,14 @@ func newRunner(t *testing.T, has map[string][]rbacv1.PolicyRule, code int) (*run
 	}
 	t.Cleanup(client.Close)
 	declared := config.Access{
-		ServiceAccount: types.NamespacedName{Namespace: "shop", Name: "ci"}, Namespaces: []string{"shop", "web"},
-		Namespaced: config.Grants{Rules: parseRules(t, "get pods")},
+		ServiceAccount: types.NamespacedName{Namespace: "shop", Name: "ci"},
+		Namespaces:     []string{"shop", "web"},
+		Namespaced:     config.Grants{Rules: parseRules(t, "get pods")},
 	}
-	needed := rights.LeastRights(access.Desire(declared, owner.Marks{}), config.Token{Lifetime: config.Lifetime{Duration: 1}}, config.Expect{}, "", false)
+	needed := rights.LeastRights(
+		access.Desire(declared, owner.Marks{}), config.Token{Lifetime: config.Lifetime{Duration: 1}},
+		config.Expect{}, false,
+	)
 	return &runner{client, needed}, func() []string { mu.Lock(); defer mu.Unlock(); return asked }
 }
 
@@ -96,32 +106,45 @@ func (r *runner) refused(ctx context.Context, err error) error {
 }
 
 func refused(namespace, verb, resource string) error {
-	return problem.New(problem.Rights, "read Role "+namespace+"/x", &explain.Denial{User: "jane", Verb: verb, Resource: resource, Group: "rbac.authorization.k8s.io", Namespace: namespace}).
-		Hint("give the runner's identity this rule:  {…}").Hint("or see whether namespace %s exists", namespace)
+	return problem.New(problem.Rights, "read Role "+namespace+"/x", &explain.Denial{
+		User: "jane", Verb: verb, Resource: resource, Group: "rbac.authorization.k8s.io",
+		Namespace: namespace,
+	}).
+		Hint("give the runner's identity this rule:  {…}").Hint(
+		"or see whether namespace %s exists", namespace,
+	)
 }
 
 const (
-	allOfIt = "hint: give the runner's identity all that it lacks for a first run (the API server names one right at a time):"
-	more    = "hint: for a first run of this configuration it also lacks (the API server names one right at a time):"
+	allOfIt = "hint: give the runner's identity all that it lacks for a first run (the API server " +
+		"names one right at a time):"
+	more = "hint: for a first run of this configuration it also lacks (the API server names one " +
+		"right at a time):"
 	give    = "hint: give the runner's identity this rule:  {…}\n"
-	byAdmin = "hint: an administrator can give it all that this configuration takes:  kubemint bootstrap --subject user:jane | kubectl apply -f -\n"
+	byAdmin = "hint: an administrator can give it all that this configuration takes:  kubemint " +
+		"bootstrap --subject user:jane | kubectl apply -f -\n"
 )
 
-// One refusal in each of two namespaces is one error, and other missing rights are still listed below it.
+// One refusal in each of two namespaces is one error, and other missing rights are still listed
+// below it.
 func TestCompleteRefusal_NextRefusals(t *testing.T) {
 	t.Parallel()
 	m, asked := newRunner(t, map[string][]rbacv1.PolicyRule{
 		"shop": parseRules(t, "get pods\nget,create serviceaccounts\ncreate serviceaccounts/token"),
 		"web":  parseRules(t, "get pods\nget,create,patch rolebindings"),
 	}, http.StatusCreated)
-	err := m.refused(t.Context(), errors.Join(refused("shop", "get", "roles"), refused("web", "get", "roles")))
+	err := m.refused(
+		t.Context(), errors.Join(refused("shop", "get", "roles"), refused("web", "get", "roles")),
+	)
 	text, _ := reported(err)
 	const name = `], verbs: [get, create, patch], resourceNames: ["kubemint:shop:ci"]}` + "\n"
 	const role = `    - {apiGroups: ["rbac.authorization.k8s.io"], resources: [`
 	const lease = `    - {apiGroups: ["coordination.k8s.io"], resources: ["leases"], `
-	const lock = lease + "verbs: [list]}\n" + lease + `verbs: [get, create, patch], resourceNames: ["kubemint-ci"]}` + "\n"
+	const lock = lease + "verbs: [list]}\n" + lease +
+		`verbs: [get, create, patch], resourceNames: ["kubemint-ci"]}` + "\n"
 	want := `error: read Role shop/x: user "jane" may not get roles.rbac.authorization.k8s.io in namespace shop` + "\n" +
-		"    and the same in 1 more namespace: web\nhint: or see whether namespace shop exists\n" + byAdmin + allOfIt +
+		"    and the same in 1 more namespace: web\nhint: or see whether namespace shop exists\n" +
+		byAdmin + allOfIt +
 		"\n  in namespace shop:\n" + lock + role + `"rolebindings", "roles"` + name +
 		"  in namespace web:\n" + role + `"roles"` + name
 	if diff := cmp.Diff(want, text); diff != "" {
@@ -146,8 +169,10 @@ func TestRefusedLeavesOtherErrorsAlone(t *testing.T) {
 		code int
 		want string
 	}{
-		"none":                 {t.Context(), nil, http.StatusCreated, ""},
-		"no refusal":           {t.Context(), problem.Newf(problem.Mint, "a", "b"), http.StatusCreated, "error: a: b\n"},
+		"none": {t.Context(), nil, http.StatusCreated, ""},
+		"no refusal": {
+			t.Context(), problem.Newf(problem.Mint, "a", "b"), http.StatusCreated, "error: a: b\n",
+		},
 		"the time is over":     {ended, refused("shop", "get", "roles"), http.StatusCreated, "error: read Role shop/x: user \"jane\" may not get roles.rbac.authorization.k8s.io in namespace shop\n" + give + "hint: or see whether namespace shop exists\n"},
 		"nothing can be asked": {t.Context(), refused("shop", "get", "roles"), http.StatusForbidden, "error: read Role shop/x: user \"jane\" may not get roles.rbac.authorization.k8s.io in namespace shop\n" + give + "hint: or see whether namespace shop exists\n" + byAdmin},
 	} {
@@ -183,7 +208,9 @@ func TestCompleteRefusal_ShowsEachRuleOnce(t *testing.T) {
 // Where the refusal is all that is missing, nothing more is listed.
 func TestCompleteRefusal_NoRepetition(t *testing.T) {
 	t.Parallel()
-	all, butRoles := parseRules(t, "* *.*"), parseRules(t, "* *\n* leases\nget,create,patch rolebindings\nget roles")
+	all, butRoles := parseRules(t, "* *.*"), parseRules(
+		t, "* *\n* leases\nget,create,patch rolebindings\nget roles",
+	)
 	for name, shop := range map[string][]rbacv1.PolicyRule{"granted meanwhile": all, "one of two": butRoles} {
 		m, _ := newRunner(t, map[string][]rbacv1.PolicyRule{"shop": shop, "web": all}, http.StatusCreated)
 		text, _ := reported(m.refused(t.Context(), refused("shop", "patch", "roles")))
@@ -193,19 +220,29 @@ func TestCompleteRefusal_NoRepetition(t *testing.T) {
 	}
 }
 
-// Rights that bootstrap does not print are not blamed on bootstrap. A runner that may not bind a role learns all that is
-// missing.
+// Rights that bootstrap does not print are not blamed on bootstrap. A runner that may not bind a
+// role learns all that is missing.
 func TestCompleteRefusal_Remedy(t *testing.T) {
 	t.Parallel()
-	m, _ := newRunner(t, map[string][]rbacv1.PolicyRule{"shop": parseRules(t, "* *.*"), "web": parseRules(t, "* *.*")}, http.StatusCreated)
+	m, _ := newRunner(
+		t, map[string][]rbacv1.PolicyRule{"shop": parseRules(t, "* *.*"), "web": parseRules(t, "* *.*")},
+		http.StatusCreated,
+	)
 	text, _ := reported(m.refused(t.Context(), refused("shop", "delete", "roles")))
-	if strings.Contains(text, "bootstrap --subject") || !strings.Contains(text, "hint: or have an administrator run kubemint with these inputs once") {
+	if strings.Contains(text, "bootstrap --subject") ||
+		!strings.Contains(text, "hint: or have an administrator run kubemint with these inputs once") {
 		t.Error(text)
 	}
-	m, _ = newRunner(t, map[string][]rbacv1.PolicyRule{"shop": parseRules(t, "* *.rbac.authorization.k8s.io"), "web": parseRules(t, "* *.*")}, http.StatusCreated)
-	escalated := problem.New(problem.Rights, "apply Role shop/x", &explain.Escalated{User: "jane", Rules: parseRules(t, "get pods")})
+	m, _ = newRunner(t, map[string][]rbacv1.PolicyRule{
+		"shop": parseRules(t, "* *.rbac.authorization.k8s.io"), "web": parseRules(t, "* *.*"),
+	}, http.StatusCreated)
+	escalated := problem.New(
+		problem.Rights, "apply Role shop/x",
+		&explain.Escalated{User: "jane", Rules: parseRules(t, "get pods")},
+	)
 	text, _ = reported(m.refused(t.Context(), escalated))
-	if !strings.Contains(text, more) || !strings.Contains(text, `resources: ["serviceaccounts/token"]`) || !strings.Contains(text, byAdmin) {
+	if !strings.Contains(text, more) ||
+		!strings.Contains(text, `resources: ["serviceaccounts/token"]`) || !strings.Contains(text, byAdmin) {
 		t.Error(text)
 	}
 }

@@ -9,7 +9,6 @@ import (
 // System is a CI system that gives its jobs ID tokens.
 type System struct {
 	Name      string // as `bootstrap --trust` writes it
-	Form      string // of a repository's path
 	URL       string // the issuer of the public instance
 	Claims    Fields
 	Variables Fields // of a job, with the same values
@@ -28,7 +27,7 @@ type Fields struct {
 	Path   string
 	ID     string // of the repository; it stays when the repository is renamed or transferred
 	Owner  string // id of the repository's owner
-	Ref    string // fully qualified, as refs/heads/main
+	Ref    string // fully qualified, as refs/heads/main; of claims alone
 }
 
 // Environment is the claim of both systems with the environment that a job deploys to.
@@ -41,7 +40,7 @@ const Environment = "environment"
 func Systems() []System {
 	return []System{
 		{
-			Name: "github", Form: "OWNER/REPO", URL: "https://token.actions.githubusercontent.com",
+			Name: "github", URL: "https://token.actions.githubusercontent.com",
 			Lookup: func(path string) string {
 				return "gh api repos/" + path + ` --jq '"--id \(.id) --owner-id \(.owner.id)"'`
 			},
@@ -50,13 +49,13 @@ func Systems() []System {
 			},
 			Variables: Fields{
 				Job: "GITHUB_ACTIONS", Server: "GITHUB_SERVER_URL", Path: "GITHUB_REPOSITORY",
-				ID: "GITHUB_REPOSITORY_ID", Owner: "GITHUB_REPOSITORY_OWNER_ID", Ref: "GITHUB_REF",
+				ID: "GITHUB_REPOSITORY_ID", Owner: "GITHUB_REPOSITORY_OWNER_ID",
 			},
 			path:   regexp.MustCompile(`^[A-Za-z0-9_-]+/[A-Za-z0-9._-]+$`),
 			locate: locateGitHub,
 		},
 		{
-			Name: "gitlab", Form: "GROUP/PROJECT", URL: "https://gitlab.com",
+			Name: "gitlab", URL: "https://gitlab.com",
 			Lookup: func(path string) string {
 				return "glab api projects/" + url.PathEscape(path) +
 					` | jq -r '"--id \(.id) --owner-id \(.namespace.id)"'`

@@ -23,6 +23,7 @@ type cluster struct {
 	lists    map[string]string // rules by namespace; what it lists it allows
 	unlisted []string          // rights of another authorizer, as "get secrets in shop"
 	hides    bool              // that authorizer is there
+	unbound  string            // a role of a binding is not there
 	anything bool              // a member of system:masters, without a binding
 
 	mu    sync.Mutex
@@ -33,9 +34,11 @@ func (c *cluster) Create(_ context.Context, o kube.Object) error {
 	switch asked := o.(type) {
 	case *authorizationv1.SelfSubjectRulesReview:
 		asked.Status.Incomplete = c.hides
+		asked.Status.EvaluationError = c.unbound
 		for _, rule := range c.rulesIn(asked.Spec.Namespace) {
 			asked.Status.ResourceRules = append(asked.Status.ResourceRules, authorizationv1.ResourceRule{
-				Verbs: rule.Verbs, APIGroups: rule.APIGroups, Resources: rule.Resources, ResourceNames: rule.ResourceNames,
+				Verbs: rule.Verbs, APIGroups: rule.APIGroups, Resources: rule.Resources,
+				ResourceNames: rule.ResourceNames,
 			})
 		}
 		return nil
@@ -80,7 +83,8 @@ func (c *cluster) answerRight(asked *authorizationv1.SelfSubjectAccessReview) {
 	}
 }
 
-// compareRights compares the runner with a configuration that needs `list pods` in shop and nothing in the cluster.
+// compareRights compares the runner with a configuration that needs `list pods` in shop and nothing
+// in the cluster.
 func compareRights(t *testing.T, c *cluster) (said string, code int) {
 	t.Helper()
 	c.t = t
@@ -104,10 +108,14 @@ const (
 		"and what a cloud lets the runner do outside of this API server\n"
 	others = "note: an authorizer besides RBAC decides too, and cannot list what it allows: " +
 		"only the rights that matter most were asked for, one by one\n"
-	exact    = "the runner's rights are those that kubemint bootstrap prints, and no more\n"
-	tooMuch  = "error: check rights: the runner may do more than this configuration needs:\n"
-	wayBack  = "hint: have an administrator apply what  kubemint bootstrap --subject KIND:NAME  prints, and take the runner out of the bindings named above\n"
-	unbound  = "hint: where no binding is named, the runner may be a member of system:masters, which no binding limits: give it another identity\n"
+	exact  = "the runner's rights are those that kubemint bootstrap prints, and no more\n"
+	unsure = "the runner has the rights that kubemint bootstrap prints; no other was found, but " +
+		"not all could be asked for: see the notes\n"
+	tooMuch = "error: check rights: the runner may do more than this configuration needs:\n"
+	wayBack = "hint: have an administrator apply what  kubemint bootstrap --subject KIND:NAME  " +
+		"prints, and take the runner out of the bindings named above\n"
+	unbound = "hint: where no binding is named, the runner may be a member of system:masters, " +
+		"which no binding limits: give it another identity\n"
 	addition = "hint: docs/rights.md lists the rights that are worth adding, and what for\n"
 )
 
@@ -119,35 +127,57 @@ func TestCheck(t *testing.T) {
 		code int
 	}{
 		"exactly": {&cluster{lists: map[string]string{
-			"-":    "create selfsubjectreviews.authentication.k8s.io; get,list,watch clustertrustbundles.certificates.k8s.io",
+			"-": "create selfsubjectreviews.authentication.k8s.io; get,list,watch " +
+				"clustertrustbundles.certificates.k8s.io",
 			"shop": "list pods",
 		}}, limits + exact, 0},
 		"held everywhere": {
 			&cluster{lists: map[string]string{"-": "list pods"}},
-			limits + tooMuch + "    more, at cluster scope:\n      cluster  list  pods\n          RBAC: allowed by RoleBinding \"b\"\n" + wayBack + addition, 5,
+			limits + tooMuch +
+				"    more, at cluster scope:\n      cluster  list  pods\n          RBAC: allowed by " +
+				"RoleBinding \"b\"\n" + wayBack + addition, 5,
 		},
 		"more and less": {
 			&cluster{lists: map[string]string{"shop": "delete pods"}},
 			limits + strings.Replace(tooMuch, "needs:", "needs, and lacks some of what it needs:", 1) +
 				"    more, in namespace shop:\n      delete  pods\n          RBAC: allowed by RoleBinding \"b\"\n" +
 				"    missing, in namespace shop:\n      list  pods\n" + wayBack + addition +
-				"hint: an administrator gives it what is missing:  kubemint bootstrap --subject KIND:NAME | kubectl apply -f -\n", 5,
+				"hint: an administrator gives it what is missing:  kubemint bootstrap --subject KIND:NAME | " +
+				"kubectl apply -f -\n", 5,
 		},
 		"system:masters, whose binding was deleted": {
 			&cluster{anything: true},
-			limits + tooMuch + "    more, at cluster scope:\n      cluster  *  *.*\n" + wayBack + unbound + addition, 5,
+			limits + tooMuch + "    more, at cluster scope:\n      cluster  *  *.*\n" + wayBack + unbound +
+				addition, 5,
 		},
 		"a webhook that allows what is needed": {
-			&cluster{hides: true, unlisted: []string{"list pods in shop"}}, others + limits + exact, 0,
+			&cluster{hides: true, unlisted: []string{"list pods in shop"}}, others + limits + unsure, 0,
+		},
+		"a webhook that allows to read secrets by a watch": {
+			&cluster{
+				hides: true, unlisted: []string{"watch secrets in shop"},
+				lists: map[string]string{"shop": "list pods"},
+			},
+			others + limits + tooMuch + "    more, in namespace shop:\n      watch  secrets\n" + wayBack +
+				addition, 5,
+		},
+		"a binding whose role cannot be read": {
+			&cluster{unbound: `clusterrole "x" not found`, lists: map[string]string{"shop": "list pods"}},
+			"note: the API server could not resolve everything: clusterrole \"x\" not found\n" + limits +
+				unsure, 0,
 		},
 		"a webhook that allows more": {
-			&cluster{hides: true, unlisted: []string{"get secrets in shop", "impersonate users"}, lists: map[string]string{"shop": "list pods"}},
+			&cluster{
+				hides: true, unlisted: []string{"get secrets in shop", "impersonate users"},
+				lists: map[string]string{"shop": "list pods"},
+			},
 			others + limits + tooMuch + "    more, at cluster scope:\n      cluster  impersonate  users\n" +
 				"    more, in namespace shop:\n      get  secrets\n" + wayBack + unbound + addition, 5,
 		},
 		"a webhook that allows all": {
 			&cluster{hides: true, anything: true},
-			others + limits + tooMuch + "    more, at cluster scope:\n      cluster  *  *.*\n" + wayBack + unbound + addition, 5,
+			others + limits + tooMuch + "    more, at cluster scope:\n      cluster  *  *.*\n" + wayBack +
+				unbound + addition, 5,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -170,7 +200,9 @@ func TestCheck_WhatIsListedAndRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	places, err := comparePlaces(t.Context(), refusing, []*place{{}, {namespace: "shop", needed: needed.Rules}})
+	places, err := comparePlaces(
+		t.Context(), refusing, []*place{{}, {namespace: "shop", needed: needed.Rules}},
+	)
 	if err != nil || len(places[1].more) > 0 {
 		t.Errorf("%v, %v", places[1].more, err)
 	}

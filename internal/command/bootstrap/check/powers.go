@@ -30,15 +30,23 @@ func everyones() []rbacv1.PolicyRule {
 // an authorizer cannot list what it allows.
 func namespacePowers() []rbacv1.PolicyRule {
 	const rbac = rbacv1.GroupName
+	changeable := []string{
+		"pods", "pods/ephemeralcontainers", "replicationcontrollers", "serviceaccounts",
+	}
+	workloads := []string{"deployments", "daemonsets", "statefulsets", "replicasets"}
 	return []rbacv1.PolicyRule{
 		onResources("*", "*", "*"),
 		onResources("", "get", "secrets"), onResources("", "list", "secrets"),
-		onResources("", "create", "pods", "pods/exec", "serviceaccounts/token"),
-		onResources("", "patch", "pods", "serviceaccounts"),
+		onResources("", "watch", "secrets"),
+		onResources("", "create", "pods", "pods/exec", "pods/attach", "serviceaccounts/token"),
+		onResources("", "create", "replicationcontrollers"),
+		onResources("", "get", "pods/exec", "pods/attach"), // by WebSocket, before 1.35
+		onResources("", "patch", changeable...), onResources("", "update", changeable...),
 		onResources("", "impersonate", "serviceaccounts"),
-		onResources("apps", "create", "deployments", "daemonsets"),
-		onResources("apps", "patch", "deployments", "daemonsets"),
-		onResources("batch", "create", "jobs", "cronjobs"),
+		onResources("apps", "create", workloads...), onResources("apps", "patch", workloads...),
+		onResources("apps", "update", workloads...),
+		onResources("batch", "create", "jobs", "cronjobs"), onResources("batch", "patch", "cronjobs"),
+		onResources("batch", "update", "cronjobs"),
 		onResources(rbac, "create", "roles", "rolebindings"),
 		onResources(rbac, "bind", "roles", "clusterroles"), onResources(rbac, "escalate", "roles"),
 	}
@@ -48,13 +56,17 @@ func namespacePowers() []rbacv1.PolicyRule {
 func clusterPowers() []rbacv1.PolicyRule {
 	const rbac = rbacv1.GroupName
 	const admission = "admissionregistration.k8s.io"
+	webhooks := []string{"mutatingwebhookconfigurations", "validatingwebhookconfigurations"}
 	return append(namespacePowers(),
 		onResources("", "impersonate", "users", "groups"),
 		onResources("", "create", "namespaces", "nodes/proxy", "persistentvolumes"),
+		onResources("", "get", "nodes/proxy"),
+		onResources("", "patch", "namespaces", "nodes"), onResources("", "update", "namespaces", "nodes"),
 		onResources("", "delete", "namespaces", "nodes"),
 		onResources(rbac, "create", "clusterroles", "clusterrolebindings"),
 		onResources(rbac, "escalate", "clusterroles"),
-		onResources(admission, "create", "mutatingwebhookconfigurations", "validatingwebhookconfigurations"),
+		onResources(admission, "create", webhooks...), onResources(admission, "patch", webhooks...),
+		onResources(admission, "update", webhooks...),
 		onResources("certificates.k8s.io", "update", "certificatesigningrequests/approval"),
 	)
 }

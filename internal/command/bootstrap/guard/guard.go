@@ -81,7 +81,7 @@ func (n names) variables() []variable {
 		{"tried", "how each message begins", tried},
 		{"ours", "it has kubemint's labels for this ServiceAccount", n.hasLabels("variables.it")},
 		{"wasOurs", "it had them before", n.hasLabels("oldObject")},
-		{"unheld", "it gets no finalizer that it did not have", unheldCEL},
+		{"unheld", "it gets neither finalizer nor owner that it did not have", n.isUnheld()},
 		{"known", "it gets no labels and annotations but kubemint's and the declared ones", n.hasKnown()},
 	}
 }

@@ -195,13 +195,25 @@ func (n names) wasOwned() string {
 (%s))`, quote(kube.AnnotationOwner), strings.Join(formerly, ", "), server)
 }
 
-// unheld is a variable: whether an object gets no finalizer that it did not have. One of a thief's
-// would keep a credential alive.
-const (
-	unheld    = "variables.unheld"
-	unheldCEL = `variables.it.metadata.?finalizers.orValue([]).all(f, request.operation == "DELETE" ||
-(request.operation == "UPDATE" && f in oldObject.metadata.?finalizers.orValue([])))`
-)
+// unheld is a variable: see [names.isUnheld].
+const unheld = "variables.unheld"
+
+// isUnheld is whether an object gets neither finalizer nor owner that it did not have. A finalizer of
+// a thief's would keep a credential alive; and an owner that does not exist has the garbage collector
+// delete the object, a namespace with all that is in it. The objects of an ephemeral run have a lease
+// as owner.
+func (n names) isUnheld() string {
+	made := "size(object.metadata.?ownerReferences.orValue([])) == 0"
+	if n.declared.Ephemeral {
+		made = `object.metadata.?ownerReferences.orValue([]).all(o, o.kind == "Lease")`
+	}
+	return `request.operation == "DELETE" || (
+object.metadata.?finalizers.orValue([]).all(f,
+request.operation == "UPDATE" && f in oldObject.metadata.?finalizers.orValue([])) &&
+(request.operation == "UPDATE" ?
+object.metadata.?ownerReferences.orValue([]) == oldObject.metadata.?ownerReferences.orValue([]) :
+` + made + "))"
+}
 
 // lowerASCII is what lowerAscii of CEL does.
 func lowerASCII(r rune) rune {
@@ -220,8 +232,10 @@ func (n names) hasKnown(more ...string) string {
 	labels := []string{
 		quote(kube.LabelManagedBy), quote(kube.LabelServiceAccount), quote("kubernetes.io/metadata.name"),
 	}
+	var declared strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(n.desired.Marks.Labels)) {
-		labels = append(labels, quote(key))
+		fmt.Fprintf(&declared, "(k == %s && object.metadata.labels[k] == %s) ||\n",
+			quote(key), quote(n.desired.Marks.Labels[key]))
 	}
 	var annotations []string
 	for _, key := range more {
@@ -230,11 +244,12 @@ func (n names) hasKnown(more ...string) string {
 	return fmt.Sprintf(`request.operation == "DELETE" || (
 object.metadata.?labels.orValue({}).all(k,
 k in [%s] ||
-(request.operation == "UPDATE" && oldObject.metadata.?labels[?k].orValue("") == object.metadata.labels[k])) &&
+%s(request.operation == "UPDATE" &&
+oldObject.metadata.?labels[?k] == optional.of(object.metadata.labels[k]))) &&
 object.metadata.?annotations.orValue({}).all(k, k.startsWith("kubemint/") || k in [%s] ||
 (request.operation == "UPDATE" &&
-oldObject.metadata.?annotations[?k].orValue("") == object.metadata.annotations[k])))`,
-		strings.Join(labels, ", "), strings.Join(annotations, ", "))
+oldObject.metadata.?annotations[?k] == optional.of(object.metadata.annotations[k]))))`,
+		strings.Join(labels, ", "), declared.String(), strings.Join(annotations, ", "))
 }
 
 // knownOnly says what known allows.

@@ -159,12 +159,15 @@ func (n names) namespaces() policy {
 			{"the declared namespaces", "variables.it.metadata.name in [" + strings.Join(declared, ", ") + "]"},
 			{"to create one, or to change one that kubemint made", `request.operation == "CREATE" ||
 (request.operation == "UPDATE" && ` + managedNamespace("oldObject") + ")"},
-			{"kubemint's label", managedNamespace("variables.it")},
+			{
+				"kubemint's label, and neither finalizer nor owner",
+				managedNamespace("variables.it") + " &&\n" + unheld,
+			},
 			{knownOnly, known},
 			{
-				"Pod Security's labels as they were",
-				`request.operation != "UPDATE" || oldObject.metadata.?labels.orValue({}).all(k,
-!k.startsWith("pod-security.kubernetes.io/") || k in variables.it.metadata.?labels.orValue({}))`,
+				"labels that stay: policies of the cluster go by them",
+				`request.operation != "UPDATE" ||
+oldObject.metadata.?labels.orValue({}).all(k, k in object.metadata.?labels.orValue({}))`,
 			},
 		},
 	}

@@ -73,10 +73,6 @@ func Read(asked Asked) (*Trust, error) {
 		return nil, refuseValue(flagTrust, given, "it is not the path of a repository").
 			Hint("write " + forms)
 	}
-	if asked.Audience == "" {
-		return nil, refuse("--trust needs the audience of the tokens, which no input says").
-			Hint("set the inputs as in the job: `oidc_audience`, or `server`, whose URL is the audience else")
-	}
 	t := &Trust{system: system, path: path, audience: asked.Audience, form: asked.flag(flagFor)}
 	var err error
 	if t.issuer, err = asked.findIssuer(system); err != nil {
@@ -87,6 +83,11 @@ func Read(asked Asked) (*Trust, error) {
 	}
 	if err := t.checkForm(); err != nil {
 		return nil, err
+	}
+	if t.audience == "" {
+		return nil, refuse("--trust needs the audience of the tokens, which no input says").
+			Hint("set `server` as in the job, and `oidc_audience` if the job sets it: " +
+				"without it the tokens are for the server's URL")
 	}
 	return t, nil
 }
@@ -115,7 +116,8 @@ func (a Asked) checkFlags() error {
 		switch {
 		case len(values) > 1:
 			return refuse("--%s is given %d times", name, len(values)).
-				Hint("give it once, and run bootstrap once for each repository")
+				Hint("give it once. To bind a second repository to the same ServiceAccount, add the user " +
+					"that its own output names, as --subject user:github:repository_id:ID")
 		case len(values) == 1 && values[0] == "":
 			return refuse("--%s is empty", name).
 				Hint("leave it out, or see whether the variable that it comes from is set")

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/kubemint/kubemint/internal/source/issuer"
 )
 
 // Subject is the user that the API server takes the holder of a token for, nil where the
@@ -39,8 +41,12 @@ func (t *Trust) Render() ([]string, error) {
 	for _, note := range notes[t.form] {
 		say("%s", note)
 	}
-	if len(t.claims) == 2 { // the ids alone
+	switch environment, names := t.findClaim(issuer.Environment); {
+	case len(t.claims) == 2: // the ids alone
 		say("Without --ref and --environment, whoever can run a job on any branch gets in.")
+	case names && len(t.claims) == 3:
+		say("Without --ref, the rules of environment %s decide which branches get in: "+
+			"where it has none, all do.", environment)
 	}
 	if gaps := t.listGaps(); gaps != "" {
 		say("NOT COMPLETE, so it lets nobody in. Missing: %s. Look it up, then run this again:", gaps)
@@ -55,6 +61,16 @@ func (t *Trust) Render() ([]string, error) {
 		lines = append(lines, mark+line)
 	}
 	return lines, nil
+}
+
+// findClaim returns the value of a claim that tokens must have.
+func (t *Trust) findClaim(name string) (value string, ok bool) {
+	for _, each := range t.claims {
+		if each.name == name {
+			return each.value, true
+		}
+	}
+	return "", false
 }
 
 // destinations say where each form goes.
