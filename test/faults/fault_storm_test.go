@@ -73,6 +73,7 @@ func TestFaultStorms(t *testing.T) {
 				}
 			}
 			tr.AssertNothingLeft(t)
+			tr.deleteAccess(t)
 		})
 	}
 	all.Wait()

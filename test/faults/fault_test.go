@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/kubemint/kubemint/test/harness"
@@ -93,6 +94,7 @@ type trial struct {
 	fault   kubetest.Fault
 	lasts   lasting
 	request request
+	number  int32 // which trial of the walk it is
 	armed   atomic.Bool
 	met     atomic.Bool
 	hit     func()
@@ -106,7 +108,8 @@ func (j *faultWalk) all(t *testing.T) {
 	t.Helper()
 	requests := j.requestsOf(t)
 	j.eachFault(requests, func(tr *trial) {
-		tr.set(t, j, fmt.Sprintf("trial%d", j.count.trials.Add(1)))
+		tr.number = j.count.trials.Add(1)
+		tr.set(t, j, fmt.Sprintf("trial%d", tr.number))
 		tr.run(t)
 	})
 	if !j.permanent {
@@ -303,6 +306,9 @@ func (tr *trial) run(t *testing.T) {
 		tr.succeeded(t)
 	} else {
 		tr.failed(t, said, before)
+		if tr.number%sampled > 0 {
+			tr.releaseLock(t)
+		}
 		tr.MustRun(t, tr.walk.args...) // what was left stands in nobody's way
 		tr.succeeded(t)
 	}
@@ -310,6 +316,44 @@ func (tr *trial) run(t *testing.T) {
 		revokeRun(t, tr.Run)
 	}
 	tr.AssertNothingLeft(t)
+	tr.deleteAccess(t)
+}
+
+// deleteAccess deletes what a run leaves on purpose, the ServiceAccount and its access: with that of thousands of trials
+// the lists would take more time than the trials.
+func (tr *trial) deleteAccess(t *testing.T) {
+	t.Helper()
+	if tr.Ephemeral {
+		return // nothing of it is left
+	}
+	var paths []string
+	for _, namespace := range tr.Namespaces {
+		for _, kind := range []string{"roles", "rolebindings"} {
+			paths = append(paths, "/apis/rbac.authorization.k8s.io/v1/namespaces/"+namespace+"/"+kind+
+				"/kubemint:"+tr.Namespaces[0]+":"+tr.Account)
+		}
+	}
+	paths = append(paths, tr.lockPath(), "/api/v1/namespaces/"+tr.Namespaces[0]+"/serviceaccounts/"+tr.Account)
+	for _, path := range paths {
+		if err := tr.Cluster.Admin.Do(t.Context(), http.MethodDelete, path, nil, nil); err != nil && !apierrors.IsNotFound(err) {
+			t.Errorf("%s: %v", tr, err)
+		}
+	}
+}
+
+// lockPath is where the lock of the access is.
+func (tr *trial) lockPath() string {
+	return "/apis/coordination.k8s.io/v1/namespaces/" + tr.Namespaces[0] + "/leases/kubemint-" + tr.Account
+}
+
+// releaseLock gives back the lock that a run still holds whose API server stayed away. The next run would wait for a
+// minute until it has expired. It does in a sample of the trials.
+func (tr *trial) releaseLock(t *testing.T) {
+	t.Helper()
+	nobody := map[string]any{"spec": map[string]any{"holderIdentity": nil}}
+	if err := tr.Cluster.Admin.Do(t.Context(), http.MethodPatch, tr.lockPath(), nobody, nil); err != nil && !apierrors.IsNotFound(err) {
+		t.Errorf("%s: give back the lock: %v", tr, err)
+	}
 }
 
 // meet runs the command, and compares how it ends with what is expected. Later requests meet no fault.
