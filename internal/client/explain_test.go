@@ -34,7 +34,7 @@ func details(kind, name string, causes ...metav1.StatusCause) *metav1.StatusDeta
 func TestExplainAnswers(t *testing.T) {
 	t.Parallel()
 	const (
-		lost = "; or see whether namespace shop exists: to an identity without rights in it the server does not say"
+		lost = "; or see whether namespace shop exists: the server does not tell an identity that has no rights in it"
 		give = "give the runner's identity this rule:  "
 
 		refused = "; a policy, a quota or a limit of the cluster refuses it: whoever runs the cluster knows which"

@@ -124,7 +124,7 @@ func TestObserve(t *testing.T) {
 // nothing, that is said in one line.
 func TestObserveWithoutTheRightToListEverywhere(t *testing.T) {
 	t.Parallel()
-	const unseen = "leftovers not looked for %sin other namespaces: the runner's identity may not list all roles and bindings there"
+	const unseen = "leftovers were not looked for %sin other namespaces: the runner's identity may not list all roles and bindings there"
 	there := map[string]any{
 		rbac + "clusterroles/edit":           named("", "edit"),
 		rbac + "roles":                       http.StatusForbidden,
@@ -170,7 +170,7 @@ func TestObserve_RoleToBind(t *testing.T) {
 
 	s = holding(t, map[string]any{rbac + "clusterroles/edit": http.StatusForbidden})
 	observed, notes, err := observe.ReadState(t.Context(), connect(t, s.config()), desire(1), true, parallel.Each)
-	if diff := cmp.Diff([]string{"ClusterRole edit cannot be read by the runner's identity: that its rights are in effect stays unproven"}, notes); diff != "" || err != nil || len(observed.Named) > 0 {
+	if diff := cmp.Diff([]string{"ClusterRole edit cannot be read by the runner's identity, so it is unproven that its rights are in effect"}, notes); diff != "" || err != nil || len(observed.Named) > 0 {
 		t.Errorf("%v, %v, %s", err, observed.Named, diff)
 	}
 }

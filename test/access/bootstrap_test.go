@@ -280,7 +280,7 @@ func (b *bootstrap) tryWithout(t *testing.T, missing right) {
 	want, why := 4, `(?m)^error: .* may not `+verb+` `+resource
 	switch {
 	case verb == "get" && (name == "view" || name == "existing"): // what is not seen is not proved, and said
-		want, why = 0, `(?m)^note: (Cluster)?Role .*`+name+` cannot be read .* unproven$`
+		want, why = 0, `(?m)^note: (Cluster)?Role .*`+name+` cannot be read .* unproven `
 	case verb == "bind", !ours:
 		why = `(?m)^error: apply .*: the runner's identity does not hold all the rights that it is to give away`
 	case verb == "delete", verb == "get" && b.ephemeral():

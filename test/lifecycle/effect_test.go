@@ -434,7 +434,7 @@ func TestPlanWritesNothing(t *testing.T) {
 				want  string
 			}{
 				{"ROLE=edit", []int{0, 4}, `^would configure RoleBinding `},
-				{"ROLE=edit,view", []int{0, 4}, `^(would delete    ClusterRoleBinding|note: leftovers not looked for at the cluster scope)`},
+				{"ROLE=edit,view", []int{0, 4}, `^(would delete    ClusterRoleBinding|note: leftovers were not looked for at the cluster scope)`},
 				{"TAKE_OWNERSHIP=true", []int{0, 4}, `^would configure Role `},
 				{"CREATE_NAMESPACE=true\nNAMESPACE=" + l.Namespaces[0] + "," + l.Namespaces[0] + "-new", []int{0, 4}, `Namespace `},
 				{"SCOPE=cluster", []int{0, 4}, `^would create    ClusterRole |may not get clusterroles`},

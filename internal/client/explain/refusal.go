@@ -33,7 +33,7 @@ func Explain(p *problem.Error, status metav1.Status, server string) {
 		p.Hint("%s%s", giveRule, pasteRule(denied.Rule()))
 		if denied.Namespace != "" {
 			p.Hint("or see whether namespace %s exists: "+
-				"to an identity without rights in it the server does not say", denied.Namespace)
+				"the server does not tell an identity that has no rights in it", denied.Namespace)
 		}
 	case len(held) > 0:
 		p.Code = problem.Rights

@@ -46,7 +46,7 @@ func ReadState(
 	slices.SortFunc(o.observed.Leftovers, byName)
 	slices.SortFunc(o.observed.Elsewhere, byName)
 	if len(o.unseen) > 0 {
-		o.addNote("leftovers not looked for " + strings.Join(slices.Sorted(maps.Keys(o.unseen)), ", ") +
+		o.addNote("leftovers were not looked for " + strings.Join(slices.Sorted(maps.Keys(o.unseen)), ", ") +
 			": the runner's identity may not list all roles and bindings there")
 	}
 	slices.Sort(o.notes)
@@ -157,7 +157,7 @@ func (o *observer) readNamed(ctx context.Context, ref kube.Ref) error {
 	case apierrors.IsForbidden(err), apierrors.IsNotFound(err):
 		o.addNote(
 			fmt.Sprintf(
-				"%s cannot be read by the runner's identity: that its rights are in effect stays unproven",
+				"%s cannot be read by the runner's identity, so it is unproven that its rights are in effect",
 				ref,
 			),
 		)

@@ -225,7 +225,9 @@ func (n names) expiry(isLock string) []check {
 	return []check{
 		{"a lease with an expiry", others + at("object") + ".hasValue()"},
 		{
-			fmt.Sprintf("a lease that expires within %s, or is renewed by that", n.token.Lifetime.Duration),
+			fmt.Sprintf(
+				"a lease that expires within %s of its creation, or of its last expiry", n.token.Lifetime.Duration,
+			),
 			others + expires("object") + " -\n" + before + " <= " + most,
 		},
 	}
