@@ -6,7 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	rbacv1 "k8s.io/api/rbac/v1"
+
 	"github.com/kubemint/kubemint/internal/command/session"
+	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/kubeconfig"
 	"github.com/kubemint/kubemint/internal/lease"
 	"github.com/kubemint/kubemint/internal/problem"
@@ -161,12 +164,12 @@ func TestMint_ContextName(t *testing.T) {
 func TestMint_RefusalIsCompleted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.Runner = nil
+	w.Runner = []rbacv1.PolicyRule{kube.NewRule("", "pods", "", "get")}
 	w.Forbid("^(get|apply|list) (roles|rolebindings)")
 	if code := w.run(t, "mint", "KUBEMINT_OUTPUT="+w.path("out/kc")); code != int(problem.Rights) {
 		t.Errorf("exit code %d", code)
 	}
-	w.wantLog(t, "may not", "kubemint bootstrap")
+	w.wantLog(t, "may not", "kubemint bootstrap", "also lacks", "serviceaccounts/token")
 	if !slices.Contains(w.Asked(), "create selfsubjectrulesreviews") {
 		t.Errorf("asked %q", w.Asked())
 	}

@@ -9,10 +9,14 @@ import (
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"github.com/kubemint/kubemint/internal/command/child"
 	"github.com/kubemint/kubemint/internal/command/process"
 	"github.com/kubemint/kubemint/internal/command/session"
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/test/kubetest"
 )
 
 // exec runs a shell script with a credential.
@@ -37,7 +41,7 @@ func TestExec_RunsTheCommandWithACredential(t *testing.T) {
 	for _, code := range []int{0, 7} {
 		w := newWorld(t)
 		script := `test -s "$KUBECONFIG" && ls -ld "$(dirname "$KUBECONFIG")"; exit ` + string(rune('0'+code))
-		if got := w.exec(t, script, "SECRET_OF_THE_JOB=x"); got != code {
+		if got := w.exec(t, script); got != code {
 			t.Errorf("exit code %d, want %d\n%s", got, code, w.stderr)
 		}
 		if !strings.HasPrefix(w.stdout.String(), "drwx------") || !strings.Contains(w.stdout.String(), w.path("private")) {
@@ -128,26 +132,29 @@ func TestExec_RenewalThatFails(t *testing.T) {
 		t.Fatalf("exit code %d", code)
 	}
 	w = newWorld(t)
-	w.change = func(p *session.Process) { p.RenewAfter = 10 * time.Millisecond }
+	w.change = func(p *session.Process) {
+		p.RenewAfter = 10 * time.Millisecond
+		go func() { // the command ends once it is said
+			for range 1000 {
+				if strings.Contains(p.Stderr.(*kubetest.Lines).String(), "the token is not renewed") {
+					_ = os.WriteFile(w.path("checkout/go"), nil, 0o600)
+					return
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+		}()
+	}
 	minted := 0
-	refused := make(chan struct{})
 	w.Intercept(func(asked string) error {
-		if asked != "create serviceaccounts/token shop/ci" {
-			return nil
+		if asked == "create serviceaccounts/token shop/ci" {
+			if minted++; minted > 1 {
+				return apierrors.NewForbidden(schema.GroupResource{Resource: "serviceaccounts"}, "ci", errors.New("no more"))
+			}
 		}
-		if minted++; minted == 1 {
-			return nil
-		}
-		if minted == 2 {
-			close(refused)
-		}
-		return errors.New("the connection breaks")
+		return nil
 	})
-	go func() {
-		<-refused
-		_ = os.WriteFile(w.path("checkout/go"), nil, 0o600)
-	}()
-	if code := w.exec(t, "until test -e go; do sleep 0.01; done"); code != 0 {
+	code := w.exec(t, "for i in $(seq 1000); do test -e go && exit 0; sleep 0.01; done; exit 3")
+	if code != 0 {
 		t.Errorf("exit code %d\n%s", code, w.stderr)
 	}
 	w.noTrace(t)
@@ -192,7 +199,7 @@ func TestEndWith(t *testing.T) {
 		"it could not be found": {child.ExitNotFound, failure, child.ExitNotFound, ""},
 	} {
 		w := newWorld(t)
-		w.stderr = &stream{}
+		w.stderr = &kubetest.Lines{}
 		s := session.New(session.Process{Dir: w.root, Stdout: w.stderr, Stderr: w.stderr})
 		err := endWith(s, "exec", tt.code, tt.err)
 		code := 0

@@ -149,7 +149,7 @@ func (l *learning) report(ctx context.Context, s session.Session) error {
 	l.warn(s, count)
 	list := learn.Needs(l.record.Requests(), l.names)
 	if len(list.Places)+len(list.Comments) == 0 {
-		if count.Answered > 0 {
+		if count.Answered > 0 && count.Unauthorized+count.Unanswered+count.Declined == 0 {
 			s.Log.Printf("the command asked only for what every identity may ask: it takes no rules")
 		}
 		return nil
@@ -175,7 +175,7 @@ func (l *learning) compare(s session.Session) error {
 
 // warn says what keeps the rules from being complete.
 func (l *learning) warn(s session.Session, count learn.Counts) {
-	if count.Answered == 0 && count.Unanswered == 0 {
+	if count.Answered+count.Unanswered+count.Declined == 0 {
 		s.Log.Warnf("the command sent no request through kubemint: does it read KUBECONFIG? " +
 			"A --kubeconfig flag or a path of its own comes before it")
 	}
@@ -188,6 +188,10 @@ func (l *learning) warn(s session.Session, count learn.Counts) {
 	if count.Unauthorized > 0 {
 		s.Log.Warnf("the API server answered %d requests with 401: it does not accept the credential (any "+
 			"more), and what the command would have done next is not among the rules", count.Unauthorized)
+	}
+	if count.Declined > 0 {
+		s.Log.Warnf("%d requests named an identity to act as, and were refused: the kubeconfig of the runner "+
+			"names one already. What they would have taken is not among the rules", count.Declined)
 	}
 	if count.Lost > 0 {
 		s.Log.Warnf("there were too many different requests: %d are left out of the rules", count.Lost)

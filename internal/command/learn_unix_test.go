@@ -14,6 +14,7 @@ import (
 	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/learn"
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/test/kubetest"
 )
 
 // A command that asks nothing through the proxy probably reads another kubeconfig: no rules are
@@ -77,7 +78,7 @@ func TestLearning_WarnsOfWhatIsMissing(t *testing.T) {
 		"no answer":     {learn.Counts{Unanswered: 2}, "the API server did not answer 2 requests"},
 		"too many kept": {learn.Counts{Answered: 1, Lost: 3}, "3 are left out of the rules"},
 	} {
-		said := &stream{}
+		said := &kubetest.Lines{}
 		(&learning{}).warn(session.New(session.Process{Stdout: said, Stderr: said}), tt.count)
 		if (tt.says == "") != (said.String() == "") || !strings.Contains(said.String(), tt.says) {
 			t.Errorf("%s: %s", name, said)

@@ -1,13 +1,11 @@
 package command
 
 import (
-	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,30 +16,12 @@ import (
 
 func TestMain(m *testing.M) { kubetest.Main(m) }
 
-// stream is a standard stream, to which a run and its command write at the same time.
-type stream struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (s *stream) Write(data []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.Write(data)
-}
-
-func (s *stream) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.String()
-}
-
 // world is an API server and a step of a job that declares `get pods` in namespace shop.
 type world struct {
 	*kubetest.Fake
 	root           string
 	env            []string
-	stdout, stderr *stream
+	stdout, stderr *kubetest.Lines
 	change         func(*session.Process)
 }
 
@@ -90,8 +70,8 @@ func (w *world) run(t *testing.T, line string, env ...string) int {
 
 func (w *world) runArgs(t *testing.T, args []string, env ...string) int {
 	t.Helper()
-	w.stdout = &stream{}
-	w.stderr = &stream{}
+	w.stdout = &kubetest.Lines{}
+	w.stderr = &kubetest.Lines{}
 	p := Process{
 		Args: append([]string{"kubemint"}, args...), Environ: append(slices.Clip(w.env), env...),
 		Dir: w.path("checkout"), Stdin: strings.NewReader(""), Stdout: w.stdout, Stderr: w.stderr, Version: "test",

@@ -155,6 +155,9 @@ func TestProxy_KeepsTheIdentityThatItActsAs(t *testing.T) {
 				t.Errorf("acts as another: %t, %s: %s", impersonates, header, response.Status)
 			}
 		}
+		if declined := record.Count().Declined; declined != 6-reached {
+			t.Errorf("%d requests are counted as declined, %d reached the API server", declined, reached)
+		}
 		if want := map[bool]int{false: 6, true: 1}[impersonates]; reached != want ||
 			record.Count().Answered != want {
 			t.Errorf(

@@ -99,6 +99,7 @@ func (p *Proxy) keepIdentity(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for header := range r.Header {
 			if p.upstream.Impersonates && strings.HasPrefix(header, "Impersonate-") {
+				p.record.AddDeclined()
 				http.Error(w, "kubemint learn: the runner's kubeconfig names an identity to act as, "+
 					"so its commands cannot name another", http.StatusForbidden)
 				return

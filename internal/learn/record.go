@@ -95,10 +95,18 @@ func (r *Record) AddUnanswered(cause error) {
 	r.count.Cause = cause
 }
 
+// AddDeclined keeps that a request was not handed on.
+func (r *Record) AddDeclined() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.count.Declined++
+}
+
 // Counts are how many requests came of a command.
 type Counts struct {
 	Answered, Unanswered int
 	Unauthorized         int   // were answered by 401
+	Declined             int   // were not handed on: they named an identity to act as
 	Lost                 int   // were too many to keep
 	Cause                error // of the last request without an answer
 }

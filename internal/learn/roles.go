@@ -70,8 +70,8 @@ func (r *Record) writtenRoles() map[written][]string {
 	for seen := range r.Requests() {
 		wrote := slices.Contains([]string{"create", "update", "patch"}, seen.Verb) &&
 			seen.Status < http.StatusMultipleChoices
-		if seen.Group != rbacGroup || seen.Subresource != "" || !wrote || seen.DryRun {
-			continue
+		if seen.Group != rbacGroup || seen.Subresource != "" || !wrote || seen.DryRun || seen.As != "" {
+			continue // what it wrote as another identity is that identity's right
 		}
 		at := written{seen.Resource, seen.Namespace}
 		all[at] = append(all[at], seen.Name)

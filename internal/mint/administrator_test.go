@@ -81,11 +81,18 @@ func TestLookForAdministrator_LongRun(t *testing.T) {
 	}
 }
 
-// An answer that does not come keeps a run up for a moment, and an interrupted one not at all, even if the request
-// goes on.
+// An answer that does not come keeps a short run up for a moment, a long one not at all, nor an interrupted one, even if
+// the request goes on.
 func TestLookForAdministrator_NobodyAnswers(t *testing.T) {
 	t.Parallel()
-	for interrupted, want := range map[bool]time.Duration{false: reportWithin, true: 0} {
+	for name, tt := range map[string]struct {
+		interrupted bool
+		runs, want  time.Duration
+	}{
+		"short":       {runs: time.Second / 2, want: reportWithin - time.Second/2},
+		"long":        {runs: time.Minute},
+		"interrupted": {interrupted: true},
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			over := make(chan struct{})
 			ctx, interrupt := context.WithCancel(t.Context())
@@ -95,13 +102,14 @@ func TestLookForAdministrator_NobodyAnswers(t *testing.T) {
 					<-over
 					return nil
 				}))
-			if interrupted {
+			if tt.interrupted {
 				interrupt()
 			}
+			time.Sleep(tt.runs)
 			start := time.Now()
 			tell()
-			if waited := time.Since(start); waited != want {
-				t.Errorf("interrupted %t: it waits %s", interrupted, waited)
+			if waited := time.Since(start); waited != tt.want {
+				t.Errorf("%s: it waits %s", name, waited)
 			}
 			close(over)
 		})

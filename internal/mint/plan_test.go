@@ -18,6 +18,7 @@ import (
 	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/platform"
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/test/kubetest"
 )
 
 // ci is a CI system that keeps what is published. What a plan must not ask for is not there: a call
@@ -92,8 +93,11 @@ func TestPlan_LockThatMayNotBeReadIsSaidWithTheRest(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, usual)
 	w.Forbid("^get leases")
-	if f, err := foresee(t.Context(), newTools(w.job, w.to, nil)); err != nil || f.Gate != nil {
-		t.Errorf("%v", err)
+	w.Runner = []rbacv1.PolicyRule{kube.NewRule("*", "pods", "", "*")}
+	err := w.plan(t, &ci{})
+	p, _ := errors.AsType[*problem.Error](err)
+	if p == nil || p.Code != problem.Rights || !strings.Contains(strings.Join(p.Details, "\n"), `resources: ["leases"]`) {
+		t.Errorf("%v: %+v", err, p)
 	}
 	if _, err := w.run(t.Context()); problem.ExitCode(err) != int(problem.Rights) {
 		t.Error(err)
@@ -275,10 +279,10 @@ func TestRun_LeaseWaitsForItsNamespace(t *testing.T) {
 		t.Fatal(err)
 	}
 	asked := w.Asked()
-	if firstAt(asked, "create leases") > firstAt(asked, "apply namespaces") {
+	if kubetest.FirstAt(asked, "create leases") > kubetest.FirstAt(asked, "apply namespaces") {
 		t.Errorf("it was not tried early:\n%s", strings.Join(asked, "\n"))
 	}
-	if lastAt(asked, "create leases") < firstAt(asked, "apply namespaces") {
+	if lastAt(asked, "create leases") < kubetest.FirstAt(asked, "apply namespaces") {
 		t.Errorf("the lease was not made after its namespace:\n%s", strings.Join(asked, "\n"))
 	}
 }

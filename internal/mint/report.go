@@ -103,16 +103,17 @@ func lookForAdministrator(ctx context.Context, log *console.Log, api review.Aske
 	})
 }
 
-// reportWithin is how long a run that is done waits for the answer to a question that nothing
-// depends on.
+// reportWithin is how long a question may take on which nothing depends, if the run is done by then.
 const reportWithin = 2 * time.Second
 
 // askMeanwhile asks something that nothing depends on, while the run goes on. report prints the
-// answer when the run is over: it waits for a moment, and not at all after an interruption.
+// answer when the run is over. It waits for it until reportWithin after the question, and not at all
+// after an interruption.
 func askMeanwhile(
 	ctx context.Context, log *console.Log, ask func(context.Context) (warnings []string),
 ) (report func()) {
 	ctx, cancel := context.WithCancel(ctx)
+	until := time.Now().Add(reportWithin)
 	found := make(chan []string, 1)
 	go func() { found <- ask(ctx) }()
 	return func() {
@@ -121,7 +122,7 @@ func askMeanwhile(
 			select {
 			case <-ctx.Done():
 				return
-			case <-time.After(reportWithin):
+			case <-time.After(time.Until(until)):
 				return
 			case warnings := <-found:
 				found <- warnings

@@ -25,6 +25,7 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/rules"
 	"github.com/kubemint/kubemint/internal/secret"
+	"github.com/kubemint/kubemint/test/kubetest"
 )
 
 // The order of a first run's requests is that of what they depend on: whoever is to be noticed by
@@ -47,7 +48,7 @@ func TestRun_FirstRunSendsInOrder(t *testing.T) {
 		{bond, token}, // the token hangs on it
 		{token, proved},
 	} {
-		if first, then := firstAt(asked, order[0]), firstAt(asked, order[1]); first < 0 || then < first {
+		if first, then := kubetest.FirstAt(asked, order[0]), kubetest.FirstAt(asked, order[1]); first < 0 || then < first {
 			t.Errorf("%q is not before %q:\n%s", order[0], order[1], strings.Join(asked, "\n"))
 		}
 	}
@@ -79,7 +80,7 @@ func TestRun_RoleComesBeforeItsBinding(t *testing.T) {
 		declared.Namespaces = []string{"shop", "web"}
 	}).Desired
 	next.mustRun(t)
-	role, binding := firstAt(w.Asked(), "apply roles web/"), firstAt(w.Asked(), "apply rolebindings web/")
+	role, binding := kubetest.FirstAt(w.Asked(), "apply roles web/"), kubetest.FirstAt(w.Asked(), "apply rolebindings web/")
 	if role < 0 || binding < role {
 		t.Errorf("role %d, binding %d of\n%s", role, binding, strings.Join(w.Asked(), "\n"))
 	}
@@ -240,7 +241,7 @@ func TestRun_RefusesAnotherOwnersRole(t *testing.T) {
 	}
 }
 
-// From the delivery on nothing asks the API server, so nothing else would notice a signal.
+// A signal before the delivery takes everything back.
 func TestRun_InterruptedBeforeDeliveryTakesBack(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, usual)
@@ -285,7 +286,7 @@ func TestRun_MasksTheTokenBeforeItIsUsed(t *testing.T) {
 	w := newWorld(t, usual)
 	var masked []string
 	w.job.Mask = func(token secret.Value) error {
-		if firstAt(w.Asked(), "token: ") >= 0 {
+		if kubetest.FirstAt(w.Asked(), "token: ") >= 0 {
 			t.Error("the token was used before it was masked")
 		}
 		masked = append(masked, token.Reveal())
@@ -317,7 +318,7 @@ func TestRun_MaskThatFailsStopsTheRun(t *testing.T) {
 	if _, err := w.run(t.Context()); !errors.Is(err, full) || exists(w.to.Path()) {
 		t.Error(err)
 	}
-	if firstAt(w.Asked(), "token: ") >= 0 || firstAt(w.Objects(), "secrets") >= 0 {
+	if kubetest.FirstAt(w.Asked(), "token: ") >= 0 || kubetest.FirstAt(w.Objects(), "secrets") >= 0 {
 		t.Errorf("the token was used, or lives: %q", w.Objects())
 	}
 }
@@ -328,10 +329,10 @@ func TestRun_EphemeralIdentityHangsOnItsLease(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, ephemeral)
 	w.mustRun(t)
-	if firstAt(w.Asked(), "apply leases") >= 0 || firstAt(w.Asked(), "get leases") >= 0 {
+	if kubetest.FirstAt(w.Asked(), "apply leases") >= 0 || kubetest.FirstAt(w.Asked(), "get leases") >= 0 {
 		t.Error("an identity of one run alone took the lock")
 	}
-	if bond, account := firstAt(w.Asked(), "create secrets"), firstAt(w.Asked(), "apply serviceaccounts"); bond > account {
+	if bond, account := kubetest.FirstAt(w.Asked(), "create secrets"), kubetest.FirstAt(w.Asked(), "apply serviceaccounts"); bond > account {
 		t.Error("the Secret, which can take another lease, was made after what hangs on the lease")
 	}
 	var role rbacv1.Role
@@ -355,21 +356,25 @@ func TestRun_EphemeralIdentityIsUndone(t *testing.T) {
 	}
 }
 
+// hintsOf are the hints of everything that failed.
+func hintsOf(err error) string {
+	var all []string
+	for _, each := range problem.ListErrors(err) {
+		if p, ok := errors.AsType[*problem.Error](each); ok {
+			all = append(all, p.Hints...)
+		}
+	}
+	return strings.Join(all, "\n")
+}
+
 // What could not be taken back is named with what a person can do, and the receipt stays for revoke.
 func TestRun_UndoThatFailsKeepsTheReceipt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, usual)
 	w.Forbid("^(apply rolebindings|delete leases)")
 	_, err := w.run(t.Context())
-	var hints []string
-	for _, each := range problem.ListErrors(err) {
-		if p, ok := errors.AsType[*problem.Error](each); ok {
-			hints = append(hints, p.Hints...)
-		}
-	}
-	advised := slices.ContainsFunc(hints, func(hint string) bool {
-		return strings.Contains(hint, "kubectl -n shop delete lease kubemint-ci-")
-	})
+	hints := hintsOf(err)
+	advised := strings.Contains(hints, "kubectl -n shop delete lease kubemint-ci-")
 	record, readErr := receipt.Read(w.to.Path())
 	if !advised || readErr != nil || len(record.Leases) != 1 {
 		t.Errorf("hints %q, record %+v: %v", hints, record, readErr)
@@ -383,13 +388,8 @@ func TestRun_WithoutLeaseSaysThatTheTokenLives(t *testing.T) {
 	w.job.Config.Token.Revoke = false
 	w.takeForAnother(t)
 	_, err := w.run(t.Context())
-	text := ""
-	for _, each := range problem.ListErrors(err) {
-		if p, ok := errors.AsType[*problem.Error](each); ok {
-			text += strings.Join(p.Hints, "\n")
-		}
-	}
-	if !strings.Contains(text, "it is valid until 2026-01-01T13:00:00Z") || firstAt(w.Asked(), "create leases") >= 0 {
+	text := hintsOf(err)
+	if !strings.Contains(text, "it is valid until 2026-01-01T13:00:00Z") || kubetest.FirstAt(w.Asked(), "create leases") >= 0 {
 		t.Errorf("%v\n%s", err, text)
 	}
 }
@@ -470,7 +470,7 @@ func TestProve_BindingOfNoRoleIsTakenBack(t *testing.T) {
 	if problem.ExitCode(err) != int(problem.Rights) || !strings.Contains(err.Error(), "veiw") {
 		t.Error(err)
 	}
-	if firstAt(w.Objects(), "rolebindings") >= 0 {
+	if kubetest.FirstAt(w.Objects(), "rolebindings") >= 0 {
 		t.Errorf("left: %q", w.Objects())
 	}
 }
@@ -506,7 +506,7 @@ func TestProve_MustNotByAForeignBinding(t *testing.T) {
 	if problem.ExitCode(err) != int(problem.Mint) || !strings.Contains(err.Error(), "prove must_not") {
 		t.Error(err)
 	}
-	if exists(w.to.Path()) || firstAt(w.Objects(), "secrets") >= 0 {
+	if exists(w.to.Path()) || kubetest.FirstAt(w.Objects(), "secrets") >= 0 {
 		t.Errorf("left: %q", w.Objects())
 	}
 }

@@ -1,7 +1,6 @@
 package mint
 
 import (
-	"bytes"
 	"context"
 	"os"
 	"slices"
@@ -24,37 +23,19 @@ import (
 
 func TestMain(m *testing.M) { kubetest.Main(m) }
 
-// lines keeps the log of a run, which writes from many goroutines.
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lines) Write(data []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(data)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 // world is an API server and the job of a run on it.
 type world struct {
 	*kubetest.Fake
 	job Job
 	to  destination
-	log *lines
+	log *kubetest.Lines
 }
 
 // newWorld has an API server with one namespace, shop, and a job that declares `get pods` there for
 // ServiceAccount ci.
 func newWorld(t *testing.T, change func(*config.Access, *owner.Marks)) *world {
 	t.Helper()
-	w := &world{Fake: kubetest.StartFake(t, noon, "shop"), log: &lines{}}
+	w := &world{Fake: kubetest.StartFake(t, noon, "shop"), log: &kubetest.Lines{}}
 	w.job = newJob(nil, change)
 	w.job.Log = console.New(w.log)
 	w.job.Config.Result.Timeout = time.Minute
@@ -120,11 +101,6 @@ func (w *world) onFirst(prefix string, do func()) {
 		}
 		return nil
 	})
-}
-
-// firstAt returns the index of the first request with the prefix, -1 without one.
-func firstAt(asked []string, prefix string) int {
-	return slices.IndexFunc(asked, func(one string) bool { return strings.HasPrefix(one, prefix) })
 }
 
 func lastAt(asked []string, prefix string) int {

@@ -1,11 +1,13 @@
 package output
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/kubemint/kubemint/internal/kubeconfig"
@@ -199,6 +201,18 @@ func TestChoose_FileInThePlaceOfADirectory(t *testing.T) {
 	}
 }
 
+// onWait calls a function when somebody begins to wait for the context's end.
+type onWait struct {
+	context.Context
+	once sync.Once
+	do   func()
+}
+
+func (c *onWait) Done() <-chan struct{} {
+	c.once.Do(c.do)
+	return c.Context.Done()
+}
+
 // Revoke waits for the run that writes the credential.
 func TestAwait_WaitsForTheRunThatWrites(t *testing.T) {
 	t.Parallel()
@@ -210,7 +224,8 @@ func TestAwait_WaitsForTheRunThatWrites(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		unlock, err := newJob().Await(t.Context(), newRecord(path))
+		waiting := &onWait{Context: t.Context(), do: func() { first.Unlock(newRecord(path)) }}
+		unlock, err := newJob().Await(waiting, newRecord(path))
 		if err != nil {
 			t.Error(err)
 			return
@@ -220,7 +235,6 @@ func TestAwait_WaitsForTheRunThatWrites(t *testing.T) {
 		}
 		unlock()
 	}()
-	first.Unlock(newRecord(path))
 	<-ended
 	if _, err := choose(t, newJob(), path); err != nil {
 		t.Errorf("the lock is left: %v", err)

@@ -281,7 +281,6 @@ func TestEnd_LeaseIsHeldAndTheTokenDead(t *testing.T) {
 	}
 }
 
-// Where no token was requested, nothing is waited for and nothing asked.
 // The API server makes a lease whose creation it never answered after the first deletion has found nothing.
 func TestDiscard_LeaseThatComesLate(t *testing.T) {
 	t.Parallel()
@@ -304,6 +303,7 @@ func TestDiscard_LeaseThatComesLate(t *testing.T) {
 	}
 }
 
+// Where no token was requested, nothing is waited for and nothing asked.
 func TestDiscard(t *testing.T) {
 	t.Parallel()
 	for secret, want := range map[types.UID][]string{

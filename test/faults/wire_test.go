@@ -19,6 +19,7 @@ import (
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -329,6 +330,16 @@ func TestNobodyBehindAProxy(t *testing.T) {
 			}
 		}
 	}
+	nobodyMay := func(right authorizationv1.ResourceAttributes) { // a binding takes effect a little after it was written
+		harness.AwaitTrue(t, func() (bool, error) {
+			review := authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+				User: "system:anonymous", Groups: []string{"system:unauthenticated"}, ResourceAttributes: &right,
+			}}
+			const reviews = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+			err := cluster.Admin.Do(t.Context(), http.MethodPost, reviews, review, &review)
+			return review.Status.Allowed, err
+		})
+	}
 	all := map[string]int{"mint": 3, "plan": 3, "sweep": 3, "prune": 3}
 	for args, code := range all { // nobody may do anything
 		ran(code, args)
@@ -337,14 +348,18 @@ func TestNobodyBehindAProxy(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Name: "everyone"}, Subjects: everyone,
 		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
 	})
-	time.Sleep(100 * time.Millisecond)
+	nobodyMay(authorizationv1.ResourceAttributes{
+		Namespace: namespace, Verb: "create", Group: "coordination.k8s.io", Resource: "leases",
+	})
 	ran(3, "mint") // nobody may do anything there
 	ran(3, "plan")
 	bind("clusterrolebindings", rbacv1.ClusterRoleBinding{ // and ask who it is, as on clusters from before Kubernetes 1.14
 		ObjectMeta: metav1.ObjectMeta{Name: namespace}, Subjects: everyone,
 		RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "system:basic-user"},
 	})
-	time.Sleep(100 * time.Millisecond)
+	nobodyMay(authorizationv1.ResourceAttributes{
+		Verb: "create", Group: "authorization.k8s.io", Resource: "selfsubjectaccessreviews",
+	})
 	ran(3, "mint")
 	ran(3, "plan")
 }

@@ -36,7 +36,14 @@ func RunAs(t *testing.T, dir string, source []byte, env []string, code int, args
 	if err := os.WriteFile(filepath.Join(dir, "source"), source, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	command, stderr := Command(t, dir, append([]string{"KUBECONFIG=source"}, env...), args...)
+	return RunExpecting(t, dir, append([]string{"KUBECONFIG=source"}, env...), code, args...)
+}
+
+// RunExpecting runs the program in a directory, with these variables, and demands its exit code. It returns what the
+// program said.
+func RunExpecting(t *testing.T, dir string, env []string, code int, args ...string) (said string) {
+	t.Helper()
+	command, stderr := Command(t, dir, env, args...)
 	_ = command.Run()
 	if have := command.ProcessState.ExitCode(); have != code {
 		t.Errorf("kubemint %v: exit code %d, not %d: %s", args, have, code, stderr)

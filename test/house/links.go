@@ -54,8 +54,8 @@ func declaredAnywhere(repo *Repo) map[string]map[string]bool {
 	return all
 }
 
-// leadsSomewhere says whether a link is one to a name that is declared, or no link to a declaration at all: an index, or
-// a package of others, which compiles only while it has the name.
+// leadsSomewhere says whether a link is one to a name that is declared, or to a package of others, whose names are not
+// looked at, or no link to a declaration at all: an index.
 func leadsSomewhere(link, room string, repo *Repo, declared map[string]map[string]bool) bool {
 	parts := strings.Split(link, ".")
 	if len(parts) == 1 && (parts[0] == strings.ToLower(parts[0]) || parts[0] == strings.ToUpper(parts[0])) {
@@ -72,11 +72,16 @@ func leadsSomewhere(link, room string, repo *Repo, declared map[string]map[strin
 	return isOthers(parts[0], repo)
 }
 
-// isOthers says whether a package of others has this name.
+// isOthers says whether some file calls a package of others so.
 func isOthers(name string, repo *Repo) bool {
 	for _, file := range repo.Program() {
-		for _, imported := range file.imports() {
-			if path.Base(imported) == name && !strings.HasPrefix(imported, module) {
+		for _, spec := range file.AST.Imports {
+			imported := strings.Trim(spec.Path.Value, `"`)
+			called := path.Base(imported)
+			if spec.Name != nil {
+				called = spec.Name.Name
+			}
+			if called == name && !strings.HasPrefix(imported, module) {
 				return true
 			}
 		}

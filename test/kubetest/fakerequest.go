@@ -214,6 +214,9 @@ func (f *Fake) carryOut(q fakeRequest) (any, error) {
 		return f.create(q)
 	case "apply":
 		return f.apply(q)
+	case "delete":
+		return f.remove(q)
 	}
-	return f.remove(q)
+	f.t.Errorf("the fake does not know %s", q)
+	return nil, apierrors.NewGenericServerResponse(http.StatusMethodNotAllowed, q.verb, q.GroupResource, "", "", 0, true)
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kubemint/kubemint/internal/command/child"
 	"github.com/kubemint/kubemint/test/harness"
 	"github.com/kubemint/kubemint/test/kubetest"
 )
@@ -212,8 +213,11 @@ func (d deployer) proveRules(t *testing.T) {
 			}
 			d.reset(t)
 			less := slices.Delete(slices.Clone(rights), i, i+1)
-			if code, _ := d.run(t, declareRules(less), "exec"); code == 0 {
+			switch code, said := d.run(t, declareRules(less), "exec"); code {
+			case 0:
 				assertExplained(t, "that it succeeds without  "+right, optional[right])
+			case child.ExitOurs:
+				t.Errorf("kubemint itself fails without  %s: %s", right, said)
 			}
 		})
 	}

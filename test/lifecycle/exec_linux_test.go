@@ -148,7 +148,7 @@ func TestExec_EnvironmentNotHidden(t *testing.T) {
 	}
 	harness.AssertSays(t, stderr.String(),
 		`^error: hide the inputs from the command: the environment did not arrive in the restarted process: descriptor 3 is closed$`,
-		`^hint: if KUBEMINT_HANDOVER is set in this job's environment, remove it: kubemint exec uses it for itself$`)
+		`^hint: if KUBEMINT_HANDOVER is set in this job's environment, remove it: kubemint uses it for itself$`)
 }
 
 // As process 1 of a container exec inherits every orphan of its command: none stays as a zombie, and the

@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
+	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/test/harness"
 	"github.com/kubemint/kubemint/test/kubetest"
 )
@@ -54,7 +55,7 @@ func changesAccess(name string, args []string) bool {
 }
 
 // renewGuard applies what the program prints for the environment of now, and waits until it is in force. Where the
-// program refuses the inputs, the run will refuse them too.
+// program refuses the inputs or the source, the run will refuse them too.
 func (k keeper) renewGuard(args []string) error {
 	unlock, err := k.lock()
 	if err != nil {
@@ -62,8 +63,12 @@ func (k keeper) renewGuard(args []string) error {
 	}
 	defer unlock()
 	printed, err := k.printGuard()
-	if err != nil {
+	refused := []int{int(problem.Config), int(problem.Source)}
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && slices.Contains(refused, exit.ExitCode()) {
 		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("print the guard of kubemint %v: %w", args, err)
 	}
 	applied, err := os.ReadFile(k.path("applied"))
 	if err != nil || bytes.Equal(applied, printed) {
@@ -161,21 +166,7 @@ func (k keeper) awaitGuard(ctx context.Context, admin *kubetest.Client) error {
 
 // newProbe is a policy under which a user cannot make ConfigMaps, and its binding.
 func newProbe(user, message string) []*unstructured.Unstructured {
-	manifests, err := readPolicies(fmt.Appendf(nil, `
-apiVersion: admissionregistration.k8s.io/v1
-kind: ValidatingAdmissionPolicy
-metadata: {name: probe.%[1]s}
-spec:
-  matchConstraints:
-    resourceRules: [{apiGroups: [""], apiVersions: ["*"], operations: [CREATE], resources: [configmaps]}]
-  matchConditions: [{name: probe, expression: 'request.userInfo.username == "%[1]s"'}]
-  validations: [{expression: "false", message: %[2]s}]
----
-apiVersion: admissionregistration.k8s.io/v1
-kind: ValidatingAdmissionPolicyBinding
-metadata: {name: probe.%[1]s}
-spec: {policyName: probe.%[1]s, validationActions: [Deny]}
-`, user, message))
+	manifests, err := readPolicies([]byte(harness.RenderProbe(user, message)))
 	harness.ExitOn(err)
 	return manifests
 }

@@ -109,21 +109,7 @@ func (k *karpor) export(t *testing.T, admin []byte) {
 // line.
 func (k *karpor) run(t *testing.T, code int, env []string, args ...string) (said string) {
 	t.Helper()
-	command, stderr := harness.Command(t, k.dir, append(k.env, env...), args...)
-	_ = command.Run()
-	if have := command.ProcessState.ExitCode(); have != code {
-		t.Errorf("kubemint %v: exit code %d, not %d: %s", args, have, code, stderr)
-	}
-	return stderr.String()
-}
-
-func saysLines(t *testing.T, said string, lines ...string) {
-	t.Helper()
-	for _, line := range lines {
-		if !regexp.MustCompile("(?m)" + line).MatchString(said) {
-			t.Errorf("no line %q in:\n%s", line, said)
-		}
-	}
+	return harness.RunExpecting(t, k.dir, append(k.env, env...), code, args...)
 }
 
 // written is the credential of a file of the test's directory.
@@ -171,7 +157,7 @@ func TestKarporByThePage(t *testing.T) {
 		t.Fatalf("the page has other commands now: %s", commands)
 	}
 	said := k.sh(t, before)
-	saysLines(t, said, `^created    ServiceAccount default/karpor-admin$`, `^created    ServiceAccount default/karpor-guest$`,
+	harness.AssertSays(t, said, `^created    ServiceAccount default/karpor-admin$`, `^created    ServiceAccount default/karpor-guest$`,
 		`^created    ClusterRoleBinding kubemint:default:karpor-guest:clusterrole:karpor-guest$`,
 		`^minted a token for default/karpor-admin \(asked 1000h, granted 1000h, .*, id sha256:[0-9a-f]{16}\)$`)
 	admin, guest := k.written(t, "karpor-admin.kubeconfig"), k.written(t, "karpor-guest.kubeconfig")
@@ -208,18 +194,18 @@ func TestKarpor(t *testing.T) {
 	admin := []string{"KUBEMINT_SERVICE_ACCOUNT=karpor-admin", "KUBEMINT_ROLE=cluster:karpor-admin"}
 
 	said := k.run(t, 3, admin)
-	saysLines(t, said, `^error: .*insecure-skip-tls-verify`)
+	harness.AssertSays(t, said, `^error: .*insecure-skip-tls-verify`)
 	k.env = append(k.env, "KUBEMINT_ALLOW_INSECURE=true")
 
 	t.Log("the defaults name what is missing, and leave nothing")
 	said = k.run(t, 5, append(admin, "KUBEMINT_REVOKE=true"))
-	saysLines(t, said, `^error: create Lease default/kubemint-karpor-admin-[a-z0-9]+: this API server does not serve leases \(coordination.k8s.io/v1\)$`,
+	harness.AssertSays(t, said, `^error: create Lease default/kubemint-karpor-admin-[a-z0-9]+: this API server does not serve leases \(coordination.k8s.io/v1\)$`,
 		"^hint: set `revoke: false`: the token then has no lease, and lives to its expiry$")
 	quiet(t, said, "proxy", "login", "selfsubject", "delete lease", "may live")
 
 	t.Log("1000h")
 	said = k.run(t, 0, admin)
-	saysLines(t, said, `\(asked 1000h, granted 1000h, `, `^warning: unproven: that its access is in effect \(ServiceAccount default/karpor-admin may not ask .*\)$`)
+	harness.AssertSays(t, said, `\(asked 1000h, granted 1000h, `, `^warning: unproven: that its access is in effect \(ServiceAccount default/karpor-admin may not ask .*\)$`)
 	quiet(t, said, "granted .* of the", "proxy", "bootstrap", "that the token is")
 	if strings.Count(said, "unproven") != 1 {
 		t.Errorf("said more than once what is unproven: %s", said)
@@ -229,27 +215,27 @@ func TestKarpor(t *testing.T) {
 
 	t.Log("again, into the same file, and more than a year")
 	said = k.run(t, 0, append(admin, "KUBEMINT_DURATION=10000h"))
-	saysLines(t, said, `\(asked 10000h, granted 8760h, `, `^warning: the API server granted 8760h of the 10000h asked for`, `^unchanged  2 objects$`)
+	harness.AssertSays(t, said, `\(asked 10000h, granted 8760h, `, `^warning: the API server granted 8760h of the 10000h asked for`, `^unchanged  2 objects$`)
 	said = k.run(t, 5, append(admin, "KUBEMINT_DURATION=10000h", "KUBEMINT_ON_SHORTENED=fail"))
-	saysLines(t, said, `^error: mint token for default/karpor-admin: the API server granted 8760h of the 10000h asked for$`,
+	harness.AssertSays(t, said, `^error: mint token for default/karpor-admin: the API server granted 8760h of the 10000h asked for$`,
 		`^hint: a token of ServiceAccount default/karpor-admin was minted without a lease .*; it is valid until `)
 	may(t, k.written(t, "kubemint.kubeconfig"), http.MethodPost, "/rest-api/v1/cluster/new", true)
 
 	t.Log("a guest in a namespace that is not there, since nothing on the hub looks for one")
 	said = k.run(t, 0, []string{"KUBEMINT_SERVICE_ACCOUNT=users/karpor-guest", "KUBEMINT_ROLE=cluster:karpor-guest", "KUBEMINT_OUTPUT=guest"})
-	saysLines(t, said, `^created    ServiceAccount users/karpor-guest$`)
+	harness.AssertSays(t, said, `^created    ServiceAccount users/karpor-guest$`)
 	may(t, k.written(t, "guest"), http.MethodPost, "/rest-api/v1/cluster/new", false)
 
 	t.Log("the preset roles count at cluster scope alone")
 	said = k.run(t, 0, []string{"KUBEMINT_SERVICE_ACCOUNT=karpor-guest", "KUBEMINT_ROLE=karpor-guest", "KUBEMINT_OUTPUT=nothing"})
-	saysLines(t, said, "^warning: ClusterRole karpor-guest grants nothing in namespace default: .* as `cluster:karpor-guest`$")
+	harness.AssertSays(t, said, "^warning: ClusterRole karpor-guest grants nothing in namespace default: .* as `cluster:karpor-guest`$")
 
 	k.others(t, admin)
 
 	t.Log("revoke leaves it, and the end of the account ends the token")
-	saysLines(t, k.run(t, 0, admin, "revoke"), `^nothing to revoke: the credential was minted with `+"`revoke: false`")
+	harness.AssertSays(t, k.run(t, 0, admin, "revoke"), `^nothing to revoke: the credential was minted with `+"`revoke: false`")
 	may(t, first, http.MethodGet, "/login", true)
-	saysLines(t, k.run(t, 0, admin, "prune", "--all"), `^deleted    ServiceAccount default/karpor-admin$`)
+	harness.AssertSays(t, k.run(t, 0, admin, "prune", "--all"), `^deleted    ServiceAccount default/karpor-admin$`)
 	k.awaitRefusal(t, first)
 }
 
@@ -266,16 +252,16 @@ func quiet(t *testing.T, said string, words ...string) {
 func (k *karpor) others(t *testing.T, admin []string) {
 	t.Helper()
 	t.Log("plan and sweep work, exec and ephemeral say why they do not")
-	saysLines(t, k.run(t, 0, admin, "plan"), `^dry run: nothing was changed and nothing minted$`)
-	saysLines(t, k.run(t, 0, admin, "sweep"), `^note: this API server does not serve leases`, `^swept: 0 objects deleted`)
+	harness.AssertSays(t, k.run(t, 0, admin, "plan"), `^dry run: nothing was changed and nothing minted$`)
+	harness.AssertSays(t, k.run(t, 0, admin, "sweep"), `^note: this API server does not serve leases`, `^swept: 0 objects deleted`)
 	said := k.run(t, 125, append(admin, "KUBEMINT_REVOKE="), "exec", "--", "true")
-	saysLines(t, said, `this API server does not serve leases`, "^hint: kubemint exec ends a credential by its lease")
+	harness.AssertSays(t, said, `this API server does not serve leases`, "^hint: kubemint exec ends a credential by its lease")
 	said = k.run(t, 5, append(admin, "KUBEMINT_REVOKE=", "KUBEMINT_EPHEMERAL=true", "KUBEMINT_OUTPUT=none"))
-	saysLines(t, said, "^hint: an ephemeral identity takes a lease: leave `ephemeral` out")
+	harness.AssertSays(t, said, "^hint: an ephemeral identity takes a lease: leave `ephemeral` out")
 
 	t.Log("must_not cannot be proved")
 	said = k.run(t, 5, append(admin, "KUBEMINT_MUST_NOT=get secrets", "KUBEMINT_OUTPUT=none"))
-	saysLines(t, said, `^error: prove must_not: ServiceAccount default/karpor-admin may not ask .*, so what the credential may not do stays unproven$`,
+	harness.AssertSays(t, said, `^error: prove must_not: ServiceAccount default/karpor-admin may not ask .*, so what the credential may not do stays unproven$`,
 		"^hint: have the account ask: add to `rules`  cluster create selfsubjectreviews.authentication.k8s.io,")
 	quiet(t, said, "bootstrap", "runner's identity")
 	if _, err := os.Stat(filepath.Join(k.dir, "none")); err == nil {

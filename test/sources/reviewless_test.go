@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/kubemint/kubemint/test/harness"
 	"github.com/kubemint/kubemint/test/kubetest"
 )
 
@@ -30,14 +31,14 @@ func TestAccountThatMayNotAskAboutItself(t *testing.T) {
 	k.env = []string{"KUBECONFIG=admin", "KUBEMINT_NAMESPACE=shop", "KUBEMINT_SERVICE_ACCOUNT=ci"}
 	pods := "KUBEMINT_RULES=list pods"
 	said := k.run(t, 0, []string{pods})
-	saysLines(t, said, `^warning: unproven: that its access is in effect \(ServiceAccount shop/ci may not ask the API server what it may do\)$`)
+	harness.AssertSays(t, said, `^warning: unproven: that its access is in effect \(ServiceAccount shop/ci may not ask the API server what it may do\)$`)
 	quiet(t, said, "an administrator can give it", "runner's identity", "that the token is")
-	saysLines(t, k.run(t, 0, []string{pods}, "revoke"), `^revoked: lease shop/kubemint-ci-`)
+	harness.AssertSays(t, k.run(t, 0, []string{pods}, "revoke"), `^revoked: lease shop/kubemint-ci-`)
 
 	t.Log("must_not fails, and says how it can be shown")
 	mustNot := "KUBEMINT_MUST_NOT=get secrets"
 	said = k.run(t, 5, []string{pods, mustNot})
-	saysLines(t, said, `^error: prove must_not: ServiceAccount shop/ci may not ask the API server what it may do, so what`,
+	harness.AssertSays(t, said, `^error: prove must_not: ServiceAccount shop/ci may not ask the API server what it may do, so what`,
 		"^hint: have the account ask: add to `rules`  cluster create selfsubjectreviews")
 	quiet(t, said, "an administrator can give it", "runner's identity")
 
@@ -48,5 +49,5 @@ func TestAccountThatMayNotAskAboutItself(t *testing.T) {
 		said = k.run(t, 0, []string{declared, mustNot, "KUBEMINT_SERVICE_ACCOUNT=asks"})
 		quiet(t, said, "unproven")
 	}
-	saysLines(t, k.run(t, 0, []string{declared, "KUBEMINT_SERVICE_ACCOUNT=asks"}, "revoke"), `^revoked: lease shop/kubemint-asks-`)
+	harness.AssertSays(t, k.run(t, 0, []string{declared, "KUBEMINT_SERVICE_ACCOUNT=asks"}, "revoke"), `^revoked: lease shop/kubemint-asks-`)
 }

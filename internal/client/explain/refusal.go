@@ -30,7 +30,7 @@ func Explain(p *problem.Error, status metav1.Status, server string) {
 	case denied != nil:
 		p.Code = problem.Rights
 		p.Cause = denied
-		p.Hint("%s%s", giveRule, pasteRule(denied.Rule()))
+		p.Hint("%s", AdviseRule(denied))
 		if denied.Namespace != "" {
 			p.Hint("or see whether namespace %s exists: "+
 				"the server does not tell an identity that has no rights in it", denied.Namespace)
@@ -76,18 +76,26 @@ func findDenial(status metav1.Status) *Denial {
 		name = status.Details.Name
 	}
 	switch {
-	case d.Resource == "secrets" || d.Resource == "serviceaccounts/token":
-		if !regexp.MustCompile(drawn).MatchString(name) {
-			d.Name = name // nobody is told to give away every Secret, or tokens of every account
-		}
+	case d.Resource == "serviceaccounts/token":
+		d.Name = name // nobody is told to give away tokens of every account
+	case d.Resource == "secrets" && !isDrawn(name):
+		d.Name = name // nobody is told to give away every Secret
 	case d.Resource == "leases" && (d.Verb == "get" || d.Verb == "patch"):
 		d.Name = name // the lock, the only Lease that is read or changed by name
 	}
 	return d
 }
 
+// isDrawn says whether a run has drawn the name of a Secret, a lease's: no rule can be about it.
+func isDrawn(name string) bool {
+	return regexp.MustCompile(drawn).MatchString(name) && !strings.HasPrefix(name, "kubemint-token-")
+}
+
 // giveRule is the hint with the rule that the API server has named.
 const giveRule = "give the runner's identity this rule:  "
+
+// AdviseRule is the hint with the rule that the API server has named.
+func AdviseRule(denied *Denial) string { return giveRule + pasteRule(denied.Rule()) }
 
 // GivesRule says whether a hint is the one with the rule that the API server has named. It is
 // superfluous next to a list of all that is lacking.
@@ -211,8 +219,6 @@ const (
 	ruleField = `(\w+):\[([^\]]*)\]`
 	quoted    = `"([^"]*)"`
 	granter   = `user ("(?:[^"\\]|\\.)*") \(groups=`
-	// drawn is a name that this run has drawn, of a lease or of an ephemeral account: no rule can be
-	// about it.
-	drawn     = `-[a-z0-9]{10}(:|$)`
+	drawn     = `-[a-z2-7]{10}$`
 	plainWord = `^[A-Za-z0-9:@._/-]+$` // to a shell
 )

@@ -95,21 +95,6 @@ func (w *world) putLease(of types.NamespacedName, hash string) *coordinationv1.L
 // putPermanent adds the Secret of a permanent token.
 func (w *world) putPermanent(by owner.Marks) { w.Put(lease.NewPermanent(account, by)) }
 
-// deletions lists what was deleted, in order.
-func deletions(asked []string) (deleted []string) {
-	for _, one := range asked {
-		if rest, ok := strings.CutPrefix(one, "delete "); ok {
-			deleted = append(deleted, rest)
-		}
-	}
-	return deleted
-}
-
-// firstAt is where a deletion stands among the requests, and -1 where it was not sent.
-func firstAt(asked []string, prefix string) int {
-	return slices.IndexFunc(asked, func(one string) bool { return strings.HasPrefix(one, prefix) })
-}
-
 // Only what is not declared goes, wherever it is, the binding before its role; the lock of the
 // account is held meanwhile, and says afterwards what is in effect.
 func TestPruneUndeclared_DeletesWhatIsNotDeclared(t *testing.T) {
@@ -119,10 +104,10 @@ func TestPruneUndeclared_DeletesWhatIsNotDeclared(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{"rolebindings web/kubemint:shop:ci", "roles web/kubemint:shop:ci"}
-	if diff := cmp.Diff(want, deletions(w.Asked())); diff != "" {
+	if diff := cmp.Diff(want, kubetest.Deletions(w.Asked())); diff != "" {
 		t.Error(diff)
 	}
-	if first := firstAt(w.Asked(), "apply leases shop/kubemint-ci"); first < 0 || first > firstAt(w.Asked(), "delete") {
+	if first := kubetest.FirstAt(w.Asked(), "apply leases shop/kubemint-ci"); first < 0 || first > kubetest.FirstAt(w.Asked(), "delete") {
 		t.Errorf("it was deleted without the lock:\n%s", strings.Join(w.Asked(), "\n"))
 	}
 	if !strings.Contains(w.log.String(), "pruned: 2 objects deleted in all namespaces") {
@@ -180,9 +165,9 @@ func TestPruneUndeclared_LiveCredentials(t *testing.T) {
 			w.Desired.Access.TakeOwnership = tt.take
 			its := w.putLease(account, tt.hash)
 			err := w.PruneUndeclared(t.Context())
-			gone := len(deletions(w.Asked())) > 0
+			gone := len(kubetest.Deletions(w.Asked())) > 0
 			if gone == tt.held || (err != nil) != tt.held {
-				t.Errorf("deleted %q: %v", deletions(w.Asked()), err)
+				t.Errorf("deleted %q: %v", kubetest.Deletions(w.Asked()), err)
 			}
 			if tt.held && !strings.Contains(err.Error(), "1 live credential may depend on it: Lease shop/"+its.Name) {
 				t.Error(err)
@@ -216,8 +201,8 @@ func TestPruneUndeclared_LooksAgainUnderTheLock(t *testing.T) {
 				return nil
 			})
 			err := w.PruneUndeclared(t.Context())
-			if !begun || len(deletions(w.Asked())) > 0 || (err != nil) != tt.fails {
-				t.Errorf("deleted %q: %v", deletions(w.Asked()), err)
+			if !begun || len(kubetest.Deletions(w.Asked())) > 0 || (err != nil) != tt.fails {
+				t.Errorf("deleted %q: %v", kubetest.Deletions(w.Asked()), err)
 			}
 		})
 	}
@@ -235,8 +220,8 @@ func TestPruneUndeclared_LeavesWhatIsNotItsOwn(t *testing.T) {
 	held := declare(account, marks, "dev").Objects[1].(*rbacv1.Role)
 	held.Annotations[rbacv1.AutoUpdateAnnotationKey] = "false"
 	w.Put(held)
-	if err := w.PruneUndeclared(t.Context()); err != nil || len(deletions(w.Asked())) > 0 {
-		t.Errorf("deleted %q: %v", deletions(w.Asked()), err)
+	if err := w.PruneUndeclared(t.Context()); err != nil || len(kubetest.Deletions(w.Asked())) > 0 {
+		t.Errorf("deleted %q: %v", kubetest.Deletions(w.Asked()), err)
 	}
 	for _, said := range []string{
 		"note: not done: delete Role web/kubemint:shop:ci: it belongs to github:evil/fork",
@@ -317,7 +302,7 @@ func TestPruneAll_InOrder(t *testing.T) {
 	}
 	order := make([]int, len(stages))
 	for i, stage := range stages {
-		order[i] = firstAt(asked, stage)
+		order[i] = kubetest.FirstAt(asked, stage)
 	}
 	order[5] = slices.Index(asked, stages[5]) // the lock itself
 	if order[0] < 0 || !slices.IsSorted(order) {
@@ -336,7 +321,7 @@ func TestPruneAll_NothingThere(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.Desired = declare(types.NamespacedName{Namespace: "dev", Name: "other"}, marks, "dev")
-	if err := w.PruneAll(t.Context()); err != nil || firstAt(w.Asked(), "apply") >= 0 {
+	if err := w.PruneAll(t.Context()); err != nil || kubetest.FirstAt(w.Asked(), "apply") >= 0 {
 		t.Errorf("asked %q: %v", w.Asked(), err)
 	}
 	if len(w.Objects()) != 5 || !strings.Contains(w.log.String(), "pruned: 0 objects of ServiceAccount dev/other deleted") {
@@ -438,7 +423,7 @@ func TestPruneAll_AccountOfSomebodyElse(t *testing.T) {
 			if (err == nil) != tt.gone || w.Read("secrets", "shop", "kubemint-token-ci", nil) == tt.gone {
 				t.Errorf("left %q: %v", w.Objects(), err)
 			}
-			if !w.Read("serviceaccounts", "shop", "ci", nil) || firstAt(w.Asked(), "delete serviceaccounts") >= 0 {
+			if !w.Read("serviceaccounts", "shop", "ci", nil) || kubetest.FirstAt(w.Asked(), "delete serviceaccounts") >= 0 {
 				t.Error("the account was deleted")
 			}
 			if !strings.Contains(w.log.String(), "ServiceAccount shop/ci stays: it was not made by kubemint") {
@@ -473,8 +458,8 @@ func TestPruneAll_SecretThatMayNotBeDeleted(t *testing.T) {
 	}
 }
 
-// A lease that finalizers hold keeps its credential alive: that is an error, with until when.
-func TestPruneAll_CredentialThatLivesOn(t *testing.T) {
+// A lease that finalizers hold is an error that names them, with what removes them.
+func TestPruneAll_LeaseThatIsHeld(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	its := w.putLease(account, "other")
@@ -495,8 +480,11 @@ func TestPruneAll_CredentialThatLivesOn(t *testing.T) {
 	})
 	err := w.PruneAll(ctx)
 	p, _ := errors.AsType[*problem.Error](err)
-	if p == nil || !strings.Contains(err.Error(), "example.com/hold") || problem.ExitCode(err) == 0 {
-		t.Fatalf("%v", err)
+	if p == nil || !strings.Contains(err.Error(), "example.com/hold") || problem.ExitCode(err) != int(problem.Revoke) {
+		t.Fatalf("exit code %d: %v", problem.ExitCode(err), err)
+	}
+	if hints := strings.Join(p.Hints, "\n"); !strings.Contains(hints, "this removes them:  kubectl -n shop patch lease ") {
+		t.Errorf("hints %q", hints)
 	}
 	if !w.Read("serviceaccounts", "shop", "ci", nil) {
 		t.Error("the account is gone, and nothing can be found again")
@@ -511,8 +499,8 @@ func TestPruneUndeclared_ServerWithoutLeases(t *testing.T) {
 	if err := w.PruneUndeclared(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if len(deletions(w.Asked())) != 2 || !strings.Contains(w.log.String(), "no credential here has a lease") {
-		t.Errorf("deleted %q\n%s", deletions(w.Asked()), w.log)
+	if len(kubetest.Deletions(w.Asked())) != 2 || !strings.Contains(w.log.String(), "no credential here has a lease") {
+		t.Errorf("deleted %q\n%s", kubetest.Deletions(w.Asked()), w.log)
 	}
 }
 

@@ -36,6 +36,7 @@ func CompleteRefusal(ctx context.Context, api review.Asker, needed []rights.Need
 	for _, need := range needed {
 		printed = append(printed, need.Rules...)
 	}
+	refused.forgetDrawnNames(printed)
 	way := explain.SuggestBootstrap(refused.user)
 	if len(rules.Covers(withoutNames(printed), withoutNames(refused.rules))) > 0 {
 		way = "or have an administrator run kubemint with these inputs once: " +
@@ -60,6 +61,31 @@ type denials struct {
 	// by namespace: those that their hints have, ready to paste
 	named map[string][]rbacv1.PolicyRule
 	user  string // who was refused
+}
+
+// forgetDrawnNames takes out of the hints the names of objects that are needed under any name: that
+// of an ephemeral account is another one in the next run.
+func (d denials) forgetDrawnNames(needed []rbacv1.PolicyRule) {
+	for _, p := range d.problems {
+		denied, ok := errors.AsType[*explain.Denial](p)
+		if !ok || denied.Name == "" || !needsAll(needed, denied) {
+			continue
+		}
+		denied.Name = ""
+		for i, hint := range p.Hints {
+			if explain.GivesRule(hint) {
+				p.Hints[i] = explain.AdviseRule(denied)
+			}
+		}
+	}
+}
+
+// needsAll says whether what was refused is needed for objects of any name.
+func needsAll(needed []rbacv1.PolicyRule, denied *explain.Denial) bool {
+	return slices.ContainsFunc(needed, func(rule rbacv1.PolicyRule) bool {
+		return len(rule.ResourceNames) == 0 && slices.Contains(rule.Verbs, denied.Verb) &&
+			slices.Contains(rule.APIGroups, denied.Group) && slices.Contains(rule.Resources, denied.Resource)
+	})
 }
 
 // inSeveralPlaces says whether rules are missing in more than one namespace. One list by namespace

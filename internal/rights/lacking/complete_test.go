@@ -205,6 +205,29 @@ func TestCompleteRefusal_ShowsEachRuleOnce(t *testing.T) {
 	}
 }
 
+// The account of a single run has another name in the next: a rule with that name would not help it. Any other
+// account is named, whatever its name looks like.
+func TestCompleteRefusal_AccountOfASingleRun(t *testing.T) {
+	t.Parallel()
+	for ephemeral, want := range map[bool]string{
+		true:  `{apiGroups: [""], resources: ["serviceaccounts/token"], verbs: [create]}`,
+		false: `{apiGroups: [""], resources: ["serviceaccounts/token"], verbs: [create], resourceNames: ["shop-production"]}`,
+	} {
+		m, _ := newRunner(t, nil, http.StatusForbidden)
+		m.needs = rights.LeastRights(access.Desire(config.Access{
+			ServiceAccount: types.NamespacedName{Namespace: "shop", Name: "shop"}, Ephemeral: ephemeral,
+		}, owner.Marks{}), config.Token{Lifetime: config.Lifetime{Duration: 1}}, config.Expect{}, false)
+		denied := &explain.Denial{
+			User: "jane", Verb: "create", Resource: "serviceaccounts/token", Namespace: "shop", Name: "shop-production",
+		}
+		err := problem.New(problem.Rights, "mint token", denied, explain.AdviseRule(denied))
+		text, _ := reported(m.refused(t.Context(), err))
+		if !strings.Contains(text, "give the runner's identity this rule:  "+want+"\n") {
+			t.Errorf("ephemeral %t: %s", ephemeral, text)
+		}
+	}
+}
+
 // Where the refusal is all that is missing, nothing more is listed.
 func TestCompleteRefusal_NoRepetition(t *testing.T) {
 	t.Parallel()

@@ -56,7 +56,12 @@ func namespacePowers() []rbacv1.PolicyRule {
 func clusterPowers() []rbacv1.PolicyRule {
 	const rbac = rbacv1.GroupName
 	const admission = "admissionregistration.k8s.io"
-	webhooks := []string{"mutatingwebhookconfigurations", "validatingwebhookconfigurations"}
+	mutating := []string{
+		"mutatingwebhookconfigurations", "mutatingadmissionpolicies", "mutatingadmissionpolicybindings",
+	}
+	validating := []string{
+		"validatingwebhookconfigurations", "validatingadmissionpolicies", "validatingadmissionpolicybindings",
+	}
 	return append(namespacePowers(),
 		onResources("", "impersonate", "users", "groups"),
 		onResources("", "create", "namespaces", "nodes/proxy", "persistentvolumes"),
@@ -65,8 +70,10 @@ func clusterPowers() []rbacv1.PolicyRule {
 		onResources("", "delete", "namespaces", "nodes"),
 		onResources(rbac, "create", "clusterroles", "clusterrolebindings"),
 		onResources(rbac, "escalate", "clusterroles"),
-		onResources(admission, "create", webhooks...), onResources(admission, "patch", webhooks...),
-		onResources(admission, "update", webhooks...),
+		onResources(admission, "create", mutating...), onResources(admission, "create", validating...),
+		onResources(admission, "patch", mutating...), onResources(admission, "patch", validating...),
+		onResources(admission, "update", mutating...), onResources(admission, "update", validating...),
+		onResources(admission, "delete", validating...), // a guard, say
 		onResources("certificates.k8s.io", "update", "certificatesigningrequests/approval"),
 	)
 }

@@ -12,7 +12,7 @@ import (
 
 // accounts confines ServiceAccounts to the declared one, which no pod finds mounted.
 func (n names) accounts() policy {
-	return policy{
+	p := policy{
 		kind: "accounts", resources: []string{"serviceaccounts"}, operations: write,
 		about: "ServiceAccounts: the declared one, without mounted tokens, Secrets or identities of clouds.",
 		checks: []check{
@@ -34,6 +34,19 @@ variables.it.?imagePullSecrets.orValue([]) ==
 			{"objects of this owner", n.adoption()},
 		},
 	}
+	p.checks = append(p.checks, n.keepExpiry()...)
+	return p
+}
+
+// keepExpiry is whether an object that lasts gets no expiry: a sweep deletes what has expired, and
+// prune leaves alone what is to expire.
+func (n names) keepExpiry() []check {
+	if n.declared.Ephemeral {
+		return nil
+	}
+	at := "metadata.?annotations[?" + quote(kube.AnnotationExpiresAt) + "]"
+	return []check{{"no expiry: a sweep deletes what has expired", `request.operation == "DELETE" ||
+object.` + at + ` == (request.operation == "UPDATE" ? oldObject.` + at + " : optional.none())"}}
 }
 
 // adoption is whether an object is this owner's, and was before: unless the configuration takes
@@ -71,6 +84,7 @@ func (n names) roles() (all []policy) {
 				{knownOnly, known},
 			},
 		}
+		p.checks = append(p.checks, n.keepExpiry()...)
 		if !strings.HasSuffix(kind, "bindings") {
 			p.checks = append(p.checks, check{"the declared rules", n.declaredRules(kind)})
 		}
@@ -144,7 +158,8 @@ func (n names) declaredRoleRef(kind string) string {
 	return `request.operation == "DELETE" || ` + strings.Join(allowed, " ||\n")
 }
 
-// namespaces confines namespaces to the declared ones, and to those that kubemint made.
+// namespaces allows to create the declared namespaces. One that is there is not changed: kubemint has
+// no reason to, and policies of the cluster go by what is written on it.
 func (n names) namespaces() policy {
 	var declared []string
 	for _, o := range n.desired.Objects {
@@ -154,28 +169,16 @@ func (n names) namespaces() policy {
 	}
 	return policy{
 		kind: "namespaces", resources: []string{"namespaces"}, operations: write,
-		about: "Namespaces: the declared ones, if kubemint made them.",
+		about: "Namespaces: the declared ones are created, and not changed afterwards.",
 		checks: []check{
 			{"the declared namespaces", "variables.it.metadata.name in [" + strings.Join(declared, ", ") + "]"},
-			{"to create one, or to change one that kubemint made", `request.operation == "CREATE" ||
-(request.operation == "UPDATE" && ` + managedNamespace("oldObject") + ")"},
+			{"to create one", `request.operation == "CREATE"`},
 			{
 				"kubemint's label, and neither finalizer nor owner",
-				managedNamespace("variables.it") + " &&\n" + unheld,
+				fmt.Sprintf(`variables.it.metadata.?labels[?%s].orValue("") == %s &&
+%s`, quote(kube.LabelManagedBy), quote(kube.ManagedBy), unheld),
 			},
 			{knownOnly, known},
-			{
-				"labels that stay: policies of the cluster go by them",
-				`request.operation != "UPDATE" ||
-oldObject.metadata.?labels.orValue({}).all(k, k in object.metadata.?labels.orValue({}))`,
-			},
 		},
 	}
-}
-
-func managedNamespace(object string) string {
-	return fmt.Sprintf(
-		`%s.metadata.?labels[?%s].orValue("") == %s`, object, quote(kube.LabelManagedBy),
-		quote(kube.ManagedBy),
-	)
 }

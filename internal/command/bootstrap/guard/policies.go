@@ -131,7 +131,7 @@ size(object.metadata.?finalizers.orValue([])) == 0)`,
 func (n names) permanentSecret() policy {
 	account := n.declared.ServiceAccount
 	name := lease.PermanentName(account.Name)
-	return policy{
+	p := policy{
 		kind: "secrets", resources: []string{"secrets"}, operations: write,
 		about: "Secrets: the one of the permanent token.",
 		checks: []check{
@@ -154,6 +154,8 @@ variables.it.?data.orValue({}) == (request.operation == "UPDATE" ? oldObject.?da
 			},
 		},
 	}
+	p.checks = append(p.checks, n.keepExpiry()...)
+	return p
 }
 
 // clocks is how far the clock of a run may be from the API server's.
