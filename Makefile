@@ -154,7 +154,7 @@ fuzz: ## each fuzz target FUZZTIME (10000x) times; a table of executions at the 
 	done <<<"$$targets"; \
 	echo "$$table"
 
-# Ratios of one run on one machine: seconds of another say nothing. Ten minutes, most of them kubectl's.
+# Ratios of one run on one machine: seconds of another say nothing. Three minutes, most of them kubectl's.
 .PHONY: bench
 bench: ## kubemint beside kubectl, as one table of ratios; then Go's own benchmarks, in the form that benchstat reads
 	@controlplane=$$(test/controlplane/build.sh); \
