@@ -118,16 +118,16 @@ func askMeanwhile(
 	go func() { found <- ask(ctx) }()
 	return func() {
 		defer cancel()
-		if len(found) == 0 { // an answer that is there counts, even if the time is over
+		var warnings []string
+		select {
+		case warnings = <-found: // an answer that is there counts, even if the time is over
+		default:
 			select {
+			case warnings = <-found:
 			case <-ctx.Done():
-				return
 			case <-time.After(time.Until(until)):
-				return
-			case warnings := <-found:
-				found <- warnings
 			}
 		}
-		log.PrintList("warning: ", <-found)
+		log.PrintList("warning: ", warnings)
 	}
 }

@@ -356,24 +356,13 @@ func TestRun_EphemeralIdentityIsUndone(t *testing.T) {
 	}
 }
 
-// hintsOf are the hints of everything that failed.
-func hintsOf(err error) string {
-	var all []string
-	for _, each := range problem.ListErrors(err) {
-		if p, ok := errors.AsType[*problem.Error](each); ok {
-			all = append(all, p.Hints...)
-		}
-	}
-	return strings.Join(all, "\n")
-}
-
 // What could not be taken back is named with what a person can do, and the receipt stays for revoke.
 func TestRun_UndoThatFailsKeepsTheReceipt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, usual)
 	w.Forbid("^(apply rolebindings|delete leases)")
 	_, err := w.run(t.Context())
-	hints := hintsOf(err)
+	hints := kubetest.HintsOf(err)
 	advised := strings.Contains(hints, "kubectl -n shop delete lease kubemint-ci-")
 	record, readErr := receipt.Read(w.to.Path())
 	if !advised || readErr != nil || len(record.Leases) != 1 {
@@ -388,7 +377,7 @@ func TestRun_WithoutLeaseSaysThatTheTokenLives(t *testing.T) {
 	w.job.Config.Token.Revoke = false
 	w.takeForAnother(t)
 	_, err := w.run(t.Context())
-	text := hintsOf(err)
+	text := kubetest.HintsOf(err)
 	if !strings.Contains(text, "it is valid until 2026-01-01T13:00:00Z") || kubetest.FirstAt(w.Asked(), "create leases") >= 0 {
 		t.Errorf("%v\n%s", err, text)
 	}

@@ -1,13 +1,11 @@
 package output
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/kubemint/kubemint/internal/kubeconfig"
@@ -15,6 +13,7 @@ import (
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/secret"
 	"github.com/kubemint/kubemint/internal/workspace"
+	"github.com/kubemint/kubemint/test/kubetest"
 )
 
 // inCheckout is a job with a checkout, which a pull request can have written, and a directory for
@@ -201,18 +200,6 @@ func TestChoose_FileInThePlaceOfADirectory(t *testing.T) {
 	}
 }
 
-// onWait calls a function when somebody begins to wait for the context's end.
-type onWait struct {
-	context.Context
-	once sync.Once
-	do   func()
-}
-
-func (c *onWait) Done() <-chan struct{} {
-	c.once.Do(c.do)
-	return c.Context.Done()
-}
-
 // Revoke waits for the run that writes the credential.
 func TestAwait_WaitsForTheRunThatWrites(t *testing.T) {
 	t.Parallel()
@@ -224,7 +211,7 @@ func TestAwait_WaitsForTheRunThatWrites(t *testing.T) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		waiting := &onWait{Context: t.Context(), do: func() { first.Unlock(newRecord(path)) }}
+		waiting := &kubetest.OnWait{Context: t.Context(), Do: func() { first.Unlock(newRecord(path)) }}
 		unlock, err := newJob().Await(waiting, newRecord(path))
 		if err != nil {
 			t.Error(err)

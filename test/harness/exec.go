@@ -1,44 +1,25 @@
 package harness
 
 import (
-	"bytes"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubemint/kubemint/internal/command"
+	"github.com/kubemint/kubemint/test/kubetest"
 )
-
-// Stream is a standard stream that may be read while it is written.
-type Stream struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (h *Stream) Write(data []byte) (int, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.buffer.Write(data)
-}
-
-func (h *Stream) String() string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.buffer.String()
-}
 
 // Exec runs kubemint exec in this process: only there a test can make it renew before its time.
 type Exec struct {
 	*Run
 
-	Stdout, Stderr Stream
+	Stdout, Stderr kubetest.Lines
 	Code           chan int
 }
 

@@ -31,7 +31,7 @@ var wrongClocks = map[time.Duration]string{-24 * time.Hour: "-24h", -time.Hour: 
 const far = 30 * time.Minute
 
 // processWithClock runs kubemint in this process: only there a test can set a wrong clock.
-func processWithClock(v *harness.Run, off time.Duration, stdout, stderr *harness.Stream, args ...string) command.Process {
+func processWithClock(v *harness.Run, off time.Duration, stdout, stderr *kubetest.Lines, args ...string) command.Process {
 	return command.Process{
 		Args: append([]string{"kubemint"}, args...), Environ: append([]string{"PATH=" + os.Getenv("PATH")}, v.Env...),
 		Dir: v.Dir, Stdin: http.NoBody, Stdout: stdout, Stderr: stderr, ClockOff: off,
@@ -41,7 +41,7 @@ func processWithClock(v *harness.Run, off time.Duration, stdout, stderr *harness
 // runWithClock runs the program with a wrong clock, demands its exit code and that it says once that the clock is wrong.
 func runWithClock(t *testing.T, v *harness.Run, off time.Duration, want int, args ...string) string {
 	t.Helper()
-	var stdout, stderr harness.Stream
+	var stdout, stderr kubetest.Lines
 	if code := command.Main(t.Context(), processWithClock(v, off, &stdout, &stderr, args...)); code != want {
 		t.Fatalf("kubemint %v: exit code %d, not %d: %s", args, code, want, &stderr)
 	}

@@ -27,7 +27,7 @@ type many struct {
 	dir        string // what the runner of GitHub Actions keeps its files in
 	env        []string
 
-	stderr  harness.Stream
+	stderr  kubetest.Lines
 	summary string
 	peak    int // KiB
 }
@@ -201,7 +201,7 @@ func (m *many) kubemint(t *testing.T, source []byte, more ...string) (code int) 
 			t.Fatal(err)
 		}
 	}
-	m.stderr = harness.Stream{}
+	m.stderr = kubetest.Lines{}
 	var args []string
 	if slices.Contains(more, "revoke") {
 		args, more = []string{"revoke"}, nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/test/kubetest"
 )
 
 func accountOf(record *receipt.Receipt) types.NamespacedName {
@@ -75,8 +76,8 @@ func TestRevokeByToken_AnotherAccount(t *testing.T) {
 		t.Error(err)
 	}
 	for _, want := range []string{"give this step the inputs `namespace` and `service_account` of the mint", "kubectl -n shop delete lease"} {
-		if !strings.Contains(hintsOf(err), want) {
-			t.Errorf("%q is not among the hints:\n%s", want, hintsOf(err))
+		if !strings.Contains(kubetest.HintsOf(err), want) {
+			t.Errorf("%q is not among the hints:\n%s", want, kubetest.HintsOf(err))
 		}
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,18 +16,8 @@ import (
 	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/test/kubetest"
 )
-
-// hintsOf are the hints of everything that failed.
-func hintsOf(err error) string {
-	var all []string
-	for _, each := range problem.ListErrors(err) {
-		if p, ok := errors.AsType[*problem.Error](each); ok {
-			all = append(all, p.Hints...)
-		}
-	}
-	return strings.Join(all, "\n")
-}
 
 // The credential ends, and what its run wrote goes. The account is declared state, and stays.
 func TestRun_EndsWhatTheReceiptNames(t *testing.T) {
@@ -169,8 +158,8 @@ func TestRun_LeaseThatStays(t *testing.T) {
 	if problem.ExitCode(err) != int(problem.Revoke) || !w.isAlive(record) {
 		t.Error(err)
 	}
-	if want := "unless you run  kubectl -n shop delete lease " + record.Leases[0].Name; !strings.Contains(hintsOf(err), want) {
-		t.Errorf("hints:\n%s", hintsOf(err))
+	if want := "unless you run  kubectl -n shop delete lease " + record.Leases[0].Name; !strings.Contains(kubetest.HintsOf(err), want) {
+		t.Errorf("hints:\n%s", kubetest.HintsOf(err))
 	}
 	if w.exists("out/kc") || !w.exists("out/kc.receipt") {
 		t.Error("the kubeconfig is there, or the receipt is not")
@@ -224,8 +213,8 @@ func TestRun_SourceOfAnotherCluster(t *testing.T) {
 				t.Errorf("asked %q: %v", w.Asked()[asked:], err)
 			}
 			for _, want := range []string{"another cluster's lease could have the same name", "kubectl -n shop delete lease"} {
-				if !strings.Contains(hintsOf(err), want) {
-					t.Errorf("%q is not among the hints:\n%s", want, hintsOf(err))
+				if !strings.Contains(kubetest.HintsOf(err), want) {
+					t.Errorf("%q is not among the hints:\n%s", want, kubetest.HintsOf(err))
 				}
 			}
 			if !w.exists("out/kc.receipt") {
@@ -302,8 +291,8 @@ func TestAwaitDeath_TokenLives(t *testing.T) {
 	}
 	err = awaitDeath(ctx, s, record, from)
 	if problem.ExitCode(err) != int(problem.Revoke) || !errors.Is(err, over) ||
-		!strings.Contains(hintsOf(err), "it lives until "+record.ExpiresAt) {
-		t.Errorf("%v\n%s", err, hintsOf(err))
+		!strings.Contains(kubetest.HintsOf(err), "it lives until "+record.ExpiresAt) {
+		t.Errorf("%v\n%s", err, kubetest.HintsOf(err))
 	}
 }
 
@@ -323,7 +312,7 @@ func TestFindLocked_ReadsAgainUnderTheLock(t *testing.T) {
 	if _, _, _, err := findLocked(ctx, s); problem.ExitCode(err) != int(problem.Revoke) {
 		t.Errorf("it did not wait: %v", err)
 	}
-	waiting := &onWait{Context: t.Context(), do: func() {
+	waiting := &kubetest.OnWait{Context: t.Context(), Do: func() {
 		if err := os.Remove(receipt.Path(record.Output)); err != nil {
 			t.Error(err)
 		}
@@ -334,18 +323,6 @@ func TestFindLocked_ReadsAgainUnderTheLock(t *testing.T) {
 		t.Fatalf("found %+v, which was deleted meanwhile: %v", found, err)
 	}
 	release()
-}
-
-// onWait calls a function when somebody begins to wait for the context's end.
-type onWait struct {
-	context.Context
-	once sync.Once
-	do   func()
-}
-
-func (c *onWait) Done() <-chan struct{} {
-	c.once.Do(c.do)
-	return c.Context.Done()
 }
 
 // The step state comes first: nothing but the runner writes it. What is damaged deletes nothing.
@@ -448,8 +425,8 @@ func TestCompleteRecord(t *testing.T) {
 		if (err != nil) != tt.fails || len(state.Objects) != tt.objects {
 			t.Errorf("%s: %+v: %v", name, state.Objects, err)
 		}
-		if tt.fails && !strings.Contains(hintsOf(err), "kubemint sweep --all-namespaces") {
-			t.Errorf("%s: %s", name, hintsOf(err))
+		if tt.fails && !strings.Contains(kubetest.HintsOf(err), "kubemint sweep --all-namespaces") {
+			t.Errorf("%s: %s", name, kubetest.HintsOf(err))
 		}
 	}
 }

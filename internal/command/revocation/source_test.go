@@ -7,6 +7,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/test/kubetest"
 )
 
 func mustRead(t *testing.T, path string) []byte {
@@ -52,7 +53,7 @@ func TestChooseRecorded(t *testing.T) {
 		s.Config.Source.Kubeconfig = tt.given
 		chosen, err := chooseRecorded(s, &receipt.Receipt{Source: tt.source})
 		if tt.fails != "" {
-			if problem.ExitCode(err) != int(problem.Revoke) || !strings.Contains(err.Error()+hintsOf(err), tt.fails) {
+			if problem.ExitCode(err) != int(problem.Revoke) || !strings.Contains(err.Error()+kubetest.HintsOf(err), tt.fails) {
 				t.Errorf("%s: %v", name, err)
 			}
 			continue
@@ -80,7 +81,7 @@ func TestAsRevoke_NamesWhatLivesOn(t *testing.T) {
 		"look", "a credential lives until 2026-01-01T13:00:00Z unless you run  kubectl -n shop delete lease a",
 		"a credential lives until 2026-01-01T13:00:00Z unless you run  kubectl -n web delete lease b",
 	}
-	if problem.ExitCode(err) != int(problem.Revoke) || hintsOf(err) != strings.Join(want, "\n") {
-		t.Errorf("%v\n%s", err, hintsOf(err))
+	if problem.ExitCode(err) != int(problem.Revoke) || kubetest.HintsOf(err) != strings.Join(want, "\n") {
+		t.Errorf("%v\n%s", err, kubetest.HintsOf(err))
 	}
 }

@@ -26,17 +26,16 @@ const askedWithin = 5 * time.Second
 // verb at a time, and a later phase meets other refusals. needed lists the rights of the runner's
 // identity that a first run needs. Any other error comes back unchanged.
 func CompleteRefusal(ctx context.Context, api review.Asker, needed []rights.Need, err error) error {
-	refused := findDenials(err)
+	var printed []rbacv1.PolicyRule // by bootstrap
+	for _, need := range needed {
+		printed = append(printed, need.Rules...)
+	}
+	refused := findDenials(err, printed)
 	if len(refused.problems) == 0 || ctx.Err() != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, askedWithin)
 	defer cancel()
-	var printed []rbacv1.PolicyRule // by bootstrap
-	for _, need := range needed {
-		printed = append(printed, need.Rules...)
-	}
-	refused.forgetDrawnNames(printed)
 	way := explain.SuggestBootstrap(refused.user)
 	if len(rules.Covers(withoutNames(printed), withoutNames(refused.rules))) > 0 {
 		way = "or have an administrator run kubemint with these inputs once: " +
@@ -63,19 +62,16 @@ type denials struct {
 	user  string // who was refused
 }
 
-// forgetDrawnNames takes out of the hints the names of objects that are needed under any name: that
-// of an ephemeral account is another one in the next run.
-func (d denials) forgetDrawnNames(needed []rbacv1.PolicyRule) {
-	for _, p := range d.problems {
-		denied, ok := errors.AsType[*explain.Denial](p)
-		if !ok || denied.Name == "" || !needsAll(needed, denied) {
-			continue
-		}
-		denied.Name = ""
-		for i, hint := range p.Hints {
-			if explain.GivesRule(hint) {
-				p.Hints[i] = explain.AdviseRule(denied)
-			}
+// forgetDrawnName takes the name out of a refusal and its hint where the object is needed under any
+// name: that of an ephemeral account is another one in the next run.
+func forgetDrawnName(p *problem.Error, denied *explain.Denial, needed []rbacv1.PolicyRule) {
+	if denied.Name == "" || !needsAll(needed, denied) {
+		return
+	}
+	denied.Name = ""
+	for i, hint := range p.Hints {
+		if explain.GivesRule(hint) {
+			p.Hints[i] = explain.AdviseRule(denied)
 		}
 	}
 }
@@ -92,7 +88,7 @@ func needsAll(needed []rbacv1.PolicyRule, denied *explain.Denial) bool {
 // is then easier to paste than a rule below each error.
 func (d denials) inSeveralPlaces() bool { return len(d.named) > 1 }
 
-func findDenials(err error) denials {
+func findDenials(err error, needed []rbacv1.PolicyRule) denials {
 	found := denials{named: map[string][]rbacv1.PolicyRule{}}
 	for _, each := range problem.ListErrors(err) {
 		p, ok := errors.AsType[*problem.Error](each)
@@ -100,6 +96,7 @@ func findDenials(err error) denials {
 			continue
 		}
 		if d, ok := errors.AsType[*explain.Denial](each); ok {
+			forgetDrawnName(p, d, needed)
 			found.rules = append(found.rules, d.Rule())
 			found.named[d.Namespace] = append(found.named[d.Namespace], d.Rule())
 			found.problems = append(found.problems, p)

@@ -213,7 +213,7 @@ func TestCompleteRefusal_AccountOfASingleRun(t *testing.T) {
 		true:  `{apiGroups: [""], resources: ["serviceaccounts/token"], verbs: [create]}`,
 		false: `{apiGroups: [""], resources: ["serviceaccounts/token"], verbs: [create], resourceNames: ["shop-production"]}`,
 	} {
-		m, _ := newRunner(t, nil, http.StatusForbidden)
+		m, _ := newRunner(t, map[string][]rbacv1.PolicyRule{"shop": parseRules(t, "get pods")}, http.StatusCreated)
 		m.needs = rights.LeastRights(access.Desire(config.Access{
 			ServiceAccount: types.NamespacedName{Namespace: "shop", Name: "shop"}, Ephemeral: ephemeral,
 		}, owner.Marks{}), config.Token{Lifetime: config.Lifetime{Duration: 1}}, config.Expect{}, false)
@@ -224,6 +224,9 @@ func TestCompleteRefusal_AccountOfASingleRun(t *testing.T) {
 		text, _ := reported(m.refused(t.Context(), err))
 		if !strings.Contains(text, "give the runner's identity this rule:  "+want+"\n") {
 			t.Errorf("ephemeral %t: %s", ephemeral, text)
+		}
+		if repeated := strings.Count(text, `"serviceaccounts/token"`) > 1; ephemeral && repeated {
+			t.Errorf("the rule is there twice: %s", text)
 		}
 	}
 }

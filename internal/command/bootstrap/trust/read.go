@@ -115,8 +115,12 @@ func (a Asked) checkFlags() error {
 		values := a.Flags[name]
 		switch {
 		case len(values) > 1:
-			return refuse("--%s is given %d times", name, len(values)).Hint("give it once. To bind a second " +
-				"repository to the same ServiceAccount, add the user that its own output names:  --subject user:NAME")
+			twice := refuse("--%s is given %d times", name, len(values)).Hint("give it once")
+			if name == flagTrust {
+				twice.Hint("to bind a second repository to the same ServiceAccount, add the user that its " +
+					"own output names:  --subject user:NAME")
+			}
+			return twice
 		case len(values) == 1 && values[0] == "":
 			return refuse("--%s is empty", name).
 				Hint("leave it out, or see whether the variable that it comes from is set")

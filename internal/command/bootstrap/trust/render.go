@@ -41,12 +41,14 @@ func (t *Trust) Render() ([]string, error) {
 	for _, note := range notes[t.form] {
 		say("%s", note)
 	}
-	switch environment, names := t.findClaim(issuer.Environment); {
-	case len(t.claims) == 2: // the ids alone
-		say("Without --ref and --environment, whoever can run a job on any branch gets in.")
-	case names && len(t.claims) == 3:
+	environment := t.valueOf(issuer.Environment)
+	switch {
+	case t.valueOf(t.system.Claims.Ref) != "":
+	case environment != "":
 		say("Without --ref, the rules of environment %s decide which branches get in: "+
 			"where it has none, all do.", environment)
+	default:
+		say("Without --ref and --environment, whoever can run a job on any branch gets in.")
 	}
 	if gaps := t.listGaps(); gaps != "" {
 		say("NOT COMPLETE, so it lets nobody in. Missing: %s. Look it up, then run this again:", gaps)
@@ -63,14 +65,14 @@ func (t *Trust) Render() ([]string, error) {
 	return lines, nil
 }
 
-// findClaim returns the value of a claim that tokens must have.
-func (t *Trust) findClaim(name string) (value string, ok bool) {
+// valueOf is the value that a claim must have, "" where it may have any.
+func (t *Trust) valueOf(name string) string {
 	for _, each := range t.claims {
 		if each.name == name {
-			return each.value, true
+			return each.value
 		}
 	}
-	return "", false
+	return ""
 }
 
 // destinations say where each form goes.
