@@ -30,9 +30,15 @@ type Client struct {
 	params runtime.ParameterCodec
 	heard  *atomic.Bool // the API server has answered, whatever it said
 	line   *line
-	dryRun []string // of a request that writes: nil, or metav1.DryRunAll
+	manner
 	// Login says more about a refused credential. It is set before the first request.
 	Login explain.Login
+}
+
+// manner is how a client sends its requests.
+type manner struct {
+	once   bool     // none is sent again
+	dryRun []string // of one that writes: nil, or metav1.DryRunAll
 }
 
 // New makes a client. No request is sent. The client throttles nothing: an overloaded API server
@@ -93,6 +99,14 @@ func (c *Client) Dry() *Client {
 
 // IsDry says whether this client is a dry one.
 func (c *Client) IsDry() bool { return c.dryRun != nil }
+
+// Once returns the same client for a question on which nothing depends: it sends no request again.
+// One whose every try breaks the connection would break off all that shares it.
+func (c *Client) Once() *Client {
+	once := *c
+	once.once = true
+	return &once
+}
 
 // Close ends idle connections, which [http.Client.CloseIdleConnections] would not find beneath what
 // is wrapped around them.

@@ -62,7 +62,7 @@ func (c *Client) sendWithRetries(
 		if _, answered := answer.StatusOf(err); answered || err == nil {
 			c.heard.Store(true)
 		}
-		if err == nil || ctx.Err() != nil || !isTransient(err, try) {
+		if err == nil || ctx.Err() != nil || c.once || !isTransient(err, try) {
 			return c.tellUnserved(ctx, request(), withEnd(ctx, err))
 		}
 		pause := pauses.Step()

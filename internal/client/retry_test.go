@@ -91,6 +91,26 @@ func TestRetry_TransientFaults(t *testing.T) {
 	}
 }
 
+// What depends on nothing is sent once: the fault, over which another request would be sent again, is its answer.
+func TestOnce_SendsNothingAgain(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]func(http.ResponseWriter){
+		"503": status(503, "ServiceUnavailable"), "429 that names its delay": plain(429, "Retry-After", "0"), "a request that is cut": cut,
+	} {
+		s := serve(t, func(w http.ResponseWriter, _ *http.Request, _ int) { fault(w) })
+		api := connect(t, s.config())
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		err := api.Once().Create(ctx, object("ServiceAccount", "bots", "ci"))
+		if n := len(s.asked()); err == nil || n != 1 {
+			t.Errorf("%s: asked %d times: %v", name, n, err)
+		}
+		if err := api.Create(ctx, object("ServiceAccount", "bots", "ci")); err == nil || len(s.asked()) < 3 {
+			t.Errorf("%s: the client that it was made of asked %d times: %v", name, len(s.asked())-1, err)
+		}
+	}
+}
+
 func TestRetry_AnswerIsFinal(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

@@ -19,7 +19,7 @@ func Plan(ctx context.Context, job Job, to deliver.File) error {
 	if err := to.Platform.Ready(); err != nil {
 		return err
 	}
-	defer lookForAdministrator(ctx, job.Log, job.Server)()
+	defer lookForAdministrator(ctx, job.Log, job.Server.Once())()
 	with := newTools(job, to, nil)
 	f, err := foresee(ctx, with)
 	if err != nil {

@@ -74,7 +74,7 @@ func lookForMoved(ctx context.Context, job Job, plan access.Plan) (report func()
 		return func() {}
 	}
 	return askMeanwhile(ctx, job.Log, func(ctx context.Context) []string {
-		warnings, err := prune.WarnPredecessors(ctx, job.Server, job.Desired)
+		warnings, err := prune.WarnPredecessors(ctx, job.Server.Once(), job.Desired)
 		if err != nil { // the right to list is one that a runner need not have
 			job.Log.Debugf("accounts that have moved are not looked for: %s", err)
 		}

@@ -23,7 +23,7 @@ func Run(
 	}
 	limited, cancel := context.WithDeadline(ctx, job.Until)
 	defer cancel()
-	defer lookForAdministrator(limited, job.Log, job.Server)() // after a failure: when all is taken back
+	defer lookForAdministrator(limited, job.Log, job.Server.Once())() // after a failure: when all is taken back
 	made, err := runPhases(limited, with, tether)
 	if err != nil {
 		return nil, errors.Join(tellTokenLives(job, made, err), with.takeBack(ctx))

@@ -318,14 +318,19 @@ func (w *worst) bearer(t *testing.T, token string) *kubetest.Client {
 	return w.cluster.NewTokenClient(t, token)
 }
 
-// is demands whose a token is.
+// is demands whose a token is. The API server compares a Secret's token with its cache, which may have the Secret from before
+// the token was filled in.
 func (w *worst) is(t *testing.T, token, user string) {
 	t.Helper()
-	var review authenticationv1.SelfSubjectReview
-	err := w.bearer(t, token).Do(t.Context(), http.MethodPost, "/apis/authentication.k8s.io/v1/selfsubjectreviews", review, &review)
-	if err != nil || review.Status.UserInfo.Username != user {
-		t.Errorf("it is %q, not %q: %v", review.Status.UserInfo.Username, user, err)
-	}
+	client := w.bearer(t, token)
+	harness.AwaitTrue(t, func() (bool, error) {
+		var review authenticationv1.SelfSubjectReview
+		err := client.Do(t.Context(), http.MethodPost, "/apis/authentication.k8s.io/v1/selfsubjectreviews", review, &review)
+		if is := review.Status.UserInfo.Username; err == nil && is != user {
+			t.Fatalf("it is %q, not %q", is, user)
+		}
+		return err == nil, err
+	})
 }
 
 // reads waits for the token that the controller fills into a Secret.

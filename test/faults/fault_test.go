@@ -95,6 +95,7 @@ type trial struct {
 	lasts   lasting
 	request request
 	number  int32 // which trial of the walk it is
+	patient bool  // the next run waits until a lock that was left has expired
 	armed   atomic.Bool
 	met     atomic.Bool
 	hit     func()
@@ -128,26 +129,32 @@ func (j *faultWalk) report(t *testing.T, requests []request) {
 	}
 }
 
-// eachFault makes the trials of every request, every fault and however long that lasts, or of a sample.
+// eachFault makes the trials of every request, every fault and however long that lasts, or of a sample. They are shuffled:
+// those of some faults wait all the time, and those of others never.
 func (j *faultWalk) eachFault(requests []request, f func(*trial)) {
-	random := rand.New(rand.NewPCG(7, 7)) // the same sample each time
-	var all sync.WaitGroup
+	random := rand.New(rand.NewPCG(7, 7)) // the same sample, in the same order, each time
+	var trials []*trial
 	for _, fault := range kubetest.Faults() {
 		if j.faults != nil && !slices.Contains(j.faults, fault.Name) {
 			continue
 		}
 		for _, lasts := range []lasting{once, again, since} {
 			for _, request := range requests {
-				if !*everyFault && random.IntN(sampled) > 0 {
-					continue
+				if *everyFault || random.IntN(sampled) == 0 {
+					trials = append(trials, &trial{fault: fault, lasts: lasts, request: request})
 				}
-				slots <- struct{}{}
-				all.Go(func() {
-					defer func() { <-slots }()
-					f(&trial{fault: fault, lasts: lasts, request: request})
-				})
 			}
 		}
+	}
+	random.Shuffle(len(trials), func(a, b int) { trials[a], trials[b] = trials[b], trials[a] })
+	var all sync.WaitGroup
+	for i, tr := range trials {
+		tr.patient = i < len(trials)/sampled // first, since it takes a minute
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			f(tr)
+		})
 	}
 	all.Wait()
 }
@@ -306,7 +313,7 @@ func (tr *trial) run(t *testing.T) {
 		tr.succeeded(t)
 	} else {
 		tr.failed(t, said, before)
-		if tr.number%sampled > 0 {
+		if !tr.patient {
 			tr.releaseLock(t)
 		}
 		tr.MustRun(t, tr.walk.args...) // what was left stands in nobody's way
@@ -347,7 +354,7 @@ func (tr *trial) lockPath() string {
 }
 
 // releaseLock gives back the lock that a run still holds whose API server stayed away. The next run would wait for a
-// minute until it has expired. It does in a sample of the trials.
+// minute until it has expired. It does in the patient trials.
 func (tr *trial) releaseLock(t *testing.T) {
 	t.Helper()
 	nobody := map[string]any{"spec": map[string]any{"holderIdentity": nil}}

@@ -438,3 +438,31 @@ func TestIssue_PermanentSecretIsUndone(t *testing.T) {
 		}
 	}
 }
+
+// It ends before the lock is given back: that may break the connection, again and again.
+func TestIssue_PermanentSecretIsUndoneFirst(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, permanent)
+	f.api.fail["apply Secret"] = []error{errLost}
+	givenBack := make(chan struct{})
+	f.Undo.Push(undo.Beside, "", func(context.Context) error {
+		close(givenBack)
+		return nil
+	})
+	if _, err := f.Issue(t.Context(), Tether{}, nil, ""); err == nil {
+		t.Error("no error")
+	}
+	f.api.before = func(string) {
+		select {
+		case <-givenBack:
+			t.Error("the lock is given back while the Secret is there")
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	f.undoAll(t)
+	select {
+	case <-givenBack:
+	default:
+		t.Error("the lock is not given back")
+	}
+}

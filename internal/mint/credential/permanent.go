@@ -84,7 +84,7 @@ func (i Issuer) makePermanent(
 func (i Issuer) applyPermanent(ctx context.Context) (*corev1.Secret, error) {
 	holder := lease.NewPermanent(i.account(), i.Desired.Marks)
 	recorded := nameSecret(holder)
-	entry := i.Undo.Push(undo.Objects,
+	entry := i.Undo.Push(undo.Credentials,
 		"a credential may live on: remove it with  kubectl -n "+recorded.Namespace+" delete secret "+
 			recorded.Name,
 		func(ctx context.Context) error {
