@@ -27,18 +27,12 @@ type Client struct {
 	http   *http.Client
 	server string
 	groups map[schema.GroupVersion]*rest.RESTClient
-	params runtime.ParameterCodec
 	heard  *atomic.Bool // the API server has answered, whatever it said
 	line   *line
-	manner
+	once   bool     // no request is sent again
+	dryRun []string // of a request that writes: nil, or metav1.DryRunAll
 	// Login says more about a refused credential. It is set before the first request.
 	Login explain.Login
-}
-
-// manner is how a client sends its requests.
-type manner struct {
-	once   bool     // none is sent again
-	dryRun []string // of one that writes: nil, or metav1.DryRunAll
 }
 
 // New makes a client. No request is sent. The client throttles nothing: an overloaded API server
@@ -63,9 +57,9 @@ func New(config *rest.Config) (*Client, error) {
 	httpClient := wire.Client(transport, wire.MostOfAPI)
 	c := &Client{
 		http: httpClient, server: config.Host,
-		groups: map[schema.GroupVersion]*rest.RESTClient{}, params: runtime.NewParameterCodec(scheme),
-		heard: &atomic.Bool{},
-		line:  &line{open: make(chan struct{})}, Login: explain.SuggestLogin,
+		groups: map[schema.GroupVersion]*rest.RESTClient{},
+		heard:  &atomic.Bool{},
+		line:   &line{open: make(chan struct{})}, Login: explain.SuggestLogin,
 	}
 	for _, r := range kube.Resources {
 		version := r.GroupVersion()

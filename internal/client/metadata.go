@@ -42,7 +42,7 @@ func (c *Client) ListSecrets(
 		read := &metav1.PartialObjectMetadataList{}
 		err := c.sendWithRetries(ctx, sendOnce, read, func() *rest.Request {
 			return c.requestFor(kube.Ref{Kind: "Secret", Namespace: namespace}, http.MethodGet).
-				VersionedParams(&options, c.params).SetHeader("Accept", metadataOfMany)
+				VersionedParams(&options, metav1.ParameterCodec).SetHeader("Accept", metadataOfMany)
 		})
 		if err != nil {
 			return nil, err

@@ -52,7 +52,7 @@ func (c *Client) List(
 ) error {
 	return c.sendWithRetries(ctx, sendOnce, list, func() *rest.Request {
 		return c.requestFor(kube.Ref{Kind: kind, Namespace: namespace}, http.MethodGet).
-			VersionedParams(&options, c.params)
+			VersionedParams(&options, metav1.ParameterCodec)
 	})
 }
 
@@ -66,7 +66,7 @@ func (c *Client) Create(ctx context.Context, o kube.Object) error {
 	}
 	defer setKind(o, ref.Kind)
 	return c.sendWithRetries(ctx, sendToTheEnd, o, func() *rest.Request {
-		return c.requestFor(ref, http.MethodPost).VersionedParams(options, c.params).Body(sent)
+		return c.requestFor(ref, http.MethodPost).VersionedParams(options, metav1.ParameterCodec).Body(sent)
 	})
 }
 
@@ -106,7 +106,7 @@ func (c *Client) applyInto(ctx context.Context, o kube.Object, force bool, appli
 	}
 	options := &metav1.PatchOptions{FieldManager: kube.FieldManager, Force: &force, DryRun: c.dryRun}
 	return c.sendWithRetries(ctx, sendToTheEnd, applied, func() *rest.Request {
-		return c.requestFor(ref, http.MethodPatch).Name(ref.Name).VersionedParams(options, c.params).
+		return c.requestFor(ref, http.MethodPatch).Name(ref.Name).VersionedParams(options, metav1.ParameterCodec).
 			SetHeader("Content-Type", string(types.ApplyYAMLPatchType)).Body(body)
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -167,8 +168,7 @@ func Until(record *receipt.Receipt) string { return cmp.Or(record.ExpiresAt, "it
 
 // DeleteCommand returns the command that deletes an object of a receipt.
 func DeleteCommand(o receipt.Object) string {
-	kind := map[string]string{"Lease": "lease", "Secret": "secret"}[o.Kind]
-	return fmt.Sprintf("kubectl -n %s delete %s %s", o.Namespace, kind, o.Name)
+	return fmt.Sprintf("kubectl -n %s delete %s %s", o.Namespace, strings.ToLower(o.Kind), o.Name)
 }
 
 // refuseTheirs is an error for each Secret of somebody else that is still there: its token lives.

@@ -47,30 +47,29 @@ func End(ctx context.Context, api API, doomed Doomed) error {
 	return e.await(ctx)
 }
 
-// lateWithin is how long after its connection was cut a request is still expected to be carried
-// out.
-const lateWithin = 500 * time.Millisecond
+// latePauses are those between the looks for what a request makes whose connection was cut: a busy
+// API server carries it out late.
+var latePauses = [...]time.Duration{500 * time.Millisecond, 1500 * time.Millisecond}
 
 // Discard is [End] for a lease that no token was requested for: nobody can hold one, so its end is
 // not waited for. A Secret whose UID is not known can be somebody else's, and is left to the garbage
 // collector. A lease without a UID was requested and nobody answered: the API server may still make
-// it after the first deletion has found nothing, so there is a second one.
+// it after the first deletion has found nothing, so there are two more.
 func Discard(ctx context.Context, api lease.API, doomed Doomed) error {
 	e := &ending{api: discarder{api}, Doomed: doomed}
 	if doomed.Secret != "" {
 		return e.deleteBoth(ctx)
 	}
 	there, err := e.deleteLease(ctx)
-	if there || err != nil || doomed.UID != "" {
-		return err
+	for look := 0; look < len(latePauses) && !there && err == nil && doomed.UID == ""; look++ {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(latePauses[look]):
+			there, err = e.deleteLease(ctx)
+		}
 	}
-	select {
-	case <-ctx.Done():
-		return nil
-	case <-time.After(lateWithin):
-		_, err = e.deleteLease(ctx)
-		return err
-	}
+	return err
 }
 
 // discarder reads no metadata.

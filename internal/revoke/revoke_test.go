@@ -285,16 +285,18 @@ func TestEnd_LeaseIsHeldAndTheTokenDead(t *testing.T) {
 func TestDiscard_LeaseThatComesLate(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		uid    types.UID
-		answer answer
-		want   []string
+		uid     types.UID
+		answers []answer
+		want    []string
 	}{
-		"it was not there": {"", answer{err: notFound}, []string{"delete Lease", "delete Lease"}},
-		"it was there":     {"", answer{}, []string{"delete Lease"}},
-		"its UID is known": {"u1", answer{err: notFound}, []string{"delete Lease u1"}},
+		"it was there":     {"", []answer{{}}, []string{"delete Lease"}},
+		"it comes":         {"", []answer{{err: notFound}, {}}, []string{"delete Lease", "delete Lease"}},
+		"it comes later":   {"", []answer{{err: notFound}, {err: notFound}, {}}, []string{"delete Lease", "delete Lease", "delete Lease"}},
+		"it does not come": {"", []answer{{err: notFound}, {err: notFound}, {err: notFound}, {}}, []string{"delete Lease", "delete Lease", "delete Lease"}},
+		"its UID is known": {"u1", []answer{{err: notFound}}, []string{"delete Lease u1"}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			s := &server{lease: []answer{tt.answer, {}}}
+			s := &server{lease: tt.answers}
 			err := revoke.Discard(t.Context(), s, revoke.Doomed{Account: account, Lease: leaseName, UID: tt.uid})
 			if err != nil || !slices.Equal(s.asked, tt.want) {
 				t.Errorf("%s: got %v after %q", name, err, s.asked)

@@ -29,8 +29,9 @@ var everyFault = flag.Bool("faults", false, "every request of a run × every fau
 // sampled is one in how many trials is made without everyFault.
 const sampled = 16
 
-// walkers is how many trials are made at once, of all walks together. Most of them wait.
-const walkers = 64
+// walkers is how many trials are made at once, of all walks together: as many as keep two cores busy, since half of them wait.
+// More would only have each wait for the others, and find the time of its run over.
+const walkers = 40
 
 // slots are taken by trials that are under way.
 var slots = make(chan struct{}, walkers)

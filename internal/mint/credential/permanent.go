@@ -12,6 +12,7 @@ import (
 	"github.com/kubemint/kubemint/internal/mint/undo"
 	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/revoke"
 )
 
 // FindPermanent looks for a token Secret of the ServiceAccount, if a permanent token is asked for.
@@ -85,8 +86,7 @@ func (i Issuer) applyPermanent(ctx context.Context) (*corev1.Secret, error) {
 	holder := lease.NewPermanent(i.account(), i.Desired.Marks)
 	recorded := nameSecret(holder)
 	entry := i.Undo.Push(undo.Credentials,
-		"a credential may live on: remove it with  kubectl -n "+recorded.Namespace+" delete secret "+
-			recorded.Name,
+		"a credential may live on: remove it with  "+revoke.DeleteCommand(recorded),
 		func(ctx context.Context) error {
 			return i.Undo.Revoker.Object(ctx, i.Undo.Journal.Record(), recorded)
 		})
