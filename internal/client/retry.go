@@ -9,7 +9,9 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -86,11 +88,15 @@ type attempts struct {
 // add remembers a try's error and returns the request's: an [answer.UnsureError] where an earlier try may
 // have been carried out.
 func (a *attempts) add(ctx context.Context, err error) error {
+	_, unsent := errors.AsType[*unsentError](err)
 	switch {
 	case err == nil:
 		return nil
 	case a.last != nil && brokenOff(ctx, err):
 		// that the time was over tells less than the fault before
+		if unsent {
+			return a.last
+		}
 		err = &answer.UnsureError{Last: a.last, Before: err}
 	case a.unsure != nil:
 		err = &answer.UnsureError{Last: err, Before: a.unsure}
@@ -112,7 +118,7 @@ func brokenOff(ctx context.Context, err error) bool {
 // stay.
 func sendToTheEnd(ctx context.Context, into runtime.Object, request *rest.Request) error {
 	if ctx.Err() != nil {
-		return context.Cause(ctx) // nothing is begun that late
+		return &unsentError{context.Cause(ctx)} // nothing is begun that late
 	}
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -124,8 +130,14 @@ func sendOnce(ctx context.Context, into runtime.Object, request *rest.Request) e
 	// client-go logs cut answers to stderr
 	ctx, cancel := context.WithTimeout(klog.NewContext(ctx, logr.Discard()), longestAnswer)
 	defer cancel()
-	result := request.Do(ctx)
-	var err error
+	var sent atomic.Bool // at least its connection was there
+	result := request.Do(httptrace.WithClientTrace(
+		ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent.Store(true) }},
+	))
+	err := result.Error()
+	if _, answered := answer.StatusOf(err); err != nil && !answered && !sent.Load() {
+		return &unsentError{err}
+	}
 	if body, _ := result.Raw(); bytes.Count(body, []byte{','}) > mostValues {
 		return &wire.TooLargeError{Bound: fmt.Sprintf("%d values", mostValues)}
 	}
@@ -137,6 +149,11 @@ func sendOnce(ctx context.Context, into runtime.Object, request *rest.Request) e
 	}
 	return asForeign(result, answer.AsDenial(err))
 }
+
+// unsentError is the fault of a try that had no connection yet.
+type unsentError struct{ error }
+
+func (e *unsentError) Unwrap() error { return e.error }
 
 // asForeign tells such an answer from the others. An API server itself answers 401, 429 and 5xx as
 // plain text, not as an object (k8s.io/apiserver pkg/server/filters), and so does a proxy in front

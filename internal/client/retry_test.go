@@ -205,6 +205,66 @@ func TestAStalledAnswerIsAskedForAgain(t *testing.T) {
 	})
 }
 
+// A request that was refused its connection has changed nothing, if it was broken off while it asked for another one. Where
+// the first connection did not come about in time, nobody knows for sure.
+func TestIsUntouched_BrokenOff(t *testing.T) {
+	t.Parallel()
+	refused := &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+	away := func(context.Context, int, *server) (net.Conn, error) { return nil, refused }
+	never := func(ctx context.Context, _ int, _ *server) (net.Conn, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	there := func(ctx context.Context, _ int, s *server) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "tcp", s.Listener.Addr().String())
+	}
+	then := func(first, next func(context.Context, int, *server) (net.Conn, error)) func(context.Context, int, *server) (net.Conn, error) {
+		return func(ctx context.Context, n int, s *server) (net.Conn, error) {
+			if n == 1 {
+				return first(ctx, n, s)
+			}
+			return next(ctx, n, s)
+		}
+	}
+	hold := func(_ http.ResponseWriter, r *http.Request, _ int) { <-r.Context().Done() }
+	reset := func(w http.ResponseWriter, _ *http.Request, _ int) { // the whole connection, so that the next request dials
+		w.Header().Set("Connection", "close")
+		cut(w)
+	}
+	for name, tt := range map[string]struct {
+		dial   func(ctx context.Context, n int, s *server) (net.Conn, error)
+		answer func(w http.ResponseWriter, r *http.Request, n int)
+		want   bool
+	}{
+		"refused":                        {away, nil, true},
+		"no answer to the dial":          {never, nil, false},
+		"refused, and then no answer":    {then(away, never), nil, true},
+		"sent, and not answered":         {there, hold, false},
+		"refused, and then not answered": {then(away, there), hold, false},
+		"cut, and then refused":          {then(there, away), reset, false},
+		"cut, and then no answer":        {then(there, never), reset, false},
+	} {
+		for _, http2 := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s/http2=%t", name, http2), func(t *testing.T) {
+				t.Parallel()
+				s := serveOver(t, http2, tt.answer)
+				config := s.config()
+				var dialled atomic.Int32
+				config.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) { return tt.dial(ctx, int(dialled.Add(1)), s) }
+				ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+				defer cancel()
+				err := connect(t, config).Create(ctx, object("Lease", "shop", "x"))
+				if err == nil || answer.IsUntouched(err) != tt.want {
+					t.Errorf("untouched: %t, after %d dials and the requests %q: %v", answer.IsUntouched(err), dialled.Load(), s.asked(), err)
+				}
+				if sent := len(s.asked()) > 0; sent == (tt.answer == nil) {
+					t.Errorf("the case is another one: it was asked %q", s.asked())
+				}
+			})
+		}
+	}
+}
+
 // roundTripper is a server without a network, so that the clock of a test's bubble can run ahead.
 type roundTripper func(w http.ResponseWriter)
 
