@@ -256,7 +256,7 @@ func (b *bootstrap) await(t *testing.T, right right, allowed bool) {
 			Name: strings.Join(rule.ResourceNames, ""), Namespace: b.roles[right.role].Namespace,
 		}
 	}
-	for start := time.Now(); time.Since(start) < harness.Patience/3; time.Sleep(2 * time.Millisecond) {
+	for start := time.Now(); time.Since(start) < harness.Patience; time.Sleep(2 * time.Millisecond) {
 		review := authorizationv1.SubjectAccessReview{Spec: spec}
 		if err := b.cluster.Admin.Do(t.Context(), http.MethodPost, "/apis/authorization.k8s.io/v1/subjectaccessreviews", review, &review); err != nil {
 			t.Fatal(err)

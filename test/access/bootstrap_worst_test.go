@@ -338,7 +338,7 @@ func (w *worst) reads(t *testing.T, client *kubetest.Client, namespace, name str
 	t.Helper()
 	var secret corev1.Secret
 	var err error
-	for start := time.Now(); time.Since(start) < harness.Patience/3 && len(secret.Data["token"]) == 0; time.Sleep(10 * time.Millisecond) {
+	for start := time.Now(); time.Since(start) < harness.Patience && len(secret.Data["token"]) == 0; time.Sleep(10 * time.Millisecond) {
 		err = client.Do(t.Context(), http.MethodGet, w.in(namespace, "secrets")+"/"+name, nil, &secret)
 	}
 	if len(secret.Data["token"]) == 0 {
@@ -415,7 +415,7 @@ func (w *worst) bootstrapToken(t *testing.T, _ []string) {
 		"type": "bootstrap.kubernetes.io/token", "metadata": map[string]any{"name": "bootstrap-token-" + id},
 		"stringData": map[string]any{"token-id": id, "token-secret": "0123456789abcdef", "usage-bootstrap-authentication": "true"},
 	}, nil)
-	for start := time.Now(); time.Since(start) < harness.Patience/3; time.Sleep(20 * time.Millisecond) { // the authenticator has a cache of Secrets
+	for start := time.Now(); time.Since(start) < harness.Patience; time.Sleep(20 * time.Millisecond) { // the authenticator has a cache of Secrets
 		if w.bearer(t, id+".0123456789abcdef").Do(t.Context(), http.MethodGet, "/version", nil, nil) == nil {
 			break
 		}
@@ -469,7 +469,7 @@ func (w *worst) gives(t *testing.T, found []string) {
 
 func (w *worst) holds(t *testing.T, user string, what authorizationv1.ResourceAttributes) {
 	t.Helper()
-	for start := time.Now(); time.Since(start) < harness.Patience/3; time.Sleep(5 * time.Millisecond) {
+	for start := time.Now(); time.Since(start) < harness.Patience; time.Sleep(5 * time.Millisecond) {
 		review := authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{User: user, ResourceAttributes: &what}}
 		if err := w.cluster.Admin.Do(t.Context(), http.MethodPost, "/apis/authorization.k8s.io/v1/subjectaccessreviews", review, &review); err != nil {
 			t.Fatal(err)

@@ -276,10 +276,10 @@ func TestWebhook_DoesNotAnswer(t *testing.T) {
 	}
 	_ = closed.Close() // nothing listens there now
 	for name, tt := range map[string]struct{ url, resource, timeout, because string }{
-		"nothing listens, roles":   {"https://" + closed.Addr().String(), "roles", "4s", "connection refused"},
-		"nothing listens, leases":  {"https://" + closed.Addr().String(), "leases", "4s", "connection refused"},
-		"nothing listens, secrets": {"https://" + closed.Addr().String(), "secrets", "4s", "connection refused"},
-		"an answer that is none":   {hook.URL + "/page", "serviceaccounts", "4s", "failed calling webhook"},
+		"nothing listens, roles":   {"https://" + closed.Addr().String(), "roles", "8s", "connection refused"},
+		"nothing listens, leases":  {"https://" + closed.Addr().String(), "leases", "8s", "connection refused"},
+		"nothing listens, secrets": {"https://" + closed.Addr().String(), "secrets", "8s", "connection refused"},
+		"an answer that is none":   {hook.URL + "/page", "serviceaccounts", "8s", "failed calling webhook"},
 		"it is silent":             {hook.URL + "/silent", "leases", "34s", "failed calling webhook"},
 	} {
 		t.Run(name, func(t *testing.T) {

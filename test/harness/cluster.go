@@ -139,7 +139,7 @@ func MountServiceAccount(t *testing.T, cluster *kubetest.ControlPlane, namespace
 }
 
 // Patience is long, since compilers may run at the same time; a script that passes never waits for it.
-const Patience = 30 * time.Second
+const Patience = time.Minute
 
 // OtherCA is a certificate that has signed nothing here.
 func OtherCA(t *testing.T) []byte {

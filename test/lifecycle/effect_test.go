@@ -216,7 +216,7 @@ func TestNeverInEffect(t *testing.T) {
 					without(said, what)
 				}
 			})
-			v.Env = append(v.Env, "KUBEMINT_TIMEOUT=5s")
+			v.Env = append(v.Env, "KUBEMINT_TIMEOUT=8s")
 			said := mintExpecting(t, v, 5)
 			want := strings.NewReplacer("$0", l.Namespaces[0], "$1", l.Namespaces[1]).Replace(tc.want)
 			if _, errs, _ := strings.Cut(said, "\nerror: "); !strings.HasPrefix("error: "+errs, want+"hint: raise `timeout`, ") {
@@ -339,7 +339,7 @@ func TestNamespaceDeletedInMidRun(t *testing.T) {
 					harness.Deliver(w, answer)
 				})
 				// The run waits while the namespace goes, which may take as long as the test's patience.
-				command, stderr := harness.Command(t, v.Dir, append(v.Env, "KUBEMINT_TIMEOUT="+(4*harness.Patience).String()))
+				command, stderr := harness.Command(t, v.Dir, append(v.Env, "KUBEMINT_TIMEOUT="+(2*harness.Patience).String()))
 				_ = command.Run()
 				code, said := command.ProcessState.ExitCode(), stderr.String()
 				if tc.want[code] == "" {
@@ -402,7 +402,7 @@ func deleteNamespace(t *testing.T, cluster *kubetest.ControlPlane, namespace str
 	t.Helper()
 	path := "/api/v1/namespaces/" + namespace
 	err := cluster.Admin.Do(t.Context(), http.MethodDelete, path, nil, nil)
-	for start := time.Now(); gone && !apierrors.IsNotFound(err) && time.Since(start) < 2*harness.Patience; time.Sleep(50 * time.Millisecond) {
+	for start := time.Now(); gone && !apierrors.IsNotFound(err) && time.Since(start) < harness.Patience; time.Sleep(50 * time.Millisecond) {
 		err = cluster.Admin.Do(t.Context(), http.MethodGet, path, nil, nil)
 	}
 	if gone != apierrors.IsNotFound(err) {

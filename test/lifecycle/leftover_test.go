@@ -78,8 +78,8 @@ func TestARunLeavesNothingOpen(t *testing.T) {
 		"denied":             {code: 4, answer: at("POST", "/leases", 403, metav1.StatusReasonForbidden, leakDenied)},
 		"unexpected cluster": {env: "KUBEMINT_EXPECT_CLUSTER=11111111-2222-3333-4444-555555555555", code: 3},
 		"not minted":         {code: 5, answer: at("POST", "/token", 400, metav1.StatusReasonBadRequest, "no")},
-		"not in time":        {env: "KUBEMINT_TIMEOUT=4s", code: 5, answer: raw("PATCH", "/serviceaccounts/ACCOUNT", 503, "text/plain", "away")},
-		"no answer":          {env: "KUBEMINT_TIMEOUT=4s", code: 5, answer: holds},
+		"not in time":        {env: "KUBEMINT_TIMEOUT=8s", code: 5, answer: raw("PATCH", "/serviceaccounts/ACCOUNT", 503, "text/plain", "away")},
+		"no answer":          {env: "KUBEMINT_TIMEOUT=8s", code: 5, answer: holds},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -110,7 +110,7 @@ func TestExecRetriesRenewal(t *testing.T) {
 		minted.Store(minted.Load() || strings.HasSuffix(r.URL.Path, "/token"))
 		harness.Deliver(w, answer)
 	})
-	v.Env = append(v.Env, "KUBEMINT_TIMEOUT=3s")
+	v.Env = append(v.Env, "KUBEMINT_TIMEOUT=6s")
 	e := v.StartExec(t, "sh", "-c", harness.WaitForDone)
 	e.AwaitTrue(t, "first token", minted.Load)
 	failing.Store(true)

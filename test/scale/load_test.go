@@ -324,7 +324,7 @@ func TestServerThatHasEnoughForGood(t *testing.T) { //nolint:tparallel // the se
 				t.Fatal(err)
 			}
 			l := &load{cluster: cluster, source: source, dir: t.TempDir()}
-			command, stderr := harness.Command(t, l.dir, append(l.env("kubeconfig", namespace, "enough"), "KUBEMINT_TIMEOUT=5s"))
+			command, stderr := harness.Command(t, l.dir, append(l.env("kubeconfig", namespace, "enough"), "KUBEMINT_TIMEOUT=8s"))
 			_ = command.Run()
 			if code := command.ProcessState.ExitCode(); code != 5 {
 				t.Errorf("exit code %d", code)

@@ -112,7 +112,7 @@ func (m *many) broken(t *testing.T) {
 
 	proxy := kubetest.NewProxy(t, m.cluster, func(_ int, w http.ResponseWriter, r *http.Request, next http.Handler) {
 		for start := time.Now(); r.Method == http.MethodPatch && strings.Contains(r.URL.Path, "/team-500/roles/"); time.Sleep(10 * time.Millisecond) {
-			if strings.Contains(m.stderr.String(), "objects applied: ") || time.Since(start) > harness.Patience/3 {
+			if strings.Contains(m.stderr.String(), "objects applied: ") || time.Since(start) > harness.Patience {
 				break
 			}
 		}
