@@ -84,10 +84,11 @@ check: lint generate-check build ## what every commit passes: lint, generated fi
 	$(with_program) go test -short . ./internal/... ./test/...
 
 # The race detector looks at the rooms here, and at whole runs in make test-race.
+# -p 4: the tests of many rooms wait for a clock.
 .PHONY: test
 test: build ## what a change passes: the rooms with the race detector; the scripts on a real control plane
 	@test/controlplane/build.sh >/dev/null
-	go test $(RACE) -timeout 10m . ./internal/... ./test/kubetest/... ./test/clouds
+	go test $(RACE) -p 4 -timeout 10m . ./internal/... ./test/kubetest/... ./test/clouds
 	@$(with_cluster) $(outside) ./test/script ./test/output
 	@echo 'The rest, which takes longer: make test-rest test-guard test-faults test-scale test-race, or all of it, make test-all'
 
