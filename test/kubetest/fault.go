@@ -98,7 +98,7 @@ func Faults() []Fault {
 		{Name: "cut after the answer", do: func(x exchange) {
 			answer := x.carryOut()
 			deliver(x.w, answer, answer.Body.Bytes())
-			time.AfterFunc(wired, func() { x.cut(false) })
+			time.AfterFunc(wired, x.finish)
 		}},
 		{Name: "stalled before it is carried out", do: exchange.stall},
 		{Name: "stalled after", do: func(x exchange) { x.carryOut(); x.stall() }},
@@ -138,7 +138,7 @@ func Faults() []Fault {
 }
 
 // wired is a moment in which what was written is on its way.
-const wired = 5 * time.Millisecond
+const wired = 50 * time.Millisecond
 
 // goAway is an HTTP/2 GOAWAY frame (RFC 9113, 6.8): no stream was left out, ENHANCE_YOUR_CALM.
 var goAway = []byte{0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0x0b}
@@ -200,6 +200,14 @@ func (x exchange) cut(reset bool) {
 		_ = tcp.SetLinger(0)
 	}
 	_ = x.line.conn.NetConn().Close()
+}
+
+// finish ends the connection by a FIN alone: what was written before is still read, however late. Closed, a connection with
+// something unread would be reset.
+func (x exchange) finish() {
+	if tcp, ok := x.line.conn.NetConn().(*net.TCPConn); ok {
+		_ = tcp.CloseWrite()
+	}
 }
 
 func (x exchange) stall() {
