@@ -412,15 +412,17 @@ func (b *bootstrap) giveGuardedRights(t *testing.T) {
 	if err := b.cluster.Apply(t.Context(), printed); err != nil {
 		t.Fatalf("%v:\n%s", err, printed)
 	}
-	// A server takes up changes of policies together and in their order.
-	if err := b.cluster.Apply(t.Context(), harness.RenderProbe(b.user, "the guard is in force")); err != nil {
+	credential, err := b.cluster.ClientKubeconfig(b.user, "system:masters")
+	if err != nil {
 		t.Fatal(err)
 	}
-	harness.AwaitTrue(t, func() (bool, error) {
-		_, err := harness.RunKubectlAsAdmin(t, b.cluster, "", "create", "configmap", "probe", "-n", "default",
-			"--dry-run=server", "--as", b.user, "--as-group", "system:masters")
-		return err != nil && strings.Contains(err.Error(), "the guard is in force"), err
-	})
+	as, err := kubetest.NewClient(credential)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := harness.AwaitPolicies(t.Context(), b.cluster.Admin, as, b.user); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestGuard_LeavesKubemintAlone runs each configuration under its own guard: mint, mint again, revoke.

@@ -3,8 +3,6 @@ package script
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -14,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
@@ -29,7 +26,7 @@ import (
 //
 //	bin/        what stands first in the script's PATH
 //	real/       the programs themselves
-//	admin       a kubeconfig that no guard confines; probe is the same for a user whom the last applied policy confines
+//	admin       a kubeconfig that no guard confines; probe is the same for a user who shows which policies are in force
 //	subjects    who is confined: the users of this script, one a line
 //	applied     the policies in force
 type keeper string
@@ -94,7 +91,11 @@ func (k keeper) renewGuard(args []string) error {
 			return fmt.Errorf("apply the guard of kubemint %v: %w", args, err)
 		}
 	}
-	return k.awaitGuard(ctx, admin)
+	probe, err := k.client("probe")
+	if err != nil {
+		return err
+	}
+	return harness.AwaitPolicies(ctx, admin, probe, filepath.Base(string(k)))
 }
 
 // lock keeps calls that run at once from applying at once.
@@ -137,38 +138,6 @@ func (k keeper) removeGuard(ctx context.Context, admin *kubetest.Client) error {
 		err = errors.Join(err, admin.Do(ctx, http.MethodDelete, policiesPath(object.GetKind())+"/"+object.GetName(), nil, nil))
 	}
 	return err
-}
-
-// awaitGuard applies one more policy, which confines the user of probe, until the API server enforces it. A server
-// takes up changes of policies together and in their order.
-func (k keeper) awaitGuard(ctx context.Context, admin *kubetest.Client) error {
-	generation := rand.Text()
-	for _, object := range newProbe(filepath.Base(string(k)), generation) {
-		path := policiesPath(object.GetKind())
-		_ = admin.Do(ctx, http.MethodDelete, path+"/"+object.GetName(), nil, nil)
-		if err := admin.Do(ctx, http.MethodPost, path, object, nil); err != nil {
-			return err
-		}
-	}
-	probe, err := k.client("probe")
-	if err != nil {
-		return err
-	}
-	attempt := json.RawMessage(`{"metadata": {"generateName": "probe-"}}`)
-	for start := time.Now(); time.Since(start) < harness.Patience; time.Sleep(50 * time.Millisecond) {
-		err = probe.Do(ctx, http.MethodPost, "/api/v1/namespaces/default/configmaps?dryRun=All", attempt, nil)
-		if err != nil && strings.Contains(err.Error(), generation) {
-			return nil
-		}
-	}
-	return fmt.Errorf("the guard is not in force: %w", err)
-}
-
-// newProbe is a policy under which a user cannot make ConfigMaps, and its binding.
-func newProbe(user, message string) []*unstructured.Unstructured {
-	manifests, err := readPolicies([]byte(harness.RenderProbe(user, message)))
-	harness.ExitOn(err)
-	return manifests
 }
 
 // readPolicies reads the policies and their bindings among manifests.

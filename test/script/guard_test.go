@@ -75,9 +75,6 @@ func setUpUnderGuard(env *testscript.Env, cluster *kubetest.ControlPlane) error 
 	env.Defer(func() {
 		k := keeper(dir)
 		err := k.removeGuard(context.Background(), cluster.Admin)
-		for _, object := range newProbe(filepath.Base(dir), "") {
-			_ = cluster.Admin.Do(context.Background(), "DELETE", policiesPath(object.GetKind())+"/"+object.GetName(), nil, nil)
-		}
 		if err := errors.Join(err, os.RemoveAll(dir)); err != nil {
 			env.T().Log(err)
 		}
