@@ -119,7 +119,7 @@ func explainNotFound(p *problem.Error, details *metav1.StatusDetails) {
 			"or set `create_namespace: true`")
 	case strings.HasSuffix(details.Kind, "rolebindings"):
 		// The answer to a binding whose role is missing names the binding's kind and the role.
-		p.Cause = fmt.Errorf("there is no such role as %s", details.Name)
+		p.Cause = fmt.Errorf("no such role: %s", details.Name)
 		p.Hint("see whether `role` is spelt right; a bare name is a ClusterRole, "+
 			"`role/%s` a Role of the namespace", details.Name)
 	}

@@ -165,7 +165,7 @@ func TestExplainAnswers(t *testing.T) {
 		},
 		"no such role for a binding": {
 			404, "NotFound", `rolebindings.rbac.authorization.k8s.io "nope" not found`, details("rolebindings", "nope"), problem.Rights,
-			"there is no such role as nope; see whether `role` is spelt right; a bare name is a ClusterRole, `role/nope` a Role of the namespace",
+			"no such role: nope; see whether `role` is spelt right; a bare name is a ClusterRole, `role/nope` a Role of the namespace",
 		},
 		"no such ServiceAccount": {
 			404, "NotFound", `serviceaccounts "nope" not found`, details("serviceaccounts", "nope"), problem.Rights, `serviceaccounts "nope" not found` + changed,
@@ -237,7 +237,7 @@ func TestExplain_AlreadyExplained(t *testing.T) {
 	if err := client.Explain(problem.Mint, "x", nil); err != nil {
 		t.Errorf("success became %v", err)
 	}
-	before := problem.Newf(problem.Rights, "bind ClusterRole edit", "there is no such role")
+	before := problem.Newf(problem.Rights, "bind ClusterRole edit", "no such role")
 	for _, err := range []error{before, fmt.Errorf("around: %w", before), errors.Join(errors.New("x"), before)} {
 		if got := client.Explain(problem.Mint, "y", err); !errors.Is(got, err) || !strings.Contains(got.Error(), "bind ClusterRole edit") {
 			t.Errorf("%v became %v", err, got)

@@ -19,7 +19,7 @@ const (
 	recognised = "the API server did not recognise the credential: it takes the runner for "
 )
 
-// Whatever an anonymous user was refused, there is no rule to paste and no command that would grant it to that
+// Whatever an anonymous user was refused, no rule to paste and no command that would grant it to that
 // user.
 func TestARefusalOfNobodyAdvisesNoRights(t *testing.T) {
 	t.Parallel()

@@ -163,7 +163,7 @@ func TestObserve_RoleToBind(t *testing.T) {
 	t.Parallel()
 	s := holding(t, nil)
 	_, _, err := observe.ReadState(t.Context(), connect(t, s.config()), desire(1), true, parallel.Each)
-	want := "exit 4: bind ClusterRole edit: there is no such role; see whether `role` is spelt right; a bare name is a ClusterRole, `role/edit` a Role of the namespace"
+	want := "exit 4: bind ClusterRole edit: no such role; see whether `role` is spelt right; a bare name is a ClusterRole, `role/edit` a Role of the namespace"
 	if diff := cmp.Diff(want, explained(t, err)); diff != "" {
 		t.Error(diff)
 	}

@@ -30,13 +30,13 @@ func TestExplainNoRole_NamesNeighbours(t *testing.T) {
 		role  config.Role
 		want  string
 	}{
-		"a ClusterRole":            {there, config.Role{Kind: "ClusterRole", Name: "veiw"}, "bind ClusterRole veiw: there is no such role; did you mean clusterrole/view?; " + spelt("veiw")},
-		"of either kind":           {there, config.Role{Kind: "ClusterRole", Name: "deploye"}, "bind ClusterRole deploye: there is no such role; did you mean clusterrole/deploy or role/deployer?; " + spelt("deploye")},
-		"a Role, and not its kind": {there, config.Role{Kind: "Role", Name: "view"}, "bind Role shop/view: there is no such role; did you mean clusterrole/view?; " + spelt("view")},
-		"nothing near":             {there, config.Role{Kind: "ClusterRole", Name: "karpor-admin"}, "bind ClusterRole karpor-admin: there is no such role; " + spelt("karpor-admin")},
-		"Roles may not be listed":  {map[string]any{clusterRoles: there[clusterRoles], shop: http.StatusForbidden}, config.Role{Kind: "Role", Name: "edti"}, "bind Role shop/edti: there is no such role; did you mean clusterrole/edit?; " + spelt("edti")},
-		"nothing may be listed":    {map[string]any{clusterRoles: http.StatusForbidden, shop: http.StatusForbidden}, config.Role{Kind: "Role", Name: "edti"}, "bind Role shop/edti: there is no such role; " + spelt("edti")},
-		"a Role of the same name":  {there, config.Role{Kind: "ClusterRole", Name: "deployer"}, "bind ClusterRole deployer: there is no such role; did you mean clusterrole/deploy or role/deployer?; " + spelt("deployer")},
+		"a ClusterRole":            {there, config.Role{Kind: "ClusterRole", Name: "veiw"}, "bind ClusterRole veiw: no such role; did you mean clusterrole/view?; " + spelt("veiw")},
+		"of either kind":           {there, config.Role{Kind: "ClusterRole", Name: "deploye"}, "bind ClusterRole deploye: no such role; did you mean clusterrole/deploy or role/deployer?; " + spelt("deploye")},
+		"a Role, and not its kind": {there, config.Role{Kind: "Role", Name: "view"}, "bind Role shop/view: no such role; did you mean clusterrole/view?; " + spelt("view")},
+		"nothing near":             {there, config.Role{Kind: "ClusterRole", Name: "karpor-admin"}, "bind ClusterRole karpor-admin: no such role; " + spelt("karpor-admin")},
+		"Roles may not be listed":  {map[string]any{clusterRoles: there[clusterRoles], shop: http.StatusForbidden}, config.Role{Kind: "Role", Name: "edti"}, "bind Role shop/edti: no such role; did you mean clusterrole/edit?; " + spelt("edti")},
+		"nothing may be listed":    {map[string]any{clusterRoles: http.StatusForbidden, shop: http.StatusForbidden}, config.Role{Kind: "Role", Name: "edti"}, "bind Role shop/edti: no such role; " + spelt("edti")},
+		"a Role of the same name":  {there, config.Role{Kind: "ClusterRole", Name: "deployer"}, "bind ClusterRole deployer: no such role; did you mean clusterrole/deploy or role/deployer?; " + spelt("deployer")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

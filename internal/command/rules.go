@@ -83,7 +83,7 @@ func readManifests(s session.Session, names []string) (all []manifest.Object, er
 	}
 	if len(all) == 0 {
 		return nil, problem.Newf(
-			problem.Config, "read manifests", "there is no object in %s", strings.Join(names, ", "),
+			problem.Config, "read manifests", "no objects in %s", strings.Join(names, ", "),
 		).
 			Hint("see whether the command that prints them printed anything")
 	}

@@ -31,7 +31,7 @@ type Claim struct {
 // NoRole is a bound role that does not exist, as the cause of an error.
 type NoRole string
 
-func (NoRole) Error() string { return "there is no such role" }
+func (NoRole) Error() string { return "no such role" }
 
 // settled is how long the API server may take to see a change if no answer shows that it has: a
 // right that is gone, or the rules of an unread role. On two API servers of one cluster it took 6

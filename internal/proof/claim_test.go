@@ -330,7 +330,7 @@ func TestProve_UnreadableRole(t *testing.T) {
 	t.Parallel()
 	const (
 		missing = "clusterroles.rbac.authorization.k8s.io \"edti\" \n not found"
-		says    = "bind role edti: there is no such role: the API server says: clusterroles.rbac.authorization.k8s.io \"edti\" not found\n" +
+		says    = "bind role edti: no such role: the API server says: clusterroles.rbac.authorization.k8s.io \"edti\" not found\n" +
 			"see whether `role` is spelt right; a bare name is a ClusterRole, `role/edti` a Role of the namespace"
 	)
 	for name, tt := range map[string]struct {

@@ -102,7 +102,7 @@ func TestRefusals(t *testing.T) {
 			"use cluster \"x\": it has insecure-skip-tls-verify: whoever answers would get the credential\n" +
 				"give it certificate-authority-data instead, or accept this for source and result: `allow_insecure: true`",
 		},
-		"CA is none":        {"certificate-authority-data: c2VzYW1l", "token: t", "use cluster \"x\": its certificate authority cannot be used: there is no PEM certificate in it"},
+		"CA, not PEM":       {"certificate-authority-data: c2VzYW1l", "token: t", "use cluster \"x\": its certificate authority cannot be used: there is no PEM certificate in it"},
 		"CA, missing":       {"certificate-authority: /sesame", "token: t", "use cluster \"x\": read its certificate-authority: no such file or directory" + flatten + "\nsee the host"},
 		"CA, a directory":   {"certificate-authority: .", "token: t", "use cluster \"x\": read its certificate-authority: it is not a regular file" + flatten + "\nsee the host"},
 		"CA, endless":       {"certificate-authority: /dev/zero", "token: t", "use cluster \"x\": read its certificate-authority: " + outside + flatten},

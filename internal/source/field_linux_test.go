@@ -151,7 +151,7 @@ func TestLoad_OIDC(t *testing.T) {
 		"valid":                {oidc(", id-token: " + valid), valid, ""},
 		"with a line break":    {oidc(`, id-token: "` + valid + `\n"`), valid, ""},
 		"without an issuer":    {"auth-provider: {name: oidc, config: {id-token: " + valid + "}}", valid, ""},
-		"beside a token":       {"token: other, " + oidc(", id-token: "+valid), "other", ""},
+		"next to a token":      {"token: other, " + oidc(", id-token: "+valid), "other", ""},
 		"expired":              {oidc(", id-token: " + jwt(`{"exp":946684800}`)), "", "the id-token of its auth-provider oidc expired at 2000-01-01T00:00:00Z, and kubemint refreshes none"},
 		"without an end":       {oidc(", id-token: " + jwt(`{"sub":"a"}`)), "", "the id-token of its auth-provider oidc does not say when it expires: kubectl treats it as expired"},
 		"not a JSON Web Token": {oidc(", id-token: sesame"), "", "the id-token of its auth-provider oidc is not a JSON Web Token"},
@@ -238,7 +238,7 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-// One bad certificate does not spoil the bundle, and the sum of the bundle as it is given is `expect_cluster`.
+// One bad certificate does not spoil the bundle, and the fingerprint of the whole bundle is `expect_cluster`.
 func TestLoad_BundlesOfPeople(t *testing.T) {
 	good := load(t, Input{Given: Given{Kubeconfig: kubeconfigs + "kind.yaml"}}).CAData
 	other := load(t, Input{Given: Given{Kubeconfig: kubeconfigs + "k3s.yaml"}}).CAData

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// As root, who may read everything, the test looks at files as another user: the kernel keeps that user for each thread
+// As root can read everything, the test looks at files as another user: the kernel keeps that user for each thread
 // (setfsuid(2)), and only Linux has it.
 func TestPermissionDeniedIsSaid(t *testing.T) {
 	path := write(t, t.TempDir()+"/config", entries("x", "x=x"))

@@ -41,19 +41,19 @@ const (
 		"which a pull request may have written\n" + vouchByCA + ofAny
 )
 
-// wayAround is what is said about a program.
+// wayAround returns the hints about a program.
 func wayAround(name string) string {
 	return "\n" + strings.Join(program.For(name, nil).Hints(), "\n")
 }
 
 // What becomes of each: the error, or for those that say "works" a credential that is the kubeconfig's own.
 var hostile = map[string]string{
-	"exec.yaml":                `use user "x": its credential comes from canary` + neverRuns + wayAround("canary") + tokenWins,
-	"exec-shell.yaml":          `use user "x": its credential comes from sh` + neverRuns + wayAround("sh") + tokenWins,
-	"exec-relative.yaml":       `use user "x": its credential comes from canary` + neverRuns + wayAround("canary") + tokenWins,
-	"exec-named-aws.yaml":      `use user "x": a token for EKS would go to 127.0.0.1` + planted + vouchByCA + ofEKS,
-	"exec-beside-a-token.yaml": "works",
-	"auth-provider.yaml":       `use user "x": its auth-provider oidc has no id-token` + "\n" + refreshIt,
+	"exec.yaml":              `use user "x": its credential comes from canary` + neverRuns + wayAround("canary") + tokenWins,
+	"exec-shell.yaml":        `use user "x": its credential comes from sh` + neverRuns + wayAround("sh") + tokenWins,
+	"exec-relative.yaml":     `use user "x": its credential comes from canary` + neverRuns + wayAround("canary") + tokenWins,
+	"exec-named-aws.yaml":    `use user "x": a token for EKS would go to 127.0.0.1` + planted + vouchByCA + ofEKS,
+	"exec-with-a-token.yaml": "works",
+	"auth-provider.yaml":     `use user "x": its auth-provider oidc has no id-token` + "\n" + refreshIt,
 	"auth-provider-cmd.yaml": "use user \"x\": its auth-provider gcp no longer exists: Kubernetes removed it in 1.26\n" +
 		"write the kubeconfig again: `gcloud container clusters get-credentials NAME --location PLACE`\n" +
 		"google-github-actions/get-gke-credentials: leave `use_auth_provider` out" + tokenWins,
@@ -113,7 +113,7 @@ func TestHostileKubeconfigs(t *testing.T) {
 	dir := t.TempDir()
 	work, temp, trusted := dir+"/work", dir+"/temp", dir+"/home/.kube"
 	other := write(t, temp+"/secret", "canary-of-another-step")
-	write(t, temp+"/other-secret", "canary-of-another-step") // it may be read as a CA, and is none
+	write(t, temp+"/other-secret", "canary-of-another-step") // it may be read as a CA, and is not one
 	inWorkspace := write(t, work+"/in-workspace", "canary-of-another-step")
 	write(t, trusted+"/lines", "canary-of-another-step\nand more\n")
 	beyond := write(t, dir+"/beyond/secret", "canary-of-another-step")
@@ -201,7 +201,7 @@ func TestHostileKubeconfigs(t *testing.T) {
 }
 
 // A kubeconfig of the workspace may not have the credential of another file sent to its own server: where both are merged,
-// or where a receipt that a pull request has put beside it names both.
+// or where a receipt that a pull request has put next to it names both.
 func TestACredentialOfAnotherKubeconfig(t *testing.T) {
 	dir := t.TempDir()
 	work := dir + "/work"

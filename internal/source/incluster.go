@@ -13,8 +13,8 @@ import (
 
 // usePodAccount returns the pod's own account as a kubeconfig with one context, which has no name.
 // It does the same as rest.InClusterConfig, with the given environment and directory: it uses the
-// mounted token, which is read again when it rotates, and the mounted CA, or else the system's. If
-// there is no such account, the error begins with lead.
+// mounted token, which is read again when it rotates, and the mounted CA, or else the system's.
+// Outside a pod the error begins with lead.
 func (l *loader) usePodAccount(lead string) (*api.Config, error) {
 	host := l.Getenv("KUBERNETES_SERVICE_HOST")
 	port := l.Getenv("KUBERNETES_SERVICE_PORT")

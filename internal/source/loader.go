@@ -47,7 +47,7 @@ type place struct {
 	receipt.Source
 	config *api.Config // nil where only a receipt records the source
 	ours   []own       // those of its files that kubemint wrote
-	lead   string      // how the search got to an in-cluster source, for the error when there is none
+	lead   string      // how the search got to an in-cluster source, for the error outside a pod
 }
 
 // contextName returns the name of the context that counts.
@@ -118,15 +118,15 @@ func (l *loader) readNamed(op, field, path, kubeconfig string) (file string, dat
 	return file, data, err
 }
 
-// Input is what the caller knows about the source. Only Getenv is required.
+// Input holds what the caller knows about the source. Only Getenv is required.
 type Input struct {
 	Given
 	Direct
 	Expected
 	Host
 
-	// Receipt returns the receipt of a kubeconfig that kubemint wrote, os.ErrNotExist where there
-	// is none outside the workspace. nil: there are no receipts.
+	// Receipt returns the receipt of a kubeconfig that kubemint wrote, or os.ErrNotExist. One in the
+	// workspace does not count. nil: there are no receipts.
 	Receipt func(kubeconfig string) (*receipt.Receipt, error)
 }
 

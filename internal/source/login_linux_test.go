@@ -34,7 +34,7 @@ func server(t *testing.T) (seen *[]string, at string, ca []byte) {
 	return seen, s.URL, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
 }
 
-// masks records what is masked, as it is.
+// masks records each masked value.
 func masks(into *[]string) func(secret.Value) error {
 	return func(secret secret.Value) error {
 		*into = append(*into, secret.Reveal())
@@ -132,7 +132,7 @@ func TestARequestThatEndsWhileATokenIsAskedFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client.Do(request); !errors.Is(err, gone) { //nolint:bodyclose // there is none
+	if _, err := client.Do(request); !errors.Is(err, gone) { //nolint:bodyclose // no answer, no body
 		t.Errorf("got %v", err)
 	}
 	close(hang)
@@ -162,7 +162,7 @@ func TestServerWithoutACredential(t *testing.T) {
 			}}},
 			"request: the runner is away",
 		},
-		"it is none": {
+		"not a token": {
 			Input{Direct: Direct{IDToken: func(context.Context, string) (secret.Value, error) { return secret.New("sesame"), nil }}},
 			"request the job's OIDC token: the CI system's answer is not a JSON Web Token",
 		},

@@ -31,7 +31,7 @@ func (l *loader) findReceipt(path string, config *api.Config) *receipt.Receipt {
 	}
 	found, err := l.Receipt(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		l.addWarning("%v; the kubeconfig beside it is used as it is", err)
+		l.addWarning("%v; the kubeconfig next to it is used as any other", err)
 	}
 	for _, user := range config.AuthInfos {
 		if found != nil && (own{Receipt: found}).isOf(user) {

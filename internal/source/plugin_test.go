@@ -64,7 +64,7 @@ func TestNamesOfPrograms(t *testing.T) {
 	}
 }
 
-// The canary is a program that leaves a trace. With a credential beside it the source works, and still it is not run.
+// The canary is a program that leaves a trace. With a credential next to it the source works, and still it is not run.
 func TestNothingIsExecuted(t *testing.T) {
 	dir := t.TempDir()
 	trace, canary := dir+"/trace", write(t, dir+"/canary", "#!/bin/sh\ntouch "+dir+"/trace\necho '{}'\n")
@@ -80,12 +80,12 @@ func TestNothingIsExecuted(t *testing.T) {
 	cluster := "server: '" + server.URL + "', certificate-authority-data: " + ca
 	tokenFile := write(t, dir+"/token", "from-file\n")
 	for name, c := range map[string]struct{ user, want string }{
-		"alone":             {"", ""},
-		"beside a token":    {"token: sesame, ", "Bearer sesame"},
-		"beside tokenFile":  {"tokenFile: " + tokenFile + ", ", "Bearer from-file"},
-		"token, tokenFile":  {"token: sesame, tokenFile: " + tokenFile + ", ", "Bearer from-file"},
-		"beside a password": {"username: u, password: sesame, ", "Basic " + b64([]byte("u:sesame"))},
-		"impersonation":     {"token: sesame, as: root, ", "Bearer sesameroot"},
+		"alone":            {"", ""},
+		"with a token":     {"token: sesame, ", "Bearer sesame"},
+		"with a tokenFile": {"tokenFile: " + tokenFile + ", ", "Bearer from-file"},
+		"token, tokenFile": {"token: sesame, tokenFile: " + tokenFile + ", ", "Bearer from-file"},
+		"with a password":  {"username: u, password: sesame, ", "Basic " + b64([]byte("u:sesame"))},
+		"impersonation":    {"token: sesame, as: root, ", "Bearer sesameroot"},
 	} {
 		for _, plugin := range []string{"exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: " + canary + "}", "auth-provider: {name: gcp, config: {cmd-path: " + canary + "}}"} {
 			t.Run(name+" "+plugin[:4], func(t *testing.T) {

@@ -83,7 +83,7 @@ func TestOurOwnKubeconfigStandsForItsSource(t *testing.T) {
 			if diff := cmp.Diff(c.files, s.Files); diff != "" {
 				t.Error(diff)
 			}
-			if warned := strings.Contains(strings.Join(s.Warnings, ""), "is used as it is"); warned != (name == "damaged receipt") {
+			if warned := strings.Contains(strings.Join(s.Warnings, ""), "is used as any other"); warned != (name == "damaged receipt") {
 				t.Errorf("warnings %q", s.Warnings)
 			}
 		})

@@ -108,7 +108,7 @@ func write(t *testing.T, path, text string) string {
 	return path
 }
 
-// summary is what the table of a Source is compared by: the credential by its kinds, the CA by its presence.
+// summary holds the fields by which a test compares a Source: the credential by its kinds, the CA by its presence.
 type summary struct {
 	Server, Namespace, Cluster, Context, User, Bearer string
 	CA, Certificate                                   bool
@@ -215,7 +215,7 @@ func TestMinikubesFilesAreReadWhereTheContainerSeesThem(t *testing.T) {
 }
 
 func TestContentInEveryWrapping(t *testing.T) {
-	text := read(t, kubeconfigs+"rancher.yaml") + "# ??? ~~~ >>>\n" // of which base64 makes both / and +
+	text := read(t, kubeconfigs+"rancher.yaml") + "# ??? ~~~ >>>\n" // base64 turns it into both / and +
 	json, err := yaml.YAMLToJSON([]byte(text))
 	if err != nil {
 		t.Fatal(err)

@@ -24,7 +24,7 @@ import (
 )
 
 // atWorst are configurations whose printed rights are misused. $S is the account's namespace unless an input says otherwise, $A and
-// $B others. lines is how many misuses are printed, of a first run and with --steady (0: there is none).
+// $B others. lines is how many misuses are printed, of a first run and with --steady.
 var atWorst = map[string]struct {
 	inputs []string
 	lines  [2]int
@@ -245,7 +245,7 @@ func (w *worst) shows(t *testing.T, line string) {
 			w.may(t, http.MethodGet, w.in(w.place(found[1]), "leases"), nil, nil)
 		},
 		`^hold the declared rules and roles itself, and give them and these rights to anyone, in (.*)$`: w.gives,
-		`^change the ServiceAccount, also the annotations by which clouds give identities to its pods, and have it deleted$`: func(t *testing.T, _ []string) {
+		`^change the ServiceAccount, also the annotations with which clouds give identities to its pods, and have it deleted$`: func(t *testing.T, _ []string) {
 			t.Helper()
 			w.may(t, http.MethodPatch, w.in(w.home, "serviceaccounts")+"/ci", annotated, nil)
 			w.may(t, http.MethodPatch, w.in(w.home, "serviceaccounts")+"/ci?dryRun=All", orphaned, nil)
@@ -499,7 +499,7 @@ func (w *worst) changesRoles(t *testing.T, found []string) {
 	}
 }
 
-// boundaries are what the comment says that the rights leave out, and what no line says that they let.
+// boundaries tries what the comment says that the rights leave out, and what no line says that they allow.
 func (w *worst) boundaries(t *testing.T) {
 	t.Helper()
 	secrets := w.in(w.home, "secrets")

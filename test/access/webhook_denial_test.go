@@ -21,7 +21,7 @@ import (
 	"github.com/kubemint/kubemint/test/kubetest"
 )
 
-// denyingWebhook denies whatever it is asked. The path of its URL is the status that it gives beside the
+// denyingWebhook denies whatever it is asked. The path of its URL is the status that it gives with the
 // message: {} is Kyverno's, without code and reason. For the path /silent it does not answer, and for
 // /page with no review.
 func denyingWebhook(t *testing.T) *httptest.Server {
@@ -197,8 +197,8 @@ func isDenied(t *testing.T, cluster *kubetest.ControlPlane, env, said []string, 
 	}
 }
 
-// The token itself, of which a plan asks nothing, since a dry run would mint it; and the Secret of a
-// permanent one.
+// The token itself, about which a plan does not ask, since a dry run would mint it; and the Secret of
+// a permanent one.
 func TestWebhookDenial_Token(t *testing.T) {
 	t.Parallel()
 	cluster, _ := harness.NewNamespace(t)
@@ -279,7 +279,7 @@ func TestWebhook_DoesNotAnswer(t *testing.T) {
 		"nothing listens, roles":   {"https://" + closed.Addr().String(), "roles", "8s", "connection refused"},
 		"nothing listens, leases":  {"https://" + closed.Addr().String(), "leases", "8s", "connection refused"},
 		"nothing listens, secrets": {"https://" + closed.Addr().String(), "secrets", "8s", "connection refused"},
-		"an answer that is none":   {hook.URL + "/page", "serviceaccounts", "8s", "failed calling webhook"},
+		"not a review":             {hook.URL + "/page", "serviceaccounts", "8s", "failed calling webhook"},
 		"it is silent":             {hook.URL + "/silent", "leases", "34s", "failed calling webhook"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 	"github.com/kubemint/kubemint/test/kubetest"
 )
 
-// A control plane where a webhook decides beside RBAC, as on EKS and GKE: rules reviews are marked incomplete there, and
+// A control plane where a webhook decides as well as RBAC, as on EKS and GKE: rules reviews are marked incomplete there, and
 // what the webhook grants is on no list.
 func TestWebhookAuthorizer(t *testing.T) {
 	t.Parallel()

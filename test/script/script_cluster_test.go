@@ -90,7 +90,7 @@ func allowed(ts *testscript.TestScript, neg bool, args []string) {
 func until(ts *testscript.TestScript, _ bool, args []string) {
 	expression := regexp.MustCompile(args[0])
 	for start := time.Now(); time.Since(start) < harness.Patience; time.Sleep(50 * time.Millisecond) {
-		_ = ts.Exec(args[1], args[2:]...) // it may fail: what it says is what counts
+		_ = ts.Exec(args[1], args[2:]...) // it may fail: only what it says counts
 		if expression.MatchString(ts.ReadFile("stdout") + ts.ReadFile("stderr")) {
 			return
 		}

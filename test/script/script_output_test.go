@@ -30,7 +30,7 @@ func leases(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// commands reads a command file as GitHub's runner does and writes each value to a file of a directory that is made anew:
+// commands reads a command file as GitHub's runner does and writes each value to a file of a fresh directory:
 // the last one of each name counts.
 func commands(ts *testscript.TestScript, _ bool, args []string) {
 	dir := ts.MkAbs(args[1])

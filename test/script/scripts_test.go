@@ -21,13 +21,13 @@ import (
 	"github.com/kubemint/kubemint/test/kubetest"
 )
 
-// The scripts in the folders beside this file run the whole program, one process a call, against a real API server. What a script may
-// use beside testscript's own commands:
+// The scripts in the folders next to this file run the whole program, one process a call, against a real API server. What a script may
+// use besides testscript's own commands:
 //
 //	receipt VAR OUTPUT        set a variable to the path of the receipt of a kubeconfig in the workspace; $RECEIPT is that of
 //	                          kubemint.kubeconfig
 //	namespace VAR…            make a namespace with a fresh name for each variable
-//	identity VAR [free]       make $WORK/VAR.kubeconfig, a user who may do nothing yet; $VAR is its name. Where the scripts run under
+//	identity VAR [free]       make $WORK/VAR.kubeconfig, a user without any rights yet; $VAR is its name. Where the scripts run under
 //	                          the guard, it confines the user unless it is free
 //	apply FILE                apply manifests as administrator; ${NAME} in them is replaced by the variable
 //	exits CODE COMMAND ARG…   run a command and demand this exit code

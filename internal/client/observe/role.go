@@ -12,7 +12,7 @@ import (
 // ExplainNoRole returns the error for a role to bind that does not exist. It names roles that may
 // have been meant, if the runner's identity may list roles.
 func ExplainNoRole(ctx context.Context, api *client.Client, ref kube.Ref, namespaces []string) error {
-	p := problem.Newf(problem.Rights, "bind "+ref.String(), "there is no such role")
+	p := problem.Newf(problem.Rights, "bind "+ref.String(), "no such role")
 	if ref.Namespace != "" {
 		namespaces = []string{ref.Namespace}
 	}

@@ -21,7 +21,7 @@ type holder struct {
 	steady bool
 }
 
-// listWorst is what the holder could do with the rights beyond what kubemint does with them: RBAC
+// listWorst lists what the holder could do with the rights beyond what kubemint does with them: RBAC
 // confines neither the fields of what is made, nor the names of what a POST makes.
 // TestWhatBootstrapSaysAtWorst shows each line on an API server.
 func (h holder) listWorst() []string {
@@ -103,8 +103,8 @@ func (h holder) secretPowers() []string {
 	return can
 }
 
-// lockPowers are what a first run may do with the lock of the account's access, and with what shows
-// whose credentials are live.
+// lockPowers lists what a first run may do with the lock of the account's access, and with the leases
+// that show whose credentials are live.
 func (h holder) lockPowers() []string {
 	if h.Access.Ephemeral || (!h.Access.Grants() && !h.Access.CreateServiceAccount) {
 		return nil
@@ -122,7 +122,7 @@ func (h holder) lockPowers() []string {
 	return can
 }
 
-// objectPowers are what a first run makes or changes.
+// objectPowers lists what a first run makes or changes.
 func (h holder) objectPowers() []string {
 	var can []string
 	where := reach.Describe(h.Access)
@@ -141,7 +141,7 @@ func (h holder) objectPowers() []string {
 		}
 	} else if h.Access.CreateServiceAccount {
 		can = append(can, "change the ServiceAccount, "+
-			"also the annotations by which clouds give identities to its pods, and have it deleted")
+			"also the annotations with which clouds give identities to its pods, and have it deleted")
 	}
 	if h.Access.CreateNamespace {
 		can = append(can, "change the labels of the declared namespaces, Pod Security's among them, "+
@@ -159,7 +159,7 @@ func readsSecrets(rule rbacv1.PolicyRule) bool {
 	return reads && reachesSecrets(rule)
 }
 
-// listExclusions is what the rights leave out on purpose, where nothing that is declared adds it
+// listExclusions lists what the rights leave out on purpose, where nothing that is declared adds it
 // again.
 func (h holder) listExclusions() []string {
 	// it can be accounts that may have more

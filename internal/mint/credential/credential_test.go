@@ -243,7 +243,7 @@ func TestCreateEarly_NamespaceThatIsStillToBeCreated(t *testing.T) {
 	}
 }
 
-// Before the first answer the API server has not said its time, which is what a lease's expiry counts by.
+// Before the first answer the API server has not said its time, from which a lease's expiry is counted.
 func TestCreate_RecreatesALeaseOfTheWrongTime(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, usual)

@@ -222,7 +222,7 @@ func (f *fixture) stateOf(t *testing.T, tether credential.Tether, observed acces
 	return State{Observed: observed, Plan: plan, Tether: tether, Gate: gate}
 }
 
-// inPlace is what a cluster has on which everything is as it is declared.
+// inPlace returns the objects of a cluster that has everything as declared.
 func inPlace(t *testing.T) access.Observed {
 	t.Helper()
 	objects := map[kube.Ref]kube.Object{}

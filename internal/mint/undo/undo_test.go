@@ -20,7 +20,7 @@ import (
 	"github.com/kubemint/kubemint/internal/revoke"
 )
 
-// server notes what is deleted, and by which UID.
+// server notes what is deleted, and with which UID.
 type server struct {
 	deleted []string
 	fail    error // of a deletion
@@ -111,7 +111,7 @@ func TestStack_TriesEverything(t *testing.T) {
 	for name, tt := range map[string]struct {
 		order Order
 		alive bool
-	}{"credential": {Credentials, true}, "object": {Objects, true}, "file": {Files, false}, "beside": {Beside, false}} {
+	}{"credential": {Credentials, true}, "object": {Objects, true}, "file": {Files, false}, "file at the side": {Beside, false}} {
 		s := newStack(t, &server{})
 		var ran []string
 		s.Push(Files, "", note(&ran, "last", nil))

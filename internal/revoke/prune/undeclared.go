@@ -44,7 +44,7 @@ type holdings struct {
 	account types.NamespacedName
 	access  []kube.Object // bindings and roles
 	leases  []kube.Object // of credentials by their names, and other Leases of ours
-	self    kube.Object   // the ServiceAccount; nil where there is none
+	self    kube.Object   // the ServiceAccount; nil where it does not exist
 }
 
 // isEmpty says whether nothing of the account was found.
@@ -188,8 +188,8 @@ func (p *Pruning) sayLeft(chosen choice) {
 	p.Log.PrintList("note: not done: ", left)
 }
 
-// heldBack is the error that names the live credentials which depend on what would be deleted, nil
-// where there is none. Those whose leases have the hash of the declared access do not. With
+// heldBack returns an error that names the live credentials which depend on what would be deleted,
+// or nil. Those whose leases have the hash of the declared access do not depend on it. With
 // take_ownership they are named, and lose the access.
 func (p *Pruning) heldBack(found holdings, declared string) error {
 	holding := lock.SelectHolding(found.leases, declared, p.Now())

@@ -12,7 +12,7 @@ import (
 	"github.com/kubemint/kubemint/internal/workspace"
 )
 
-// Policy is what a run knows about the cluster before it sends anything.
+// Policy holds what a run knows about the cluster before it sends anything.
 type Policy struct {
 	Server      string         // URL of `expect_cluster`; empty: any
 	Fingerprint string         // of the CA, as [certs.Bundle.Is] takes it; empty: any

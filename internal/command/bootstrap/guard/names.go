@@ -215,7 +215,7 @@ object.metadata.?ownerReferences.orValue([]) == oldObject.metadata.?ownerReferen
 ` + made + "))"
 }
 
-// lowerASCII is what lowerAscii of CEL does.
+// lowerASCII does the same as CEL's lowerAscii.
 func lowerASCII(r rune) rune {
 	if r >= 'A' && r <= 'Z' {
 		return r + 'a' - 'A'
