@@ -15,6 +15,7 @@ import (
 	"github.com/kubemint/kubemint/internal/access/naming"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/owner"
 )
 
@@ -120,7 +121,7 @@ func TestDesire(t *testing.T) {
 			var got, named []string
 			for _, o := range d.Objects {
 				got = append(got, about(o))
-				if !kube.IsManaged(o, tt.declared.ServiceAccount) || o.GetAnnotations()["kubemint/owner"] != marks.Owner {
+				if !metadata.IsManaged(o, tt.declared.ServiceAccount) || o.GetAnnotations()["kubemint/owner"] != marks.Owner {
 					t.Errorf("%s bears %v %v", about(o), o.GetLabels(), o.GetAnnotations())
 				}
 			}
@@ -178,7 +179,7 @@ func TestDesiredObjectsInFull(t *testing.T) {
 func TestLabels_LongNames(t *testing.T) {
 	t.Parallel()
 	value := func(namespace, name string) string {
-		return kube.LabelsFor(types.NamespacedName{Namespace: namespace, Name: name})["kubemint/service-account"]
+		return metadata.LabelsFor(types.NamespacedName{Namespace: namespace, Name: name})["kubemint/service-account"]
 	}
 	n := strings.Repeat("n", 30)
 	if got, want := value(n, strings.Repeat("s", 32)), n+"."+strings.Repeat("s", 32); got != want {
@@ -229,7 +230,7 @@ func TestManaged_OtherServiceAccount(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := kube.IsManaged(&rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Labels: tt.labels}}, account); got != tt.want {
+			if got := metadata.IsManaged(&rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Labels: tt.labels}}, account); got != tt.want {
 				t.Errorf("got %t", got)
 			}
 		})

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/rules"
@@ -33,8 +34,8 @@ func (p Plan) OwnedBy(lease kube.Object, owner metav1.OwnerReference) Plan {
 
 func withOwner(object, lease kube.Object, owner metav1.OwnerReference) kube.Object {
 	owned := object.DeepCopyObject().(kube.Object) //nolint:errcheck,forcetypeassert // a copy has the same type
-	if marks := owned.GetAnnotations(); marks[kube.AnnotationExpiresAt] != "" {
-		marks[kube.AnnotationExpiresAt] = lease.GetAnnotations()[kube.AnnotationExpiresAt]
+	if marks := owned.GetAnnotations(); marks[metadata.AnnotationExpiresAt] != "" {
+		marks[metadata.AnnotationExpiresAt] = lease.GetAnnotations()[metadata.AnnotationExpiresAt]
 	}
 	if owned.GetNamespace() == lease.GetNamespace() {
 		owned.SetOwnerReferences([]metav1.OwnerReference{owner})
@@ -88,7 +89,7 @@ func diffObject(desired Desired, want, have kube.Object) (change Change, warning
 		return Change{Verb: Created, Ref: ref, Apply: want, Added: kube.RulesOf(want)}, "", nil
 	case ref.Kind == "Namespace", // someone else's as often as not: we only make it
 		isAccount && !declared.CreateServiceAccount,
-		isAccount && !declared.TakeOwnership && !kube.IsManaged(have, declared.ServiceAccount):
+		isAccount && !declared.TakeOwnership && !metadata.IsManaged(have, declared.ServiceAccount):
 		return Change{Verb: Unchanged, Ref: ref}, "", nil
 	}
 	if err := desired.refuseForeign(have, "apply"); err != nil {
@@ -151,7 +152,7 @@ func compareObjects(want, have kube.Object) (same, recreate bool) {
 func diffDetails(want, have kube.Object) (lines []string) {
 	add := func(sign, what, value string) { lines = append(lines, sign+" "+what+" "+value) }
 	if !strings.EqualFold(
-		have.GetAnnotations()[kube.AnnotationOwner], want.GetAnnotations()[kube.AnnotationOwner],
+		have.GetAnnotations()[metadata.AnnotationOwner], want.GetAnnotations()[metadata.AnnotationOwner],
 	) {
 		add("-", "owner", cmp.Or(owner.Describe(have), "none"))
 		add("+", "owner", cmp.Or(owner.Describe(want), "none"))

@@ -8,6 +8,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/kube/metadata"
 )
 
 // Prune plans the deletion of those of the listed Roles and bindings, all with our marks for this
@@ -24,7 +25,7 @@ func Prune(desired Desired, listed []kube.Object) (Plan, error) {
 		ref := kube.RefOf(object)
 		switch err := desired.refuseForeign(object, "delete"); {
 		// what expires is for sweep
-		case wanted[ref], object.GetAnnotations()[kube.AnnotationExpiresAt] != "":
+		case wanted[ref], object.GetAnnotations()[metadata.AnnotationExpiresAt] != "":
 		case isUntouchable(object):
 			plan.Warnings = append(
 				plan.Warnings,

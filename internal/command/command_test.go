@@ -11,7 +11,7 @@ import (
 	"github.com/kubemint/kubemint/internal/command/session"
 	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/kubeconfig"
-	"github.com/kubemint/kubemint/internal/lease"
+	"github.com/kubemint/kubemint/internal/lease/leasename"
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
@@ -138,7 +138,7 @@ func TestMint_EphemeralIdentity(t *testing.T) {
 	w.env = append(w.env, "KUBEMINT_OUTPUT="+w.path("out/kc"), "KUBEMINT_EPHEMERAL=true")
 	w.mustRun(t, "mint")
 	record := w.readReceipt(t)
-	if record.Account.Name != "ci" || len(record.Objects) != 3 || !lease.NamesEphemeral(record.Objects[0].Name, "ci") {
+	if record.Account.Name != "ci" || len(record.Objects) != 3 || !leasename.IsEphemeral(record.Objects[0].Name, "ci") {
 		t.Errorf("recorded %+v", record)
 	}
 	w.mustRun(t, "revoke")

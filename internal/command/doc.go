@@ -5,7 +5,7 @@
 // access/naming, access/reach, client, client/answer, client/connect, client/observe,
 // command/bootstrap, command/bootstrap/check, command/bootstrap/cluster, command/bootstrap/trust,
 // command/child, command/process, command/revocation, command/session, command/usage, config,
-// console, kube, kubeconfig, learn, lease, mint, mint/deliver, mint/entry, output, output/private,
-// output/receipt, problem, revoke/leftover, revoke/prune, revoke/sweep, rules/manifest,
-// rules/needs, rules/syntax, secret, source and source/certs.
+// console, kube, kubeconfig, learn, lease/leasename, mint, mint/deliver, mint/entry, output,
+// output/private, output/receipt, problem, revoke/leftover, revoke/prune, revoke/sweep,
+// rules/manifest, rules/needs, rules/syntax, secret, source and source/certs.
 package command

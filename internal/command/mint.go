@@ -8,7 +8,7 @@ import (
 	"github.com/kubemint/kubemint/internal/command/session"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kubeconfig"
-	"github.com/kubemint/kubemint/internal/lease"
+	"github.com/kubemint/kubemint/internal/lease/leasename"
 	"github.com/kubemint/kubemint/internal/mint"
 	"github.com/kubemint/kubemint/internal/mint/deliver"
 	"github.com/kubemint/kubemint/internal/output/receipt"
@@ -67,7 +67,7 @@ func prepareMint(s session.Session) (mint.Job, *source.Source, *receipt.Receipt,
 	record := newRecord(from, declared)
 	marks := s.Marks()
 	if declared.Ephemeral {
-		declared.ServiceAccount.Name = lease.EphemeralName(declared.ServiceAccount.Name)
+		declared.ServiceAccount.Name = leasename.Ephemeral(declared.ServiceAccount.Name)
 		marks.ExpiresAt = s.Trace.Now().Add(s.Config.Token.Lifetime.Duration)
 	}
 	written, err := describeKubeconfig(s, from, declared)

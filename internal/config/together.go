@@ -67,7 +67,7 @@ func (c *checker) completeAccess(d *draft) {
 	if d.clusterScope {
 		cluster.Rules = slices.Concat(namespaced.Rules, cluster.Rules)
 		namespaced.Rules = nil
-	} else if rules.NonResource(namespaced.Rules) {
+	} else if len(rules.InNamespace(namespaced.Rules)) < len(namespaced.Rules) {
 		c.addFault("rules", "", "a non-resource URL cannot be granted in a namespace",
 			"begin the rule with the word `cluster`, as in cluster get /healthz; or set `scope: cluster`")
 	}

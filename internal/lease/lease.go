@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"strings"
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -15,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/kube/metadata"
+	"github.com/kubemint/kubemint/internal/lease/leasename"
 	"github.com/kubemint/kubemint/internal/owner"
 )
 
@@ -42,7 +43,7 @@ func New(
 	return &coordinationv1.Lease{
 		TypeMeta: kube.TypeMeta("Lease"),
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: account.Namespace, Name: EphemeralName(NamePrefix + account.Name),
+			Namespace: account.Namespace, Name: leasename.Ephemeral(leasename.Prefix + account.Name),
 			Labels: marks.LabelsFor(account), Annotations: marks.Annotations(),
 		},
 		Spec: coordinationv1.LeaseSpec{
@@ -105,7 +106,7 @@ func CreateBond(ctx context.Context, api API, lease *coordinationv1.Lease) (type
 func WithNewName(lease *coordinationv1.Lease, account types.NamespacedName) *coordinationv1.Lease {
 	copied := lease.DeepCopy()
 	copied.ObjectMeta = metav1.ObjectMeta{
-		Namespace: lease.Namespace, Name: EphemeralName(NamePrefix + account.Name),
+		Namespace: lease.Namespace, Name: leasename.Ephemeral(leasename.Prefix + account.Name),
 		Labels: copied.Labels, Annotations: copied.Annotations,
 	}
 	return copied
@@ -114,15 +115,14 @@ func WithNewName(lease *coordinationv1.Lease, account types.NamespacedName) *coo
 // BoundByName says whether a Secret has the name of a lease of ours, and the labels of that lease's
 // ServiceAccount.
 func BoundByName(secret *corev1.Secret) bool {
-	rest, prefixed := strings.CutPrefix(secret.Name, NamePrefix)
-	account, suffixed := withoutSuffix(rest)
-	return prefixed && suffixed &&
-		kube.IsManaged(secret, types.NamespacedName{Namespace: secret.Namespace, Name: account})
+	account, ok := leasename.Parse(secret.Name)
+	return ok &&
+		metadata.IsManaged(secret, types.NamespacedName{Namespace: secret.Namespace, Name: account})
 }
 
 // IsExpired says whether an object has expired by its own mark. An object without the mark never
 // expires: only leases and ephemeral objects have it.
 func IsExpired(o kube.Object, now time.Time) bool {
-	at, err := time.Parse(time.RFC3339, o.GetAnnotations()[kube.AnnotationExpiresAt])
+	at, err := time.Parse(time.RFC3339, o.GetAnnotations()[metadata.AnnotationExpiresAt])
 	return err == nil && now.After(at)
 }

@@ -20,7 +20,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/lease"
+	"github.com/kubemint/kubemint/internal/lease/leasename"
 	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
 )
@@ -128,7 +130,7 @@ func TestLeaseName_EveryServiceAccount(t *testing.T) {
 			t.Fatalf("%s is no ServiceAccount's name", name)
 		}
 		got := lease.New(types.NamespacedName{Namespace: "n", Name: name}, marks, now, time.Hour).Name
-		if faults := validation.IsDNS1123Subdomain(got); len(faults) > 0 || !strings.HasPrefix(got, lease.NamePrefix) {
+		if faults := validation.IsDNS1123Subdomain(got); len(faults) > 0 || !strings.HasPrefix(got, leasename.Prefix) {
 			t.Errorf("%s (%d characters): %q", got, len(got), faults)
 		}
 	}
@@ -146,7 +148,7 @@ func TestNamesLease(t *testing.T) {
 		"of an ephemeral account":    {"kubemint-ci-abcdefg234-hijklmn567", "ci", true},
 		"of an account with dashes":  {"kubemint-a-b.c-abcdefg234", "a-b.c", true},
 		"of the longest name":        {lease.New(types.NamespacedName{Namespace: "n", Name: long}, owner.Marks{}, time.Time{}, 1).Name, long, true},
-		"ephemeral, longest":         {lease.New(types.NamespacedName{Namespace: "n", Name: lease.EphemeralName(long)}, owner.Marks{}, time.Time{}, 1).Name, long, true},
+		"ephemeral, longest":         {lease.New(types.NamespacedName{Namespace: "n", Name: leasename.Ephemeral(long)}, owner.Marks{}, time.Time{}, 1).Name, long, true},
 		"leader election":            {"kubemint-leader-election", "leader", false},
 		"without our prefix":         {"ci-abcdefg234", "ci", false},
 		"another account":            {"kubemint-cd-abcdefg234", "ci", false},
@@ -161,7 +163,7 @@ func TestNamesLease(t *testing.T) {
 		"three random ends":          {"kubemint-ci-abcdefg234-abcdefg234-abcdefg234", "ci", false},
 		"empty":                      {"", "", false},
 	} {
-		if have := lease.HasName(c.lease, c.account); have != c.want {
+		if have := leasename.BelongsTo(c.lease, c.account); have != c.want {
 			t.Errorf("%s: %s of %s: %v", name, c.lease, c.account, have)
 		}
 	}
@@ -247,7 +249,7 @@ func TestRenamed(t *testing.T) {
 	made.UID, made.ResourceVersion, made.Generation = "u1", "7", 1
 	made.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "m"}}
 	renamed := lease.WithNewName(made, account)
-	if renamed.Name == its.Name || !lease.HasName(renamed.Name, account.Name) {
+	if renamed.Name == its.Name || !leasename.BelongsTo(renamed.Name, account.Name) {
 		t.Errorf("it is called %s", renamed.Name)
 	}
 	renamed.Name = its.Name
@@ -266,7 +268,7 @@ func TestLeaseAccount(t *testing.T) {
 		{"", "ci", "ci"},
 		{lease.New(types.NamespacedName{Name: strings.Repeat("a", 253)}, marks, now, 1).Name, strings.Repeat("a", 253), strings.Repeat("a", 253)},
 	} {
-		if have := lease.AccountOf(c.lease, c.declared); have != c.want {
+		if have := leasename.AccountOf(c.lease, c.declared); have != c.want {
 			t.Errorf("%s of %s: %s", c.lease, c.declared, have)
 		}
 	}
@@ -337,7 +339,7 @@ func TestExpiredAtTheBoundary(t *testing.T) {
 		"2026-03-29T01:00:00": {}, "29 March": {}, "": {},
 	} {
 		its := lease.New(types.NamespacedName{Namespace: "shop", Name: "ci"}, owner.Marks{}, end, 0)
-		its.Annotations[kube.AnnotationExpiresAt] = said
+		its.Annotations[metadata.AnnotationExpiresAt] = said
 		for i, now := range []time.Time{end.Add(-1), end.In(berlin), end.Add(1)} {
 			if have := lease.IsExpired(its, now); have != want[i] {
 				t.Errorf("%q, at %s: expired: %t", said, now, have)
@@ -352,7 +354,7 @@ func TestBoundByName(t *testing.T) {
 		"kubemint-ci-abcdefg234": true, "kubemint-ci": false, "kubemint-cd-abcdefg234": false, "ci-abcdefg234": false,
 		"kubemint-token-ci": false, "kubemint-token-abcdefg234": false,
 	} {
-		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "bots", Name: name, Labels: kube.LabelsFor(account)}}
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "bots", Name: name, Labels: metadata.LabelsFor(account)}}
 		if have := lease.BoundByName(secret); have != want {
 			t.Errorf("%s: %t", name, have)
 		}

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kubemint/kubemint/internal/lease"
+	"github.com/kubemint/kubemint/internal/lease/leasename"
 	"github.com/kubemint/kubemint/internal/lease/lock"
 )
 
@@ -18,11 +18,11 @@ func TestNoLockIsNamedAsALease(t *testing.T) {
 	}
 	for _, locked := range names {
 		lock := lock.NameOf(locked)
-		for _, account := range append(names, strings.TrimPrefix(lock, lease.NamePrefix)) {
-			if lease.HasName(lock, account) || lease.NamesEphemeral(lock, account) {
+		for _, account := range append(names, strings.TrimPrefix(lock, leasename.Prefix)) {
+			if leasename.BelongsTo(lock, account) || leasename.IsEphemeral(lock, account) {
 				t.Errorf("the lock of %q, %q, passes for a lease of %q", locked, lock, account)
 			}
-			if name := lease.EphemeralName(lease.NamePrefix + account); name == lock {
+			if name := leasename.Ephemeral(leasename.Prefix + account); name == lock {
 				t.Errorf("a lease of %q has the name of a lock", account)
 			}
 		}
@@ -32,7 +32,7 @@ func TestNoLockIsNamedAsALease(t *testing.T) {
 func FuzzNoLockIsNamedAsALease(f *testing.F) {
 	f.Add("a-abcdefgh23", "a")
 	f.Fuzz(func(t *testing.T, locked, account string) {
-		if lease.HasName(lock.NameOf(locked), account) {
+		if leasename.BelongsTo(lock.NameOf(locked), account) {
 			t.Errorf("the lock of %q passes for a lease of %q", locked, account)
 		}
 	})

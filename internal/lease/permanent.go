@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/lease/leasename"
 	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/secret"
@@ -37,7 +38,7 @@ func NewPermanent(account types.NamespacedName, marks owner.Marks) *corev1.Secre
 	return &corev1.Secret{
 		TypeMeta: kube.TypeMeta("Secret"),
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: account.Namespace, Name: PermanentName(account.Name),
+			Namespace: account.Namespace, Name: leasename.PermanentSecret(account.Name),
 			Labels: marks.LabelsFor(account), Annotations: annotations,
 		},
 		Type: corev1.SecretTypeServiceAccountToken,

@@ -19,6 +19,7 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/kubeconfig"
 	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/owner"
@@ -61,7 +62,7 @@ func TestRun_FirstRunSendsInOrder(t *testing.T) {
 	}
 	var lock1 coordinationv1.Lease
 	w.Read("leases", "shop", "kubemint-ci", &lock1)
-	if lock1.Spec.HolderIdentity != nil || lock1.Annotations[kube.AnnotationAccess] != w.job.Desired.Hash() {
+	if lock1.Spec.HolderIdentity != nil || lock1.Annotations[metadata.AnnotationAccess] != w.job.Desired.Hash() {
 		t.Errorf("the lock is not given back with the access in effect: %+v", lock1)
 	}
 }
@@ -212,7 +213,7 @@ func TestRun_FailureAfterChangesForgetsWhatIsInEffect(t *testing.T) {
 	}
 	var lock coordinationv1.Lease
 	w.Read("leases", "shop", "kubemint-ci", &lock)
-	if lock.Annotations[kube.AnnotationAccess] != "" || lock.Spec.HolderIdentity != nil {
+	if lock.Annotations[metadata.AnnotationAccess] != "" || lock.Spec.HolderIdentity != nil {
 		t.Errorf("the lock says %v, holder %v", lock.Annotations, lock.Spec.HolderIdentity)
 	}
 }
@@ -222,10 +223,10 @@ func TestRun_FailureAfterChangesForgetsWhatIsInEffect(t *testing.T) {
 func TestRun_RefusesAnotherOwnersRole(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(_ *config.Access, marks *owner.Marks) { marks.Owner = "github:acme/shop" })
-	labels := kube.LabelsFor(w.job.Desired.Access.ServiceAccount)
+	labels := metadata.LabelsFor(w.job.Desired.Access.ServiceAccount)
 	w.Put(&rbacv1.Role{TypeMeta: kube.TypeMeta("Role"), ObjectMeta: metav1.ObjectMeta{
 		Namespace: "shop", Name: "kubemint:shop:ci", Labels: labels,
-		Annotations: map[string]string{kube.AnnotationOwner: "github:evil/fork"},
+		Annotations: map[string]string{metadata.AnnotationOwner: "github:evil/fork"},
 	}})
 	_, err := w.run(t.Context())
 	if problem.ExitCode(err) != int(problem.Rights) || !strings.Contains(err.Error(), "github:evil/fork") {
@@ -583,7 +584,7 @@ func TestRun_PermanentTokenIsFoundAgain(t *testing.T) {
 	w.Put(&corev1.Secret{
 		TypeMeta: kube.TypeMeta("Secret"), Type: corev1.SecretTypeServiceAccountToken,
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: "shop", Name: "kubemint-token-ci", UID: "p1", Labels: kube.LabelsFor(account),
+			Namespace: "shop", Name: "kubemint-token-ci", UID: "p1", Labels: metadata.LabelsFor(account),
 			Annotations: map[string]string{corev1.ServiceAccountNameKey: "ci"},
 		},
 		Data: map[string][]byte{"token": []byte(w.PermanentToken("shop", "ci")), "ca.crt": w.CA},

@@ -6,7 +6,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/kube/metadata"
 )
 
 // Marks say on whose behalf an object was made. The run that last changed an object leaves its own.
@@ -30,16 +30,16 @@ type Marks struct {
 func (m Marks) Annotations() map[string]string {
 	annotations := map[string]string{}
 	for key, value := range map[string]string{
-		kube.AnnotationOwner: m.Owner, kube.AnnotationOwnerName: m.OwnerName,
-		kube.AnnotationJob: m.Job, kube.AnnotationRun: m.Run, kube.AnnotationCommit: m.Commit,
-		kube.AnnotationAccess: m.Access,
+		metadata.AnnotationOwner: m.Owner, metadata.AnnotationOwnerName: m.OwnerName,
+		metadata.AnnotationJob: m.Job, metadata.AnnotationRun: m.Run, metadata.AnnotationCommit: m.Commit,
+		metadata.AnnotationAccess: m.Access,
 	} {
 		if value != "" {
 			annotations[key] = value
 		}
 	}
 	if !m.ExpiresAt.IsZero() {
-		annotations[kube.AnnotationExpiresAt] = m.ExpiresAt.UTC().Format(time.RFC3339)
+		annotations[metadata.AnnotationExpiresAt] = m.ExpiresAt.UTC().Format(time.RFC3339)
 	}
 	return annotations
 }
@@ -51,6 +51,6 @@ func (m Marks) LabelsFor(serviceAccount types.NamespacedName) map[string]string 
 	if all == nil {
 		all = map[string]string{}
 	}
-	maps.Copy(all, kube.LabelsFor(serviceAccount))
+	maps.Copy(all, metadata.LabelsFor(serviceAccount))
 	return all
 }

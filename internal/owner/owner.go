@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
@@ -12,7 +13,7 @@ import (
 // owner. An owner that an earlier version wrote is a name, without an id and often without the
 // instance that it is a name on: the annotation of the run says which.
 func Same(mark Marks, have kube.Object) bool {
-	owner := have.GetAnnotations()[kube.AnnotationOwner]
+	owner := have.GetAnnotations()[metadata.AnnotationOwner]
 	if strings.EqualFold(owner, mark.Owner) { // names are the same in any case, and ids have none
 		return true
 	}
@@ -24,7 +25,7 @@ func Same(mark Marks, have kube.Object) bool {
 // sameServer says whether an object was last changed by a run on the server that this run is on.
 // Where the object does not say, it counts as made on the public instance, whose owners have no @.
 func (m Marks) sameServer(have kube.Object) bool {
-	run := have.GetAnnotations()[kube.AnnotationRun]
+	run := have.GetAnnotations()[metadata.AnnotationRun]
 	if run == "" {
 		return !strings.Contains(m.Owner, "@")
 	}
@@ -46,7 +47,7 @@ const mostOfOwner = 120
 // has no owner.
 func Describe(have kube.Object) string {
 	marks := have.GetAnnotations()
-	return formatOwner(marks[kube.AnnotationOwner], marks[kube.AnnotationOwnerName])
+	return formatOwner(marks[metadata.AnnotationOwner], marks[metadata.AnnotationOwnerName])
 }
 
 // Describe names the owner of these marks for a person, as [Describe] does.

@@ -11,7 +11,8 @@ import (
 	"github.com/kubemint/kubemint/internal/client"
 	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/lease"
+	"github.com/kubemint/kubemint/internal/kube/metadata"
+	"github.com/kubemint/kubemint/internal/lease/leasename"
 	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/parallel"
@@ -77,11 +78,11 @@ func isNamedFor(record *receipt.Receipt, ref kube.Ref) bool {
 		return false
 	}
 	if ref.Kind == "Secret" {
-		return ref.Namespace == declared.Namespace && ref.Name == lease.PermanentName(declared.Name)
+		return ref.Namespace == declared.Namespace && ref.Name == leasename.PermanentSecret(declared.Name)
 	}
 	return slices.ContainsFunc(record.Objects, func(o receipt.Object) bool {
 		return o.Kind == "ServiceAccount" && o.Namespace == declared.Namespace &&
-			lease.NamesEphemeral(o.Name, declared.Name) && naming.NamedFor(ref, o.Namespace, o.Name)
+			leasename.IsEphemeral(o.Name, declared.Name) && naming.NamedFor(ref, o.Namespace, o.Name)
 	})
 }
 
@@ -93,11 +94,11 @@ func (r Revoker) refuseForeign(object kube.Object, recorded receipt.Object) erro
 	switch {
 	case recorded.UID != "" && object.GetUID() != recorded.UID:
 		why = errors.New("it was recreated since: its UID is another one")
-	case object.GetLabels()[kube.LabelManagedBy] != kube.ManagedBy:
-		why = errors.New("it has lost the label " + kube.LabelManagedBy)
+	case object.GetLabels()[metadata.LabelManagedBy] != metadata.ManagedBy:
+		why = errors.New("it has lost the label " + metadata.LabelManagedBy)
 	case !owner.Same(r.Marks, object):
 		why = errors.New("it belongs to another owner: " + cmp.Or(owner.Describe(object), "none"))
-	case recorded.UID == "" && !r.Fresh && object.GetAnnotations()[kube.AnnotationExpiresAt] == "":
+	case recorded.UID == "" && !r.Fresh && object.GetAnnotations()[metadata.AnnotationExpiresAt] == "":
 		why = errors.New(
 			"the run ended before it knew the object's UID, and nothing says that it is of that run alone",
 		)

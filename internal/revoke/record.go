@@ -14,7 +14,7 @@ import (
 	"github.com/kubemint/kubemint/internal/client"
 	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/lease"
+	"github.com/kubemint/kubemint/internal/lease/leasename"
 	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
@@ -152,14 +152,14 @@ func (r Revoker) Object(ctx context.Context, record *receipt.Receipt, o receipt.
 
 // doomed is the credential that hangs on a lease of the record.
 func doomed(record *receipt.Receipt, its receipt.Object) Doomed {
-	name := lease.AccountOf(its.Name, record.Account.Name)
+	name := leasename.AccountOf(its.Name, record.Account.Name)
 	account := types.NamespacedName{Namespace: its.Namespace, Name: name}
 	return Doomed{Account: account, Lease: its.Name, UID: its.UID, Secret: its.SecretUID}
 }
 
 // IsLeaseOf says whether a lease has a name that we give the leases of the record's ServiceAccount.
 func IsLeaseOf(record *receipt.Receipt, its receipt.Object) bool {
-	return its.Namespace == record.Account.Namespace && lease.HasName(its.Name, record.Account.Name)
+	return its.Namespace == record.Account.Namespace && leasename.BelongsTo(its.Name, record.Account.Name)
 }
 
 // Until completes "lives until". The time is missing where the run was killed before it had a

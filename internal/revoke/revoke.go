@@ -16,6 +16,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/lease"
+	"github.com/kubemint/kubemint/internal/lease/leasename"
 )
 
 // API makes the requests that end a credential and show its end.
@@ -227,7 +228,7 @@ func (e *ending) asked(ctx context.Context) (gone bool, err error) {
 		return true, nil
 	}
 	name := e.Account.Name
-	named := lease.HasName(e.Lease, name) && lease.AccountOf(e.Lease, name) == name
+	named := leasename.BelongsTo(e.Lease, name) && leasename.AccountOf(e.Lease, name) == name
 	if named && len(name) < surelyWhole {
 		return true, nil // the account is gone, and with it every token of it
 	}

@@ -2,5 +2,5 @@
 // bootstrap, which prints them, and for refusals, which say what is missing.
 //
 // In: the desired access, and the token. Out: rules by namespace. It is pure. It imports access,
-// access/naming, access/reach, config, kube, lease, lease/lock and rules.
+// access/naming, access/reach, config, kube, lease/leasename, lease/lock and rules.
 package rights

@@ -14,7 +14,7 @@ import (
 	"github.com/kubemint/kubemint/internal/access/reach"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/lease"
+	"github.com/kubemint/kubemint/internal/lease/leasename"
 	"github.com/kubemint/kubemint/internal/lease/lock"
 	"github.com/kubemint/kubemint/internal/rules"
 )
@@ -149,7 +149,7 @@ func credentialRights(
 	if declared.Ephemeral {
 		account = ""
 	}
-	holder := lease.PermanentName(declared.ServiceAccount.Name)
+	holder := leasename.PermanentSecret(declared.ServiceAccount.Name)
 	mint := kube.NewRule(corev1.GroupName, "serviceaccounts/token", account, "create")
 	// the authorizer sees no name in a POST
 	create := kube.NewRule(corev1.GroupName, "secrets", "", "create")

@@ -106,12 +106,7 @@ func coversURL(a, b string) bool {
 	return a == b || (strings.HasSuffix(a, "*") && strings.HasPrefix(b, strings.TrimRight(a, "*")))
 }
 
-// NonResource reports whether any rule is for URLs, which only a ClusterRole can grant.
-func NonResource(rs []rbacv1.PolicyRule) bool {
-	return slices.ContainsFunc(rs, func(r rbacv1.PolicyRule) bool { return len(r.NonResourceURLs) > 0 })
-}
-
-// InNamespace leaves out what no RoleBinding grants, whatever its ClusterRole says: URLs.
+// InNamespace leaves out what no RoleBinding grants, whatever its ClusterRole says: rules for URLs.
 func InNamespace(rs []rbacv1.PolicyRule) []rbacv1.PolicyRule {
 	return slices.DeleteFunc(
 		slices.Clone(rs), func(r rbacv1.PolicyRule) bool { return len(r.NonResourceURLs) > 0 },

@@ -12,10 +12,6 @@ import (
 	"github.com/kubemint/kubemint/internal/rules/names"
 )
 
-// ClusterWord before a rule grants it at cluster scope. No verb of Kubernetes is called so; a
-// custom one can only be given in YAML, or next to another verb.
-const ClusterWord = "cluster"
-
 // Format prints rules in the shorthand, one line each, in columns. Rules that have the same
 // resource and names, or the same verbs and names, are merged; the order does not depend on that of
 // rs. Safe to print: what the shorthand cannot say is in quotes and escaped, for a person to read.
@@ -23,7 +19,7 @@ func Format(rs []rbacv1.PolicyRule) []string { return formatLines(rs) }
 
 // FormatCluster is Format for rules that are granted at cluster scope: each line begins with the
 // word cluster.
-func FormatCluster(rs []rbacv1.PolicyRule) []string { return formatLines(rs, ClusterWord) }
+func FormatCluster(rs []rbacv1.PolicyRule) []string { return formatLines(rs, names.ClusterWord) }
 
 func formatLines(rs []rbacv1.PolicyRule, before ...string) []string {
 	var text strings.Builder
@@ -38,7 +34,7 @@ func formatLines(rs []rbacv1.PolicyRule, before ...string) []string {
 // columns are the words of a line, safe to print.
 func (l Line) columns() []string {
 	verbs := strings.Join(quoteSpecial(l.Verbs), ",")
-	if verbs == ClusterWord { // it would be read as the word
+	if verbs == names.ClusterWord { // it would be read as the word
 		verbs = strconv.Quote(verbs)
 	}
 	all := []string{verbs, strings.Join(quoteSpecial(l.Targets), ",")}

@@ -176,9 +176,10 @@ func TestCovers_MergesMissing(t *testing.T) {
 	}
 }
 
-func TestNonResource(t *testing.T) {
-	if rules.NonResource(list(rule("get", "", "pods"))) || !rules.NonResource(list(rule("get", "", "pods"), urls("get", "/x"))) {
-		t.Error("NonResource must be true for URLs alone")
+func TestInNamespace_LeavesOutURLs(t *testing.T) {
+	pods := list(rule("get", "", "pods"))
+	if diff := cmp.Diff(pods, rules.InNamespace(append(list(urls("get", "/x")), pods...))); diff != "" {
+		t.Error("-want +got\n", diff)
 	}
 }
 

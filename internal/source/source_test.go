@@ -108,7 +108,7 @@ func write(t *testing.T, path, text string) string {
 	return path
 }
 
-// summary holds the fields by which a test compares a Source: the credential by its kinds, the CA by its presence.
+// summary holds what a test compares of a Source: the credential by its kinds, the CA by its presence.
 type summary struct {
 	Server, Namespace, Cluster, Context, User, Bearer string
 	CA, Certificate                                   bool

@@ -15,7 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/lease/lock"
 	"github.com/kubemint/kubemint/internal/rules"
 	"github.com/kubemint/kubemint/test/kubetest"
@@ -39,7 +39,7 @@ func NewNamespace(t *testing.T) (cluster *kubetest.ControlPlane, namespace strin
 
 // IsLock says whether a Lease is the lock of the account that its label names, and not that of a credential.
 func IsLock(o metav1.PartialObjectMetadata) bool {
-	account, ours := strings.CutPrefix(o.Labels[kube.LabelServiceAccount], o.Namespace+".")
+	account, ours := strings.CutPrefix(o.Labels[metadata.LabelServiceAccount], o.Namespace+".")
 	return ours && o.Name == lock.NameOf(account)
 }
 

@@ -3,5 +3,5 @@
 //
 // In: the declared access and token, and who gets the rights. Out: lines of YAML. It talks to no
 // cluster. It imports access, access/reach, command/bootstrap/guard, command/bootstrap/trust,
-// config, console, lease, lease/lock, problem and rights.
+// config, console, lease/leasename, lease/lock, problem and rights.
 package bootstrap

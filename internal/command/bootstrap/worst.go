@@ -10,7 +10,7 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/access/reach"
 	"github.com/kubemint/kubemint/internal/config"
-	"github.com/kubemint/kubemint/internal/lease"
+	"github.com/kubemint/kubemint/internal/lease/leasename"
 	"github.com/kubemint/kubemint/internal/lease/lock"
 )
 
@@ -179,4 +179,4 @@ func reachesSecrets(rule rbacv1.PolicyRule) bool {
 }
 
 // tokenSecret is the name of the Secret of a permanent token.
-func (h holder) tokenSecret() string { return lease.PermanentName(h.Access.ServiceAccount.Name) }
+func (h holder) tokenSecret() string { return leasename.PermanentSecret(h.Access.ServiceAccount.Name) }

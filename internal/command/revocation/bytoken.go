@@ -12,7 +12,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/command/session"
 	"github.com/kubemint/kubemint/internal/kubeconfig"
-	"github.com/kubemint/kubemint/internal/lease"
+	"github.com/kubemint/kubemint/internal/lease/leasename"
 	"github.com/kubemint/kubemint/internal/output"
 	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/problem"
@@ -101,7 +101,7 @@ func checkDeclared(s session.Session, f *foundFile, from *source.Source) (types.
 	if err != nil {
 		return declared, err
 	}
-	if declared.Namespace == f.account.Namespace && lease.HasName(f.lease.Name, declared.Name) {
+	if declared.Namespace == f.account.Namespace && leasename.BelongsTo(f.lease.Name, declared.Name) {
 		return declared, nil
 	}
 	return declared, problem.Newf(problem.Revoke, "end the credential of "+f.path,
@@ -135,7 +135,7 @@ func findKubeconfig(s session.Session) (*foundFile, error) {
 		}
 		claims, _ := written.Token.Claims() // empty if the token is not a JWT
 		account, named := claims.Account()
-		if named && lease.HasName(claims.Secret, account.Name) {
+		if named && leasename.BelongsTo(claims.Secret, account.Name) {
 			lease := receipt.Object{
 				Kind: "Lease", Namespace: account.Namespace, Name: claims.Secret,
 				SecretUID: types.UID(claims.SecretUID),

@@ -18,6 +18,7 @@ import (
 	"github.com/kubemint/kubemint/internal/client"
 	"github.com/kubemint/kubemint/internal/command/session"
 	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/kubeconfig"
 	"github.com/kubemint/kubemint/internal/lease"
 	"github.com/kubemint/kubemint/internal/output"
@@ -97,7 +98,7 @@ func (w *world) mintCredential(t *testing.T, name string) *receipt.Receipt {
 	marks := owner.Marks{}
 	if !w.Read("serviceaccounts", "shop", "ci", nil) {
 		w.Put(&corev1.ServiceAccount{TypeMeta: kube.TypeMeta("ServiceAccount"), ObjectMeta: metav1.ObjectMeta{
-			Namespace: "shop", Name: "ci", Labels: kube.LabelsFor(account),
+			Namespace: "shop", Name: "ci", Labels: metadata.LabelsFor(account),
 		}})
 	}
 	its := lease.New(account, marks, w.now, expiry)

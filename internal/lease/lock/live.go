@@ -8,6 +8,7 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/kube/metadata"
 )
 
 // Credential is a live credential of the ServiceAccount, as its lease describes it.
@@ -21,7 +22,7 @@ type Credential struct {
 
 // String says whose credential it is and until when it lives.
 func (c Credential) String() string {
-	until := "for an unknown time: its " + kube.AnnotationExpiresAt + " cannot be read"
+	until := "for an unknown time: its " + metadata.AnnotationExpiresAt + " cannot be read"
 	if c.Until != "" {
 		until = "until " + c.Until
 	}
@@ -47,7 +48,7 @@ func (l *Lock) ListOthers(
 		version = l.lastSeen().ResourceVersion
 	}
 	leases, err := l.api.ListSince(
-		ctx, "Lease", l.Ref().Namespace, kube.LabelsFor(l.opts.Account), version,
+		ctx, "Lease", l.Ref().Namespace, metadata.LabelsFor(l.opts.Account), version,
 	)
 	leases = slices.DeleteFunc(leases, func(o kube.Object) bool {
 		return o.GetName() == l.Ref().Name || slices.Contains(mine, o.GetName()) ||
@@ -58,7 +59,7 @@ func (l *Lock) ListOthers(
 		switch {
 		case slices.Contains(holding, o):
 			inTheWay = append(inTheWay, newCredential(o))
-		case o.GetAnnotations()[kube.AnnotationAccess] == access.Undeclared:
+		case o.GetAnnotations()[metadata.AnnotationAccess] == access.Undeclared:
 			undeclared = append(undeclared, newCredential(o))
 		}
 	}
@@ -69,11 +70,11 @@ func (l *Lock) ListOthers(
 func newCredential(o kube.Object) Credential {
 	marks := o.GetAnnotations()
 	c := Credential{
-		Ref: kube.RefOf(o), Access: marks[kube.AnnotationAccess],
+		Ref: kube.RefOf(o), Access: marks[metadata.AnnotationAccess],
 		Created: o.GetCreationTimestamp().Time, whose: describeOwner(o),
 	}
 	if end, _ := parseExpiry(o); !end.IsZero() {
-		c.Until = marks[kube.AnnotationExpiresAt]
+		c.Until = marks[metadata.AnnotationExpiresAt]
 	}
 	return c
 }

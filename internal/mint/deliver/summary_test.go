@@ -16,6 +16,7 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/kubeconfig"
 	"github.com/kubemint/kubemint/internal/mint/credential"
 	"github.com/kubemint/kubemint/internal/output"
@@ -54,7 +55,7 @@ func TestSummary_HowTheCredentialEnds(t *testing.T) {
 		"our Secret": {func(d *Delivery) {
 			d.Issued.Tether = credential.Tether{}
 			d.Issued.Secret = permanent.DeepCopy()
-			d.Issued.Secret.Labels = kube.LabelsFor(d.Desired.Access.ServiceAccount)
+			d.Issued.Secret.Labels = metadata.LabelsFor(d.Desired.Access.ServiceAccount)
 		}, "`kubemint revoke --permanent`"},
 		"permanent": {func(d *Delivery) { d.Issued.ExpiresAt = time.Time{} }, "**never**"},
 		"shortened": {func(d *Delivery) { d.Config.Token.Asked = "12h" }, "(in 1h; asked: `12h`)"},

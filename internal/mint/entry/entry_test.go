@@ -26,6 +26,7 @@ import (
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/lease/lock"
 	"github.com/kubemint/kubemint/internal/mint/changes"
 	"github.com/kubemint/kubemint/internal/mint/credential"
@@ -237,11 +238,11 @@ func (f *fixture) other() kube.Object {
 	o := &coordinationv1.Lease{TypeMeta: kube.TypeMeta("Lease")}
 	o.Namespace = "shop"
 	o.Name = "kubemint-ci-otherotherx"
-	o.Labels = kube.LabelsFor(f.Desired.Access.ServiceAccount)
+	o.Labels = metadata.LabelsFor(f.Desired.Access.ServiceAccount)
 	o.CreationTimestamp = metav1.NewTime(time.Now().Add(-time.Hour))
 	o.Annotations = map[string]string{
-		kube.AnnotationAccess:    "another hash",
-		kube.AnnotationExpiresAt: time.Now().Add(time.Hour).Format(time.RFC3339),
+		metadata.AnnotationAccess:    "another hash",
+		metadata.AnnotationExpiresAt: time.Now().Add(time.Hour).Format(time.RFC3339),
 	}
 	return o
 }
@@ -312,8 +313,8 @@ func lockOf(f *fixture, inEffect string) *coordinationv1.Lease {
 	o.Namespace = ref.Namespace
 	o.Name = ref.Name
 	o.ResourceVersion = "1"
-	o.Labels = kube.LabelsFor(f.Desired.Access.ServiceAccount)
-	o.Annotations = map[string]string{kube.AnnotationAccess: inEffect}
+	o.Labels = metadata.LabelsFor(f.Desired.Access.ServiceAccount)
+	o.Annotations = map[string]string{metadata.AnnotationAccess: inEffect}
 	return o
 }
 
@@ -383,7 +384,7 @@ func TestRelease_SaysWhatIsInEffect(t *testing.T) {
 	if err == nil {
 		err = Release(t.Context(), s.Gate, f.api.Explain)
 	}
-	if err != nil || f.api.lock.Annotations[kube.AnnotationAccess] != f.Desired.Hash() || s.Gate.IsHeld() {
+	if err != nil || f.api.lock.Annotations[metadata.AnnotationAccess] != f.Desired.Hash() || s.Gate.IsHeld() {
 		t.Errorf("%v: %v", f.api.lock.Annotations, err)
 	}
 	if err := Release(t.Context(), nil, f.api.Explain); err != nil {
@@ -406,7 +407,7 @@ func TestPushLock_GivesBack(t *testing.T) {
 		if _, err := f.Issuer.Undo.Run(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if got := f.api.lock.Annotations[kube.AnnotationAccess]; s.Gate.IsHeld() || got != want {
+		if got := f.api.lock.Annotations[metadata.AnnotationAccess]; s.Gate.IsHeld() || got != want {
 			t.Errorf("dirty %t: in effect %q, held %t", dirty, got, s.Gate.IsHeld())
 		}
 	}

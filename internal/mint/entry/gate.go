@@ -10,7 +10,7 @@ import (
 	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/client/discovery"
 	"github.com/kubemint/kubemint/internal/console"
-	"github.com/kubemint/kubemint/internal/lease"
+	"github.com/kubemint/kubemint/internal/lease/leasename"
 	"github.com/kubemint/kubemint/internal/lease/lock"
 	"github.com/kubemint/kubemint/internal/mint/undo"
 	"github.com/kubemint/kubemint/internal/problem"
@@ -31,7 +31,7 @@ func (w Waiting) Gate(
 	account := desired.Access.ServiceAccount
 	run := cmp.Or(desired.Marks.Run, account.String())
 	about := lock.Options{
-		Account: account, Marks: desired.Marks, Holder: lease.EphemeralName(run), Now: w.Now,
+		Account: account, Marks: desired.Marks, Holder: leasename.Ephemeral(run), Now: w.Now,
 	}
 	return lock.NewGate(server, about, lock.GateOptions{
 		Hash: hash, TakeOwnership: desired.Access.TakeOwnership, Timeout: console.FormatDuration(w.Timeout),

@@ -11,7 +11,8 @@ import (
 	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/lease"
+	"github.com/kubemint/kubemint/internal/kube/metadata"
+	"github.com/kubemint/kubemint/internal/lease/leasename"
 	"github.com/kubemint/kubemint/internal/lease/lock"
 	"github.com/kubemint/kubemint/internal/parallel"
 	"github.com/kubemint/kubemint/internal/problem"
@@ -107,7 +108,7 @@ func (p *Pruning) accountToDelete(found holdings) (kube.Object, error) {
 	case found.self == nil:
 		return nil, nil //nolint:nilnil // none is a good answer
 	// not even with take_ownership: others may run as it
-	case !kube.IsManaged(found.self, found.account):
+	case !metadata.IsManaged(found.self, found.account):
 		p.Log.Printf("note: ServiceAccount %s stays: it was not made by kubemint", found.account)
 		return nil, nil //nolint:nilnil // the same
 	}
@@ -152,7 +153,7 @@ func (p *Pruning) deleteStage(ctx context.Context, objects []kube.Object) (count
 
 func (p *Pruning) deleteObject(ctx context.Context, object kube.Object) error {
 	account := p.Desired.Access.ServiceAccount
-	if ref := kube.RefOf(object); ref.Kind == "Lease" && lease.HasName(ref.Name, account.Name) {
+	if ref := kube.RefOf(object); ref.Kind == "Lease" && leasename.BelongsTo(ref.Name, account.Name) {
 		return p.endCredential(ctx, object)
 	}
 	return p.Client.Remove(ctx, object)
@@ -161,7 +162,7 @@ func (p *Pruning) deleteObject(ctx context.Context, object kube.Object) error {
 // endCredential ends the credential of a lease, and says what holds it where it lives on.
 func (p *Pruning) endCredential(ctx context.Context, its kube.Object) error {
 	account := p.Desired.Access.ServiceAccount
-	account.Name = lease.AccountOf(its.GetName(), account.Name)
+	account.Name = leasename.AccountOf(its.GetName(), account.Name)
 	err := revoke.End(
 		ctx, p.Client, revoke.Doomed{Account: account, Lease: its.GetName(), UID: its.GetUID()},
 	)
@@ -169,7 +170,7 @@ func (p *Pruning) endCredential(ctx context.Context, its kube.Object) error {
 	if !lives {
 		return err
 	}
-	until := cmp.Or(its.GetAnnotations()[kube.AnnotationExpiresAt], "it expires")
+	until := cmp.Or(its.GetAnnotations()[metadata.AnnotationExpiresAt], "it expires")
 	return problem.New(
 		problem.Revoke,
 		"revoke the credential of "+kube.RefOf(its).String(),
@@ -181,7 +182,7 @@ func (p *Pruning) endCredential(ctx context.Context, its kube.Object) error {
 // the account is not kubemint's the name is not enough, and the Secret's own marks have to be read.
 func (p *Pruning) deletePermanent(ctx context.Context, found holdings, ownAccount bool) (int, error) {
 	secret := client.NewObject(kube.Ref{
-		Kind: "Secret", Namespace: found.account.Namespace, Name: lease.PermanentName(found.account.Name),
+		Kind: "Secret", Namespace: found.account.Namespace, Name: leasename.PermanentSecret(found.account.Name),
 	})
 	op := "delete " + kube.RefOf(secret).String()
 	if !ownAccount && found.self != nil {

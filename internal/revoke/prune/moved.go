@@ -12,6 +12,7 @@ import (
 	"github.com/kubemint/kubemint/internal/client"
 	"github.com/kubemint/kubemint/internal/client/observe"
 	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/parallel"
 	"github.com/kubemint/kubemint/internal/problem"
@@ -23,7 +24,7 @@ import (
 func (p *Pruning) takeAwayMoved(ctx context.Context, found holdings) (count int, err error) {
 	job := p.Desired.Marks.Job
 	if found.self != nil && owner.Same(p.Desired.Marks, found.self) {
-		job = found.self.GetAnnotations()[kube.AnnotationJob] // prune may be a job of its own
+		job = found.self.GetAnnotations()[metadata.AnnotationJob] // prune may be a job of its own
 	}
 	bindings, err := p.listManagedBindings(ctx)
 	if err != nil {
@@ -55,7 +56,7 @@ func (p *Pruning) chooseOwn(before holdings) choice {
 	of := p.Desired
 	of.Access.ServiceAccount = before.account
 	own, warnings, left := access.SelectRemovable(of, before.access)
-	if left == nil && before.self != nil && kube.IsManaged(before.self, before.account) {
+	if left == nil && before.self != nil && metadata.IsManaged(before.self, before.account) {
 		var self []kube.Object
 		self, _, left = access.SelectRemovable(of, []kube.Object{before.self})
 		own = append(own, self...)
@@ -74,7 +75,7 @@ func (p *Pruning) listManagedBindings(ctx context.Context) ([]kube.Object, error
 }
 
 // managed is the label of everything that kubemint made.
-var managed = map[string]string{kube.LabelManagedBy: kube.ManagedBy}
+var managed = map[string]string{metadata.LabelManagedBy: metadata.ManagedBy}
 
 // leftBehind is the warning of an account whose place the declared one may have taken.
 func leftBehind(account, declared types.NamespacedName) string {

@@ -14,6 +14,7 @@ import (
 	"github.com/kubemint/kubemint/internal/client/discovery"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/lease"
 	"github.com/kubemint/kubemint/internal/parallel"
 	"github.com/kubemint/kubemint/internal/problem"
@@ -82,7 +83,7 @@ func (s *Sweeping) deleteAll(ctx context.Context, objects []kube.Object) (err er
 func (s *Sweeping) describeReason(object kube.Object) string {
 	switch {
 	case lease.IsExpired(object, s.Now()):
-		return ", expired " + object.GetAnnotations()[kube.AnnotationExpiresAt]
+		return ", expired " + object.GetAnnotations()[metadata.AnnotationExpiresAt]
 	case kube.RefOf(object).Kind == "Secret":
 		return ", whose lease is gone"
 	}
@@ -121,7 +122,7 @@ func (s *Sweeping) listExpired(ctx context.Context) (expired, live []kube.Object
 }
 
 // managed is the label of everything that kubemint made.
-var managed = map[string]string{kube.LabelManagedBy: kube.ManagedBy}
+var managed = map[string]string{metadata.LabelManagedBy: metadata.ManagedBy}
 
 // listBound lists the Secrets that tokens are bound to, by their metadata. A right to list Secrets
 // is a right to read them, so most identities that sweep do not have it, and need not: then it is

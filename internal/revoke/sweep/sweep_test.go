@@ -18,6 +18,7 @@ import (
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/kube"
+	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/lease"
 	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
@@ -78,7 +79,7 @@ func TestSweepExpired_LeavesWhatIsCurrent(t *testing.T) {
 	old := w.putLease(2*time.Hour, false)
 	current := w.putLease(30*time.Minute, true)
 	w.Put(&rbacv1.Role{TypeMeta: kube.TypeMeta("Role"), ObjectMeta: metav1.ObjectMeta{ // shared, and never expires
-		Namespace: "shop", Name: "kubemint:shop:ci", Labels: kube.LabelsFor(account),
+		Namespace: "shop", Name: "kubemint:shop:ci", Labels: metadata.LabelsFor(account),
 	}})
 	if err := w.SweepExpired(t.Context()); err != nil {
 		t.Fatal(err)

@@ -18,6 +18,10 @@ var ResourceVerbs = []string{
 // (resource.k8s.io).
 const ComposedVerb = `^(impersonate|impersonate-on|associated-node|arbitrary-node):[a-z:-]*[a-z]$`
 
+// ClusterWord before a rule grants it at cluster scope. No verb of Kubernetes is called so; a
+// custom one can only be given in YAML, or next to another verb.
+const ClusterWord = "cluster"
+
 // AudienceVerb lets kubelets ask for tokens with an audience, which stands in the rule in the place
 // of a resource.
 const AudienceVerb = "request-serviceaccounts-token-audience"

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/kubemint/kubemint/internal/rules"
 	"github.com/kubemint/kubemint/internal/rules/names"
 )
 
@@ -29,7 +28,7 @@ func splitStatements(text string) iter.Seq[statement] {
 				if len(written) > 1 {
 					s.where += ", rule " + strconv.Itoa(n+1)
 				}
-				if columns[0] == rules.ClusterWord {
+				if columns[0] == names.ClusterWord {
 					s.cluster = true
 					s.columns = columns[1:]
 				}
@@ -72,8 +71,8 @@ func (s statement) check() error {
 	switch {
 	case s.hasLiteralBreak():
 		return errors.New(literalBreak)
-	case !s.cluster && strings.EqualFold(first, rules.ClusterWord),
-		strings.HasPrefix(strings.ToLower(first), rules.ClusterWord+":"):
+	case !s.cluster && strings.EqualFold(first, names.ClusterWord),
+		strings.HasPrefix(strings.ToLower(first), names.ClusterWord+":"):
 		return fmt.Errorf("%s: a rule for the whole cluster begins with the word cluster by itself, "+
 			"as in cluster get,list nodes", names.QuoteWord(first))
 	case len(s.columns) >= 2 && len(s.columns) <= 3:
@@ -92,7 +91,7 @@ func (s statement) check() error {
 // holdsSeveral says whether what stands after a rule's resources begins another rule.
 func (s statement) holdsSeveral() bool {
 	for i := 2; i < len(s.columns)-1; i++ {
-		if s.columns[i] == rules.ClusterWord ||
+		if s.columns[i] == names.ClusterWord ||
 			allWords(strings.Split(s.columns[i], ","), isKnownVerb) {
 			return true
 		}

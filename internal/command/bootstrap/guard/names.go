@@ -14,8 +14,8 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/config"
-	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/lease"
+	"github.com/kubemint/kubemint/internal/kube/metadata"
+	"github.com/kubemint/kubemint/internal/lease/leasename"
 )
 
 // names builds CEL expressions for the names and marks that kubemint gives its objects.
@@ -112,7 +112,7 @@ func (n names) accountPattern() string {
 
 // leasePattern matches the names of the account's leases, and of the Secrets that hang on them.
 func (n names) leasePattern() string {
-	return "^" + regexp.QuoteMeta(lease.NamePrefix) + n.accountPattern() + random + "$"
+	return "^" + regexp.QuoteMeta(leasename.Prefix) + n.accountPattern() + random + "$"
 }
 
 // rbacPattern matches the names of the account's roles and bindings.
@@ -146,10 +146,10 @@ const (
 // hasLabels is whether an object has our labels.
 func (n names) hasLabels(object string) string {
 	managed := fmt.Sprintf(
-		`%s.metadata.?labels[?%s].orValue("") == %s`, object, quote(kube.LabelManagedBy),
-		quote(kube.ManagedBy),
+		`%s.metadata.?labels[?%s].orValue("") == %s`, object, quote(metadata.LabelManagedBy),
+		quote(metadata.ManagedBy),
 	)
-	label := fmt.Sprintf(`%s.metadata.?labels[?%s].orValue("")`, object, quote(kube.LabelServiceAccount))
+	label := fmt.Sprintf(`%s.metadata.?labels[?%s].orValue("")`, object, quote(metadata.LabelServiceAccount))
 	if n.declared.Ephemeral {
 		pattern := "^(" + regexp.QuoteMeta(
 			n.declared.ServiceAccount.Namespace,
@@ -157,7 +157,7 @@ func (n names) hasLabels(object string) string {
 		return managed + " &&\n" + matches(label, pattern)
 	}
 	return managed + " &&\n" + label + " == " + quote(
-		kube.LabelsFor(n.declared.ServiceAccount)[kube.LabelServiceAccount],
+		metadata.LabelsFor(n.declared.ServiceAccount)[metadata.LabelServiceAccount],
 	)
 }
 
@@ -168,7 +168,7 @@ func (n names) owned(object string) string {
 		return "true"
 	}
 	return fmt.Sprintf(`%s.metadata.?annotations[?%s].orValue("").lowerAscii() == %s`,
-		object, quote(kube.AnnotationOwner), quote(strings.Map(lowerASCII, owner)))
+		object, quote(metadata.AnnotationOwner), quote(strings.Map(lowerASCII, owner)))
 }
 
 // wasOwned is whether an object was this owner's: by its id, or by the name that an earlier version
@@ -183,7 +183,7 @@ func (n names) wasOwned() string {
 	for _, name := range marks.Formerly {
 		formerly = append(formerly, quote(strings.Map(lowerASCII, name)))
 	}
-	run := "oldObject.metadata.?annotations[?" + quote(kube.AnnotationRun) + `].orValue("").lowerAscii()`
+	run := "oldObject.metadata.?annotations[?" + quote(metadata.AnnotationRun) + `].orValue("").lowerAscii()`
 	_, rest, _ := strings.Cut(strings.Map(lowerASCII, marks.Run), "://")
 	host, _, _ := strings.Cut(rest, "/")
 	server := matches(run, "^[^:]*://"+regexp.QuoteMeta(host)+"(/|$)")
@@ -192,7 +192,7 @@ func (n names) wasOwned() string {
 	}
 	return expression + fmt.Sprintf(` ||
 (oldObject.metadata.?annotations[?%s].orValue("").lowerAscii() in [%s] &&
-(%s))`, quote(kube.AnnotationOwner), strings.Join(formerly, ", "), server)
+(%s))`, quote(metadata.AnnotationOwner), strings.Join(formerly, ", "), server)
 }
 
 // unheld is a variable: see [names.isUnheld].
@@ -230,7 +230,7 @@ const known = "variables.known"
 // those that it had before: others are orders to other controllers. more are further annotations.
 func (n names) hasKnown(more ...string) string {
 	labels := []string{
-		quote(kube.LabelManagedBy), quote(kube.LabelServiceAccount), quote("kubernetes.io/metadata.name"),
+		quote(metadata.LabelManagedBy), quote(metadata.LabelServiceAccount), quote("kubernetes.io/metadata.name"),
 	}
 	var declared strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(n.desired.Marks.Labels)) {
@@ -262,8 +262,10 @@ func (n names) atHome() string {
 
 // labels are those of a policy, as a line of YAML.
 func (n names) labels() string {
-	account := kube.LabelsFor(n.declared.ServiceAccount)[kube.LabelServiceAccount]
-	return fmt.Sprintf("  labels: {%s: %q, %s: %q}", labelGuard, n.guardID(), kube.LabelServiceAccount, account)
+	account := metadata.LabelsFor(n.declared.ServiceAccount)[metadata.LabelServiceAccount]
+	return fmt.Sprintf(
+		"  labels: {%s: %q, %s: %q}", labelGuard, n.guardID(), metadata.LabelServiceAccount, account,
+	)
 }
 
 // Asked says what the guard allows, and whom it confines.

@@ -7,8 +7,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/lease"
+	"github.com/kubemint/kubemint/internal/kube/metadata"
+	"github.com/kubemint/kubemint/internal/lease/leasename"
 	"github.com/kubemint/kubemint/internal/lease/lock"
 )
 
@@ -130,7 +130,7 @@ size(object.metadata.?finalizers.orValue([])) == 0)`,
 // permanentSecret allows the one Secret of a permanent token.
 func (n names) permanentSecret() policy {
 	account := n.declared.ServiceAccount
-	name := lease.PermanentName(account.Name)
+	name := leasename.PermanentSecret(account.Name)
 	p := policy{
 		kind: "secrets", resources: []string{"secrets"}, operations: write,
 		about: "Secrets: the one of the permanent token.",
@@ -218,7 +218,7 @@ func (n names) leaseMarks(isLock string) (checks []check) {
 func (n names) expiry(isLock string) []check {
 	most := fmt.Sprintf(`duration("%ds")`, int64((n.token.Lifetime.Duration+clocks)/time.Second))
 	at := func(object string) string {
-		return fmt.Sprintf("%s.metadata.?annotations[?%s]", object, quote(kube.AnnotationExpiresAt))
+		return fmt.Sprintf("%s.metadata.?annotations[?%s]", object, quote(metadata.AnnotationExpiresAt))
 	}
 	expires := func(object string) string { return "timestamp(" + at(object) + `.orValue(""))` }
 	before := `(request.operation == "CREATE" ? timestamp(object.metadata.creationTimestamp) :

@@ -1,42 +1,46 @@
-package lease
+package leasename
 
 import (
 	"crypto/rand"
 	"strings"
 )
 
-// NamePrefix begins the name of every lease. Revoke deletes no Lease of another name, whatever a
+// Prefix begins the name of every lease. Revoke deletes no Lease of another name, whatever a
 // receipt says.
-const NamePrefix = "kubemint-"
+const Prefix = "kubemint-"
 
-// EphemeralName completes the name of a lease, or of a ServiceAccount that only one run uses. It
+// Ephemeral completes the name of a lease, or of a ServiceAccount that only one run uses. It
 // has 50 random bits, and is cut so that it fits a name (253 characters) for every ServiceAccount.
-func EphemeralName(prefix string) string {
+func Ephemeral(prefix string) string {
 	suffix := "-" + strings.ToLower(rand.Text()[:10])
 	return cutName(prefix, 253-len(suffix)) + suffix
 }
 
-// HasName says whether a Lease has a name that we give the leases of a ServiceAccount. The name of
+// BelongsTo says whether a Lease has a name that we give the leases of a ServiceAccount. The name of
 // an ephemeral account is a prefix.
-func HasName(name, account string) bool {
-	owner, ok := strings.CutPrefix(name, NamePrefix)
-	if !ok {
-		return false
-	}
-	rest, ok := withoutSuffix(owner)
+func BelongsTo(name, account string) bool {
+	rest, ok := Parse(name)
 	return ok &&
-		(startsLong(rest, account) || rest == cutName(account, longestBase) || NamesEphemeral(rest, account))
+		(startsLong(rest, account) || rest == cutName(account, longestBase) || IsEphemeral(rest, account))
 }
 
-// NamesEphemeral says whether a name is one that [EphemeralName] makes of a prefix.
-func NamesEphemeral(name, prefix string) bool {
+// Parse takes our prefix and the random end off a Lease's name: what is left names its
+// ServiceAccount. It is false for any other name.
+func Parse(name string) (account string, ok bool) {
+	rest, prefixed := strings.CutPrefix(name, Prefix)
+	account, suffixed := withoutSuffix(rest)
+	return account, prefixed && suffixed
+}
+
+// IsEphemeral says whether a name is one that [Ephemeral] makes of a prefix.
+func IsEphemeral(name, prefix string) bool {
 	rest, ok := withoutSuffix(name)
 	return ok && (rest == cutName(prefix, longestBase) || startsLong(rest, prefix))
 }
 
-// longestBase is how many characters of a name [EphemeralName] keeps at least, with a lease's
+// longestBase is how many characters of a name [Ephemeral] keeps at least, with a lease's
 // prefix in front of it.
-const longestBase = 253 - 2*suffixLength - len(NamePrefix)
+const longestBase = 253 - 2*suffixLength - len(Prefix)
 
 // suffixLength is the length of a dash and ten random characters.
 const suffixLength = 11
@@ -64,12 +68,12 @@ func cutName(name string, most int) string {
 // AccountOf returns the name of the ServiceAccount that a lease of this name belongs to: the
 // declared one, or the ephemeral one that begins with the declared name.
 func AccountOf(lease, declared string) string {
-	owner, ok := withoutSuffix(strings.TrimPrefix(lease, NamePrefix))
-	if ok && NamesEphemeral(owner, declared) && len(declared) < longestBase-suffixLength {
+	owner, ok := withoutSuffix(strings.TrimPrefix(lease, Prefix))
+	if ok && IsEphemeral(owner, declared) && len(declared) < longestBase-suffixLength {
 		return owner
 	}
 	return declared
 }
 
-// PermanentName is the name of the Secret that holds a ServiceAccount's permanent token.
-func PermanentName(account string) string { return cutName("kubemint-token-"+account, 253) }
+// PermanentSecret is the name of the Secret that holds a ServiceAccount's permanent token.
+func PermanentSecret(account string) string { return cutName("kubemint-token-"+account, 253) }
