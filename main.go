@@ -45,6 +45,6 @@ func main() {
 	}
 	os.Exit(command.Main(ctx, command.Process{
 		Args: os.Args, Environ: environ, Exposed: exposed, Dir: dir,
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Version: version,
+		Streams: command.Streams{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}, Version: version,
 	}))
 }

@@ -32,7 +32,7 @@ func rule(verbs, resource string, names ...string) rbacv1.PolicyRule {
 
 // declared is access of the ServiceAccount bots/ci, changed.
 func declared(change func(a *config.Access)) config.Access {
-	a := config.Access{ServiceAccount: account, Namespaces: []string{"shop", "web"}, CreateServiceAccount: true}
+	a := config.Access{ServiceAccount: account, Namespaces: []string{"shop", "web"}, Provisioning: config.Provisioning{CreateServiceAccount: true}}
 	change(&a)
 	return a
 }

@@ -86,7 +86,9 @@ func diffObject(desired Desired, want, have kube.Object) (change Change, warning
 		return Change{}, "", problem.Newf(problem.Rights, "use "+ref.String(), "it does not exist").
 			Hint("make it first, name another `service_account`, or leave `create_service_account` out")
 	case have == nil:
-		return Change{Verb: Created, Ref: ref, Apply: want, Added: kube.RulesOf(want)}, "", nil
+		change := Change{Verb: Created, Ref: ref, Apply: want}
+		change.Added = kube.RulesOf(want)
+		return change, "", nil
 	case ref.Kind == "Namespace", // someone else's as often as not: we only make it
 		isAccount && !declared.CreateServiceAccount,
 		isAccount && !declared.TakeOwnership && !metadata.IsManaged(have, declared.ServiceAccount):
@@ -119,14 +121,16 @@ func diffObject(desired Desired, want, have kube.Object) (change Change, warning
 func newChange(want, have kube.Object) Change {
 	added, removed := rules.Diff(kube.RulesOf(have), kube.RulesOf(want))
 	return Change{
-		Verb: Configured, Ref: kube.RefOf(want), Apply: want, Added: added, Removed: removed,
-		Details: diffDetails(want, have), TakenFrom: otherManagers(have),
+		Verb: Configured, Ref: kube.RefOf(want), Apply: want, Difference: Difference{
+			Added: added, Removed: removed,
+			Details: diffDetails(want, have), TakenFrom: otherManagers(have),
+		},
 	}
 }
 
 // warnUntouchable says how an object differs that an administrator wants left alone.
 func warnUntouchable(want, have kube.Object) string {
-	differs := append([]string{""}, FormatDifference(newChange(want, have))...)
+	differs := append([]string{""}, newChange(want, have).FormatDifference()...)
 	return kube.RefOf(want).String() + " differs from what is declared and is left so, unproven: " +
 		"its annotation " + rbacv1.AutoUpdateAnnotationKey + " is false" + strings.Join(differs, "; ")
 }
@@ -197,19 +201,19 @@ func subjectsBeyond(sign string, those, others []rbacv1.Subject) (lines []string
 	return lines
 }
 
-// FormatDifference are the lines of a change set below an object, in the shorthand.
-func FormatDifference(change Change) (lines []string) {
+// FormatDifference returns the lines of a change set below an object, in the shorthand.
+func (c Change) FormatDifference() (lines []string) {
 	format := rules.Format
-	if change.Ref.Kind == "ClusterRole" {
+	if c.Ref.Kind == "ClusterRole" {
 		format = rules.FormatCluster
 	}
-	for _, rule := range format(change.Added) {
+	for _, rule := range format(c.Added) {
 		lines = append(lines, "+ "+rule)
 	}
-	for _, rule := range format(change.Removed) {
+	for _, rule := range format(c.Removed) {
 		lines = append(lines, "- "+rule)
 	}
-	return append(lines, change.Details...)
+	return append(lines, c.Details...)
 }
 
 // isAggregated roles get their rules from others: the controller would overwrite ours.

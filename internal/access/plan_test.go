@@ -408,7 +408,7 @@ func TestTakenFrom_DeclaredFields(t *testing.T) {
 // A steady run in a thousand namespaces.
 func BenchmarkDiff(b *testing.B) {
 	declared := config.Access{
-		ServiceAccount: types.NamespacedName{Namespace: "ns-0", Name: "ci"}, CreateServiceAccount: true,
+		ServiceAccount: types.NamespacedName{Namespace: "ns-0", Name: "ci"}, Provisioning: config.Provisioning{CreateServiceAccount: true},
 		Namespaced: config.Grants{Rules: []rbacv1.PolicyRule{{Verbs: []string{"get", "list"}, APIGroups: []string{""}, Resources: []string{"pods"}}}},
 	}
 	for i := range 1000 {
@@ -426,12 +426,12 @@ func BenchmarkDiff(b *testing.B) {
 func TestPlanOwnedBy_ReturnsAnotherPlan(t *testing.T) {
 	t.Parallel()
 	declared := config.Access{
-		ServiceAccount: types.NamespacedName{Namespace: "bots", Name: "ci-abc"}, CreateServiceAccount: true, Ephemeral: true,
+		ServiceAccount: types.NamespacedName{Namespace: "bots", Name: "ci-abc"}, Provisioning: config.Provisioning{CreateServiceAccount: true, Ephemeral: true},
 		Namespaces: []string{"bots", "shop"},
 		Namespaced: config.Grants{Roles: []config.Role{{Kind: "ClusterRole", Name: "view"}}},
 	}
 	made := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	desired := access.Desire(declared, owner.Marks{ExpiresAt: made})
+	desired := access.Desire(declared, owner.Marks{Transient: owner.Transient{ExpiresAt: made}})
 	plan, err := access.Diff(desired, access.Observed{})
 	if err != nil {
 		t.Fatal(err)

@@ -37,7 +37,7 @@ func Prune(desired Desired, listed []kube.Object) (Plan, error) {
 		default:
 			plan.Changes = append(
 				plan.Changes,
-				Change{Verb: Deleted, Ref: ref, Delete: object, Removed: kube.RulesOf(object)},
+				Change{Verb: Deleted, Ref: ref, Delete: object, Difference: Difference{Removed: kube.RulesOf(object)}},
 			)
 		}
 	}

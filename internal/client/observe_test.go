@@ -27,7 +27,7 @@ const rbac = "/apis/rbac.authorization.k8s.io/v1/"
 // desire is access of bots/ci in n namespaces, and to a ClusterRole.
 func desire(n int) access.Desired {
 	declared := config.Access{
-		ServiceAccount: types.NamespacedName{Namespace: "bots", Name: "ci"}, CreateServiceAccount: true,
+		ServiceAccount: types.NamespacedName{Namespace: "bots", Name: "ci"}, Provisioning: config.Provisioning{CreateServiceAccount: true},
 		Namespaced: config.Grants{
 			Rules: []rbacv1.PolicyRule{{Verbs: []string{"get"}, APIGroups: []string{""}, Resources: []string{"pods"}}},
 			Roles: []config.Role{{Kind: "ClusterRole", Name: "edit"}},

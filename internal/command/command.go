@@ -13,6 +13,12 @@ import (
 // Process holds what main hands over.
 type Process = session.Process
 
+// Streams are the standard streams of a Process.
+type Streams = session.Streams
+
+// ForTests holds what only tests change in a Process.
+type ForTests = session.ForTests
+
 // Main runs the command that the arguments name, reports what failed, and returns the exit code.
 func Main(ctx context.Context, p Process) int {
 	s := session.New(p)

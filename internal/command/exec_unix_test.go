@@ -200,7 +200,7 @@ func TestEndWith(t *testing.T) {
 	} {
 		w := newWorld(t)
 		w.stderr = &kubetest.Lines{}
-		s := session.New(session.Process{Dir: w.root, Stdout: w.stderr, Stderr: w.stderr})
+		s := session.New(session.Process{Dir: w.root, Streams: session.Streams{Stdout: w.stderr, Stderr: w.stderr}})
 		err := endWith(s, "exec", tt.code, tt.err)
 		code := 0
 		if exit, ok := errors.AsType[*exitError](err); ok {

@@ -79,7 +79,7 @@ func TestLearning_WarnsOfWhatIsMissing(t *testing.T) {
 		"too many kept": {learn.Counts{Answered: 1, Lost: 3}, "3 are left out of the rules"},
 	} {
 		said := &kubetest.Lines{}
-		(&learning{}).warn(session.New(session.Process{Stdout: said, Stderr: said}), tt.count)
+		(&learning{}).warn(session.New(session.Process{Streams: session.Streams{Stdout: said, Stderr: said}}), tt.count)
 		if (tt.says == "") != (said.String() == "") || !strings.Contains(said.String(), tt.says) {
 			t.Errorf("%s: %s", name, said)
 		}

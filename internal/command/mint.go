@@ -95,7 +95,8 @@ func connectMint(
 func newRecord(from *source.Source, declared config.Access) *receipt.Receipt {
 	account := declared.ServiceAccount
 	return &receipt.Receipt{
-		Server: from.Server, Fingerprint: certs.Fingerprint(from.CAData), Source: from.Origin,
+		Cluster: receipt.Cluster{Server: from.Server, Fingerprint: certs.Fingerprint(from.CAData)},
+		Source:  from.Origin,
 		Account: receipt.Object{Kind: "ServiceAccount", Namespace: account.Namespace, Name: account.Name},
 	}
 }

@@ -74,8 +74,8 @@ func (w *world) runArgs(t *testing.T, args []string, env ...string) int {
 	w.stderr = &kubetest.Lines{}
 	p := Process{
 		Args: append([]string{"kubemint"}, args...), Environ: append(slices.Clip(w.env), env...),
-		Dir: w.path("checkout"), Stdin: strings.NewReader(""), Stdout: w.stdout, Stderr: w.stderr, Version: "test",
-		AccountDir: w.path("no-pod"), PrivateDir: w.path("private"),
+		Dir: w.path("checkout"), Streams: session.Streams{Stdin: strings.NewReader(""), Stdout: w.stdout, Stderr: w.stderr}, Version: "test",
+		ForTests: session.ForTests{AccountDir: w.path("no-pod"), PrivateDir: w.path("private")},
 	}
 	w.change(&p)
 	return Main(t.Context(), p)

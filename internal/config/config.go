@@ -41,15 +41,21 @@ type Expect struct {
 // Access says what the pipeline may do. Before [Access.In] was called, Namespaces may be empty and
 // the ServiceAccount's namespace "".
 type Access struct {
-	Namespaces           []string
-	ServiceAccount       types.NamespacedName
+	Namespaces     []string
+	ServiceAccount types.NamespacedName
+	Provisioning
+	Namespaced     Grants              // in each of the namespaces
+	Cluster        Grants              // at cluster scope
+	MustNot        []rbacv1.PolicyRule // none of it may be allowed, anywhere
+	ClusterMustNot []rbacv1.PolicyRule // none of it may be allowed at cluster scope
+}
+
+// Provisioning says what a run may make where it does not exist, and whether it may take over what
+// has another owner.
+type Provisioning struct {
 	CreateServiceAccount bool
 	CreateNamespace      bool
-	Ephemeral            bool                // ServiceAccount is a prefix until the run completes it
-	Namespaced           Grants              // in each of the namespaces
-	Cluster              Grants              // at cluster scope
-	MustNot              []rbacv1.PolicyRule // none of it may be allowed, anywhere
-	ClusterMustNot       []rbacv1.PolicyRule // none of it may be allowed at cluster scope
+	Ephemeral            bool // ServiceAccount is a prefix until the run completes it
 	TakeOwnership        bool
 }
 

@@ -64,7 +64,7 @@ func load(t *testing.T, env config.Environment) (*config.Config, []string) {
 // with changes the configuration of an empty environment.
 func with(change func(c *config.Config)) *config.Config {
 	c := &config.Config{
-		Access: config.Access{ServiceAccount: types.NamespacedName{Name: "kubemint"}, CreateServiceAccount: true},
+		Access: config.Access{ServiceAccount: types.NamespacedName{Name: "kubemint"}, Provisioning: config.Provisioning{CreateServiceAccount: true}},
 		Token:  config.Token{Lifetime: config.Lifetime{Duration: time.Hour}, Asked: "1h", Revoke: true},
 		Result: config.Result{ExportEnv: true, Timeout: 2 * time.Minute},
 	}

@@ -119,7 +119,7 @@ func changeLine(change access.Change, line string) []string {
 		line += " (taken back from " + strings.Join(change.TakenFrom, ", ") + ")"
 	}
 	lines := []string{line}
-	for _, difference := range access.FormatDifference(change) {
+	for _, difference := range change.FormatDifference() {
 		lines = append(lines, "             "+difference)
 	}
 	return lines

@@ -12,16 +12,21 @@ import (
 
 // Config has the fields of the written kubeconfig.
 type Config struct {
-	Name          string // of the context, the cluster and the user
-	Namespace     string // default namespace of the context
+	Name      string // of the context, the cluster and the user
+	Namespace string // default namespace of the context
+	Cluster
+	Token     secret.Value
+	TokenFile string // also holds Token: a path that client-go reads again while it runs
+}
+
+// Cluster says where the API server is, and how to know it.
+type Cluster struct {
 	Server        string // URL
 	CAData        []byte // PEM; empty: the reader's system roots
 	TLSServerName string
 	ProxyURL      string
 	// insecure-skip-tls-verify; the CA is then left out, as client-go refuses both together
-	Insecure  bool
-	Token     secret.Value
-	TokenFile string // also holds Token: a path that client-go reads again while it runs
+	Insecure bool
 }
 
 // Render gives the file's content. It holds the token: write it with mode 0600.

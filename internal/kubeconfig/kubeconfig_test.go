@@ -25,7 +25,7 @@ func TestRender(t *testing.T) {
 	t.Parallel()
 	// Not a certificate: that is for the source to judge, and for client-go when it connects.
 	ca := []byte("-----BEGIN CERTIFICATE-----\nbase64\n-----END CERTIFICATE-----\n")
-	base := kubeconfig.Config{Name: "ci@prod", Namespace: "shop", Server: "https://10.0.0.1:6443", Token: secret.New(canary)}
+	base := kubeconfig.Config{Name: "ci@prod", Namespace: "shop", Cluster: kubeconfig.Cluster{Server: "https://10.0.0.1:6443"}, Token: secret.New(canary)}
 	for name, change := range map[string]func(c *kubeconfig.Config){
 		"ca":          func(c *kubeconfig.Config) { c.CAData = ca },
 		"systemroots": func(*kubeconfig.Config) {},
@@ -86,8 +86,10 @@ func load(t *testing.T, data []byte) kubeconfig.Config {
 		t.Fatal(err)
 	}
 	return kubeconfig.Config{
-		Name: file.CurrentContext, Namespace: namespace, Server: config.Host, CAData: config.CAData, TLSServerName: config.ServerName,
-		ProxyURL: file.Clusters[file.CurrentContext].ProxyURL, Insecure: config.Insecure, Token: secret.New(config.BearerToken),
+		Name: file.CurrentContext, Namespace: namespace, Cluster: kubeconfig.Cluster{
+			Server: config.Host, CAData: config.CAData, TLSServerName: config.ServerName,
+			ProxyURL: file.Clusters[file.CurrentContext].ProxyURL, Insecure: config.Insecure,
+		}, Token: secret.New(config.BearerToken),
 	}
 }
 
@@ -121,7 +123,7 @@ func TestRead_RefusesForeignWithoutEcho(t *testing.T) {
 
 func BenchmarkRender(b *testing.B) {
 	config := kubeconfig.Config{
-		Name: "ci@prod", Namespace: "shop", Server: "https://10.0.0.1:6443", Token: secret.New(canary), CAData: []byte(strings.Repeat("x", 1500)),
+		Name: "ci@prod", Namespace: "shop", Cluster: kubeconfig.Cluster{Server: "https://10.0.0.1:6443", CAData: []byte(strings.Repeat("x", 1500))}, Token: secret.New(canary),
 	}
 	for b.Loop() {
 		if _, err := kubeconfig.Render(config); err != nil {

@@ -100,7 +100,7 @@ func TestProxy_HandsOnWithTheRunnersCredential(t *testing.T) {
 		" POST /api/v1/namespaces/shop/secrets?fieldManager=x the-body"; code != 200 || text != want {
 		t.Errorf("got %d %q, want %q", code, text, want)
 	}
-	want := []learn.Request{{Verb: "create", Resource: "secrets", Namespace: "shop", Status: 200}}
+	want := []learn.Request{{Target: learn.Target{Verb: "create", Resource: "secrets", Namespace: "shop"}, Status: 200}}
 	if diff := cmp.Diff(want, slices.Collect(record.Requests())); diff != "" {
 		t.Error(diff)
 	}
@@ -278,7 +278,7 @@ func TestNeeds(t *testing.T) {
 		}
 		resource, sub, _ := strings.Cut(resource, "/")
 		return learn.Request{
-			Verb: verb, Group: group, Resource: resource, Subresource: sub, Namespace: namespace, Name: name,
+			Target: learn.Target{Verb: verb, Group: group, Resource: resource, Subresource: sub, Namespace: namespace, Name: name},
 			Status: 200,
 		}
 	}
@@ -345,7 +345,7 @@ func TestNeeds(t *testing.T) {
 			"# in namespace shop\n# pods/exec a\nget,create  pods/exec\n",
 		},
 		"paths": {
-			[]learn.Request{{Verb: "get", URL: "/metrics", Status: 200}},
+			[]learn.Request{{Target: learn.Target{Verb: "get", URL: "/metrics"}, Status: 200}},
 			false,
 			"# at cluster scope\n# paths that are no resource\ncluster  get  /metrics\n",
 		},
@@ -401,7 +401,7 @@ func TestRecord_IsBounded(t *testing.T) {
 	for i := range 120_000 {
 		record.Add(
 			learn.Request{
-				Verb: "get", Resource: "pods", Namespace: "shop", Name: fmt.Sprint("pod-", i), Status: 200,
+				Target: learn.Target{Verb: "get", Resource: "pods", Namespace: "shop", Name: fmt.Sprint("pod-", i)}, Status: 200,
 			},
 		)
 	}
@@ -427,9 +427,9 @@ func TestNeeds_OfVeryManyNames(t *testing.T) {
 		name := fmt.Sprint("name-", i)
 		requests = append(
 			requests,
-			learn.Request{Verb: "get", Resource: "pods", Namespace: "shop", Name: name, Status: 200},
+			learn.Request{Target: learn.Target{Verb: "get", Resource: "pods", Namespace: "shop", Name: name}, Status: 200},
 			learn.Request{
-				Verb: "get", Resource: "pods", Namespace: "shop", Name: "a", Status: 200, As: "user " + name,
+				Target: learn.Target{Verb: "get", Resource: "pods", Namespace: "shop", Name: "a"}, Status: 200, As: "user " + name,
 			},
 		)
 	}
@@ -445,10 +445,10 @@ func TestNeeds_OfVeryManyNames(t *testing.T) {
 func TestCompare(t *testing.T) {
 	t.Parallel()
 	requests := []learn.Request{
-		{Verb: "get", Resource: "pods", Namespace: "a", Name: "x", Status: 200},
-		{Verb: "create", Resource: "secrets", Namespace: "b", Status: 403},
-		{Verb: "list", Group: "batch", Resource: "jobs", Namespace: "b", Status: 200},
-		{Verb: "list", Resource: "nodes", Status: 200},
+		{Target: learn.Target{Verb: "get", Resource: "pods", Namespace: "a", Name: "x"}, Status: 200},
+		{Target: learn.Target{Verb: "create", Resource: "secrets", Namespace: "b"}, Status: 403},
+		{Target: learn.Target{Verb: "list", Group: "batch", Resource: "jobs", Namespace: "b"}, Status: 200},
+		{Target: learn.Target{Verb: "list", Resource: "nodes"}, Status: 200},
 	}
 	for name, tt := range map[string]struct {
 		declared string

@@ -11,13 +11,18 @@ import (
 
 // Request holds the parts of a request that decide whether it is allowed, and its outcome.
 type Request struct {
+	Target
+	Status  int // of the answer
+	DryRun  bool
+	Upgrade bool   // it takes the connection over
+	As      string // another identity that it acts as: see readIdentity
+}
+
+// Target names what a request asks for.
+type Target struct {
 	Verb, Group, Resource, Subresource string
 	Namespace, Name                    string
 	URL                                string // of a request that is for no resource
-	Status                             int    // of the answer
-	DryRun                             bool
-	Upgrade                            bool   // it takes the connection over
-	As                                 string // another identity that it acts as: see readIdentity
 }
 
 // parseRequest reads a request's line: no body, no header but the identity to act as, and of
@@ -28,11 +33,13 @@ func parseRequest(r *http.Request) Request {
 	}
 	info, err := asServer.NewRequestInfo(r)
 	if err != nil || !info.IsResourceRequest { // an error: /api/v1/watch alone, which the API server refuses
-		return Request{Verb: strings.ToLower(r.Method), URL: r.URL.Path, As: readIdentity(r.Header)}
+		return Request{Target: Target{Verb: strings.ToLower(r.Method), URL: r.URL.Path}, As: readIdentity(r.Header)}
 	}
 	return Request{
-		Verb: info.Verb, Group: info.APIGroup, Resource: info.Resource, Subresource: info.Subresource,
-		Namespace: info.Namespace, Name: info.Name,
+		Target: Target{
+			Verb: info.Verb, Group: info.APIGroup, Resource: info.Resource, Subresource: info.Subresource,
+			Namespace: info.Namespace, Name: info.Name,
+		},
 		DryRun:  r.URL.Query().Has("dryRun"),
 		Upgrade: r.Header.Get("Upgrade") != "",
 		As:      readIdentity(r.Header),

@@ -14,26 +14,28 @@ import (
 func TestParseRequest(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]Request{
-		"GET /":                       {Verb: "get", URL: "/"},
-		"GET /metrics/x":              {Verb: "get", URL: "/metrics/x"},
-		"GET /apis/apps/v1":           {Verb: "get", URL: "/apis/apps/v1"},
-		"GET /api/v1/watch":           {Verb: "get", URL: "/api/v1/watch"},
-		"POST /logout":                {Verb: "post", URL: "/logout"},
-		"GET /api/v1/nodes":           {Verb: "list", Resource: "nodes"},
-		"HEAD /api/v1/nodes/a":        {Verb: "get", Resource: "nodes", Name: "a"},
-		"OPTIONS /api/v1/nodes":       {Resource: "nodes"},
-		"GET /api/v1/nodes?watch=1":   {Verb: "watch", Resource: "nodes"},
-		"GET /api/v1/namespaces/shop": {Verb: "get", Resource: "namespaces", Namespace: "shop", Name: "shop"},
+		"GET /":                       {Target: Target{Verb: "get", URL: "/"}},
+		"GET /metrics/x":              {Target: Target{Verb: "get", URL: "/metrics/x"}},
+		"GET /apis/apps/v1":           {Target: Target{Verb: "get", URL: "/apis/apps/v1"}},
+		"GET /api/v1/watch":           {Target: Target{Verb: "get", URL: "/api/v1/watch"}},
+		"POST /logout":                {Target: Target{Verb: "post", URL: "/logout"}},
+		"GET /api/v1/nodes":           {Target: Target{Verb: "list", Resource: "nodes"}},
+		"HEAD /api/v1/nodes/a":        {Target: Target{Verb: "get", Resource: "nodes", Name: "a"}},
+		"OPTIONS /api/v1/nodes":       {Target: Target{Resource: "nodes"}},
+		"GET /api/v1/nodes?watch=1":   {Target: Target{Verb: "watch", Resource: "nodes"}},
+		"GET /api/v1/namespaces/shop": {Target: Target{Verb: "get", Resource: "namespaces", Namespace: "shop", Name: "shop"}},
 		"GET /api/v1/namespaces/shop/pods?fieldSelector=metadata.name%3Da&watch=true": {
-			Verb: "watch", Resource: "pods", Namespace: "shop", Name: "a",
+			Target: Target{Verb: "watch", Resource: "pods", Namespace: "shop", Name: "a"},
 		},
-		"DELETE /api/v1/namespaces/shop/pods": {Verb: "deletecollection", Resource: "pods", Namespace: "shop"},
+		"DELETE /api/v1/namespaces/shop/pods": {Target: Target{Verb: "deletecollection", Resource: "pods", Namespace: "shop"}},
 		"POST /api/v1/namespaces/shop/pods/a/exec?command=x": {
-			Verb: "create", Resource: "pods", Subresource: "exec", Namespace: "shop", Name: "a",
+			Target: Target{Verb: "create", Resource: "pods", Subresource: "exec", Namespace: "shop", Name: "a"},
 		},
 		"PATCH /apis/apps/v1/namespaces/shop/deployments/web/scale?dryRun=All": {
-			Verb: "patch", Group: "apps", Resource: "deployments", Subresource: "scale", Namespace: "shop",
-			Name: "web", DryRun: true,
+			Target: Target{
+				Verb: "patch", Group: "apps", Resource: "deployments", Subresource: "scale", Namespace: "shop",
+				Name: "web",
+			}, DryRun: true,
 		},
 	} {
 		method, target, _ := strings.Cut(line, " ")
@@ -55,7 +57,7 @@ func TestParseRequest_Headers(t *testing.T) {
 	r.Header.Set("Impersonate-Extra-Acme.com%2fScopes", "view")
 	r.Header.Set("Upgrade", "websocket")
 	want := Request{
-		Verb: "get", Resource: "pods", Subresource: "exec", Namespace: "shop", Name: "a",
+		Target:  Target{Verb: "get", Resource: "pods", Subresource: "exec", Namespace: "shop", Name: "a"},
 		Upgrade: true, As: "user jane\ngroup dev\ngroup ops\nuid 7\nextra acme.com%2fscopes view",
 	}
 	if diff := cmp.Diff(want, parseRequest(r)); diff != "" {

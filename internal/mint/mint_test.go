@@ -57,7 +57,7 @@ var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 func newJob(log io.Writer, change func(*config.Access, *owner.Marks)) Job {
 	declared := config.Access{
 		Namespaces: []string{"shop"}, ServiceAccount: types.NamespacedName{Namespace: "shop", Name: "ci"},
-		CreateServiceAccount: true,
+		Provisioning: config.Provisioning{CreateServiceAccount: true},
 		Namespaced: config.Grants{Rules: []rbacv1.PolicyRule{{
 			Verbs: []string{"get"}, APIGroups: []string{""}, Resources: []string{"pods"},
 		}}},
@@ -133,10 +133,12 @@ func TestEarlierPart(t *testing.T) {
 	mine, before := object("Lease", "kubemint-ci-mine", "l1"), object("Lease", "kubemint-ci-before", "l0")
 	role, token := object("Role", "before", "r0"), object("Secret", "before", "s0")
 	record := &receipt.Receipt{
-		Leases:  []receipt.Object{before, mine},
-		Objects: []receipt.Object{role, token, object("Role", "mine", "")},
+		Made: receipt.Made{
+			Leases:  []receipt.Object{before, mine},
+			Objects: []receipt.Object{role, token, object("Role", "mine", "")},
+		},
 	}
-	earlier := &receipt.Receipt{Leases: []receipt.Object{before}, Objects: []receipt.Object{role, token}}
+	earlier := &receipt.Receipt{Made: receipt.Made{Leases: []receipt.Object{before}, Objects: []receipt.Object{role, token}}}
 	for name, tt := range map[string]struct {
 		earlier *receipt.Receipt
 		tether  credential.Tether
@@ -161,7 +163,7 @@ func TestEndEarlier_NothingBefore(t *testing.T) {
 	mine := object("Lease", "kubemint-ci-mine", "l1")
 	with := tools{
 		to:   destination{},
-		undo: undo.New(journalOf(t, &receipt.Receipt{Leases: []receipt.Object{mine}}), revoke.Revoker{}),
+		undo: undo.New(journalOf(t, &receipt.Receipt{Made: receipt.Made{Leases: []receipt.Object{mine}}}), revoke.Revoker{}),
 	}
 	endEarlier(t.Context(), with, tetherOf(mine.Name)) // a revoker without a server would fail
 }
@@ -201,7 +203,7 @@ func TestRecordMade(t *testing.T) {
 			0,
 		},
 	} {
-		journal := journalOf(t, &receipt.Receipt{Objects: tt.before})
+		journal := journalOf(t, &receipt.Receipt{Made: receipt.Made{Objects: tt.before}})
 		with := tools{
 			job: job, undo: undo.New(journal, revoke.Revoker{}),
 			maker: changes.Maker{Ledger: changes.NewLedger()},

@@ -430,8 +430,8 @@ func TestTakesAway(t *testing.T) {
 		want   bool
 	}{
 		"a new role":      {access.Change{Verb: access.Created, Apply: role}, false},
-		"a wider role":    {access.Change{Verb: access.Configured, Apply: role, Added: make([]rbacv1.PolicyRule, 1)}, false},
-		"a narrower role": {access.Change{Verb: access.Configured, Apply: role, Removed: make([]rbacv1.PolicyRule, 1)}, true},
+		"a wider role":    {access.Change{Verb: access.Configured, Apply: role, Difference: access.Difference{Added: make([]rbacv1.PolicyRule, 1)}}, false},
+		"a narrower role": {access.Change{Verb: access.Configured, Apply: role, Difference: access.Difference{Removed: make([]rbacv1.PolicyRule, 1)}}, true},
 		"a leftover":      {access.Change{Verb: access.Deleted, Delete: role}, true},
 		"recreated":       {access.Change{Verb: access.Configured, Apply: role, Delete: role}, true},
 	} {

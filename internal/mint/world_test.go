@@ -41,7 +41,7 @@ func newWorld(t *testing.T, change func(*config.Access, *owner.Marks)) *world {
 	w.job.Config.Result.Timeout = time.Minute
 	w.job.Until = time.Now().Add(20 * time.Second) // a run that waits for somebody fails, and does not hang
 	w.job.Mask = func(secret.Value) error { return nil }
-	w.job.Written = kubeconfig.Config{Name: "ci@test", Namespace: "shop", Server: w.URL, CAData: w.CA}
+	w.job.Written = kubeconfig.Config{Name: "ci@test", Namespace: "shop", Cluster: kubeconfig.Cluster{Server: w.URL, CAData: w.CA}}
 	dialer := connect.Dialer{UserAgent: "test", Trace: &trace.Trace{Log: w.job.Log}}
 	server, err := dialer.Client(w.Config())
 	if err != nil {
@@ -66,7 +66,7 @@ func (w *world) dial(t *testing.T, dialer connect.Dialer) {
 }
 
 func (w *world) record() *receipt.Receipt {
-	return &receipt.Receipt{Server: w.URL, Output: w.to.Path(), Account: object("ServiceAccount", "ci", "")}
+	return &receipt.Receipt{Cluster: receipt.Cluster{Server: w.URL}, Files: receipt.Files{Output: w.to.Path()}, Account: object("ServiceAccount", "ci", "")}
 }
 
 func (w *world) run(ctx context.Context) (*Credential, error) {

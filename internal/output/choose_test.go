@@ -39,7 +39,7 @@ func write(t *testing.T, path string, data []byte) {
 func leaveCredential(t *testing.T, path string, change func(*receipt.Receipt)) *receipt.Receipt {
 	t.Helper()
 	token := secret.New("token")
-	data, err := kubeconfig.Render(kubeconfig.Config{Name: "x", Server: "https://x", Token: token})
+	data, err := kubeconfig.Render(kubeconfig.Config{Name: "x", Cluster: kubeconfig.Cluster{Server: "https://x"}, Token: token})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 
 func newRecord(path string) *receipt.Receipt {
 	return &receipt.Receipt{
-		Server: "https://x", Output: path,
+		Cluster: receipt.Cluster{Server: "https://x"}, Files: receipt.Files{Output: path},
 		Account: receipt.Object{Kind: "ServiceAccount", Namespace: "shop", Name: "ci"},
 	}
 }

@@ -254,7 +254,7 @@ func TestDelete_TokenFileAndDirectories(t *testing.T) {
 		path := InDirectory(dir)
 		token := secret.New("token")
 		data, err := kubeconfig.Render(kubeconfig.Config{
-			Name: "x", Server: "https://x", Token: token, TokenFile: TokenFile(path),
+			Name: "x", Cluster: kubeconfig.Cluster{Server: "https://x"}, Token: token, TokenFile: TokenFile(path),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -324,7 +324,7 @@ func TestIsSameRun(t *testing.T) {
 		"another lease":   {[]receipt.Object{lease}, []receipt.Object{other}, false},
 		"without a lease": {nil, nil, false},
 	} {
-		if IsSameRun(&receipt.Receipt{Leases: tt.a}, &receipt.Receipt{Leases: tt.b}) != tt.want {
+		if IsSameRun(&receipt.Receipt{Made: receipt.Made{Leases: tt.a}}, &receipt.Receipt{Made: receipt.Made{Leases: tt.b}}) != tt.want {
 			t.Error(name)
 		}
 	}

@@ -20,10 +20,13 @@ type Marks struct {
 	Run       string
 	Commit    string
 	Labels    map[string]string // what the user wants on everything made, next to our own
-	// ExpiresAt is set for what only this run uses: a lease, an ephemeral identity.
-	ExpiresAt time.Time
-	// Access is set for a lease: the hash of the access that its credential was promised.
-	Access string
+	Transient
+}
+
+// Transient are the marks of what only this run uses.
+type Transient struct {
+	ExpiresAt time.Time // of a lease, or of an ephemeral identity
+	Access    string    // of a lease: the hash of the access that its credential was promised
 }
 
 // Annotations are the marks as annotations; an empty one is left out.

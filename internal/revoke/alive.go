@@ -85,7 +85,7 @@ const explainWithin = time.Second
 // explain returns the error of a credential whose end was not seen.
 func (e *ending) explain(ctx context.Context) error {
 	alive := &AliveError{
-		Doomed: e.Doomed, LeaseHeld: e.lease, Gone: e.gone, Fault: e.fault,
+		Doomed: e.Doomed, LeaseHeld: e.held.lease, Gone: e.gone, Fault: e.fault,
 		After: time.Since(e.start).Round(100 * time.Millisecond),
 	}
 	if e.gone || e.fault != nil {
@@ -94,8 +94,8 @@ func (e *ending) explain(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, explainWithin)
 	defer cancel()
 	secret := e.boundSecret()
-	if len(e.secret) > 0 {
-		alive.Why = heldBy(e.secret)
+	if len(e.held.secret) > 0 {
+		alive.Why = heldBy(e.held.secret)
 		alive.Marked = true
 	} else if e.api.GetMetadata(ctx, secret) == nil {
 		alive.Why = e.why(secret)
@@ -126,7 +126,7 @@ func (e *ending) why(secret *corev1.Secret) string {
 		return "it has another owner: " + strings.Join(others, ", ")
 	case !owned:
 		return "its ownerReferences no longer name the Lease"
-	case len(e.lease) > 0:
+	case len(e.held.lease) > 0:
 		return "it stays for as long as its Lease does"
 	}
 	return "the garbage collector has not deleted it: does kube-controller-manager run?"

@@ -59,7 +59,7 @@ const recordedLease = "kubemint-ci-abcdefghij"
 
 func record(leases ...receipt.Object) *receipt.Receipt {
 	return &receipt.Receipt{
-		Account: receipt.Object{Kind: "ServiceAccount", Namespace: "shop", Name: "ci"}, Leases: leases,
+		Account: receipt.Object{Kind: "ServiceAccount", Namespace: "shop", Name: "ci"}, Made: receipt.Made{Leases: leases},
 	}
 }
 

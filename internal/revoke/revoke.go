@@ -83,13 +83,15 @@ type ending struct {
 	Doomed
 	api       API
 	start     time.Time
-	lease     []string // finalizers that hold the lease
-	secret    []string // finalizers that hold the Secret
-	gone      bool     // the Secret is
-	mayDelete bool     // the runner's identity may delete the Secret
-	answered  bool     // the API server has said that something is left
-	fault     error    // of the last look
+	held      held
+	gone      bool  // the Secret is
+	mayDelete bool  // the runner's identity may delete the Secret
+	answered  bool  // the API server has said that something is left
+	fault     error // of the last look
 }
+
+// held are the finalizers that hold the lease, and those that hold its Secret.
+type held struct{ lease, secret []string }
 
 func (e *ending) deleteBoth(ctx context.Context) error {
 	if _, err := e.deleteLease(ctx); err != nil {
@@ -112,7 +114,7 @@ func (e *ending) deleteLease(ctx context.Context) (there bool, err error) {
 		err = nil
 	}
 	if err == nil { // an error tells nothing: the finalizers of the last answer still hold the lease
-		e.lease = lease.Finalizers
+		e.held.lease = lease.Finalizers
 	}
 	return there, err
 }
@@ -123,11 +125,11 @@ func (e *ending) deleteSecret(ctx context.Context) error {
 	secret := e.boundSecret()
 	secret.UID = e.Secret
 	err := e.api.Delete(ctx, secret)
-	e.secret = secret.Finalizers
+	e.held.secret = secret.Finalizers
 	switch {
 	case err == nil:
 		e.mayDelete = true
-		e.gone = len(e.secret) == 0
+		e.gone = len(e.held.secret) == 0
 	case apierrors.IsNotFound(err), hasAnotherUID(err): // that one is gone, and another has its name
 		e.mayDelete = true
 		e.gone = true
@@ -182,11 +184,11 @@ func (e *ending) await(ctx context.Context) error {
 	return e.explain(context.WithoutCancel(ctx))
 }
 
-func (e *ending) ended() bool { return e.gone && len(e.lease) == 0 }
+func (e *ending) ended() bool { return e.gone && len(e.held.lease) == 0 }
 
 // look checks once whether both are gone.
 func (e *ending) look(ctx context.Context) (err error) {
-	if len(e.lease) > 0 {
+	if len(e.held.lease) > 0 {
 		if _, err := e.deleteLease(ctx); err != nil {
 			return err
 		}

@@ -34,7 +34,7 @@ func TestNeeds(t *testing.T) {
 	makeAny := rbacv1.PolicyRule{Verbs: []string{"create"}, APIGroups: []string{""}, Resources: []string{"secrets", "configmaps"}}
 	getAccounts := rbacv1.PolicyRule{Verbs: []string{"get"}, APIGroups: []string{""}, Resources: []string{"serviceaccounts"}}
 	declared := config.Access{
-		Namespaces: []string{"shop", "bots"}, ServiceAccount: types.NamespacedName{Namespace: "bots", Name: "ci"}, CreateServiceAccount: true,
+		Namespaces: []string{"shop", "bots"}, ServiceAccount: types.NamespacedName{Namespace: "bots", Name: "ci"}, Provisioning: config.Provisioning{CreateServiceAccount: true},
 	}
 	hour := config.Token{Lifetime: config.Lifetime{Duration: time.Hour}, Revoke: true}
 	permanent := config.Token{Lifetime: config.Lifetime{Permanent: true}, Revoke: true}

@@ -163,7 +163,7 @@ func (b *bootstrap) kubemint(t *testing.T, dir, identity string, args ...string)
 	var stdout, stderr bytes.Buffer
 	code = command.Main(t.Context(), command.Process{
 		Args: append([]string{"kubemint"}, args...), Environ: append(b.env, "KUBECONFIG="+filepath.Join(b.dir, identity)), Dir: dir,
-		Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr, Version: "test",
+		Streams: command.Streams{Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr}, Version: "test",
 	})
 	return code, stdout.String() + stderr.String()
 }

@@ -79,8 +79,8 @@ func runInPod(t *testing.T, r *harness.Reader, container corev1.Container, mount
 	environ = append(environ, "HOME="+t.TempDir()) // without the administrator's kubeconfig
 	var out bytes.Buffer
 	code := command.Main(t.Context(), command.Process{
-		Args: words, Environ: environ, Dir: t.TempDir(), Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out,
-		AccountDir: mount,
+		Args: words, Environ: environ, Dir: t.TempDir(), Streams: command.Streams{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out},
+		ForTests: command.ForTests{AccountDir: mount},
 	})
 	return code, out.String()
 }

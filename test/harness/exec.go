@@ -30,7 +30,7 @@ func (v *Run) StartExec(t *testing.T, words ...string) *Exec {
 	process := command.Process{
 		Args:    append([]string{"kubemint", "exec", "--"}, words...),
 		Environ: append([]string{"PATH=" + os.Getenv("PATH"), "KUBEMINT_DURATION=10m"}, v.Env...),
-		Dir:     v.Dir, Stdin: http.NoBody, Stdout: &e.Stdout, Stderr: &e.Stderr, RenewAfter: 2 * time.Second,
+		Dir:     v.Dir, Streams: command.Streams{Stdin: http.NoBody, Stdout: &e.Stdout, Stderr: &e.Stderr}, ForTests: command.ForTests{RenewAfter: 2 * time.Second},
 	}
 	go func() { e.Code <- command.Main(t.Context(), process) }()
 	return e

@@ -127,6 +127,6 @@ func runInPrivate() {
 	ExitOn(err)
 	os.Exit(command.Main(context.Background(), command.Process{
 		Args: append([]string{"kubemint"}, os.Args[1:]...), Environ: os.Environ(), Dir: dir,
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, PrivateDir: os.Getenv("PRIVATE_DIR"),
+		Streams: command.Streams{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}, ForTests: command.ForTests{PrivateDir: os.Getenv("PRIVATE_DIR")},
 	}))
 }

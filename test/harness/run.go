@@ -170,7 +170,7 @@ func (v *Run) RunInProcess(t *testing.T, ctx context.Context, args ...string) (c
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	code = command.Main(ctx, command.Process{
-		Args: append([]string{"kubemint"}, args...), Environ: v.Env, Dir: v.Dir, Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr,
+		Args: append([]string{"kubemint"}, args...), Environ: v.Env, Dir: v.Dir, Streams: command.Streams{Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr},
 	})
 	for v.sent.Load() > 0 { // else a request that was under way would still make something
 		time.Sleep(5 * time.Millisecond)

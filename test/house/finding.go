@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -15,15 +14,14 @@ type Finding struct {
 	Count     int
 }
 
-// wordRule has a list of its own, phrases.txt: it is long, and others work on it.
-const wordRule = "word"
-
-// rules are all rules whose exceptions are listed in testdata/exceptions.txt. A rule without exceptions has no lines there.
-var rules = []struct {
+type rule struct {
 	check func(*Repo) []Finding
 	name  string
 	says  string
-}{
+}
+
+// rules have no exceptions.
+var rules = []rule{
 	{findUpward, "imports-both-ways", "two rooms import each other, through the rooms nested in them"},
 	{findTangled, "files-both-ways", "two files of a room use each other's names, directly or through other files"},
 	{findLeaves, "leaf-imports", "a leaf imports no other room"},
@@ -48,7 +46,7 @@ var rules = []struct {
 	{findMixed, "mixed-and-or", "parentheses stand around && in an ||"},
 	{findGlobals, "global", "no init, and no package variable but errors and tables"},
 	{findProcess, "process", "main.go alone reads the environment and exits; no context.TODO, no http.DefaultClient"},
-	{findWords, wordRule, "a phrase that reads as translated; testdata/words.txt has what to write instead"},
+	{findWords, "word", "a phrase that reads as translated; testdata/words.txt has what to write instead"},
 }
 
 // Check applies every rule and sums up the findings of one key.
@@ -66,94 +64,10 @@ func Check(repo *Repo) []Finding {
 	return all
 }
 
-// Explain returns what a rule asks for.
-func Explain(name string) string {
-	for _, rule := range rules {
-		if rule.name == name {
-			return rule.says
-		}
-	}
-	return "no such rule"
-}
-
-// FormatExceptions writes findings as testdata/exceptions.txt has them.
-func FormatExceptions(findings []Finding) string {
-	var b strings.Builder
-	b.WriteString("# Places that do not keep the rules of the house yet: rule, how far or how often, place.\n" +
-		"# The list only gets shorter. After a move of code: go test ./test/house -update\n")
-	last := ""
-	for _, finding := range findings {
-		if finding.Rule != last {
-			last = finding.Rule
-			fmt.Fprintf(&b, "\n# %s\n", Explain(last))
-		}
-		fmt.Fprintf(&b, "%s %d %s\n", finding.Rule, finding.Count, finding.Key)
-	}
-	return b.String()
-}
-
-// ParseExceptions reads what FormatExceptions wrote.
-func ParseExceptions(text string) ([]Finding, error) {
-	var all []Finding
-	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		parts := strings.SplitN(line, " ", 3)
-		if len(parts) < 3 {
-			return nil, fmt.Errorf("read exception %q: want RULE COUNT PLACE", line)
-		}
-		count, err := strconv.Atoi(parts[1])
-		if err != nil {
-			return nil, fmt.Errorf("read exception %q: %w", line, err)
-		}
-		all = append(all, Finding{Rule: parts[0], Count: count, Key: parts[2]})
-	}
-	return all, nil
-}
-
-// SplitWords separates the findings of the word list from those of all other rules.
-func SplitWords(findings []Finding) (words, others []Finding) {
-	for _, finding := range findings {
-		if finding.Rule == wordRule {
-			words = append(words, finding)
-		} else {
-			others = append(others, finding)
-		}
-	}
-	return words, others
-}
-
-// Compare returns a sentence for each finding that is not an exception, that has grown beyond it, or that is gone.
-func Compare(found, allowed []Finding) []string {
-	var said []string
-	bound := byPlace(allowed)
-	for place, finding := range byPlace(found) {
-		exception, listed := bound[place]
-		delete(bound, place)
-		if listed && finding.Count <= exception.Count {
-			continue
-		}
-		line := fmt.Sprintf("%s: %s (%d): %s", finding.Rule, finding.Key, finding.Count, Explain(finding.Rule))
-		if listed {
-			line += fmt.Sprintf("; it was %d", exception.Count)
-		}
-		said = append(said, line)
-	}
-	for _, exception := range bound {
-		said = append(said, fmt.Sprintf("%s: %s: keeps the rule now: delete the exception", exception.Rule, exception.Key))
-	}
-	slices.Sort(said)
-	return said
-}
-
-func byPlace(findings []Finding) map[string]Finding {
-	places := map[string]Finding{}
-	for _, finding := range findings {
-		places[finding.Rule+" "+finding.Key] = finding
-	}
-	return places
+// String says what a rule asks for, and where it is broken.
+func (f Finding) String() string {
+	at := slices.IndexFunc(rules, func(r rule) bool { return r.name == f.Rule })
+	return fmt.Sprintf("%s: %s (%d): %s", f.Rule, f.Key, f.Count, rules[at].says)
 }
 
 // sortedKeys is for tables that are printed, the largest value first.

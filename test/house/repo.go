@@ -186,7 +186,7 @@ func (f *File) functions() []*ast.FuncDecl {
 	return found
 }
 
-// functionKey names a function in the list of exceptions, without its file: functions move between files.
+// functionKey names a function without its file: functions move between files.
 func functionKey(f *File, function *ast.FuncDecl) string {
 	return fmt.Sprintf("%s.%s%s", f.Room, receiver(function), function.Name.Name)
 }

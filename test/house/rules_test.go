@@ -126,32 +126,11 @@ func keys(findings []Finding) []string {
 	return names
 }
 
-func TestCompare_NewGrownAndGone(t *testing.T) {
+func TestFinding_SaysWhatTheRuleAsksFor(t *testing.T) {
 	t.Parallel()
-	text := FormatExceptions([]Finding{
-		{Rule: "room-lines", Key: "fits", Count: 1100},
-		{Rule: "room-lines", Key: "grown", Count: 1100},
-		{Rule: "room-lines", Key: "gone", Count: 1100},
-	})
-	allowed, err := ParseExceptions(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	said := Compare([]Finding{
-		{Rule: "room-lines", Key: "fits", Count: 1050},
-		{Rule: "room-lines", Key: "grown", Count: 1101},
-		{Rule: "room-lines", Key: "new", Count: 1001},
-	}, allowed)
-	want := []string{
-		"room-lines: gone: keeps the rule now: delete the exception",
-		"room-lines: grown (1101): a room has at most 1000 lines of code; it was 1100",
-		"room-lines: new (1001): a room has at most 1000 lines of code",
-	}
-	if !slices.Equal(said, want) {
-		t.Errorf("got %q", said)
-	}
-	if _, err := ParseExceptions("room-lines many access"); err == nil {
-		t.Error("a count that is no number was read")
+	got := Finding{Rule: "room-lines", Key: "access", Count: 1001}.String()
+	if want := "room-lines: access (1001): a room has at most 1000 lines of code"; got != want {
+		t.Errorf("got %q", got)
 	}
 }
 

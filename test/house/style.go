@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// findParallel finds a, b = x, y. It cannot know which values are related, so exceptions say how many a function has.
+// findParallel finds a, b = x, y. It cannot know which values are related.
 func findParallel(repo *Repo) []Finding {
 	var found []Finding
 	for _, file := range repo.Program() {

@@ -34,7 +34,7 @@ const far = 30 * time.Minute
 func processWithClock(v *harness.Run, off time.Duration, stdout, stderr *kubetest.Lines, args ...string) command.Process {
 	return command.Process{
 		Args: append([]string{"kubemint"}, args...), Environ: append([]string{"PATH=" + os.Getenv("PATH")}, v.Env...),
-		Dir: v.Dir, Stdin: http.NoBody, Stdout: stdout, Stderr: stderr, ClockOff: off,
+		Dir: v.Dir, Streams: command.Streams{Stdin: http.NoBody, Stdout: stdout, Stderr: stderr}, ForTests: command.ForTests{ClockOff: off},
 	}
 }
 

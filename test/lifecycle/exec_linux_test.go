@@ -132,7 +132,7 @@ func TestExec_EnvironmentNotHidden(t *testing.T) {
 				"PATH=" + os.Getenv("PATH"), "KUBEMINT_KUBECONFIG=" + string(admin), "KUBEMINT_NAMESPACE=" + namespace,
 				"KUBEMINT_SERVICE_ACCOUNT=shown",
 			},
-			Exposed: exposed, Dir: t.TempDir(), Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr,
+			Exposed: exposed, Dir: t.TempDir(), Streams: command.Streams{Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr},
 		})
 		return code, stdout, stderr
 	}

@@ -27,7 +27,7 @@ func leaves() {
 	harness.ExitOn(err)
 	before := openFiles()
 	code := command.Main(ctx, command.Process{
-		Args: append([]string{"kubemint"}, os.Args[1:]...), Environ: os.Environ(), Dir: dir, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Args: append([]string{"kubemint"}, os.Args[1:]...), Environ: os.Environ(), Dir: dir, Streams: command.Streams{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr},
 	})
 	stop()
 	for _, stack := range kubetest.GoroutinesLeft() {

@@ -118,8 +118,8 @@ func (p *splitPod) runStep(t *testing.T, step splitStep) {
 	var said bytes.Buffer
 	if args[0] == "kubemint" {
 		p.exits[step.Name] = command.Main(t.Context(), command.Process{
-			Args: args, Environ: environ, Dir: dir, Stdin: strings.NewReader(""), Stdout: &said, Stderr: &said,
-			AccountDir: p.resolve(t, step, mountedAccount),
+			Args: args, Environ: environ, Dir: dir, Streams: command.Streams{Stdin: strings.NewReader(""), Stdout: &said, Stderr: &said},
+			ForTests: command.ForTests{AccountDir: p.resolve(t, step, mountedAccount)},
 		})
 	} else {
 		program := args[0]

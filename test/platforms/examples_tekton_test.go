@@ -59,7 +59,7 @@ func TestTektonTaskRuns(t *testing.T) {
 	run := func(accountDir string, args []string) (code int, stdout, stderr string) {
 		var out, said bytes.Buffer
 		code = command.Main(t.Context(), command.Process{
-			Args: args, Environ: environ, Dir: t.TempDir(), Stdin: strings.NewReader(""), Stdout: &out, Stderr: &said, AccountDir: accountDir,
+			Args: args, Environ: environ, Dir: t.TempDir(), Streams: command.Streams{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &said}, ForTests: command.ForTests{AccountDir: accountDir},
 		})
 		return code, out.String(), said.String()
 	}

@@ -49,7 +49,7 @@ func TestSeed001InCluster(t *testing.T) {
 	run := func(accountDir string, args ...string) (int, string) {
 		var stderr bytes.Buffer
 		code := command.Main(t.Context(), command.Process{
-			Args: append([]string{"kubemint"}, args...), Dir: t.TempDir(), Stdout: &stderr, Stderr: &stderr, AccountDir: accountDir,
+			Args: append([]string{"kubemint"}, args...), Dir: t.TempDir(), Streams: command.Streams{Stdout: &stderr, Stderr: &stderr}, ForTests: command.ForTests{AccountDir: accountDir},
 			Environ: []string{
 				"KUBERNETES_SERVICE_HOST=" + server.Hostname(), "KUBERNETES_SERVICE_PORT=" + server.Port(),
 				"KUBEMINT_RULES=list pods", "KUBEMINT_SERVICE_ACCOUNT=worker", "KUBEMINT_OUTPUT=" + output,

@@ -230,7 +230,7 @@ func (r *race) dir(number int) string {
 func (r *race) kubemint(dir string, declared string, args ...string) (code int, said string) {
 	var output bytes.Buffer
 	code = command.Main(r.Context(), command.Process{
-		Args: append([]string{"kubemint"}, args...), Dir: dir, Stdin: strings.NewReader(""), Stdout: &output, Stderr: &output,
+		Args: append([]string{"kubemint"}, args...), Dir: dir, Streams: command.Streams{Stdin: strings.NewReader(""), Stdout: &output, Stderr: &output},
 		Environ: append(strings.Split(declared, "\x00"), "KUBECONFIG="+dir+"-admin", harness.StateIn(dir), "KUBEMINT_NAMESPACE="+r.namespace,
 			"KUBEMINT_SERVICE_ACCOUNT=racer", "KUBEMINT_TIMEOUT=60s"),
 	})

@@ -290,7 +290,7 @@ func gkeRefusals(t *testing.T, c *cloud) {
 // renews is the program, as a process that renews a credential every two seconds.
 func renews() {
 	os.Exit(command.Main(context.Background(), command.Process{
-		Args: os.Args, Environ: os.Environ(), Dir: ".", Stdin: http.NoBody, Stdout: os.Stdout, Stderr: os.Stderr, RenewAfter: 2 * time.Second,
+		Args: os.Args, Environ: os.Environ(), Dir: ".", Streams: command.Streams{Stdin: http.NoBody, Stdout: os.Stdout, Stderr: os.Stderr}, ForTests: command.ForTests{RenewAfter: 2 * time.Second},
 	}))
 }
 

@@ -160,7 +160,7 @@ func (j *cloudJob) grants(t *testing.T, user string) {
 	t.Helper()
 	var stderr, manifests bytes.Buffer
 	code := command.Main(t.Context(), command.Process{
-		Args: []string{"kubemint", "bootstrap", "--subject", "user:" + user}, Environ: j.env, Dir: j.dir, Stdout: &manifests, Stderr: &stderr,
+		Args: []string{"kubemint", "bootstrap", "--subject", "user:" + user}, Environ: j.env, Dir: j.dir, Streams: command.Streams{Stdout: &manifests, Stderr: &stderr},
 	})
 	if code != 0 {
 		t.Fatal(&stderr)

@@ -39,7 +39,7 @@ func printTrust(t *testing.T, env []string, flags ...string) (manifests string, 
 	var stdout, stderr bytes.Buffer
 	code := command.Main(t.Context(), command.Process{
 		Args: append([]string{"kubemint", "bootstrap"}, flags...), Environ: env, Dir: t.TempDir(),
-		Stdout: &stdout, Stderr: &stderr,
+		Streams: command.Streams{Stdout: &stdout, Stderr: &stderr},
 	})
 	if code != 0 {
 		t.Fatal(&stderr)

@@ -30,7 +30,7 @@ var marks = owner.Marks{Owner: "github:acme/shop", Job: "deploy", Run: "17"}
 func declared(change func(a *config.Access)) config.Access {
 	a := config.Access{
 		ServiceAccount: types.NamespacedName{Namespace: "bots", Name: "ci"},
-		Namespaces:     []string{"shop", "web"}, CreateServiceAccount: true,
+		Namespaces:     []string{"shop", "web"}, Provisioning: config.Provisioning{CreateServiceAccount: true},
 	}
 	change(&a)
 	return a

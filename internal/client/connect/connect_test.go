@@ -29,7 +29,7 @@ func serve(t *testing.T) (v *Verifier, asked func() []string) {
 	}))
 	t.Cleanup(s.Close)
 	d := Dialer{UserAgent: "kubemint/x", Trace: &trace.Trace{Log: console.New(&strings.Builder{})}}
-	v, err := d.Verifier(kubeconfig.Config{Server: s.URL})
+	v, err := d.Verifier(kubeconfig.Config{Cluster: kubeconfig.Cluster{Server: s.URL}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestVerifier_AnotherHasItsOwnToken(t *testing.T) {
 
 func TestVerifier_RefusesAProxyThatIsNoURL(t *testing.T) {
 	t.Parallel()
-	_, err := Dialer{Trace: &trace.Trace{}}.Verifier(kubeconfig.Config{Server: "https://x", ProxyURL: "::user:secret"})
+	_, err := Dialer{Trace: &trace.Trace{}}.Verifier(kubeconfig.Config{Cluster: kubeconfig.Cluster{Server: "https://x", ProxyURL: "::user:secret"}})
 	if err == nil || strings.Contains(err.Error(), "secret") {
 		t.Error(err)
 	}

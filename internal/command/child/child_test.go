@@ -18,8 +18,8 @@ import (
 func newSession(t *testing.T, stderr *bytes.Buffer, environ ...string) session.Session {
 	t.Helper()
 	return session.New(session.Process{
-		Args: []string{"kubemint"}, Environ: environ, Dir: t.TempDir(), Stdout: stderr, Stderr: stderr,
-		AccountDir: t.TempDir(),
+		Args: []string{"kubemint"}, Environ: environ, Dir: t.TempDir(), Streams: session.Streams{Stdout: stderr, Stderr: stderr},
+		ForTests: session.ForTests{AccountDir: t.TempDir()},
 	})
 }
 

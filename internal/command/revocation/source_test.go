@@ -73,8 +73,10 @@ func TestChooseRecorded(t *testing.T) {
 // An error before the first request leaves every credential of the receipt alive, and says so.
 func TestAsRevoke_NamesWhatLivesOn(t *testing.T) {
 	t.Parallel()
-	record := &receipt.Receipt{ExpiresAt: "2026-01-01T13:00:00Z", Leases: []receipt.Object{
-		{Kind: "Lease", Namespace: "shop", Name: "a"}, {Kind: "Lease", Namespace: "web", Name: "b"},
+	record := &receipt.Receipt{Credential: receipt.Credential{ExpiresAt: "2026-01-01T13:00:00Z"}, Made: receipt.Made{
+		Leases: []receipt.Object{
+			{Kind: "Lease", Namespace: "shop", Name: "a"}, {Kind: "Lease", Namespace: "web", Name: "b"},
+		},
 	}}
 	err := asRevoke(problem.Newf(problem.Source, "read kubeconfig", "no such file").Hint("look"), record)
 	want := []string{

@@ -72,7 +72,7 @@ func (w *world) write(t *testing.T, name string, data []byte) {
 func (w *world) session(env ...string) session.Session {
 	return session.New(session.Process{
 		Args: []string{"kubemint", "revoke"}, Environ: append(slices.Clip(w.env), env...),
-		Dir: w.path("checkout"), Stdout: io.Discard, Stderr: w.log, AccountDir: w.path("no-pod"),
+		Dir: w.path("checkout"), Streams: session.Streams{Stdout: io.Discard, Stderr: w.log}, ForTests: session.ForTests{AccountDir: w.path("no-pod")},
 	})
 }
 
@@ -122,20 +122,22 @@ func (w *world) mintCredential(t *testing.T, name string) *receipt.Receipt {
 		t.Fatal(err)
 	}
 	data, err := kubeconfig.Render(kubeconfig.Config{
-		Name: "ci@fake", Namespace: "shop", Server: w.URL, CAData: w.CA, Token: minted.Token,
+		Name: "ci@fake", Namespace: "shop", Cluster: kubeconfig.Cluster{Server: w.URL, CAData: w.CA}, Token: minted.Token,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.write(t, name, data)
 	return &receipt.Receipt{
-		Server: w.URL, Fingerprint: certs.Fingerprint(w.CA), Output: w.path(name),
-		Account:   receipt.Object{Kind: "ServiceAccount", Namespace: "shop", Name: "ci"},
-		Source:    receipt.Source{Kind: receipt.KindFile, Paths: []string{w.path("home/source")}, Context: "fake"},
-		TokenHash: minted.Token.Hash(), ExpiresAt: w.now.Add(expiry).UTC().Format(time.RFC3339),
-		Leases: []receipt.Object{{
-			Kind: "Lease", Namespace: "shop", Name: its.Name, UID: stored.UID, SecretUID: secret.UID,
-		}},
+		Cluster: receipt.Cluster{Server: w.URL, Fingerprint: certs.Fingerprint(w.CA)}, Files: receipt.Files{Output: w.path(name)},
+		Account:    receipt.Object{Kind: "ServiceAccount", Namespace: "shop", Name: "ci"},
+		Source:     receipt.Source{Kind: receipt.KindFile, Paths: []string{w.path("home/source")}, Context: "fake"},
+		Credential: receipt.Credential{TokenHash: minted.Token.Hash(), ExpiresAt: w.now.Add(expiry).UTC().Format(time.RFC3339)},
+		Made: receipt.Made{
+			Leases: []receipt.Object{{
+				Kind: "Lease", Namespace: "shop", Name: its.Name, UID: stored.UID, SecretUID: secret.UID,
+			}},
+		},
 	}
 }
 

@@ -52,7 +52,7 @@ func (s *step) write(t *testing.T, name, content string) {
 func (s *step) session(environ ...string) Session {
 	return New(Process{
 		Args: []string{"kubemint"}, Environ: environ, Dir: s.path("checkout"),
-		Stdout: io.Discard, Stderr: s.log, AccountDir: s.path("no-pod"),
+		Streams: Streams{Stdout: io.Discard, Stderr: s.log}, ForTests: ForTests{AccountDir: s.path("no-pod")},
 	})
 }
 

@@ -27,16 +27,24 @@ import (
 
 // Process holds what main hands over: no other room reads the environment.
 type Process struct {
-	Args           []string
-	Environ        []string
-	Exposed        error  // why a command of exec could read the environment in /proc; nil: it cannot
-	Dir            string // working directory
+	Args    []string
+	Environ []string
+	Exposed error  // why a command of exec could read the environment in /proc; nil: it cannot
+	Dir     string // working directory
+	Streams
+	Version string
+	ForTests
+}
+
+// Streams are the standard streams.
+type Streams struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
-	Version        string
+}
 
-	// For tests: no token lives under 10 minutes, no test may write where pods have their
-	// ServiceAccount or set the machine's clock.
+// ForTests is empty but in tests: no token lives under 10 minutes, and no test may write where pods
+// have their ServiceAccount or set the machine's clock.
+type ForTests struct {
 	RenewAfter time.Duration // instead of 80 % of a token's lifetime
 	ClockOff   time.Duration // by how much the clock is wrong
 	AccountDir string        // instead of /var/run/secrets/kubernetes.io/serviceaccount

@@ -42,7 +42,7 @@ func TestInWorkspace(t *testing.T) {
 			}
 			environ = append(environ, name+"="+value)
 		}
-		s := New(Process{Args: []string{"kubemint"}, Environ: environ, Dir: root + c.dir, Stdout: io.Discard, Stderr: io.Discard})
+		s := New(Process{Args: []string{"kubemint"}, Environ: environ, Dir: root + c.dir, Streams: Streams{Stdout: io.Discard, Stderr: io.Discard}})
 		for _, path := range c.in {
 			if !s.Workspace.Hold(root + path) {
 				t.Errorf("%s: %s is not in %q", name, path, s.Workspace)

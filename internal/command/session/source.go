@@ -189,8 +189,10 @@ func checkCluster(ctx context.Context, api *client.Client, server, want string) 
 // inputs `server` and `certificate_authority` name another one.
 func ChooseAddress(s Session, from *source.Source) (kubeconfig.Config, error) {
 	to := kubeconfig.Config{
-		Server: from.Server, CAData: from.CAData, TLSServerName: from.TLSServerName,
-		ProxyURL: from.ProxyURL, Insecure: from.Insecure,
+		Cluster: kubeconfig.Cluster{
+			Server: from.Server, CAData: from.CAData, TLSServerName: from.TLSServerName,
+			ProxyURL: from.ProxyURL, Insecure: from.Insecure,
+		},
 	}
 	if given := s.Config.Source.Server; given != "" && !trust.SameServer(given, from.Server) {
 		to.Server = given

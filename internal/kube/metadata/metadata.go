@@ -24,6 +24,9 @@ const (
 	ManagedBy           = "kubemint"
 )
 
+// Managed is the label of everything that kubemint makes.
+var Managed = map[string]string{LabelManagedBy: ManagedBy}
+
 // LabelsFor are ours on everything made for a ServiceAccount, a lease included: what it is found
 // by.
 func LabelsFor(serviceAccount types.NamespacedName) map[string]string {

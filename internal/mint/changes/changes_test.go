@@ -73,7 +73,7 @@ var declared = config.Access{
 	Namespaced: config.Grants{Rules: []rbacv1.PolicyRule{{
 		Verbs: []string{"get"}, APIGroups: []string{""}, Resources: []string{"pods"},
 	}}},
-	CreateServiceAccount: true,
+	Provisioning: config.Provisioning{CreateServiceAccount: true},
 }
 
 func newMaker(s *server, log *bytes.Buffer) Maker {

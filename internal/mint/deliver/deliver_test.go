@@ -69,7 +69,7 @@ func (j *job) EnvFile(platform.Result) []byte {
 
 func newRecord(path string) *receipt.Receipt {
 	return &receipt.Receipt{
-		Server: "https://x", Output: path,
+		Cluster: receipt.Cluster{Server: "https://x"}, Files: receipt.Files{Output: path},
 		Account: receipt.Object{Kind: "ServiceAccount", Namespace: "shop", Name: "ci"},
 	}
 }
@@ -102,7 +102,7 @@ func open(t *testing.T, to Destination) *undo.Stack {
 func newDelivery(t *testing.T, to Destination, log *bytes.Buffer) Delivery {
 	t.Helper()
 	token := secret.New("the-token")
-	rendered, err := Render(to, kubeconfig.Config{Name: "ci@x", Namespace: "shop", Server: "https://x"}, token)
+	rendered, err := Render(to, kubeconfig.Config{Name: "ci@x", Namespace: "shop", Cluster: kubeconfig.Cluster{Server: "https://x"}}, token)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -184,7 +184,7 @@ func TestRender_MasksTheBase64(t *testing.T) {
 	failure := errors.New("no space left")
 	j := &job{maskFailure: failure}
 	to := chooseFile(t, j)
-	rendered, err := Render(to, kubeconfig.Config{Name: "x", Server: "https://x"}, secret.New("t"))
+	rendered, err := Render(to, kubeconfig.Config{Name: "x", Cluster: kubeconfig.Cluster{Server: "https://x"}}, secret.New("t"))
 	if !errors.Is(err, failure) || len(j.masked) != 1 || j.masked[0] != rendered.Encoded.Reveal() {
 		t.Errorf("masked %q: %v", j.masked, err)
 	}

@@ -177,7 +177,7 @@ func newFixture(t *testing.T, observed access.Observed) *fixture {
 	f := &fixture{api: &server{}, log: &bytes.Buffer{}, observed: observed}
 	declared := config.Access{
 		Namespaces: []string{"shop"}, ServiceAccount: types.NamespacedName{Namespace: "shop", Name: "ci"},
-		CreateServiceAccount: true,
+		Provisioning: config.Provisioning{CreateServiceAccount: true},
 		Namespaced: config.Grants{Rules: []rbacv1.PolicyRule{{
 			Verbs: []string{"get"}, APIGroups: []string{""}, Resources: []string{"pods"},
 		}}},
@@ -185,7 +185,7 @@ func newFixture(t *testing.T, observed access.Observed) *fixture {
 	desired := access.Desire(declared, owner.Marks{})
 	log := console.New(f.log)
 	record := &receipt.Receipt{
-		Server: "https://x", Output: "o",
+		Cluster: receipt.Cluster{Server: "https://x"}, Files: receipt.Files{Output: "o"},
 		Account: receipt.Object{Kind: "ServiceAccount", Namespace: "shop", Name: "ci"},
 	}
 	journal := output.NewJournal(filepath.Join(t.TempDir(), "r"), record, nil)

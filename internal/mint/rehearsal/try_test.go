@@ -55,8 +55,8 @@ func newWorld(t *testing.T, change func(*config.Access)) *world {
 	t.Cleanup(api.Close)
 	declared := config.Access{
 		Namespaces: []string{"shop"}, ServiceAccount: types.NamespacedName{Namespace: "shop", Name: "ci"},
-		CreateServiceAccount: true,
-		Namespaced:           config.Grants{Rules: []rbacv1.PolicyRule{kube.NewRule("", "pods", "", "get")}},
+		Provisioning: config.Provisioning{CreateServiceAccount: true},
+		Namespaced:   config.Grants{Rules: []rbacv1.PolicyRule{kube.NewRule("", "pods", "", "get")}},
 	}
 	change(&declared)
 	desired := access.Desire(declared, owner.Marks{Owner: "github:acme/shop"})
@@ -108,7 +108,7 @@ func (w *world) putLock(t *testing.T, holder, inEffect string) {
 }
 
 func (w *world) putLease() string {
-	its := lease.New(w.Desired.Access.ServiceAccount, owner.Marks{Access: "other"}, noon, time.Hour)
+	its := lease.New(w.Desired.Access.ServiceAccount, owner.Marks{Transient: owner.Transient{Access: "other"}}, noon, time.Hour)
 	w.Put(its)
 	return its.Name
 }

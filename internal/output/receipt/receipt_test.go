@@ -19,15 +19,17 @@ var account = receipt.Object{Kind: "ServiceAccount", Namespace: "shop", Name: "k
 
 func full() *receipt.Receipt {
 	return &receipt.Receipt{
-		Version: receipt.Version, Server: "https://cluster:6443", Fingerprint: "abc",
+		Version: receipt.Version, Cluster: receipt.Cluster{Server: "https://cluster:6443", Fingerprint: "abc"},
 		Account: account,
 		Source:  receipt.Source{Kind: receipt.KindFile, Paths: []string{"/a b/config", "/c"}, Context: "prod\n<&>"},
-		Leases: []receipt.Object{
-			{Kind: "Lease", Namespace: "shop", Name: "kubemint-kubemint-abc", UID: "11-22"}, {Kind: "Lease", Namespace: "shop", Name: "kubemint-kubemint-def"},
+		Made: receipt.Made{
+			Leases: []receipt.Object{
+				{Kind: "Lease", Namespace: "shop", Name: "kubemint-kubemint-abc", UID: "11-22"}, {Kind: "Lease", Namespace: "shop", Name: "kubemint-kubemint-def"},
+			},
+			Objects: []receipt.Object{{Kind: "ServiceAccount", Namespace: "shop", Name: "once"}, {Kind: "ClusterRole", Name: "once"}},
 		},
-		Objects: []receipt.Object{{Kind: "ServiceAccount", Namespace: "shop", Name: "once"}, {Kind: "ClusterRole", Name: "once"}},
-		Output:  "/work/ü/kubeconfig", EnvFile: true, Dirs: []string{"/work", "/work/ü"},
-		TokenHash: "5e8f", ExpiresAt: "2026-11-22T04:00:00Z", Keep: true,
+		Files:      receipt.Files{Output: "/work/ü/kubeconfig", EnvFile: true, Dirs: []string{"/work", "/work/ü"}},
+		Credential: receipt.Credential{TokenHash: "5e8f", ExpiresAt: "2026-11-22T04:00:00Z", Keep: true},
 	}
 }
 
@@ -35,7 +37,7 @@ func TestRoundTrip(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]*receipt.Receipt{
 		"full":  full(),
-		"least": {Version: receipt.Version, Server: "https://cluster", Account: account, Output: "kubeconfig"},
+		"least": {Version: receipt.Version, Cluster: receipt.Cluster{Server: "https://cluster"}, Account: account, Files: receipt.Files{Output: "kubeconfig"}},
 	} {
 		data, err := want.Encode()
 		if err != nil {
@@ -212,7 +214,7 @@ func FuzzDecode(f *testing.F) {
 // One environment variable takes 128 KiB, and a record of a thousand ephemeral objects more.
 func TestSmall(t *testing.T) {
 	t.Parallel()
-	record := &receipt.Receipt{Output: "/o", Leases: []receipt.Object{{Kind: "Lease", Namespace: "shop", Name: "kubemint-a-b"}}}
+	record := &receipt.Receipt{Files: receipt.Files{Output: "/o"}, Made: receipt.Made{Leases: []receipt.Object{{Kind: "Lease", Namespace: "shop", Name: "kubemint-a-b"}}}}
 	for range 400 {
 		record.Objects = append(record.Objects, receipt.Object{Kind: "Role", Namespace: "shop", Name: strings.Repeat("n", 60), UID: "u"})
 	}

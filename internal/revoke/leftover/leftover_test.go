@@ -60,9 +60,9 @@ func leave(t *testing.T, base, cluster string) string {
 	}
 	path := output.InDirectory(dir)
 	record := &receipt.Receipt{
-		Server: cluster, Output: path,
+		Cluster: receipt.Cluster{Server: cluster}, Files: receipt.Files{Output: path},
 		Account: receipt.Object{Kind: "ServiceAccount", Namespace: "shop", Name: "ci"},
-		Leases:  []receipt.Object{{Kind: "Lease", Namespace: "shop", Name: lease, UID: "u", SecretUID: "s"}},
+		Made:    receipt.Made{Leases: []receipt.Object{{Kind: "Lease", Namespace: "shop", Name: lease, UID: "u", SecretUID: "s"}}},
 	}
 	if err := output.NewJournal(receipt.Path(path), record, nil).Update(func(*receipt.Receipt) {}); err != nil {
 		t.Fatal(err)

@@ -68,14 +68,11 @@ func (p *Pruning) listManagedBindings(ctx context.Context) ([]kube.Object, error
 	kinds := []string{"RoleBinding", "ClusterRoleBinding"}
 	lists := make([][]kube.Object, len(kinds))
 	err := parallel.Each(len(kinds), func(i int) (err error) {
-		lists[i], err = p.Client.ListLabelled(ctx, kinds[i], "", managed)
+		lists[i], err = p.Client.ListLabelled(ctx, kinds[i], "", metadata.Managed)
 		return p.Client.Explain(problem.Mint, "list "+kinds[i]+"s", err)
 	})
 	return slices.Concat(lists...), err
 }
-
-// managed is the label of everything that kubemint made.
-var managed = map[string]string{metadata.LabelManagedBy: metadata.ManagedBy}
 
 // leftBehind is the warning of an account whose place the declared one may have taken.
 func leftBehind(account, declared types.NamespacedName) string {
@@ -92,7 +89,7 @@ func WarnPredecessors(
 	lists := bindingPlaces(desired)
 	bindings := make([][]kube.Object, len(lists))
 	err = parallel.Each(len(lists), func(i int) (err error) {
-		bindings[i], err = client.ListRecent(ctx, lists[i].Kind, lists[i].Namespace, managed)
+		bindings[i], err = client.ListRecent(ctx, lists[i].Kind, lists[i].Namespace, metadata.Managed)
 		return err
 	})
 	if err != nil {

@@ -39,7 +39,7 @@ var (
 // declare is a job that may get pods in these namespaces.
 func declare(of types.NamespacedName, by owner.Marks, namespaces ...string) access.Desired {
 	return access.Desire(config.Access{
-		Namespaces: namespaces, ServiceAccount: of, CreateServiceAccount: true,
+		Namespaces: namespaces, ServiceAccount: of, Provisioning: config.Provisioning{CreateServiceAccount: true},
 		Namespaced: config.Grants{Rules: []rbacv1.PolicyRule{kube.NewRule("", "pods", "", "get")}},
 	}, by)
 }

@@ -101,7 +101,7 @@ func (s *Sweeping) listExpired(ctx context.Context) (expired, live []kube.Object
 	}
 	lists := make([][]kube.Object, len(kinds))
 	err = parallel.Each(len(kinds), func(i int) (err error) {
-		lists[i], err = s.Client.ListLabelled(ctx, kinds[i], s.Namespace, managed)
+		lists[i], err = s.Client.ListLabelled(ctx, kinds[i], s.Namespace, metadata.Managed)
 		if kinds[i] != "Lease" && (answer.IsForbidden(err) || answer.PolicyDenied(err)) {
 			s.Log.Printf(
 				"note: %ss may not be listed by the runner's identity: ephemeral ones are not looked for",
@@ -121,14 +121,11 @@ func (s *Sweeping) listExpired(ctx context.Context) (expired, live []kube.Object
 	return slices.DeleteFunc(slices.Concat(lists...), current), slices.DeleteFunc(lists[0], over), err
 }
 
-// managed is the label of everything that kubemint made.
-var managed = map[string]string{metadata.LabelManagedBy: metadata.ManagedBy}
-
 // listBound lists the Secrets that tokens are bound to, by their metadata. A right to list Secrets
 // is a right to read them, so most identities that sweep do not have it, and need not: then it is
 // said what is not looked for.
 func (s *Sweeping) listBound(ctx context.Context) ([]*corev1.Secret, error) {
-	secrets, err := s.Client.ListSecrets(ctx, s.Namespace, managed)
+	secrets, err := s.Client.ListSecrets(ctx, s.Namespace, metadata.Managed)
 	if answer.IsForbidden(err) || answer.PolicyDenied(err) {
 		s.Log.Printf(
 			"note: Secrets may not be listed by the runner's identity: one that outlived its lease, " +

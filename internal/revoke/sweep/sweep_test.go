@@ -63,10 +63,10 @@ func (w *world) putLease(ago time.Duration, withSecret bool) string {
 // putEphemeral adds an identity of one run alone, which has access in web too.
 func (w *world) putEphemeral(expires time.Time) {
 	desired := access.Desire(config.Access{
-		Namespaces: []string{"web"}, CreateServiceAccount: true,
+		Namespaces: []string{"web"}, Provisioning: config.Provisioning{CreateServiceAccount: true},
 		ServiceAccount: types.NamespacedName{Namespace: "shop", Name: "ci-abcdefg234"},
 		Namespaced:     config.Grants{Rules: []rbacv1.PolicyRule{kube.NewRule("", "pods", "", "get")}},
-	}, owner.Marks{ExpiresAt: expires})
+	}, owner.Marks{Transient: owner.Transient{ExpiresAt: expires}})
 	for _, o := range desired.Objects {
 		w.Put(o)
 	}

@@ -215,7 +215,7 @@ func TestCompleteRefusal_AccountOfASingleRun(t *testing.T) {
 	} {
 		m, _ := newRunner(t, map[string][]rbacv1.PolicyRule{"shop": parseRules(t, "get pods")}, http.StatusCreated)
 		m.needs = rights.LeastRights(access.Desire(config.Access{
-			ServiceAccount: types.NamespacedName{Namespace: "shop", Name: "shop"}, Ephemeral: ephemeral,
+			ServiceAccount: types.NamespacedName{Namespace: "shop", Name: "shop"}, Provisioning: config.Provisioning{Ephemeral: ephemeral},
 		}, owner.Marks{}), config.Token{Lifetime: config.Lifetime{Duration: 1}}, config.Expect{}, false)
 		denied := &explain.Denial{
 			User: "jane", Verb: "create", Resource: "serviceaccounts/token", Namespace: "shop", Name: "shop-production",

@@ -14,7 +14,11 @@ type Object struct {
 	Name      string // "" when the API server generates it
 	Hook      bool   // Helm runs it as a hook
 	Created   time.Time
+	Content
+}
 
+// Content holds the fields that count for some kinds alone.
+type Content struct {
 	Role    *Role     // of a Role or ClusterRole
 	RoleRef *RoleRef  // of a RoleBinding or ClusterRoleBinding
 	Defines *resource // of a CustomResourceDefinition

@@ -16,6 +16,6 @@ func main() {
 	}
 	fmt.Println(house.FormatFigures(house.Figures(repo)))
 	fmt.Print(house.FormatRooms(repo))
-	fmt.Println("\nexceptions from the rules of the house (test/house/testdata/exceptions.txt):")
+	fmt.Println("\nrules of the house, and how many places break them:")
 	fmt.Print(house.FormatTotals(house.Check(repo)))
 }

@@ -95,14 +95,19 @@ func (g login) readNamedFile(name, path string) ([]byte, error) {
 // those of golang.org/x/oauth2/google (credentialsFile), so that both read the same.
 type credentialFile struct {
 	Type             string          `json:"type"`
-	TokenURI         string          `json:"token_uri"` // of service_account
 	TokenURL         string          `json:"token_url"` // of external_account
 	ImpersonationURL string          `json:"service_account_impersonation_url"`
-	PrivateKey       string          `json:"private_key"`
 	Delegates        []string        `json:"delegates"`
 	Base             json.RawMessage `json:"source_credentials"`
+	serviceAccountKey
 	externalAccount
 	oauthClient
+}
+
+// serviceAccountKey holds the fields of a file of the type service_account.
+type serviceAccountKey struct {
+	TokenURI   string `json:"token_uri"`
+	PrivateKey string `json:"private_key"`
 }
 
 // externalAccount holds the fields of workload identity federation.
