@@ -87,12 +87,12 @@ var tasks = map[string]task{
 	},
 	"rollout restart deployment/web": {there: appRest},
 	"rollout status deployment/web": {
-		there: appRest, ready: true, spared: either, steps: []string{"rollout status deployment/web --timeout=6s"},
+		there: appRest, ready: true, spared: either, steps: []string{"rollout status deployment/web --timeout=15s"},
 	},
 	"rollout undo deployment/web": {there: appRest, revised: true},
 	"wait --for=condition=Available deployment/web": {
 		there: appRest, ready: true, spared: either,
-		steps: []string{"wait --for=condition=Available deployment/web --timeout=6s"},
+		steps: []string{"wait --for=condition=Available deployment/web --timeout=15s"},
 	},
 	"scale deployment/web --replicas=2":  {there: appRest},
 	"set image deployment/web web=web:2": {there: appRest},

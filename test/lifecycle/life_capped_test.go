@@ -86,7 +86,7 @@ func TestServerWithoutControllers(t *testing.T) {
 // A permanent token that no controller fills in is a clear error, and the Secret goes again.
 func notFilledIn(t *testing.T, cluster *kubetest.ControlPlane) {
 	t.Helper()
-	for name, timeout := range map[string]string{"by our own bound": "2m", "by the run's timeout": "4s"} {
+	for name, timeout := range map[string]string{"by our own bound": "2m", "by the run's timeout": "8s"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			namespace, err := cluster.CreateNamespace(t.Context(), "permanent-")

@@ -17,15 +17,15 @@ import (
 func TestExecHandsOnSignals(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		command string
-		signal  syscall.Signal
-		code    int
+		trap, command string
+		signal        syscall.Signal
+		code          int
 	}{
-		"a command that SIGTERM ends":        {`exec sleep 60`, syscall.SIGTERM, 128 + 15},
-		"a command that ends by its own way": {`trap 'exit 9' TERM; while :; do sleep 0.1; done`, syscall.SIGTERM, 9},
-		"a command that goes on":             {`trap 'echo heard >signal' TERM; until [ -e signal ]; do sleep 0.1; done; exit 3`, syscall.SIGTERM, 3},
-		"SIGINT":                             {`trap 'exit 8' INT; while :; do sleep 0.1; done`, syscall.SIGINT, 8},
-		"a command that crashes":             {`kill -SEGV $$`, 0, 128 + 11},
+		"a command that SIGTERM ends":        {``, `exec sleep 60`, syscall.SIGTERM, 128 + 15},
+		"a command that ends by its own way": {`trap 'exit 9' TERM`, `while :; do sleep 0.1; done`, syscall.SIGTERM, 9},
+		"a command that goes on":             {`trap 'echo heard >signal' TERM`, `until [ -e signal ]; do sleep 0.1; done; exit 3`, syscall.SIGTERM, 3},
+		"SIGINT":                             {`trap 'exit 8' INT`, `while :; do sleep 0.1; done`, syscall.SIGINT, 8},
+		"a command that crashes":             {``, `kill -SEGV $$`, 0, 128 + 11},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -35,7 +35,7 @@ func TestExecHandsOnSignals(t *testing.T) {
 			started := filepath.Join(t.TempDir(), "started")
 			env := append(v.Env, "PATH="+os.Getenv("PATH"), "STARTED="+started)
 			command, stderr := harness.Command(t, v.Dir, env, "exec", "--", "sh", "-c",
-				`echo "$KUBECONFIG" >"$STARTED.new"; mv "$STARTED.new" "$STARTED"; `+tc.command)
+				tc.trap+"\n"+`echo "$KUBECONFIG" >"$STARTED.new"; mv "$STARTED.new" "$STARTED"; `+tc.command)
 			if err := command.Start(); err != nil {
 				t.Fatal(err)
 			}
@@ -48,7 +48,6 @@ func TestExecHandsOnSignals(t *testing.T) {
 				if _, err := os.Stat(filepath.Join(private, "kubeconfig")); err != nil {
 					t.Error(err)
 				}
-				time.Sleep(100 * time.Millisecond) // until the shell has set its trap
 				_ = command.Process.Signal(tc.signal)
 			}
 			_ = command.Wait()
