@@ -3,6 +3,7 @@ package harness
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -139,16 +140,20 @@ func (l *Job) RunnersToken(t *testing.T) string {
 	return ""
 }
 
-// CountRequests is how many a whole run sends.
+// CountRequests is how many a whole run sends: the fewest of a few runs, since a run asks again until its access is in
+// effect, and a busy API server is late.
 func (l *Job) CountRequests(t *testing.T) int {
 	t.Helper()
-	v := l.NewRun(t, "whole", 0, false)
-	RunProgram(t, v.Dir, v.Env)
-	requests := v.Proxy.Seen()
-	if requests < 11 {
-		t.Fatalf("a whole run sent %d requests only: they do not go through the proxy", requests)
+	fewest := math.MaxInt
+	for i := range 3 {
+		v := l.NewRun(t, fmt.Sprintf("whole-%d", i), 0, false)
+		RunProgram(t, v.Dir, v.Env)
+		fewest = min(fewest, v.Proxy.Seen())
+		RunProgram(t, v.Dir, v.Env, "revoke")
+		v.AssertNothingLeft(t)
 	}
-	RunProgram(t, v.Dir, v.Env, "revoke")
-	v.AssertNothingLeft(t)
-	return requests
+	if fewest < 11 {
+		t.Fatalf("a whole run sent %d requests only: they do not go through the proxy", fewest)
+	}
+	return fewest
 }
