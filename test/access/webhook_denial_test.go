@@ -6,12 +6,12 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -269,15 +269,11 @@ func TestWebhook_DoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	cluster, _ := harness.NewNamespace(t)
 	hook := denyingWebhook(t)
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = closed.Close() // nothing listens there now
+	closed := bindWithoutListening(t)
 	for name, tt := range map[string]struct{ url, resource, timeout, because string }{
-		"nothing listens, roles":   {"https://" + closed.Addr().String(), "roles", "8s", "connection refused"},
-		"nothing listens, leases":  {"https://" + closed.Addr().String(), "leases", "8s", "connection refused"},
-		"nothing listens, secrets": {"https://" + closed.Addr().String(), "secrets", "8s", "connection refused"},
+		"nothing listens, roles":   {"https://" + closed, "roles", "8s", "connection refused"},
+		"nothing listens, leases":  {"https://" + closed, "leases", "8s", "connection refused"},
+		"nothing listens, secrets": {"https://" + closed, "secrets", "8s", "connection refused"},
 		"not a review":             {hook.URL + "/page", "serviceaccounts", "8s", "failed calling webhook"},
 		"it is silent":             {hook.URL + "/silent", "leases", "34s", "failed calling webhook"},
 	} {
@@ -299,6 +295,24 @@ func TestWebhook_DoesNotAnswer(t *testing.T) {
 			}
 		})
 	}
+}
+
+// bindWithoutListening returns an address at which nobody listens, and nobody else will while the test runs.
+func bindWithoutListening(t *testing.T) string {
+	t.Helper()
+	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Close(socket) })
+	if err := syscall.Bind(socket, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	name, err := syscall.Getsockname(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", name.(*syscall.SockaddrInet4).Port) //nolint:forcetypeassert // it was bound to one
 }
 
 // awaitDenial waits until the API server asks the webhook.

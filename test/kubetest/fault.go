@@ -120,6 +120,7 @@ func Faults() []Fault {
 		}},
 		{Name: "GOAWAY and cut", do: func(x exchange) {
 			x.carryOut()
+			time.Sleep(wired) // the server's SETTINGS come first, and its own goroutine writes them
 			_, _ = x.line.conn.Write(goAway)
 			x.cut(false)
 		}},
