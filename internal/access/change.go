@@ -43,17 +43,18 @@ type Change struct {
 	Apply kube.Object
 	Force bool
 	// Delete is the observed object to delete first or only, by UID.
-	Delete kube.Object
-	Held   bool // it differs, and is left so at its owner's wish
-	Difference
+	Delete         kube.Object
+	Added, Removed []rbacv1.PolicyRule // of a Role's or ClusterRole's rules
+	Remarks
 }
 
-// Difference describes a change to a person.
-type Difference struct {
-	Added, Removed []rbacv1.PolicyRule // of a Role's or ClusterRole's rules
+// Remarks tell a person the rest of a change.
+type Remarks struct {
 	// what else comes and goes: "+ subject …", "- roleRef …", "- owner …"
 	Details   []string
 	TakenFrom []string // field managers whose changes are taken back
+	// Held is the warning that it differs, and is left so at its owner's wish; "" otherwise.
+	Held string
 }
 
 // Plan lists the changes to make, in the order of [Desired.Objects], deletions last.

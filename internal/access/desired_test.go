@@ -15,7 +15,6 @@ import (
 	"github.com/kubemint/kubemint/internal/access/naming"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/owner"
 )
 
@@ -121,7 +120,7 @@ func TestDesire(t *testing.T) {
 			var got, named []string
 			for _, o := range d.Objects {
 				got = append(got, about(o))
-				if !metadata.IsManaged(o, tt.declared.ServiceAccount) || o.GetAnnotations()["kubemint/owner"] != marks.Owner {
+				if !kube.IsManaged(o, tt.declared.ServiceAccount) || o.GetAnnotations()["kubemint/owner"] != marks.Owner {
 					t.Errorf("%s bears %v %v", about(o), o.GetLabels(), o.GetAnnotations())
 				}
 			}
@@ -179,7 +178,7 @@ func TestDesiredObjectsInFull(t *testing.T) {
 func TestLabels_LongNames(t *testing.T) {
 	t.Parallel()
 	value := func(namespace, name string) string {
-		return metadata.LabelsFor(types.NamespacedName{Namespace: namespace, Name: name})["kubemint/service-account"]
+		return kube.LabelsFor(types.NamespacedName{Namespace: namespace, Name: name})["kubemint/service-account"]
 	}
 	n := strings.Repeat("n", 30)
 	if got, want := value(n, strings.Repeat("s", 32)), n+"."+strings.Repeat("s", 32); got != want {
@@ -230,7 +229,7 @@ func TestManaged_OtherServiceAccount(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := metadata.IsManaged(&rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Labels: tt.labels}}, account); got != tt.want {
+			if got := kube.IsManaged(&rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Labels: tt.labels}}, account); got != tt.want {
 				t.Errorf("got %t", got)
 			}
 		})

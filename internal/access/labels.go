@@ -7,15 +7,15 @@ import (
 	"strings"
 
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/kube/metadata"
+	"github.com/kubemint/kubemint/internal/owner"
 )
 
 // hasMarks says whether an object bears the marks that are compared: labels and owner. Owner name,
 // job, run and commit are of the run that last changed an object, and never a difference by
 // themselves. An owner that an earlier version wrote is one: it is written again, with the id.
 func hasMarks(o kube.Object, d Desired) bool {
-	sameMark := strings.EqualFold(o.GetAnnotations()[metadata.AnnotationOwner], d.Marks.Owner)
-	return sameMark && metadata.IsManaged(o, d.Access.ServiceAccount) &&
+	sameMark := strings.EqualFold(o.GetAnnotations()[owner.AnnotationOwner], d.Marks.Owner)
+	return sameMark && kube.IsManaged(o, d.Access.ServiceAccount) &&
 		len(labelDetails(d.Marks.Labels, o)) == 0
 }
 
@@ -43,9 +43,7 @@ func labelDetails(want map[string]string, have kube.Object) (lines []string) {
 	return lines
 }
 
-func ownLabel(key string) bool {
-	return key == metadata.LabelManagedBy || key == metadata.LabelServiceAccount
-}
+func ownLabel(key string) bool { return key == kube.LabelManagedBy || key == kube.LabelServiceAccount }
 
 // appliedLabels are the keys of the labels that we applied, as managedFields has them.
 func appliedLabels(have kube.Object) map[string]bool {

@@ -11,7 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/owner"
 )
 
@@ -34,7 +33,7 @@ func FindMoved(desired Desired, job string, bindings []kube.Object) []types.Name
 		}
 		marks := object.GetAnnotations()
 		same := desired.Marks.Owner != "" && owner.Same(desired.Marks, object) &&
-			marks[metadata.AnnotationJob] == job && marks[metadata.AnnotationExpiresAt] == "" &&
+			marks[owner.AnnotationJob] == job && marks[kube.AnnotationExpiresAt] == "" &&
 			places[object.GetNamespace()]
 		before, seen := moved[account]
 		moved[account] = same && (before || !seen)
@@ -55,5 +54,5 @@ func accountOf(o kube.Object) (types.NamespacedName, bool) {
 	account := types.NamespacedName{Namespace: subjects[0].Namespace, Name: subjects[0].Name}
 	faults := validation.IsDNS1123Label(account.Namespace)
 	faults = append(faults, validation.IsDNS1123Subdomain(account.Name)...)
-	return account, len(faults) == 0 && metadata.IsManaged(o, account)
+	return account, len(faults) == 0 && kube.IsManaged(o, account)
 }

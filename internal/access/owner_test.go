@@ -12,7 +12,6 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/owner"
 )
 
@@ -114,7 +113,7 @@ func TestLabels_OnEverythingExceptOurKeys(t *testing.T) {
 	labelled.Labels = map[string]string{"team": "web", "kubemint/service-account": "forged", "app.kubernetes.io/managed-by": "x"}
 	d := access.Desire(declared(func(a *config.Access) { withRules(a); a.CreateNamespace = true }), labelled)
 	for _, o := range d.Objects {
-		if o.GetLabels()["team"] != "web" || !metadata.IsManaged(o, account) {
+		if o.GetLabels()["team"] != "web" || !kube.IsManaged(o, account) {
 			t.Errorf("%s: %v", kube.RefOf(o), o.GetLabels())
 		}
 	}
@@ -146,7 +145,7 @@ func TestMoved(t *testing.T) {
 		}
 	}
 	hostile := func(o kube.Object) {
-		o.SetLabels(metadata.LabelsFor(types.NamespacedName{Namespace: "shop", Name: "$(reboot)"}))
+		o.SetLabels(kube.LabelsFor(types.NamespacedName{Namespace: "shop", Name: "$(reboot)"}))
 	}
 	for name, tt := range map[string]struct {
 		bindings []kube.Object
@@ -162,7 +161,7 @@ func TestMoved(t *testing.T) {
 		"without an owner":             {bindings("web/ci", annotate("kubemint/owner", ""), "web"), ""},
 		"of one run alone":             {bindings("web/ci", annotate("kubemint/expires-at", "2020-01-01T00:00:00Z"), "web"), ""},
 		"without our label":            {bindings("web/ci", func(o kube.Object) { o.SetLabels(nil) }, "web"), ""},
-		"with another account's label": {bindings("web/ci", func(o kube.Object) { o.SetLabels(metadata.LabelsFor(account)) }, "web"), ""},
+		"with another account's label": {bindings("web/ci", func(o kube.Object) { o.SetLabels(kube.LabelsFor(account)) }, "web"), ""},
 		"a name that is a command":     {bindings("shop/$(reboot)", hostile, "shop"), ""},
 		"nothing":                      {nil, ""},
 		"two of them":                  {append(bindings("web/ci", annotate(), "web"), bindings("shop/ci", annotate(), "shop")...), "shop/ci web/ci"},

@@ -12,7 +12,6 @@ import (
 	"github.com/kubemint/kubemint/internal/access/reach"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/rules"
@@ -31,7 +30,7 @@ func (d Desired) refuseForeign(have kube.Object, verb string) error {
 	}
 	var cause string
 	switch {
-	case !metadata.IsManaged(have, d.Access.ServiceAccount):
+	case !kube.IsManaged(have, d.Access.ServiceAccount):
 		cause = "it exists and was not made by kubemint"
 	case !owner.Same(d.Marks, have):
 		cause = d.Marks.ExplainForeign(have)
@@ -120,7 +119,7 @@ func (d Desired) listWarnings(observed Observed) []string {
 	have := observed.Objects[kube.Ref{
 		Kind: "ServiceAccount", Namespace: account.Namespace, Name: account.Name,
 	}]
-	if have != nil && !metadata.IsManaged(have, account) {
+	if have != nil && !kube.IsManaged(have, account) {
 		warnings = append(warnings, fmt.Sprintf(
 			"ServiceAccount %s was not made by kubemint: whatever else runs as it gains the declared access too",
 			account,

@@ -12,7 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/rules"
@@ -34,8 +33,8 @@ func (p Plan) OwnedBy(lease kube.Object, owner metav1.OwnerReference) Plan {
 
 func withOwner(object, lease kube.Object, owner metav1.OwnerReference) kube.Object {
 	owned := object.DeepCopyObject().(kube.Object) //nolint:errcheck,forcetypeassert // a copy has the same type
-	if marks := owned.GetAnnotations(); marks[metadata.AnnotationExpiresAt] != "" {
-		marks[metadata.AnnotationExpiresAt] = lease.GetAnnotations()[metadata.AnnotationExpiresAt]
+	if marks := owned.GetAnnotations(); marks[kube.AnnotationExpiresAt] != "" {
+		marks[kube.AnnotationExpiresAt] = lease.GetAnnotations()[kube.AnnotationExpiresAt]
 	}
 	if owned.GetNamespace() == lease.GetNamespace() {
 		owned.SetOwnerReferences([]metav1.OwnerReference{owner})
@@ -49,14 +48,14 @@ func Diff(desired Desired, observed Observed) (Plan, error) {
 	var plan Plan
 	var refusals []error
 	for _, object := range desired.Objects {
-		change, warning, err := diffObject(desired, object, observed.Objects[kube.RefOf(object)])
+		change, err := DiffOne(desired, object, observed.Objects[kube.RefOf(object)])
 		if err != nil {
 			refusals = append(refusals, err)
 			continue
 		}
 		plan.Changes = append(plan.Changes, change)
-		if warning != "" {
-			plan.Warnings = append(plan.Warnings, warning)
+		if change.Held != "" {
+			plan.Warnings = append(plan.Warnings, change.Held)
 		}
 	}
 	pruned, err := Prune(desired, observed.Leftovers)
@@ -69,62 +68,52 @@ func Diff(desired Desired, observed Observed) (Plan, error) {
 		append(refusals, err, desired.refuseDefault(), desired.refuseContradiction(observed))...)
 }
 
-// DiffOne decides on one wanted object once more. have is the object on the server now,
-// nil if it does not exist.
+// DiffOne decides on one wanted object. have is the object on the server, nil if it does not exist.
 func DiffOne(desired Desired, want, have kube.Object) (Change, error) {
-	change, _, err := diffObject(desired, want, have)
-	return change, err
-}
-
-// diffObject decides on one wanted object. have is nil if it does not exist.
-func diffObject(desired Desired, want, have kube.Object) (change Change, warning string, err error) {
 	ref := kube.RefOf(want)
 	declared := desired.Access
 	isAccount := ref.Kind == "ServiceAccount"
 	switch {
 	case have == nil && isAccount && !declared.CreateServiceAccount:
-		return Change{}, "", problem.Newf(problem.Rights, "use "+ref.String(), "it does not exist").
+		return Change{}, problem.Newf(problem.Rights, "use "+ref.String(), "it does not exist").
 			Hint("make it first, name another `service_account`, or leave `create_service_account` out")
 	case have == nil:
-		change := Change{Verb: Created, Ref: ref, Apply: want}
-		change.Added = kube.RulesOf(want)
-		return change, "", nil
+		return Change{Verb: Created, Ref: ref, Apply: want, Added: kube.RulesOf(want)}, nil
 	case ref.Kind == "Namespace", // someone else's as often as not: we only make it
 		isAccount && !declared.CreateServiceAccount,
-		isAccount && !declared.TakeOwnership && !metadata.IsManaged(have, declared.ServiceAccount):
-		return Change{Verb: Unchanged, Ref: ref}, "", nil
+		isAccount && !declared.TakeOwnership && !kube.IsManaged(have, declared.ServiceAccount):
+		return Change{Verb: Unchanged, Ref: ref}, nil
 	}
 	if err := desired.refuseForeign(have, "apply"); err != nil {
-		return Change{}, "", err
+		return Change{}, err
 	}
 	same, recreate := compareObjects(want, have)
 	if same && hasMarks(have, desired) {
-		return Change{Verb: Unchanged, Ref: ref}, "", nil
+		return Change{Verb: Unchanged, Ref: ref}, nil
 	}
 	if isUntouchable(have) {
-		return Change{Verb: Unchanged, Ref: ref, Held: true}, warnUntouchable(want, have), nil
+		return Change{Verb: Unchanged, Ref: ref, Remarks: Remarks{Held: warnUntouchable(want, have)}}, nil
 	}
-	change = newChange(want, have)
+	change := newChange(want, have)
 	if recreate {
 		// roleRef is immutable (rbac/v1 RoleBinding.roleRef): only a new binding can have another.
 		change.Delete = have
-		return change, "", nil
+		return change, nil
 	}
 	healed := want.DeepCopyObject().(kube.Object) //nolint:errcheck,forcetypeassert // a copy has the same type
 	healed.SetResourceVersion(have.GetResourceVersion())
 	change.Apply = healed
 	change.Force = true
-	return change, "", nil
+	return change, nil
 }
 
 // newChange describes how want differs from have.
 func newChange(want, have kube.Object) Change {
-	added, removed := rules.Diff(kube.RulesOf(have), kube.RulesOf(want))
 	return Change{
-		Verb: Configured, Ref: kube.RefOf(want), Apply: want, Difference: Difference{
-			Added: added, Removed: removed,
-			Details: diffDetails(want, have), TakenFrom: otherManagers(have),
-		},
+		Verb: Configured, Ref: kube.RefOf(want), Apply: want,
+		Added:   rules.Covers(kube.RulesOf(have), kube.RulesOf(want)),
+		Removed: rules.Covers(kube.RulesOf(want), kube.RulesOf(have)),
+		Remarks: Remarks{Details: diffDetails(want, have), TakenFrom: otherManagers(have)},
 	}
 }
 
@@ -148,7 +137,8 @@ func compareObjects(want, have kube.Object) (same, recreate bool) {
 		return !automountDiffers(account, have), false
 	}
 	// an apply keeps the aggregationRule: only a new object is without it
-	foreign := isAggregated(have)
+	role, isRole := have.(*rbacv1.ClusterRole)
+	foreign := isRole && role.AggregationRule != nil // its rules are the controller's
 	return !foreign && rules.Equal(kube.RulesOf(want), kube.RulesOf(have)), foreign
 }
 
@@ -156,7 +146,7 @@ func compareObjects(want, have kube.Object) (same, recreate bool) {
 func diffDetails(want, have kube.Object) (lines []string) {
 	add := func(sign, what, value string) { lines = append(lines, sign+" "+what+" "+value) }
 	if !strings.EqualFold(
-		have.GetAnnotations()[metadata.AnnotationOwner], want.GetAnnotations()[metadata.AnnotationOwner],
+		have.GetAnnotations()[owner.AnnotationOwner], want.GetAnnotations()[owner.AnnotationOwner],
 	) {
 		add("-", "owner", cmp.Or(owner.Describe(have), "none"))
 		add("+", "owner", cmp.Or(owner.Describe(want), "none"))
@@ -214,12 +204,6 @@ func (c Change) FormatDifference() (lines []string) {
 		lines = append(lines, "- "+rule)
 	}
 	return append(lines, c.Details...)
-}
-
-// isAggregated roles get their rules from others: the controller would overwrite ours.
-func isAggregated(o kube.Object) bool {
-	role, ok := o.(*rbacv1.ClusterRole)
-	return ok && role.AggregationRule != nil
 }
 
 // normalSubjects fills in what the API server may leave out.

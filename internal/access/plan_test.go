@@ -18,7 +18,6 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/rules"
@@ -96,7 +95,7 @@ func steps(plan access.Plan) []string {
 		if len(c.TakenFrom) > 0 {
 			step += ", from " + strings.Join(c.TakenFrom, " and ")
 		}
-		if c.Held {
+		if c.Held != "" {
 			step += ", held"
 		}
 		all = append(all, step)
@@ -437,7 +436,7 @@ func TestPlanOwnedBy_ReturnsAnotherPlan(t *testing.T) {
 		t.Fatal(err)
 	}
 	its := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{
-		Namespace: "bots", Name: "kubemint-ci", Annotations: map[string]string{metadata.AnnotationExpiresAt: "2026-01-02T04:04:05Z"},
+		Namespace: "bots", Name: "kubemint-ci", Annotations: map[string]string{kube.AnnotationExpiresAt: "2026-01-02T04:04:05Z"},
 	}}
 	owner := metav1.OwnerReference{Kind: "Lease", Name: its.Name, UID: "u1"}
 	owned := plan.OwnedBy(its, owner)
@@ -446,11 +445,11 @@ func TestPlanOwnedBy_ReturnsAnotherPlan(t *testing.T) {
 		if owners := change.Apply.GetOwnerReferences(); inHome != slices.Equal(owners, []metav1.OwnerReference{owner}) {
 			t.Errorf("%s has the owners %v", change.Ref, owners)
 		}
-		if at := change.Apply.GetAnnotations()[metadata.AnnotationExpiresAt]; at != "2026-01-02T04:04:05Z" {
+		if at := change.Apply.GetAnnotations()[kube.AnnotationExpiresAt]; at != "2026-01-02T04:04:05Z" {
 			t.Errorf("%s expires at %s", change.Ref, at)
 		}
 		before := plan.Changes[i].Apply
-		if before.GetAnnotations()[metadata.AnnotationExpiresAt] != "2026-01-02T03:04:05Z" || before.GetOwnerReferences() != nil {
+		if before.GetAnnotations()[kube.AnnotationExpiresAt] != "2026-01-02T03:04:05Z" || before.GetOwnerReferences() != nil {
 			t.Errorf("%s of the first plan has changed", change.Ref)
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/kube/metadata"
 )
 
 // Prune plans the deletion of those of the listed Roles and bindings, all with our marks for this
@@ -25,7 +24,7 @@ func Prune(desired Desired, listed []kube.Object) (Plan, error) {
 		ref := kube.RefOf(object)
 		switch err := desired.refuseForeign(object, "delete"); {
 		// what expires is for sweep
-		case wanted[ref], object.GetAnnotations()[metadata.AnnotationExpiresAt] != "":
+		case wanted[ref], object.GetAnnotations()[kube.AnnotationExpiresAt] != "":
 		case isUntouchable(object):
 			plan.Warnings = append(
 				plan.Warnings,
@@ -37,7 +36,7 @@ func Prune(desired Desired, listed []kube.Object) (Plan, error) {
 		default:
 			plan.Changes = append(
 				plan.Changes,
-				Change{Verb: Deleted, Ref: ref, Delete: object, Difference: Difference{Removed: kube.RulesOf(object)}},
+				Change{Verb: Deleted, Ref: ref, Delete: object, Removed: kube.RulesOf(object)},
 			)
 		}
 	}

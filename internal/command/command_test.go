@@ -9,10 +9,10 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/kubemint/kubemint/internal/command/session"
-	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/kubeconfig"
 	"github.com/kubemint/kubemint/internal/lease/leasename"
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/rules"
 )
 
 // The exit code says what kind of thing failed: pipelines branch on it.
@@ -164,7 +164,7 @@ func TestMint_ContextName(t *testing.T) {
 func TestMint_RefusalIsCompleted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.Runner = []rbacv1.PolicyRule{kube.NewRule("", "pods", "", "get")}
+	w.Runner = []rbacv1.PolicyRule{rules.NewRule("", "pods", "", "get")}
 	w.Forbid("^(get|apply|list) (roles|rolebindings)")
 	if code := w.run(t, "mint", "KUBEMINT_OUTPUT="+w.path("out/kc")); code != int(problem.Rights) {
 		t.Errorf("exit code %d", code)

@@ -14,6 +14,7 @@ import (
 	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/learn"
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/rules"
 	"github.com/kubemint/kubemint/test/kubetest"
 )
 
@@ -104,7 +105,7 @@ func TestRules_CheckOfARole(t *testing.T) {
 		for role, verbs := range map[string]string{"deployer": "*", "viewer": "list", "hidden": "*"} {
 			w.Put(&rbacv1.ClusterRole{
 				TypeMeta: kube.TypeMeta("ClusterRole"), ObjectMeta: metav1.ObjectMeta{Name: role},
-				Rules: []rbacv1.PolicyRule{kube.NewRule("", "configmaps", "", verbs)},
+				Rules: []rbacv1.PolicyRule{rules.NewRule("", "configmaps", "", verbs)},
 			})
 		}
 		w.Forbid("^get clusterroles hidden")

@@ -95,7 +95,7 @@ func connectMint(
 func newRecord(from *source.Source, declared config.Access) *receipt.Receipt {
 	account := declared.ServiceAccount
 	return &receipt.Receipt{
-		Cluster: receipt.Cluster{Server: from.Server, Fingerprint: certs.Fingerprint(from.CAData)},
+		Server: from.Server, Fingerprint: certs.Fingerprint(from.CAData),
 		Source:  from.Origin,
 		Account: receipt.Object{Kind: "ServiceAccount", Namespace: account.Namespace, Name: account.Name},
 	}

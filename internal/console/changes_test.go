@@ -36,8 +36,8 @@ func TestChangeLines(t *testing.T) {
 	t.Parallel()
 	role := kube.Ref{Kind: "Role", Name: "kubemint:bots:ci"}
 	pods, secrets := parse(t, "get,list pods\nget /x"), parse(t, "get secrets a")
-	created := access.Change{Verb: access.Created, Ref: role, Difference: access.Difference{Added: pods}}
-	configured := access.Change{Verb: access.Configured, Ref: role, Difference: access.Difference{Added: pods, Removed: secrets}}
+	created := access.Change{Verb: access.Created, Ref: role, Added: pods}
+	configured := access.Change{Verb: access.Configured, Ref: role, Added: pods, Removed: secrets}
 	const comes, goes = "             + get,list  pods\n             + get       /x", "             - get  secrets  a"
 	few := func(prefix string, n int, below string) (lines []string) {
 		for i := range n {
@@ -74,7 +74,7 @@ func TestChangeLines(t *testing.T) {
 		"of each kind": {
 			[]access.Change{
 				{Verb: access.Created, Ref: kube.Ref{Kind: "ServiceAccount", Namespace: "bots", Name: "ci"}},
-				{Verb: access.Configured, Ref: kube.Ref{Kind: "ClusterRole", Name: "x"}, Difference: access.Difference{Added: pods, Removed: secrets, TakenFrom: []string{"helm", "kubectl"}}},
+				{Verb: access.Configured, Ref: kube.Ref{Kind: "ClusterRole", Name: "x"}, Added: pods, Removed: secrets, Remarks: access.Remarks{TakenFrom: []string{"helm", "kubectl"}}},
 				{Verb: access.Unchanged, Ref: role},
 				{Verb: access.Deleted, Ref: kube.Ref{Kind: "RoleBinding", Namespace: "shop", Name: "y"}},
 			},
@@ -91,8 +91,8 @@ func TestChangeLines(t *testing.T) {
 		"other rules in one": {lastHasMore, append(few("created   ", 5, "\n"+comes),
 			"created    Role n05/kubemint:bots:ci", "             + get  secrets  a")},
 		"other rules that go, another verb, another manager": {
-			join(spread(6, created), spread(6, configured), spread(6, access.Change{Verb: access.Configured, Ref: role, Difference: access.Difference{Added: pods}}),
-				spread(6, access.Change{Verb: access.Configured, Ref: role, Difference: access.Difference{Added: pods, TakenFrom: []string{"helm"}}})),
+			join(spread(6, created), spread(6, configured), spread(6, access.Change{Verb: access.Configured, Ref: role, Added: pods}),
+				spread(6, access.Change{Verb: access.Configured, Ref: role, Added: pods, Remarks: access.Remarks{TakenFrom: []string{"helm"}}})),
 			[]string{
 				"created    Role kubemint:bots:ci in 6 namespaces: n00, n01, n02, n03, n04, n05", comes,
 				"configured Role kubemint:bots:ci in 6 namespaces: n00, n01, n02, n03, n04, n05", comes, goes,
@@ -125,8 +125,8 @@ func TestShowPlanned(t *testing.T) {
 	shop := kube.Ref{Kind: "Role", Namespace: "shop", Name: "x"}
 	var out bytes.Buffer
 	New(&out).ShowPlanned(access.Plan{Changes: append([]access.Change{
-		{Verb: access.Created, Ref: shop, Difference: access.Difference{Added: parse(t, "get pods")}},
-		{Verb: access.Configured, Ref: shop, Difference: access.Difference{Removed: parse(t, "get pods"), TakenFrom: []string{"eve"}}},
+		{Verb: access.Created, Ref: shop, Added: parse(t, "get pods")},
+		{Verb: access.Configured, Ref: shop, Removed: parse(t, "get pods"), Remarks: access.Remarks{TakenFrom: []string{"eve"}}},
 		{Verb: access.Deleted, Ref: shop},
 		{Verb: access.Unchanged, Ref: shop},
 	}, spread(6, access.Change{Verb: access.Created, Ref: kube.Ref{Kind: "RoleBinding", Name: "x"}})...)})

@@ -19,7 +19,7 @@ func TestWhatIsSaidHasTheLinesOfTheProgramAlone(t *testing.T) {
 	const evil = "z\n::stop-commands::x"
 	const shown = `z\n::stop-commands::x`
 	plan := access.Plan{Changes: []access.Change{{
-		Verb: access.Deleted, Ref: kube.Ref{Kind: "Role", Namespace: "shop", Name: evil}, Difference: access.Difference{TakenFrom: []string{evil}, Details: []string{"- subject User " + evil}},
+		Verb: access.Deleted, Ref: kube.Ref{Kind: "Role", Namespace: "shop", Name: evil}, Remarks: access.Remarks{TakenFrom: []string{evil}, Details: []string{"- subject User " + evil}},
 	}}}
 	for name, tt := range map[string]struct {
 		say  func(l *Log)

@@ -92,10 +92,8 @@ func summaryWith(data string) Summary {
 		},
 		Facts: []Fact{{"Cluster", CodeSpan(data)}, {"Access in", CodeSpans([]string{data, data})}, {"Lease", CodeSpan(data) + ": " + ProseOrCode(data)}},
 		Plan: access.Plan{Changes: []access.Change{{
-			Verb: access.Configured, Ref: kube.Ref{Kind: "Role", Namespace: data, Name: data}, Difference: access.Difference{
-				Added: rules, Removed: rules,
-				Details: []string{"- subject User " + data}, TakenFrom: []string{data},
-			},
+			Verb: access.Configured, Ref: kube.Ref{Kind: "Role", Namespace: data, Name: data}, Added: rules, Removed: rules,
+			Remarks: access.Remarks{Details: []string{"- subject User " + data}, TakenFrom: []string{data}},
 		}}},
 	}
 }

@@ -1,6 +1,9 @@
 package kube
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -9,10 +12,22 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // FieldManager is the name under which the API server records what we apply.
 const FieldManager = "kubemint"
+
+// The marks on everything that we make; package owner has those that say on whose behalf. The label
+// prefix is deliberately no domain name: nobody can take it away.
+const (
+	LabelManagedBy      = "app.kubernetes.io/managed-by"
+	LabelServiceAccount = "kubemint/service-account"
+	AnnotationExpiresAt = "kubemint/expires-at" // RFC 3339
+	AnnotationAccess    = "kubemint/access"     // of a lease and of the lock: see [access.Desired.Hash]
+	ManagedBy           = "kubemint"
+)
 
 // Resources maps each kind that we handle to its resource: k8s.io/kubernetes/pkg/controlplane names
 // them, and they do not change within v1.
@@ -62,6 +77,36 @@ func (r Ref) String() string {
 		return r.Kind + " " + r.Name
 	}
 	return r.Kind + " " + r.Namespace + "/" + r.Name
+}
+
+// Managed is the label of everything that kubemint makes.
+var Managed = map[string]string{LabelManagedBy: ManagedBy}
+
+// LabelsFor are ours on everything made for a ServiceAccount, a lease included: what it is found
+// by.
+func LabelsFor(serviceAccount types.NamespacedName) map[string]string {
+	return map[string]string{LabelManagedBy: ManagedBy, LabelServiceAccount: labelValue(serviceAccount)}
+}
+
+// labelValue is unambiguous, since a namespace's name has no dot. A longer one than a label may
+// hold is hashed.
+func labelValue(serviceAccount types.NamespacedName) string {
+	value := serviceAccount.Namespace + "." + serviceAccount.Name
+	if len(value) <= validation.LabelValueMaxLength {
+		return value
+	}
+	sum := sha256.Sum256([]byte(value))
+	return "sha256-" + hex.EncodeToString(sum[:])[:validation.LabelValueMaxLength-len("sha256-")]
+}
+
+// IsManaged says whether an object bears our marks for this ServiceAccount.
+func IsManaged(o Object, serviceAccount types.NamespacedName) bool {
+	for key, value := range LabelsFor(serviceAccount) {
+		if o.GetLabels()[key] != value {
+			return false
+		}
+	}
+	return true
 }
 
 // RulesOf returns the rules of a Role or ClusterRole, nil for another kind.

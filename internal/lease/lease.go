@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/lease/leasename"
 	"github.com/kubemint/kubemint/internal/owner"
 )
@@ -117,12 +116,12 @@ func WithNewName(lease *coordinationv1.Lease, account types.NamespacedName) *coo
 func BoundByName(secret *corev1.Secret) bool {
 	account, ok := leasename.Parse(secret.Name)
 	return ok &&
-		metadata.IsManaged(secret, types.NamespacedName{Namespace: secret.Namespace, Name: account})
+		kube.IsManaged(secret, types.NamespacedName{Namespace: secret.Namespace, Name: account})
 }
 
 // IsExpired says whether an object has expired by its own mark. An object without the mark never
 // expires: only leases and ephemeral objects have it.
 func IsExpired(o kube.Object, now time.Time) bool {
-	at, err := time.Parse(time.RFC3339, o.GetAnnotations()[metadata.AnnotationExpiresAt])
+	at, err := time.Parse(time.RFC3339, o.GetAnnotations()[kube.AnnotationExpiresAt])
 	return err == nil && now.After(at)
 }

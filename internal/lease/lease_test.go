@@ -20,7 +20,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/lease"
 	"github.com/kubemint/kubemint/internal/lease/leasename"
 	"github.com/kubemint/kubemint/internal/owner"
@@ -339,7 +338,7 @@ func TestExpiredAtTheBoundary(t *testing.T) {
 		"2026-03-29T01:00:00": {}, "29 March": {}, "": {},
 	} {
 		its := lease.New(types.NamespacedName{Namespace: "shop", Name: "ci"}, owner.Marks{}, end, 0)
-		its.Annotations[metadata.AnnotationExpiresAt] = said
+		its.Annotations[kube.AnnotationExpiresAt] = said
 		for i, now := range []time.Time{end.Add(-1), end.In(berlin), end.Add(1)} {
 			if have := lease.IsExpired(its, now); have != want[i] {
 				t.Errorf("%q, at %s: expired: %t", said, now, have)
@@ -354,7 +353,7 @@ func TestBoundByName(t *testing.T) {
 		"kubemint-ci-abcdefg234": true, "kubemint-ci": false, "kubemint-cd-abcdefg234": false, "ci-abcdefg234": false,
 		"kubemint-token-ci": false, "kubemint-token-abcdefg234": false,
 	} {
-		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "bots", Name: name, Labels: metadata.LabelsFor(account)}}
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "bots", Name: name, Labels: kube.LabelsFor(account)}}
 		if have := lease.BoundByName(secret); have != want {
 			t.Errorf("%s: %t", name, have)
 		}

@@ -3,8 +3,8 @@
 //
 // In: a [Job], and the [deliver.Destination] of the credential. Out: the credential, or an error
 // after everything of it was taken back. It imports access, access/outlive, client, client/answer,
-// client/connect, client/explain, client/observe, client/review, config, console, kube,
-// kube/metadata, kubeconfig, lease, lease/lock, mint/changes, mint/credential, mint/deliver,
-// mint/entry, mint/rehearsal, mint/undo, output, output/receipt, platform, problem, proof, revoke,
-// revoke/prune, rights, rights/lacking, rules and secret.
+// client/connect, client/explain, client/observe, client/review, config, console, kube, kubeconfig,
+// lease, lease/lock, mint/changes, mint/credential, mint/deliver, mint/entry, mint/rehearsal,
+// mint/undo, output, output/receipt, platform, problem, proof, revoke, revoke/prune, rights,
+// rights/lacking, rules and secret.
 package mint

@@ -21,7 +21,6 @@ import (
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/lease"
 	"github.com/kubemint/kubemint/internal/mint/changes"
 	"github.com/kubemint/kubemint/internal/mint/credential"
@@ -178,7 +177,7 @@ func permanentSecret(labels map[string]string) *corev1.Secret {
 func TestRecordMade(t *testing.T) {
 	t.Parallel()
 	job := newJob(&bytes.Buffer{}, usual)
-	own := permanentSecret(metadata.LabelsFor(job.Desired.Access.ServiceAccount))
+	own := permanentSecret(kube.LabelsFor(job.Desired.Access.ServiceAccount))
 	for name, tt := range map[string]struct {
 		issued credential.Issued
 		before []receipt.Object

@@ -18,6 +18,7 @@ import (
 	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/platform"
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/rules"
 	"github.com/kubemint/kubemint/test/kubetest"
 )
 
@@ -93,7 +94,7 @@ func TestPlan_LockThatMayNotBeReadIsSaidWithTheRest(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, usual)
 	w.Forbid("^get leases")
-	w.Runner = []rbacv1.PolicyRule{kube.NewRule("*", "pods", "", "*")}
+	w.Runner = []rbacv1.PolicyRule{rules.NewRule("*", "pods", "", "*")}
 	err := w.plan(t, &ci{})
 	p, _ := errors.AsType[*problem.Error](err)
 	if p == nil || p.Code != problem.Rights || !strings.Contains(strings.Join(p.Details, "\n"), `resources: ["leases"]`) {
@@ -116,7 +117,7 @@ func TestPlan_AsksThePlatformFirst(t *testing.T) {
 // declareWidgets declares resources outside the built-in groups.
 func declareWidgets(resources ...string) func(*config.Access, *owner.Marks) {
 	return func(declared *config.Access, _ *owner.Marks) {
-		rule := kube.NewRule("example.com", "", "", "get")
+		rule := rules.NewRule("example.com", "", "", "get")
 		rule.Resources = resources
 		declared.Namespaced.Rules = append(slices.Clone(declared.Namespaced.Rules), rule)
 	}
@@ -144,7 +145,7 @@ func TestCheckServed(t *testing.T) {
 			change := declareWidgets(tt.declared...)
 			if tt.mustNot {
 				change = func(declared *config.Access, _ *owner.Marks) {
-					rule := kube.NewRule("example.com", tt.declared[0], "", "get")
+					rule := rules.NewRule("example.com", tt.declared[0], "", "get")
 					declared.MustNot = []rbacv1.PolicyRule{rule}
 				}
 			}
@@ -221,7 +222,7 @@ func TestWarn_OutlivingIsSaidOnce(t *testing.T) {
 	t.Parallel()
 	for permanent, want := range map[bool]int{false: 1, true: 0} {
 		w := newWorld(t, func(declared *config.Access, _ *owner.Marks) {
-			declared.Namespaced.Rules = []rbacv1.PolicyRule{kube.NewRule("", "serviceaccounts/token", "", "create")}
+			declared.Namespaced.Rules = []rbacv1.PolicyRule{rules.NewRule("", "serviceaccounts/token", "", "create")}
 		})
 		w.job.Config.Token.Lifetime.Permanent = permanent
 		warn(w.job, access.Plan{}, access.Observed{})

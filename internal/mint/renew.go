@@ -7,7 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubemint/kubemint/internal/client/answer"
-	"github.com/kubemint/kubemint/internal/kube/metadata"
+	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/mint/credential"
 	"github.com/kubemint/kubemint/internal/mint/deliver"
 	"github.com/kubemint/kubemint/internal/output"
@@ -74,7 +74,7 @@ func (c *Credential) extendLease(ctx context.Context) (warned bool, err error) {
 	lease := c.issued.Tether.Lease.DeepCopy()
 	now := metav1.NewMicroTime(job.Clock.Now())
 	lease.Spec.RenewTime = &now
-	lease.Annotations[metadata.AnnotationExpiresAt] = credential.FormatExpiry(c.issued.Minted)
+	lease.Annotations[kube.AnnotationExpiresAt] = credential.FormatExpiry(c.issued.Minted)
 	lease.ManagedFields = nil
 	lease.ResourceVersion = "" // that of the creation: each extension changes it
 	_, err = job.Server.ApplyObject(ctx, lease, true)

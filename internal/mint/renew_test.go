@@ -8,7 +8,7 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 
-	"github.com/kubemint/kubemint/internal/kube/metadata"
+	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/problem"
 )
@@ -56,8 +56,8 @@ func TestRenew_ReplacesTokenFilesAndExpiry(t *testing.T) {
 	if err != nil || record.TokenHash != next.Minted().Token.Hash() || record.ExpiresAt != "2026-01-01T13:50:00Z" {
 		t.Errorf("recorded %+v: %v", record, err)
 	}
-	if its := w.leaseOf(next); its.Annotations[metadata.AnnotationExpiresAt] != "2026-01-01T13:50:00Z" {
-		t.Errorf("the lease expires at %s", its.Annotations[metadata.AnnotationExpiresAt])
+	if its := w.leaseOf(next); its.Annotations[kube.AnnotationExpiresAt] != "2026-01-01T13:50:00Z" {
+		t.Errorf("the lease expires at %s", its.Annotations[kube.AnnotationExpiresAt])
 	}
 }
 

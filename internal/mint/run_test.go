@@ -19,7 +19,6 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/kubeconfig"
 	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/owner"
@@ -62,7 +61,7 @@ func TestRun_FirstRunSendsInOrder(t *testing.T) {
 	}
 	var lock1 coordinationv1.Lease
 	w.Read("leases", "shop", "kubemint-ci", &lock1)
-	if lock1.Spec.HolderIdentity != nil || lock1.Annotations[metadata.AnnotationAccess] != w.job.Desired.Hash() {
+	if lock1.Spec.HolderIdentity != nil || lock1.Annotations[kube.AnnotationAccess] != w.job.Desired.Hash() {
 		t.Errorf("the lock is not given back with the access in effect: %+v", lock1)
 	}
 }
@@ -213,7 +212,7 @@ func TestRun_FailureAfterChangesForgetsWhatIsInEffect(t *testing.T) {
 	}
 	var lock coordinationv1.Lease
 	w.Read("leases", "shop", "kubemint-ci", &lock)
-	if lock.Annotations[metadata.AnnotationAccess] != "" || lock.Spec.HolderIdentity != nil {
+	if lock.Annotations[kube.AnnotationAccess] != "" || lock.Spec.HolderIdentity != nil {
 		t.Errorf("the lock says %v, holder %v", lock.Annotations, lock.Spec.HolderIdentity)
 	}
 }
@@ -223,10 +222,10 @@ func TestRun_FailureAfterChangesForgetsWhatIsInEffect(t *testing.T) {
 func TestRun_RefusesAnotherOwnersRole(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(_ *config.Access, marks *owner.Marks) { marks.Owner = "github:acme/shop" })
-	labels := metadata.LabelsFor(w.job.Desired.Access.ServiceAccount)
+	labels := kube.LabelsFor(w.job.Desired.Access.ServiceAccount)
 	w.Put(&rbacv1.Role{TypeMeta: kube.TypeMeta("Role"), ObjectMeta: metav1.ObjectMeta{
 		Namespace: "shop", Name: "kubemint:shop:ci", Labels: labels,
-		Annotations: map[string]string{metadata.AnnotationOwner: "github:evil/fork"},
+		Annotations: map[string]string{owner.AnnotationOwner: "github:evil/fork"},
 	}})
 	_, err := w.run(t.Context())
 	if problem.ExitCode(err) != int(problem.Rights) || !strings.Contains(err.Error(), "github:evil/fork") {
@@ -401,7 +400,7 @@ func TestProve_LockAndFailedProof(t *testing.T) {
 			w := newWorld(t, usual)
 			if tt.verb != "" {
 				narrow := w.job.Desired.Objects[1].DeepCopyObject().(*rbacv1.Role)
-				narrow.Rules = []rbacv1.PolicyRule{kube.NewRule("", "pods", "", "get", tt.verb)}
+				narrow.Rules = []rbacv1.PolicyRule{rules.NewRule("", "pods", "", "get", tt.verb)}
 				w.Put(narrow)
 			}
 			w.takeForAnother(t)
@@ -430,8 +429,8 @@ func TestTakesAway(t *testing.T) {
 		want   bool
 	}{
 		"a new role":      {access.Change{Verb: access.Created, Apply: role}, false},
-		"a wider role":    {access.Change{Verb: access.Configured, Apply: role, Difference: access.Difference{Added: make([]rbacv1.PolicyRule, 1)}}, false},
-		"a narrower role": {access.Change{Verb: access.Configured, Apply: role, Difference: access.Difference{Removed: make([]rbacv1.PolicyRule, 1)}}, true},
+		"a wider role":    {access.Change{Verb: access.Configured, Apply: role, Added: make([]rbacv1.PolicyRule, 1)}, false},
+		"a narrower role": {access.Change{Verb: access.Configured, Apply: role, Removed: make([]rbacv1.PolicyRule, 1)}, true},
 		"a leftover":      {access.Change{Verb: access.Deleted, Delete: role}, true},
 		"recreated":       {access.Change{Verb: access.Configured, Apply: role, Delete: role}, true},
 	} {
@@ -481,11 +480,11 @@ func TestProve_BindingOfNoRoleThatStaysIsNamed(t *testing.T) {
 func TestProve_MustNotByAForeignBinding(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(declared *config.Access, _ *owner.Marks) {
-		declared.MustNot = []rbacv1.PolicyRule{kube.NewRule("", "secrets", "", "get")}
+		declared.MustNot = []rbacv1.PolicyRule{rules.NewRule("", "secrets", "", "get")}
 	})
 	w.Put(&rbacv1.ClusterRole{
 		TypeMeta: kube.TypeMeta("ClusterRole"), ObjectMeta: metav1.ObjectMeta{Name: "reader"},
-		Rules: []rbacv1.PolicyRule{kube.NewRule("", "secrets", "", "get")},
+		Rules: []rbacv1.PolicyRule{rules.NewRule("", "secrets", "", "get")},
 	})
 	w.Put(&rbacv1.ClusterRoleBinding{
 		TypeMeta: kube.TypeMeta("ClusterRoleBinding"), ObjectMeta: metav1.ObjectMeta{Name: "all"},
@@ -584,7 +583,7 @@ func TestRun_PermanentTokenIsFoundAgain(t *testing.T) {
 	w.Put(&corev1.Secret{
 		TypeMeta: kube.TypeMeta("Secret"), Type: corev1.SecretTypeServiceAccountToken,
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: "shop", Name: "kubemint-token-ci", UID: "p1", Labels: metadata.LabelsFor(account),
+			Namespace: "shop", Name: "kubemint-token-ci", UID: "p1", Labels: kube.LabelsFor(account),
 			Annotations: map[string]string{corev1.ServiceAccountNameKey: "ci"},
 		},
 		Data: map[string][]byte{"token": []byte(w.PermanentToken("shop", "ci")), "ca.crt": w.CA},

@@ -66,7 +66,7 @@ func (w *world) dial(t *testing.T, dialer connect.Dialer) {
 }
 
 func (w *world) record() *receipt.Receipt {
-	return &receipt.Receipt{Cluster: receipt.Cluster{Server: w.URL}, Files: receipt.Files{Output: w.to.Path()}, Account: object("ServiceAccount", "ci", "")}
+	return &receipt.Receipt{Server: w.URL, Made: receipt.Made{Output: w.to.Path()}, Account: object("ServiceAccount", "ci", "")}
 }
 
 func (w *world) run(ctx context.Context) (*Credential, error) {

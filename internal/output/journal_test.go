@@ -11,7 +11,7 @@ import (
 
 func newRecord(path string) *receipt.Receipt {
 	return &receipt.Receipt{
-		Cluster: receipt.Cluster{Server: "https://x"}, Files: receipt.Files{Output: path},
+		Server: "https://x", Made: receipt.Made{Output: path},
 		Account: receipt.Object{Kind: "ServiceAccount", Namespace: "shop", Name: "ci"},
 	}
 }

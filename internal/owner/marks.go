@@ -6,7 +6,16 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/kubemint/kubemint/internal/kube/metadata"
+	"github.com/kubemint/kubemint/internal/kube"
+)
+
+// The annotations that say on whose behalf an object was made.
+const (
+	AnnotationOwner     = "kubemint/owner"
+	AnnotationOwnerName = "kubemint/owner-name" // readable; never compared
+	AnnotationJob       = "kubemint/job"
+	AnnotationRun       = "kubemint/run"
+	AnnotationCommit    = "kubemint/commit"
 )
 
 // Marks say on whose behalf an object was made. The run that last changed an object leaves its own.
@@ -33,16 +42,16 @@ type Transient struct {
 func (m Marks) Annotations() map[string]string {
 	annotations := map[string]string{}
 	for key, value := range map[string]string{
-		metadata.AnnotationOwner: m.Owner, metadata.AnnotationOwnerName: m.OwnerName,
-		metadata.AnnotationJob: m.Job, metadata.AnnotationRun: m.Run, metadata.AnnotationCommit: m.Commit,
-		metadata.AnnotationAccess: m.Access,
+		AnnotationOwner: m.Owner, AnnotationOwnerName: m.OwnerName,
+		AnnotationJob: m.Job, AnnotationRun: m.Run, AnnotationCommit: m.Commit,
+		kube.AnnotationAccess: m.Access,
 	} {
 		if value != "" {
 			annotations[key] = value
 		}
 	}
 	if !m.ExpiresAt.IsZero() {
-		annotations[metadata.AnnotationExpiresAt] = m.ExpiresAt.UTC().Format(time.RFC3339)
+		annotations[kube.AnnotationExpiresAt] = m.ExpiresAt.UTC().Format(time.RFC3339)
 	}
 	return annotations
 }
@@ -54,6 +63,6 @@ func (m Marks) LabelsFor(serviceAccount types.NamespacedName) map[string]string 
 	if all == nil {
 		all = map[string]string{}
 	}
-	maps.Copy(all, metadata.LabelsFor(serviceAccount))
+	maps.Copy(all, kube.LabelsFor(serviceAccount))
 	return all
 }

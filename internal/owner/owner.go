@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
@@ -13,7 +12,7 @@ import (
 // owner. An owner that an earlier version wrote is a name, without an id and often without the
 // instance that it is a name on: the annotation of the run says which.
 func Same(mark Marks, have kube.Object) bool {
-	owner := have.GetAnnotations()[metadata.AnnotationOwner]
+	owner := have.GetAnnotations()[AnnotationOwner]
 	if strings.EqualFold(owner, mark.Owner) { // names are the same in any case, and ids have none
 		return true
 	}
@@ -25,7 +24,7 @@ func Same(mark Marks, have kube.Object) bool {
 // sameServer says whether an object was last changed by a run on the server that this run is on.
 // Where the object does not say, it counts as made on the public instance, whose owners have no @.
 func (m Marks) sameServer(have kube.Object) bool {
-	run := have.GetAnnotations()[metadata.AnnotationRun]
+	run := have.GetAnnotations()[AnnotationRun]
 	if run == "" {
 		return !strings.Contains(m.Owner, "@")
 	}
@@ -47,7 +46,7 @@ const mostOfOwner = 120
 // has no owner.
 func Describe(have kube.Object) string {
 	marks := have.GetAnnotations()
-	return formatOwner(marks[metadata.AnnotationOwner], marks[metadata.AnnotationOwnerName])
+	return formatOwner(marks[AnnotationOwner], marks[AnnotationOwnerName])
 }
 
 // Describe names the owner of these marks for a person, as [Describe] does.

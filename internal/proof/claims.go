@@ -64,7 +64,7 @@ func (c Claims) addGranted(claim *Claim) {
 		if change.Ref.Namespace != claim.Namespace {
 			continue
 		}
-		held[change.Ref.Name] = held[change.Ref.Name] || change.Held
+		held[change.Ref.Name] = held[change.Ref.Name] || change.Held != ""
 		if change.Apply != nil {
 			fresh[kube.RoleOf(change.Apply)] = true
 		}

@@ -44,7 +44,7 @@ func TestClaims_HeldObjectProvesNothing(t *testing.T) {
 			}
 			c := proof.Claims{Desired: access.Desire(declared, owner.Marks{})}
 			c.Observed.Named = map[kube.Ref]kube.Object{view: &rbacv1.ClusterRole{Rules: parse(t, "list services\nget /metrics")}}
-			c.Plan.Changes = []access.Change{{Verb: access.Unchanged, Ref: tt.held, Held: true}}
+			c.Plan.Changes = []access.Change{{Verb: access.Unchanged, Ref: tt.held, Remarks: access.Remarks{Held: "it differs"}}}
 			claim := c.For("shop")
 			if diff := cmp.Diff(rules.Format(parse(t, tt.rules)), rules.Format(claim.Rules)); diff != "" {
 				t.Error(diff)

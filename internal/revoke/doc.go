@@ -4,6 +4,6 @@
 //
 // In: a receipt, which is data and never authority, and the requests that it takes. Out: nothing
 // where the end was seen, else an error that says what holds the credential. It imports access,
-// access/naming, client, client/answer, kube, kube/metadata, lease, lease/leasename,
-// output/receipt, owner, parallel and problem.
+// access/naming, client, client/answer, kube, lease, lease/leasename, output/receipt, owner,
+// parallel and problem.
 package revoke

@@ -11,7 +11,6 @@ import (
 	"github.com/kubemint/kubemint/internal/client"
 	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/lease/leasename"
 	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/owner"
@@ -64,10 +63,8 @@ func (r Revoker) deleteObject(
 	if err := r.refuseForeign(object, recorded); err != nil {
 		return false, err
 	}
-	if err := r.Server.Remove(ctx, object); err != nil {
-		return false, r.Server.Explain(problem.Revoke, "delete "+ref.String(), err)
-	}
-	return true, nil
+	err = r.Server.Remove(ctx, object)
+	return err == nil, r.Server.Explain(problem.Revoke, "delete "+ref.String(), err)
 }
 
 // isNamedFor says whether an object has a name that we give those of the receipt's ServiceAccount:
@@ -94,11 +91,11 @@ func (r Revoker) refuseForeign(object kube.Object, recorded receipt.Object) erro
 	switch {
 	case recorded.UID != "" && object.GetUID() != recorded.UID:
 		why = errors.New("it was recreated since: its UID is another one")
-	case object.GetLabels()[metadata.LabelManagedBy] != metadata.ManagedBy:
-		why = errors.New("it has lost the label " + metadata.LabelManagedBy)
+	case object.GetLabels()[kube.LabelManagedBy] != kube.ManagedBy:
+		why = errors.New("it has lost the label " + kube.LabelManagedBy)
 	case !owner.Same(r.Marks, object):
 		why = errors.New("it belongs to another owner: " + cmp.Or(owner.Describe(object), "none"))
-	case recorded.UID == "" && !r.Fresh && object.GetAnnotations()[metadata.AnnotationExpiresAt] == "":
+	case recorded.UID == "" && !r.Fresh && object.GetAnnotations()[kube.AnnotationExpiresAt] == "":
 		why = errors.New(
 			"the run ended before it knew the object's UID, and nothing says that it is of that run alone",
 		)

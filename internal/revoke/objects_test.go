@@ -12,8 +12,8 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/output/receipt"
+	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/revoke"
 )
@@ -37,9 +37,9 @@ func onCluster(recorded []receipt.Object, change func(kube.Object)) *cluster {
 		made.SetNamespace(o.Namespace)
 		made.SetName(o.Name)
 		made.SetUID("u1")
-		made.SetLabels(map[string]string{metadata.LabelManagedBy: metadata.ManagedBy})
+		made.SetLabels(map[string]string{kube.LabelManagedBy: kube.ManagedBy})
 		made.SetAnnotations(map[string]string{
-			metadata.AnnotationOwner: "github:1", metadata.AnnotationExpiresAt: "2026-01-01T13:00:00Z",
+			owner.AnnotationOwner: "github:1", kube.AnnotationExpiresAt: "2026-01-01T13:00:00Z",
 		})
 		change(made)
 		api.have[kube.RefOf(made).String()] = made
@@ -96,7 +96,7 @@ func TestRecord_ObjectsWithoutUID(t *testing.T) {
 		objects := ephemeralObjects("")
 		api := onCluster(objects, func(o kube.Object) {
 			if !tt.marked {
-				delete(o.GetAnnotations(), metadata.AnnotationExpiresAt)
+				delete(o.GetAnnotations(), kube.AnnotationExpiresAt)
 			}
 		})
 		r, _ := revoker(api)

@@ -15,7 +15,6 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/output/receipt"
 	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
@@ -73,8 +72,8 @@ func ours(change func(*corev1.Secret)) kube.Object {
 	o.Namespace = "shop"
 	o.Name = "kubemint-token-ci"
 	o.UID = "p1"
-	o.Labels = map[string]string{metadata.LabelManagedBy: metadata.ManagedBy}
-	o.Annotations = map[string]string{metadata.AnnotationOwner: "github:1"}
+	o.Labels = map[string]string{kube.LabelManagedBy: kube.ManagedBy}
+	o.Annotations = map[string]string{owner.AnnotationOwner: "github:1"}
 	change(o)
 	return o
 }
@@ -168,10 +167,10 @@ func TestRecord_LeavesForeignObjects(t *testing.T) {
 	}{
 		"recreated":               {ours(func(o *corev1.Secret) { o.UID = "p2" }), "p1", "it was recreated since"},
 		"without our label":       {ours(func(o *corev1.Secret) { o.Labels = nil }), "p1", "it has lost the label"},
-		"another owner's":         {ours(func(o *corev1.Secret) { o.Annotations[metadata.AnnotationOwner] = "github:2" }), "p1", "another owner"},
+		"another owner's":         {ours(func(o *corev1.Secret) { o.Annotations[owner.AnnotationOwner] = "github:2" }), "p1", "another owner"},
 		"UID not known":           {ours(func(*corev1.Secret) {}), "", "before it knew the object's UID"},
 		"gone":                    {nil, "p1", ""},
-		"of one run, UID unknown": {ours(func(o *corev1.Secret) { o.Annotations[metadata.AnnotationExpiresAt] = "2030-01-01T00:00:00Z" }), "", ""},
+		"of one run, UID unknown": {ours(func(o *corev1.Secret) { o.Annotations[kube.AnnotationExpiresAt] = "2030-01-01T00:00:00Z" }), "", ""},
 	} {
 		api := &cluster{have: map[string]kube.Object{}}
 		if tt.have != nil {

@@ -44,7 +44,7 @@ func LeastRights(
 	}
 	if expect.UID != "" {
 		system := c.at(metav1.NamespaceSystem)
-		system.own = append(system.own, kube.NewRule("", "namespaces", metav1.NamespaceSystem, "get"))
+		system.own = append(system.own, rules.NewRule("", "namespaces", metav1.NamespaceSystem, "get"))
 	}
 	home := c.at(desired.Access.ServiceAccount.Namespace)
 	home.own = append(home.own, credentialRights(desired.Access, asked, steady)...)
@@ -90,7 +90,7 @@ func (c *collector) addObject(o kube.Object) {
 		verbs = append(verbs, "delete")
 	}
 	resource := kube.Resources[ref.Kind]
-	place.own = append(place.own, kube.NewRule(resource.Group, resource.Resource, ref.Name, verbs...))
+	place.own = append(place.own, rules.NewRule(resource.Group, resource.Resource, ref.Name, verbs...))
 	if !c.steady {
 		place.given = append(place.given, kube.RulesOf(o)...)
 	}
@@ -105,7 +105,7 @@ func (c *collector) addNamed(ref kube.Ref) {
 	}
 	resource := kube.Resources[ref.Kind]
 	on := func(verb string) rbacv1.PolicyRule {
-		return kube.NewRule(resource.Group, resource.Resource, ref.Name, verb)
+		return rules.NewRule(resource.Group, resource.Resource, ref.Name, verb)
 	}
 	place.given = append(place.given, on("get"))
 	for _, scope := range boundIn(c.declared, ref) {
@@ -150,20 +150,20 @@ func credentialRights(
 		account = ""
 	}
 	holder := leasename.PermanentSecret(declared.ServiceAccount.Name)
-	mint := kube.NewRule(corev1.GroupName, "serviceaccounts/token", account, "create")
+	mint := rules.NewRule(corev1.GroupName, "serviceaccounts/token", account, "create")
 	// the authorizer sees no name in a POST
-	create := kube.NewRule(corev1.GroupName, "secrets", "", "create")
+	create := rules.NewRule(corev1.GroupName, "secrets", "", "create")
 	switch {
 	case asked.Lifetime.Permanent && steady:
-		return []rbacv1.PolicyRule{kube.NewRule(corev1.GroupName, "secrets", holder, "get")}
+		return []rbacv1.PolicyRule{rules.NewRule(corev1.GroupName, "secrets", holder, "get")}
 	// a run that fails deletes the Secret that it made, and so does revoke --permanent
 	case asked.Lifetime.Permanent:
 		return []rbacv1.PolicyRule{
-			kube.NewRule(corev1.GroupName, "secrets", holder, "get", "create", "patch", "delete"),
+			rules.NewRule(corev1.GroupName, "secrets", holder, "get", "create", "patch", "delete"),
 		}
 	case asked.Revoke: // a lease's name is random
 		return []rbacv1.PolicyRule{
-			mint, create, kube.NewRule(coordinationv1.GroupName, "leases", "", "create", "delete"),
+			mint, create, rules.NewRule(coordinationv1.GroupName, "leases", "", "create", "delete"),
 		}
 	}
 	return []rbacv1.PolicyRule{mint}
@@ -174,7 +174,7 @@ func credentialRights(
 func lockRights(declared config.Access, asked config.Token, steady bool) []rbacv1.PolicyRule {
 	name := lock.NameOf(declared.ServiceAccount.Name)
 	onLock := func(verbs ...string) rbacv1.PolicyRule {
-		return kube.NewRule(coordinationv1.GroupName, "leases", name, verbs...)
+		return rules.NewRule(coordinationv1.GroupName, "leases", name, verbs...)
 	}
 	verbs := []string{"get", "create", "patch"}
 	if asked.Revoke && !asked.Lifetime.Permanent {
@@ -189,6 +189,6 @@ func lockRights(declared config.Access, asked config.Token, steady bool) []rbacv
 		return []rbacv1.PolicyRule{onLock(verbs...)}
 	}
 	return []rbacv1.PolicyRule{
-		onLock(verbs...), kube.NewRule(coordinationv1.GroupName, "leases", "", "list"),
+		onLock(verbs...), rules.NewRule(coordinationv1.GroupName, "leases", "", "list"),
 	}
 }

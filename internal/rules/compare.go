@@ -46,12 +46,6 @@ func isIdentical(a, b rbacv1.PolicyRule) bool {
 // Equal reports whether both grant the same: each covers the other.
 func Equal(a, b []rbacv1.PolicyRule) bool { return len(Covers(a, b)) == 0 && len(Covers(b, a)) == 0 }
 
-// Diff returns what must be added to have and what must be removed from it to grant exactly want.
-// Both are merged as Format does, and nil where there is nothing.
-func Diff(have, want []rbacv1.PolicyRule) (added, removed []rbacv1.PolicyRule) {
-	return Covers(have, want), Covers(want, have)
-}
-
 // Overlap returns what both grant, merged as Format does; nil means nothing. Two words overlap
 // where a request can match both, as the API server matches them
 // (pkg/apis/rbac/v1/evaluation_helpers.go of Kubernetes: VerbMatches, APIGroupMatches,

@@ -10,7 +10,7 @@
 //
 // # What rules mean
 //
-// [Covers], [Equal] and [Diff] compare what is granted as the API server's escalation check does.
+// [Covers] and [Equal] compare what is granted as the API server's escalation check does.
 // [Overlap] returns what two sets of rules both grant: every request that both would allow, and no
 // other. [ListQuestions] takes rules apart into the questions of access reviews. [ListCaveats]
 // warns of rules that seem to grant more than they do: creation or lists of named objects,

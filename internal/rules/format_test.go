@@ -148,7 +148,7 @@ func TestDiffCoversEqual(t *testing.T) {
 		"nothing": {},
 	} {
 		t.Run(name, func(t *testing.T) {
-			added, removed := rules.Diff(test.have, test.want)
+			added, removed := rules.Covers(test.have, test.want), rules.Covers(test.want, test.have)
 			if diff := cmp.Diff(test.added, rules.Format(added), cmpopts.EquateEmpty()); diff != "" {
 				t.Error("added: -want +got\n", diff)
 			}
@@ -190,7 +190,7 @@ func TestRules_ArgumentsUnchanged(t *testing.T) {
 	rs := in()
 	rules.Format(rs)
 	rules.NewMatrix(rs)
-	rules.Diff(rs, in()[:1])
+	rules.Covers(rs, in()[:1])
 	rules.Overlap(rs, rs)
 	rules.ListQuestions(rs, true)
 	rules.ListCaveats(rs, true)

@@ -14,7 +14,7 @@ import (
 func mint(t *testing.T, path string, from receipt.Source) string {
 	t.Helper()
 	bearer := jwt(`{"jti":"id-of-` + path + `"}`)
-	writeReceipt(t, &receipt.Receipt{Cluster: receipt.Cluster{Server: "https://minted"}, Source: from, Files: receipt.Files{Output: path}, Credential: receipt.Credential{TokenHash: secret.New(bearer).Hash()}})
+	writeReceipt(t, &receipt.Receipt{Server: "https://minted", Source: from, Made: receipt.Made{Output: path, TokenHash: secret.New(bearer).Hash()}})
 	return write(t, path, entries("minted", "minted="+bearer))
 }
 
@@ -45,7 +45,7 @@ func TestOurOwnKubeconfigStandsForItsSource(t *testing.T) {
 	write(t, foreign, entries("mine", "mine="+jwt(`{"jti":"x"}`))) // somebody wrote his own over it
 	unfinished := mint(t, dir+"/unfinished", file("staging", cloud))
 	write(t, unfinished, entries("mine", "mine="+jwt(`{}`)))
-	writeReceipt(t, &receipt.Receipt{Cluster: receipt.Cluster{Server: "https://a"}, Source: file("staging", cloud), Files: receipt.Files{Output: unfinished}})
+	writeReceipt(t, &receipt.Receipt{Server: "https://a", Source: file("staging", cloud), Made: receipt.Made{Output: unfinished}})
 	damaged := mint(t, dir+"/damaged", file("staging", cloud))
 	write(t, damaged+".receipt", "{")
 	write(t, dir+"/account/token", "pod-token")

@@ -71,7 +71,7 @@ func TestWhatBootstrapSaysAtWorst(t *testing.T) { //nolint:tparallel // there is
 				for _, line := range lines {
 					w.shows(t, line)
 				}
-				w.boundaries(t)
+				w.tryBoundaries(t)
 			})
 		}
 	}
@@ -499,8 +499,8 @@ func (w *worst) changesRoles(t *testing.T, found []string) {
 	}
 }
 
-// boundaries tries what the comment says that the rights leave out, and what no line says that they allow.
-func (w *worst) boundaries(t *testing.T) {
+// tryBoundaries tries what the comment says that the rights leave out, and what no line says that they allow.
+func (w *worst) tryBoundaries(t *testing.T) {
 	t.Helper()
 	secrets := w.in(w.home, "secrets")
 	w.do(t, http.MethodPost, secrets, named("theirs-"+w.user))

@@ -15,7 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"github.com/kubemint/kubemint/internal/kube/metadata"
+	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/lease/lock"
 	"github.com/kubemint/kubemint/internal/rules"
 	"github.com/kubemint/kubemint/test/kubetest"
@@ -39,7 +39,7 @@ func NewNamespace(t *testing.T) (cluster *kubetest.ControlPlane, namespace strin
 
 // IsLock says whether a Lease is the lock of the account that its label names, and not that of a credential.
 func IsLock(o metav1.PartialObjectMetadata) bool {
-	account, ours := strings.CutPrefix(o.Labels[metadata.LabelServiceAccount], o.Namespace+".")
+	account, ours := strings.CutPrefix(o.Labels[kube.LabelServiceAccount], o.Namespace+".")
 	return ours && o.Name == lock.NameOf(account)
 }
 
@@ -54,18 +54,20 @@ func CountLeases(t *testing.T, cluster *kubetest.ControlPlane, namespace string)
 	return len(slices.DeleteFunc(list.Items, IsLock))
 }
 
-// AwaitDeath waits until the API server refuses a credential as it does one that it does not know. It remembers for 10 s
-// what it has accepted, and a busy garbage collector may be late.
+// DeadWithin is how long a revoked token may still be taken: the API server caches what it has authenticated for 10 s.
+const DeadWithin = 15 * time.Second
+
+// AwaitDeath waits until the API server refuses a credential as it does one that it does not know.
 func AwaitDeath(t *testing.T, what string, client *kubetest.Client) {
 	t.Helper()
 	var err error
-	for start := time.Now(); time.Since(start) < Patience; time.Sleep(50 * time.Millisecond) {
+	for start := time.Now(); time.Since(start) < DeadWithin; time.Sleep(50 * time.Millisecond) {
 		err = client.Do(t.Context(), http.MethodGet, "/apis/authentication.k8s.io/v1", nil, nil)
 		if apierrors.IsUnauthorized(err) {
 			return
 		}
 	}
-	t.Errorf("%s: %s later the API server still takes the token (%v)", what, Patience, err)
+	t.Errorf("%s: %s later the API server still takes the token (%v)", what, DeadWithin, err)
 }
 
 // RolesPath is the path of the objects of an RBAC kind in a namespace or, where that is "", in the cluster.

@@ -20,7 +20,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"github.com/kubemint/kubemint/test/harness"
 	"github.com/kubemint/kubemint/test/kubetest"
 )
 
@@ -179,7 +178,7 @@ func live(t *testing.T, cluster *kubetest.ControlPlane, namespace string) (names
 func nothingLive(t *testing.T, cluster *kubetest.ControlPlane, namespace string) {
 	t.Helper()
 	var left []string
-	for start := time.Now(); time.Since(start) < harness.Patience; time.Sleep(20 * time.Millisecond) {
+	for start := time.Now(); time.Since(start) < 10*time.Second; time.Sleep(20 * time.Millisecond) {
 		if left = live(t, cluster, namespace); len(left) == 0 {
 			return
 		}
@@ -196,13 +195,13 @@ func awaitDeath(t *testing.T, cluster *kubetest.ControlPlane, token string) {
 	t.Helper()
 	client := cluster.NewTokenClient(t, token)
 	var err error
-	for start := time.Now(); time.Since(start) < harness.Patience; time.Sleep(100 * time.Millisecond) {
+	for start := time.Now(); time.Since(start) < 15*time.Second; time.Sleep(100 * time.Millisecond) {
 		err = client.Do(t.Context(), http.MethodGet, "/apis/authentication.k8s.io/v1", nil, nil)
 		if apierrors.IsUnauthorized(err) {
 			return
 		}
 	}
-	t.Errorf("%s later the API server still takes the token: %v", harness.Patience, err)
+	t.Errorf("15 s later the API server still takes the token: %v", err)
 }
 
 // leaks says whether a text holds the token, in its own form or in base64 at any of the three alignments.

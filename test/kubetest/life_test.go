@@ -127,10 +127,10 @@ func running(pid int) bool {
 	return err != nil || !strings.Contains(string(stat), ") Z ")
 }
 
-// eventually asks for a minute until ask returns nil.
+// eventually asks for ten seconds until ask returns nil.
 func eventually(t *testing.T, ask func() error) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); ; time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(2 * time.Millisecond) {
 		err := ask()
 		if err == nil {
 			return

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/kubemint/kubemint/test/harness"
 	"github.com/kubemint/kubemint/test/kubetest"
@@ -33,7 +34,11 @@ func mintFor(t *testing.T, cluster *kubetest.ControlPlane, source []byte) (dir s
 func diesWithoutCollector(t *testing.T, cluster *kubetest.ControlPlane) {
 	t.Helper()
 	dir, env, client := mintFor(t, cluster, cluster.AdminKubeconfig())
+	start := time.Now()
 	said := harness.RunAs(t, dir, cluster.AdminKubeconfig(), env, 0, "revoke", "--wait")
+	if took := time.Since(start); took > harness.DeadWithin {
+		t.Errorf("it took %s", took)
+	}
 	harness.AssertSays(t, said, `^revoked: lease \S+ is deleted`, `^dead: the API server refuses the token, \d+s after its lease was deleted$`)
 	if err := client.Do(t.Context(), http.MethodGet, "/apis/authentication.k8s.io/v1", nil, nil); err == nil {
 		t.Error("the API server takes the token that revoke calls dead")

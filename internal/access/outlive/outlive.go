@@ -10,7 +10,6 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/config"
-	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/rules"
 )
 
@@ -77,7 +76,7 @@ func suggestAccount(declared config.Access) string {
 // findEscapes lists how the rules in the account's namespace let its access go on without the
 // token.
 func findEscapes(home []rbacv1.PolicyRule, account string) (can []string) {
-	if grantsAny(home, kube.NewRule("", "serviceaccounts/token", account, "create")) {
+	if grantsAny(home, rules.NewRule("", "serviceaccounts/token", account, "create")) {
 		can = append(can, "mint tokens for itself (create serviceaccounts/token)")
 	}
 	if makesTokenSecrets(home) {
@@ -101,7 +100,7 @@ func grantsAny(have []rbacv1.PolicyRule, wanted ...rbacv1.PolicyRule) bool {
 // which asks for patch and create.
 func makesTokenSecrets(home []rbacv1.PolicyRule) bool {
 	secrets := func(verbs ...string) []rbacv1.PolicyRule {
-		return rules.Overlap(home, []rbacv1.PolicyRule{kube.NewRule("", "secrets", "", verbs...)})
+		return rules.Overlap(home, []rbacv1.PolicyRule{rules.NewRule("", "secrets", "", verbs...)})
 	}
 	reads := secrets("get", "list", "watch")
 	for _, made := range secrets("create") {
@@ -109,8 +108,8 @@ func makesTokenSecrets(home []rbacv1.PolicyRule) bool {
 			return true
 		}
 		for _, name := range made.ResourceNames {
-			named := kube.NewRule("", "secrets", name, "get", "list", "watch")
-			if grantsAny(secrets("patch"), kube.NewRule("", "secrets", name, "patch")) &&
+			named := rules.NewRule("", "secrets", name, "get", "list", "watch")
+			if grantsAny(secrets("patch"), rules.NewRule("", "secrets", name, "patch")) &&
 				grantsAny(reads, named) {
 				return true
 			}
@@ -128,8 +127,8 @@ func changesOwn(home []rbacv1.PolicyRule) bool {
 	)
 	return grantsAny(
 		nameless,
-		kube.NewRule("", "secrets", "", "update", "patch"),
-		kube.NewRule(
+		rules.NewRule("", "secrets", "", "update", "patch"),
+		rules.NewRule(
 			"coordination.k8s.io", "leases", "", "update", "patch", "delete", "deletecollection",
 		),
 	)
@@ -141,11 +140,11 @@ func startsPods(home []rbacv1.PolicyRule) bool {
 	var wanted []rbacv1.PolicyRule
 	for group, resources := range podMakers {
 		for _, resource := range resources {
-			wanted = append(wanted, kube.NewRule(group, resource, "", "create", "update", "patch"))
+			wanted = append(wanted, rules.NewRule(group, resource, "", "create", "update", "patch"))
 		}
 	}
 	wanted = append(
-		wanted, kube.NewRule("", "pods", "", "create"), kube.NewRule("batch", "jobs", "", "create"),
+		wanted, rules.NewRule("", "pods", "", "create"), rules.NewRule("batch", "jobs", "", "create"),
 	)
 	return grantsAny(home, wanted...)
 }
@@ -170,8 +169,8 @@ func describeImpersonation(home, everywhere []rbacv1.PolicyRule) string {
 			rs = home
 		}
 		if grantsAny(
-			rs, kube.NewRule(corev1.GroupName, kind, "", verbs...),
-			kube.NewRule("authentication.k8s.io", kind, "", verbs...),
+			rs, rules.NewRule(corev1.GroupName, kind, "", verbs...),
+			rules.NewRule("authentication.k8s.io", kind, "", verbs...),
 		) {
 			kinds = append(kinds, kind)
 		}

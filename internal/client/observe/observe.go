@@ -13,7 +13,6 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/client"
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/parallel"
 	"github.com/kubemint/kubemint/internal/problem"
 )
@@ -31,7 +30,7 @@ func ReadState(
 	each func(n int, f func(i int) error) error,
 ) (observed access.Observed, notes []string, err error) {
 	o := observer{
-		client: api, labels: metadata.LabelsFor(desired.Access.ServiceAccount), unseen: map[string]bool{},
+		client: api, labels: kube.LabelsFor(desired.Access.ServiceAccount), unseen: map[string]bool{},
 		cached:     cached,
 		namespaces: slices.Sorted(slices.Values(desired.Access.Namespaces)),
 		observed: access.Observed{

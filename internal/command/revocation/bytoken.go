@@ -112,11 +112,10 @@ func checkDeclared(s session.Session, f *foundFile, from *source.Source) (types.
 // record is the receipt as far as a token tells.
 func (f *foundFile) record() *receipt.Receipt {
 	return &receipt.Receipt{
-		Cluster: receipt.Cluster{Server: f.written.Server}, Files: receipt.Files{Output: f.path, EnvFile: true},
-		Credential: receipt.Credential{
-			TokenHash: f.written.Token.Hash(), ExpiresAt: f.expires.Format(time.RFC3339),
+		Server: f.written.Server, ExpiresAt: f.expires.Format(time.RFC3339),
+		Made: receipt.Made{
+			Output: f.path, EnvFile: true, TokenHash: f.written.Token.Hash(), Leases: []receipt.Object{f.lease},
 		},
-		Made: receipt.Made{Leases: []receipt.Object{f.lease}},
 	}
 }
 

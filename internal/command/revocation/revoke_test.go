@@ -347,7 +347,7 @@ func TestFindReceipt(t *testing.T) {
 					return text
 				}
 				record := &receipt.Receipt{
-					Cluster: receipt.Cluster{Server: "https://" + text}, Files: receipt.Files{Output: w.path("out/kc")},
+					Server: "https://" + text, Made: receipt.Made{Output: w.path("out/kc")},
 					Account: receipt.Object{Kind: "ServiceAccount", Namespace: "shop", Name: "ci"},
 				}
 				data, err := record.Encode()

@@ -73,7 +73,7 @@ func TestChooseRecorded(t *testing.T) {
 // An error before the first request leaves every credential of the receipt alive, and says so.
 func TestAsRevoke_NamesWhatLivesOn(t *testing.T) {
 	t.Parallel()
-	record := &receipt.Receipt{Credential: receipt.Credential{ExpiresAt: "2026-01-01T13:00:00Z"}, Made: receipt.Made{
+	record := &receipt.Receipt{ExpiresAt: "2026-01-01T13:00:00Z", Made: receipt.Made{
 		Leases: []receipt.Object{
 			{Kind: "Lease", Namespace: "shop", Name: "a"}, {Kind: "Lease", Namespace: "web", Name: "b"},
 		},

@@ -18,7 +18,6 @@ import (
 	"github.com/kubemint/kubemint/internal/client"
 	"github.com/kubemint/kubemint/internal/command/session"
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/kubeconfig"
 	"github.com/kubemint/kubemint/internal/lease"
 	"github.com/kubemint/kubemint/internal/output"
@@ -98,7 +97,7 @@ func (w *world) mintCredential(t *testing.T, name string) *receipt.Receipt {
 	marks := owner.Marks{}
 	if !w.Read("serviceaccounts", "shop", "ci", nil) {
 		w.Put(&corev1.ServiceAccount{TypeMeta: kube.TypeMeta("ServiceAccount"), ObjectMeta: metav1.ObjectMeta{
-			Namespace: "shop", Name: "ci", Labels: metadata.LabelsFor(account),
+			Namespace: "shop", Name: "ci", Labels: kube.LabelsFor(account),
 		}})
 	}
 	its := lease.New(account, marks, w.now, expiry)
@@ -129,15 +128,12 @@ func (w *world) mintCredential(t *testing.T, name string) *receipt.Receipt {
 	}
 	w.write(t, name, data)
 	return &receipt.Receipt{
-		Cluster: receipt.Cluster{Server: w.URL, Fingerprint: certs.Fingerprint(w.CA)}, Files: receipt.Files{Output: w.path(name)},
-		Account:    receipt.Object{Kind: "ServiceAccount", Namespace: "shop", Name: "ci"},
-		Source:     receipt.Source{Kind: receipt.KindFile, Paths: []string{w.path("home/source")}, Context: "fake"},
-		Credential: receipt.Credential{TokenHash: minted.Token.Hash(), ExpiresAt: w.now.Add(expiry).UTC().Format(time.RFC3339)},
-		Made: receipt.Made{
-			Leases: []receipt.Object{{
-				Kind: "Lease", Namespace: "shop", Name: its.Name, UID: stored.UID, SecretUID: secret.UID,
-			}},
-		},
+		Server: w.URL, Fingerprint: certs.Fingerprint(w.CA), Made: receipt.Made{Output: w.path(name), TokenHash: minted.Token.Hash(), Leases: []receipt.Object{{
+			Kind: "Lease", Namespace: "shop", Name: its.Name, UID: stored.UID, SecretUID: secret.UID,
+		}}},
+		Account:   receipt.Object{Kind: "ServiceAccount", Namespace: "shop", Name: "ci"},
+		Source:    receipt.Source{Kind: receipt.KindFile, Paths: []string{w.path("home/source")}, Context: "fake"},
+		ExpiresAt: w.now.Add(expiry).UTC().Format(time.RFC3339),
 	}
 }
 

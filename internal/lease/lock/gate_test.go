@@ -15,7 +15,6 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/lease/lock"
 	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
@@ -75,11 +74,11 @@ func usual(*lock.GateOptions) {}
 // addLease adds a live credential that was promised the access of a hash.
 func (a *api) addLease(name, hash string, age time.Duration) {
 	its := &coordinationv1.Lease{TypeMeta: kube.TypeMeta("Lease"), ObjectMeta: metav1.ObjectMeta{
-		Namespace: account.Namespace, Name: name, Labels: metadata.LabelsFor(account),
+		Namespace: account.Namespace, Name: name, Labels: kube.LabelsFor(account),
 		CreationTimestamp: metav1.NewTime(time.Now().Add(-age)),
 		Annotations: map[string]string{
-			metadata.AnnotationAccess:    hash,
-			metadata.AnnotationExpiresAt: time.Now().Add(time.Hour).UTC().Format(time.RFC3339),
+			kube.AnnotationAccess:    hash,
+			kube.AnnotationExpiresAt: time.Now().Add(time.Hour).UTC().Format(time.RFC3339),
 		},
 	}}
 	a.mu.Lock()
@@ -97,7 +96,7 @@ func (a *api) clearLeases() {
 func (a *api) inEffect() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.lock.Annotations[metadata.AnnotationAccess]
+	return a.lock.Annotations[kube.AnnotationAccess]
 }
 
 const (

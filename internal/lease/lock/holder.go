@@ -7,7 +7,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/kube/metadata"
+	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
 )
 
@@ -21,10 +21,10 @@ func describeOwner(o kube.Object) string {
 			words = append(words, prefix+problem.ShortenText(value, 200))
 		}
 	}
-	add("owner ", cmp.Or(marks[metadata.AnnotationOwnerName], marks[metadata.AnnotationOwner]))
-	add("job ", marks[metadata.AnnotationJob])
-	add("run ", marks[metadata.AnnotationRun])
-	if lease, ok := o.(*coordinationv1.Lease); ok && holderOf(lease) != marks[metadata.AnnotationRun] {
+	add("owner ", cmp.Or(marks[owner.AnnotationOwnerName], marks[owner.AnnotationOwner]))
+	add("job ", marks[owner.AnnotationJob])
+	add("run ", marks[owner.AnnotationRun])
+	if lease, ok := o.(*coordinationv1.Lease); ok && holderOf(lease) != marks[owner.AnnotationRun] {
 		add("holder ", holderOf(lease))
 	}
 	if len(words) == 0 {

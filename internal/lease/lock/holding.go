@@ -5,7 +5,6 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/kube/metadata"
 )
 
 // SelectHolding selects the live leases of an account that depend on other access than the declared
@@ -19,7 +18,7 @@ func SelectHolding(leases []kube.Object, declared string, now time.Time) (holdin
 		if (!expires && !endsRandomly(lease.GetName())) || isOver(lease, now) {
 			continue
 		}
-		hash := lease.GetAnnotations()[metadata.AnnotationAccess]
+		hash := lease.GetAnnotations()[kube.AnnotationAccess]
 		harmless := declared != "" && (hash == access.Undeclared || hash == declared)
 		if end.IsZero() || !harmless {
 			holding = append(holding, lease)
@@ -31,7 +30,7 @@ func SelectHolding(leases []kube.Object, declared string, now time.Time) (holdin
 // parseExpiry returns when a lease's credential expires. It is zero if the annotation is not a
 // time; said says whether the lease has the annotation.
 func parseExpiry(lease kube.Object) (at time.Time, said bool) {
-	end, said := lease.GetAnnotations()[metadata.AnnotationExpiresAt]
+	end, said := lease.GetAnnotations()[kube.AnnotationExpiresAt]
 	at, err := time.Parse(time.RFC3339, end)
 	if err != nil {
 		return time.Time{}, said

@@ -8,7 +8,6 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/kube/metadata"
 )
 
 // Credential is a live credential of the ServiceAccount, as its lease describes it.
@@ -22,7 +21,7 @@ type Credential struct {
 
 // String says whose credential it is and until when it lives.
 func (c Credential) String() string {
-	until := "for an unknown time: its " + metadata.AnnotationExpiresAt + " cannot be read"
+	until := "for an unknown time: its " + kube.AnnotationExpiresAt + " cannot be read"
 	if c.Until != "" {
 		until = "until " + c.Until
 	}
@@ -48,7 +47,7 @@ func (l *Lock) ListOthers(
 		version = l.lastSeen().ResourceVersion
 	}
 	leases, err := l.api.ListSince(
-		ctx, "Lease", l.Ref().Namespace, metadata.LabelsFor(l.opts.Account), version,
+		ctx, "Lease", l.Ref().Namespace, kube.LabelsFor(l.opts.Account), version,
 	)
 	leases = slices.DeleteFunc(leases, func(o kube.Object) bool {
 		return o.GetName() == l.Ref().Name || slices.Contains(mine, o.GetName()) ||
@@ -59,7 +58,7 @@ func (l *Lock) ListOthers(
 		switch {
 		case slices.Contains(holding, o):
 			inTheWay = append(inTheWay, newCredential(o))
-		case o.GetAnnotations()[metadata.AnnotationAccess] == access.Undeclared:
+		case o.GetAnnotations()[kube.AnnotationAccess] == access.Undeclared:
 			undeclared = append(undeclared, newCredential(o))
 		}
 	}
@@ -70,11 +69,11 @@ func (l *Lock) ListOthers(
 func newCredential(o kube.Object) Credential {
 	marks := o.GetAnnotations()
 	c := Credential{
-		Ref: kube.RefOf(o), Access: marks[metadata.AnnotationAccess],
+		Ref: kube.RefOf(o), Access: marks[kube.AnnotationAccess],
 		Created: o.GetCreationTimestamp().Time, whose: describeOwner(o),
 	}
 	if end, _ := parseExpiry(o); !end.IsZero() {
-		c.Until = marks[metadata.AnnotationExpiresAt]
+		c.Until = marks[kube.AnnotationExpiresAt]
 	}
 	return c
 }

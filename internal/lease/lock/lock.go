@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/owner"
 )
 
@@ -97,7 +96,7 @@ func (l *Lock) Exists() bool { return l.lastSeen() != nil }
 // IsForeign says whether a Lease with the lock's name exists that is not ours.
 func (l *Lock) IsForeign() bool {
 	seen := l.lastSeen()
-	return seen != nil && !metadata.IsManaged(seen, l.opts.Account)
+	return seen != nil && !kube.IsManaged(seen, l.opts.Account)
 }
 
 // InEffect returns the hash of the access that is in effect according to the lock, or "" if it does
@@ -107,7 +106,7 @@ func (l *Lock) InEffect() string {
 	if seen == nil {
 		return ""
 	}
-	return seen.Annotations[metadata.AnnotationAccess]
+	return seen.Annotations[kube.AnnotationAccess]
 }
 
 // IsBusy says whether another run held the lock when it was last read. A run that was silent for a

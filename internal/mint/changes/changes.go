@@ -137,9 +137,7 @@ func (m Maker) deleteFirst(ctx context.Context, change access.Change) (op string
 	if err := m.Server.Remove(ctx, change.Delete); err != nil {
 		return "delete", err
 	}
-	deletion := access.Change{Verb: access.Deleted, Ref: change.Ref}
-	deletion.Removed = change.Removed
-	m.Ledger.outcome.Did(deletion)
+	m.Ledger.outcome.Did(access.Change{Verb: access.Deleted, Ref: change.Ref, Removed: change.Removed})
 	return "", nil
 }
 

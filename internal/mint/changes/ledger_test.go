@@ -60,7 +60,7 @@ func TestLedger_BindingNotRecreated(t *testing.T) {
 	var log bytes.Buffer
 	ledger, plan := NewLedger(), access.Plan{}
 	ref := kube.Ref{Kind: "RoleBinding", Namespace: "shop", Name: "x"}
-	plan.Changes = []access.Change{{Verb: access.Configured, Ref: ref, Difference: access.Difference{Details: []string{"+ roleRef ClusterRole edit"}}}}
+	plan.Changes = []access.Change{{Verb: access.Configured, Ref: ref, Remarks: access.Remarks{Details: []string{"+ roleRef ClusterRole edit"}}}}
 	ledger.outcome.Did(access.Change{Verb: access.Deleted, Ref: ref})
 	ledger.outcome.Failed(ref, false)
 	console.New(&log).ShowChanges(ledger.Result(plan, true))

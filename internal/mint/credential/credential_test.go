@@ -129,7 +129,7 @@ func newFixture(t *testing.T, change func(*config.Token)) *fixture {
 		Namespaces: []string{"shop"}, ServiceAccount: types.NamespacedName{Namespace: "shop", Name: "ci"},
 	}
 	record := &receipt.Receipt{
-		Cluster: receipt.Cluster{Server: "https://x"}, Files: receipt.Files{Output: "o"},
+		Server: "https://x", Made: receipt.Made{Output: "o"},
 		Account: receipt.Object{Kind: "ServiceAccount", Namespace: "shop", Name: "ci"},
 	}
 	journal := output.NewJournal(filepath.Join(t.TempDir(), "r"), record, nil)

@@ -4,6 +4,5 @@
 //
 // In: what is declared, and the undo stack, which gets an entry before each request. Out: a token
 // that is masked. It imports access, client, client/answer, client/discovery, client/explain,
-// config, console, kube, kube/metadata, lease, mint/undo, output/receipt, problem, revoke and
-// secret.
+// config, console, kube, lease, mint/undo, output/receipt, problem, revoke and secret.
 package credential

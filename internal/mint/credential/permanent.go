@@ -8,7 +8,6 @@ import (
 
 	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/lease"
 	"github.com/kubemint/kubemint/internal/mint/undo"
 	"github.com/kubemint/kubemint/internal/output/receipt"
@@ -142,7 +141,7 @@ func (i Issuer) awaitPermanent(
 
 // Theirs is the Secret of a permanent token that somebody else made: none, or one.
 func (i Issued) Theirs(account types.NamespacedName) []receipt.Object {
-	if i.Secret == nil || metadata.IsManaged(i.Secret, account) {
+	if i.Secret == nil || kube.IsManaged(i.Secret, account) {
 		return nil
 	}
 	return []receipt.Object{nameSecret(i.Secret)}
@@ -150,7 +149,7 @@ func (i Issued) Theirs(account types.NamespacedName) []receipt.Object {
 
 // Own is the Secret of a permanent token that is ours: none, or one.
 func (i Issued) Own(account types.NamespacedName) []receipt.Object {
-	if i.Secret == nil || !metadata.IsManaged(i.Secret, account) {
+	if i.Secret == nil || !kube.IsManaged(i.Secret, account) {
 		return nil
 	}
 	return []receipt.Object{nameSecret(i.Secret)}

@@ -16,7 +16,6 @@ import (
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/kubeconfig"
 	"github.com/kubemint/kubemint/internal/mint/credential"
 	"github.com/kubemint/kubemint/internal/output"
@@ -24,6 +23,7 @@ import (
 	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/revoke"
+	"github.com/kubemint/kubemint/internal/rules"
 	"github.com/kubemint/kubemint/internal/secret"
 )
 
@@ -55,7 +55,7 @@ func TestSummary_HowTheCredentialEnds(t *testing.T) {
 		"our Secret": {func(d *Delivery) {
 			d.Issued.Tether = credential.Tether{}
 			d.Issued.Secret = permanent.DeepCopy()
-			d.Issued.Secret.Labels = metadata.LabelsFor(d.Desired.Access.ServiceAccount)
+			d.Issued.Secret.Labels = kube.LabelsFor(d.Desired.Access.ServiceAccount)
 		}, "`kubemint revoke --permanent`"},
 		"permanent": {func(d *Delivery) { d.Issued.ExpiresAt = time.Time{} }, "**never**"},
 		"shortened": {func(d *Delivery) { d.Config.Token.Asked = "12h" }, "(in 1h; asked: `12h`)"},
@@ -76,7 +76,7 @@ func TestSummary_RolesThatCouldNotBeRead(t *testing.T) {
 			declared.Namespaced = config.Grants{Roles: []config.Role{{Kind: "ClusterRole", Name: "view"}}}
 			d.Desired = access.Desire(declared, owner.Marks{})
 			if read {
-				role := &rbacv1.ClusterRole{Rules: []rbacv1.PolicyRule{kube.NewRule("", "configmaps", "", "get")}}
+				role := &rbacv1.ClusterRole{Rules: []rbacv1.PolicyRule{rules.NewRule("", "configmaps", "", "get")}}
 				d.Observed.Named = map[kube.Ref]kube.Object{{Kind: "ClusterRole", Name: "view"}: role}
 			}
 		})
@@ -89,7 +89,7 @@ func TestSummary_RolesThatCouldNotBeRead(t *testing.T) {
 // Access in the whole cluster is said with that in the namespaces, and a long list is cut.
 func TestSummary_WhereTheAccessIs(t *testing.T) {
 	t.Parallel()
-	pods := config.Grants{Rules: []rbacv1.PolicyRule{kube.NewRule("", "pods", "", "get")}}
+	pods := config.Grants{Rules: []rbacv1.PolicyRule{rules.NewRule("", "pods", "", "get")}}
 	var many []string
 	for i := range 12 {
 		many = append(many, fmt.Sprint("ns", i))

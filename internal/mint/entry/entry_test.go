@@ -26,7 +26,6 @@ import (
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/lease/lock"
 	"github.com/kubemint/kubemint/internal/mint/changes"
 	"github.com/kubemint/kubemint/internal/mint/credential"
@@ -185,7 +184,7 @@ func newFixture(t *testing.T, observed access.Observed) *fixture {
 	desired := access.Desire(declared, owner.Marks{})
 	log := console.New(f.log)
 	record := &receipt.Receipt{
-		Cluster: receipt.Cluster{Server: "https://x"}, Files: receipt.Files{Output: "o"},
+		Server: "https://x", Made: receipt.Made{Output: "o"},
 		Account: receipt.Object{Kind: "ServiceAccount", Namespace: "shop", Name: "ci"},
 	}
 	journal := output.NewJournal(filepath.Join(t.TempDir(), "r"), record, nil)
@@ -238,11 +237,11 @@ func (f *fixture) other() kube.Object {
 	o := &coordinationv1.Lease{TypeMeta: kube.TypeMeta("Lease")}
 	o.Namespace = "shop"
 	o.Name = "kubemint-ci-otherotherx"
-	o.Labels = metadata.LabelsFor(f.Desired.Access.ServiceAccount)
+	o.Labels = kube.LabelsFor(f.Desired.Access.ServiceAccount)
 	o.CreationTimestamp = metav1.NewTime(time.Now().Add(-time.Hour))
 	o.Annotations = map[string]string{
-		metadata.AnnotationAccess:    "another hash",
-		metadata.AnnotationExpiresAt: time.Now().Add(time.Hour).Format(time.RFC3339),
+		kube.AnnotationAccess:    "another hash",
+		kube.AnnotationExpiresAt: time.Now().Add(time.Hour).Format(time.RFC3339),
 	}
 	return o
 }
@@ -313,8 +312,8 @@ func lockOf(f *fixture, inEffect string) *coordinationv1.Lease {
 	o.Namespace = ref.Namespace
 	o.Name = ref.Name
 	o.ResourceVersion = "1"
-	o.Labels = metadata.LabelsFor(f.Desired.Access.ServiceAccount)
-	o.Annotations = map[string]string{metadata.AnnotationAccess: inEffect}
+	o.Labels = kube.LabelsFor(f.Desired.Access.ServiceAccount)
+	o.Annotations = map[string]string{kube.AnnotationAccess: inEffect}
 	return o
 }
 
@@ -384,7 +383,7 @@ func TestRelease_SaysWhatIsInEffect(t *testing.T) {
 	if err == nil {
 		err = Release(t.Context(), s.Gate, f.api.Explain)
 	}
-	if err != nil || f.api.lock.Annotations[metadata.AnnotationAccess] != f.Desired.Hash() || s.Gate.IsHeld() {
+	if err != nil || f.api.lock.Annotations[kube.AnnotationAccess] != f.Desired.Hash() || s.Gate.IsHeld() {
 		t.Errorf("%v: %v", f.api.lock.Annotations, err)
 	}
 	if err := Release(t.Context(), nil, f.api.Explain); err != nil {
@@ -407,7 +406,7 @@ func TestPushLock_GivesBack(t *testing.T) {
 		if _, err := f.Issuer.Undo.Run(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if got := f.api.lock.Annotations[metadata.AnnotationAccess]; s.Gate.IsHeld() || got != want {
+		if got := f.api.lock.Annotations[kube.AnnotationAccess]; s.Gate.IsHeld() || got != want {
 			t.Errorf("dirty %t: in effect %q, held %t", dirty, got, s.Gate.IsHeld())
 		}
 	}

@@ -15,7 +15,6 @@ import (
 	"github.com/kubemint/kubemint/internal/client"
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/console"
-	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/lease"
 	"github.com/kubemint/kubemint/internal/lease/lock"
 	"github.com/kubemint/kubemint/internal/mint/changes"
@@ -24,6 +23,7 @@ import (
 	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
 	"github.com/kubemint/kubemint/internal/rights"
+	"github.com/kubemint/kubemint/internal/rules"
 	"github.com/kubemint/kubemint/test/kubetest"
 )
 
@@ -56,7 +56,7 @@ func newWorld(t *testing.T, change func(*config.Access)) *world {
 	declared := config.Access{
 		Namespaces: []string{"shop"}, ServiceAccount: types.NamespacedName{Namespace: "shop", Name: "ci"},
 		Provisioning: config.Provisioning{CreateServiceAccount: true},
-		Namespaced:   config.Grants{Rules: []rbacv1.PolicyRule{kube.NewRule("", "pods", "", "get")}},
+		Namespaced:   config.Grants{Rules: []rbacv1.PolicyRule{rules.NewRule("", "pods", "", "get")}},
 	}
 	change(&declared)
 	desired := access.Desire(declared, owner.Marks{Owner: "github:acme/shop"})
@@ -184,7 +184,7 @@ func TestTry_NamespaceThatIsOnlyPlanned(t *testing.T) {
 func TestTry_RightsThatTheRunnerLacks(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, usual)
-	w.Runner = []rbacv1.PolicyRule{kube.NewRule("", "secrets", "", "create")}
+	w.Runner = []rbacv1.PolicyRule{rules.NewRule("", "secrets", "", "create")}
 	err := w.try(t)
 	p, _ := errors.AsType[*problem.Error](err)
 	if p == nil || p.Code != problem.Rights || !strings.Contains(p.Error(), "lacks these rules in namespace shop") {

@@ -58,9 +58,8 @@ var its = receipt.Object{Kind: "Lease", Namespace: "shop", Name: "kubemint-ci-ab
 func newStack(t *testing.T, api *server) *Stack {
 	t.Helper()
 	record := &receipt.Receipt{
-		Cluster: receipt.Cluster{Server: "https://x"}, Files: receipt.Files{Output: "o"},
+		Server: "https://x", Made: receipt.Made{Output: "o", Leases: []receipt.Object{its}},
 		Account: receipt.Object{Kind: "ServiceAccount", Namespace: "shop", Name: "ci"},
-		Made:    receipt.Made{Leases: []receipt.Object{its}},
 	}
 	journal := output.NewJournal(filepath.Join(t.TempDir(), "r"), record, nil)
 	return New(journal, revoke.Revoker{Server: api, Show: func(access.Plan) {}, Fresh: true})

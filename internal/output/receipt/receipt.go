@@ -21,42 +21,27 @@ const Version = 2
 
 // Receipt records what revoke needs to know about one run.
 type Receipt struct {
-	Version int `json:"version"`
-	Cluster
-	Account Object `json:"account"` // the ServiceAccount, or its prefix if ephemeral
-	Source  Source `json:"source"`
-	Made
-	Files
-	Credential
-}
-
-// Cluster is the API server that the run asked.
-type Cluster struct {
-	Server      string `json:"server"`                  // URL
+	Version     int    `json:"version"`
+	Server      string `json:"server"`                  // URL of the API server
 	Fingerprint string `json:"caFingerprint,omitempty"` // of the CA; empty: the system's roots
+	Account     Object `json:"account"`                 // the ServiceAccount, or its prefix if ephemeral
+	Source      Source `json:"source"`
+	Made
+	ExpiresAt string `json:"expiresAt,omitempty"` // of the token, RFC 3339
+	Keep      bool   `json:"keep,omitempty"`      // revoke: false: the credential outlives the job
 }
 
-// Made names the objects that the run made for itself.
+// Made names what the run made for itself: objects of the cluster and files.
 type Made struct {
 	// this run's, and an earlier one's until it is deleted
 	Leases    []Object `json:"leases,omitempty"`
-	Objects   []Object `json:"objects,omitempty"`   // of this run alone; only with an ephemeral identity
-	Theirs    []Object `json:"theirs,omitempty"`    // Secrets of somebody else: named, never deleted
-	Elsewhere bool     `json:"elsewhere,omitempty"` // the objects are in the file alone: [Receipt.Small]
-}
-
-// Files names what the run wrote.
-type Files struct {
-	Output  string   `json:"output"`            // the kubeconfig, as this process saw the path
-	EnvFile bool     `json:"envFile,omitempty"` // the run wrote the file of outputs, <output>.env
-	Dirs    []string `json:"dirs,omitempty"`    // directories that the run made, outermost first
-}
-
-// Credential describes the token, without its value.
-type Credential struct {
-	TokenHash string `json:"tokenSHA256,omitempty"` // of the token in the output, lower-case hex
-	ExpiresAt string `json:"expiresAt,omitempty"`   // RFC 3339
-	Keep      bool   `json:"keep,omitempty"`        // revoke: false: the credential outlives the job
+	Objects   []Object `json:"objects,omitempty"`     // of this run alone; only with an ephemeral identity
+	Theirs    []Object `json:"theirs,omitempty"`      // Secrets of somebody else: named, never deleted
+	Elsewhere bool     `json:"elsewhere,omitempty"`   // the objects are in the file alone: [Receipt.Small]
+	Output    string   `json:"output"`                // the kubeconfig, as this process saw the path
+	EnvFile   bool     `json:"envFile,omitempty"`     // the run wrote the file of outputs, <output>.env
+	Dirs      []string `json:"dirs,omitempty"`        // directories that the run made, outermost first
+	TokenHash string   `json:"tokenSHA256,omitempty"` // of the token in the output, lower-case hex
 }
 
 // Source says where the runner's credential came from, never what it was.

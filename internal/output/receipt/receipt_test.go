@@ -19,7 +19,7 @@ var account = receipt.Object{Kind: "ServiceAccount", Namespace: "shop", Name: "k
 
 func full() *receipt.Receipt {
 	return &receipt.Receipt{
-		Version: receipt.Version, Cluster: receipt.Cluster{Server: "https://cluster:6443", Fingerprint: "abc"},
+		Version: receipt.Version, Server: "https://cluster:6443", Fingerprint: "abc",
 		Account: account,
 		Source:  receipt.Source{Kind: receipt.KindFile, Paths: []string{"/a b/config", "/c"}, Context: "prod\n<&>"},
 		Made: receipt.Made{
@@ -27,9 +27,9 @@ func full() *receipt.Receipt {
 				{Kind: "Lease", Namespace: "shop", Name: "kubemint-kubemint-abc", UID: "11-22"}, {Kind: "Lease", Namespace: "shop", Name: "kubemint-kubemint-def"},
 			},
 			Objects: []receipt.Object{{Kind: "ServiceAccount", Namespace: "shop", Name: "once"}, {Kind: "ClusterRole", Name: "once"}},
-		},
-		Files:      receipt.Files{Output: "/work/ü/kubeconfig", EnvFile: true, Dirs: []string{"/work", "/work/ü"}},
-		Credential: receipt.Credential{TokenHash: "5e8f", ExpiresAt: "2026-11-22T04:00:00Z", Keep: true},
+			Output:  "/work/ü/kubeconfig", EnvFile: true, Dirs: []string{"/work", "/work/ü"},
+			TokenHash: "5e8f",
+		}, ExpiresAt: "2026-11-22T04:00:00Z", Keep: true,
 	}
 }
 
@@ -37,7 +37,7 @@ func TestRoundTrip(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]*receipt.Receipt{
 		"full":  full(),
-		"least": {Version: receipt.Version, Cluster: receipt.Cluster{Server: "https://cluster"}, Account: account, Files: receipt.Files{Output: "kubeconfig"}},
+		"least": {Version: receipt.Version, Server: "https://cluster", Account: account, Made: receipt.Made{Output: "kubeconfig"}},
 	} {
 		data, err := want.Encode()
 		if err != nil {
@@ -214,7 +214,7 @@ func FuzzDecode(f *testing.F) {
 // One environment variable takes 128 KiB, and a record of a thousand ephemeral objects more.
 func TestSmall(t *testing.T) {
 	t.Parallel()
-	record := &receipt.Receipt{Files: receipt.Files{Output: "/o"}, Made: receipt.Made{Leases: []receipt.Object{{Kind: "Lease", Namespace: "shop", Name: "kubemint-a-b"}}}}
+	record := &receipt.Receipt{Made: receipt.Made{Output: "/o", Leases: []receipt.Object{{Kind: "Lease", Namespace: "shop", Name: "kubemint-a-b"}}}}
 	for range 400 {
 		record.Objects = append(record.Objects, receipt.Object{Kind: "Role", Namespace: "shop", Name: strings.Repeat("n", 60), UID: "u"})
 	}

@@ -60,9 +60,8 @@ func leave(t *testing.T, base, cluster string) string {
 	}
 	path := output.InDirectory(dir)
 	record := &receipt.Receipt{
-		Cluster: receipt.Cluster{Server: cluster}, Files: receipt.Files{Output: path},
+		Server: cluster, Made: receipt.Made{Output: path, Leases: []receipt.Object{{Kind: "Lease", Namespace: "shop", Name: lease, UID: "u", SecretUID: "s"}}},
 		Account: receipt.Object{Kind: "ServiceAccount", Namespace: "shop", Name: "ci"},
-		Made:    receipt.Made{Leases: []receipt.Object{{Kind: "Lease", Namespace: "shop", Name: lease, UID: "u", SecretUID: "s"}}},
 	}
 	if err := output.NewJournal(receipt.Path(path), record, nil).Update(func(*receipt.Receipt) {}); err != nil {
 		t.Fatal(err)

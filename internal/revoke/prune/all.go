@@ -11,7 +11,6 @@ import (
 	"github.com/kubemint/kubemint/internal/client/answer"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/lease/leasename"
 	"github.com/kubemint/kubemint/internal/lease/lock"
 	"github.com/kubemint/kubemint/internal/parallel"
@@ -108,7 +107,7 @@ func (p *Pruning) accountToDelete(found holdings) (kube.Object, error) {
 	case found.self == nil:
 		return nil, nil //nolint:nilnil // none is a good answer
 	// not even with take_ownership: others may run as it
-	case !metadata.IsManaged(found.self, found.account):
+	case !kube.IsManaged(found.self, found.account):
 		p.Log.Printf("note: ServiceAccount %s stays: it was not made by kubemint", found.account)
 		return nil, nil //nolint:nilnil // the same
 	}
@@ -134,11 +133,10 @@ func (p *Pruning) warnOfLive(leases []kube.Object) {
 func (p *Pruning) deleteStage(ctx context.Context, objects []kube.Object) (count int, err error) {
 	gone := make([]bool, len(objects))
 	err = parallel.Each(len(objects), func(i int) error {
-		gone[i] = p.DryRun
-		if p.DryRun {
-			return nil
+		var err error
+		if !p.DryRun {
+			err = p.deleteObject(ctx, objects[i])
 		}
-		err := p.deleteObject(ctx, objects[i])
 		gone[i] = err == nil
 		return p.Client.Explain(problem.Mint, "delete "+kube.RefOf(objects[i]).String(), err)
 	})
@@ -170,7 +168,7 @@ func (p *Pruning) endCredential(ctx context.Context, its kube.Object) error {
 	if !lives {
 		return err
 	}
-	until := cmp.Or(its.GetAnnotations()[metadata.AnnotationExpiresAt], "it expires")
+	until := cmp.Or(its.GetAnnotations()[kube.AnnotationExpiresAt], "it expires")
 	return problem.New(
 		problem.Revoke,
 		"revoke the credential of "+kube.RefOf(its).String(),

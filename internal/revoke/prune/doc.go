@@ -3,6 +3,6 @@
 //
 // In: a client as the runner, and what this run declares, with the marks of its owner. Out: a line
 // for each object that is gone, and an error for each that had to stay. It imports access, client,
-// client/answer, client/discovery, client/observe, console, kube, kube/metadata, lease/leasename,
-// lease/lock, owner, parallel, problem and revoke.
+// client/answer, client/discovery, client/observe, console, kube, lease/leasename, lease/lock,
+// owner, parallel, problem and revoke.
 package prune

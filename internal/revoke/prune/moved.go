@@ -12,7 +12,6 @@ import (
 	"github.com/kubemint/kubemint/internal/client"
 	"github.com/kubemint/kubemint/internal/client/observe"
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/parallel"
 	"github.com/kubemint/kubemint/internal/problem"
@@ -24,7 +23,7 @@ import (
 func (p *Pruning) takeAwayMoved(ctx context.Context, found holdings) (count int, err error) {
 	job := p.Desired.Marks.Job
 	if found.self != nil && owner.Same(p.Desired.Marks, found.self) {
-		job = found.self.GetAnnotations()[metadata.AnnotationJob] // prune may be a job of its own
+		job = found.self.GetAnnotations()[owner.AnnotationJob] // prune may be a job of its own
 	}
 	bindings, err := p.listManagedBindings(ctx)
 	if err != nil {
@@ -56,7 +55,7 @@ func (p *Pruning) chooseOwn(before holdings) choice {
 	of := p.Desired
 	of.Access.ServiceAccount = before.account
 	own, warnings, left := access.SelectRemovable(of, before.access)
-	if left == nil && before.self != nil && metadata.IsManaged(before.self, before.account) {
+	if left == nil && before.self != nil && kube.IsManaged(before.self, before.account) {
 		var self []kube.Object
 		self, _, left = access.SelectRemovable(of, []kube.Object{before.self})
 		own = append(own, self...)
@@ -68,7 +67,7 @@ func (p *Pruning) listManagedBindings(ctx context.Context) ([]kube.Object, error
 	kinds := []string{"RoleBinding", "ClusterRoleBinding"}
 	lists := make([][]kube.Object, len(kinds))
 	err := parallel.Each(len(kinds), func(i int) (err error) {
-		lists[i], err = p.Client.ListLabelled(ctx, kinds[i], "", metadata.Managed)
+		lists[i], err = p.Client.ListLabelled(ctx, kinds[i], "", kube.Managed)
 		return p.Client.Explain(problem.Mint, "list "+kinds[i]+"s", err)
 	})
 	return slices.Concat(lists...), err
@@ -89,7 +88,7 @@ func WarnPredecessors(
 	lists := bindingPlaces(desired)
 	bindings := make([][]kube.Object, len(lists))
 	err = parallel.Each(len(lists), func(i int) (err error) {
-		bindings[i], err = client.ListRecent(ctx, lists[i].Kind, lists[i].Namespace, metadata.Managed)
+		bindings[i], err = client.ListRecent(ctx, lists[i].Kind, lists[i].Namespace, kube.Managed)
 		return err
 	})
 	if err != nil {

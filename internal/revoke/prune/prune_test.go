@@ -25,6 +25,7 @@ import (
 	"github.com/kubemint/kubemint/internal/lease/lock"
 	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/rules"
 	"github.com/kubemint/kubemint/test/kubetest"
 )
 
@@ -40,7 +41,7 @@ var (
 func declare(of types.NamespacedName, by owner.Marks, namespaces ...string) access.Desired {
 	return access.Desire(config.Access{
 		Namespaces: namespaces, ServiceAccount: of, Provisioning: config.Provisioning{CreateServiceAccount: true},
-		Namespaced: config.Grants{Rules: []rbacv1.PolicyRule{kube.NewRule("", "pods", "", "get")}},
+		Namespaced: config.Grants{Rules: []rbacv1.PolicyRule{rules.NewRule("", "pods", "", "get")}},
 	}, by)
 }
 

@@ -1,8 +1,6 @@
 package prune
 
-import (
-	"github.com/kubemint/kubemint/internal/kube"
-)
+import "github.com/kubemint/kubemint/internal/kube"
 
 // inStages divides objects by the order in which they go.
 func inStages(objects []kube.Object) (bindings, roles, leases []kube.Object) {

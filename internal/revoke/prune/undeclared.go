@@ -14,7 +14,6 @@ import (
 	"github.com/kubemint/kubemint/internal/client/discovery"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/lease/lock"
 	"github.com/kubemint/kubemint/internal/parallel"
 	"github.com/kubemint/kubemint/internal/problem"
@@ -59,7 +58,7 @@ func (p *Pruning) findHoldings(ctx context.Context, account types.NamespacedName
 	})}
 	kinds := []string{"RoleBinding", "Role", "ClusterRoleBinding", "ClusterRole", "Lease"}
 	lists := make([][]kube.Object, len(kinds))
-	marks := metadata.LabelsFor(account)
+	marks := kube.LabelsFor(account)
 	err := parallel.Each(len(kinds)+1, func(i int) (err error) {
 		if i == len(kinds) {
 			err = p.Client.Get(ctx, found.self)

@@ -4,5 +4,5 @@
 //
 // In: a client as the runner, and a namespace. Out: a line for each object that is gone, and an
 // error for each that had to stay. It imports access, client, client/answer, client/discovery,
-// console, kube, kube/metadata, lease, parallel and problem.
+// console, kube, lease, parallel and problem.
 package sweep

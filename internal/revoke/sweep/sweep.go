@@ -14,7 +14,6 @@ import (
 	"github.com/kubemint/kubemint/internal/client/discovery"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/lease"
 	"github.com/kubemint/kubemint/internal/parallel"
 	"github.com/kubemint/kubemint/internal/problem"
@@ -83,7 +82,7 @@ func (s *Sweeping) deleteAll(ctx context.Context, objects []kube.Object) (err er
 func (s *Sweeping) describeReason(object kube.Object) string {
 	switch {
 	case lease.IsExpired(object, s.Now()):
-		return ", expired " + object.GetAnnotations()[metadata.AnnotationExpiresAt]
+		return ", expired " + object.GetAnnotations()[kube.AnnotationExpiresAt]
 	case kube.RefOf(object).Kind == "Secret":
 		return ", whose lease is gone"
 	}
@@ -101,7 +100,7 @@ func (s *Sweeping) listExpired(ctx context.Context) (expired, live []kube.Object
 	}
 	lists := make([][]kube.Object, len(kinds))
 	err = parallel.Each(len(kinds), func(i int) (err error) {
-		lists[i], err = s.Client.ListLabelled(ctx, kinds[i], s.Namespace, metadata.Managed)
+		lists[i], err = s.Client.ListLabelled(ctx, kinds[i], s.Namespace, kube.Managed)
 		if kinds[i] != "Lease" && (answer.IsForbidden(err) || answer.PolicyDenied(err)) {
 			s.Log.Printf(
 				"note: %ss may not be listed by the runner's identity: ephemeral ones are not looked for",
@@ -125,7 +124,7 @@ func (s *Sweeping) listExpired(ctx context.Context) (expired, live []kube.Object
 // is a right to read them, so most identities that sweep do not have it, and need not: then it is
 // said what is not looked for.
 func (s *Sweeping) listBound(ctx context.Context) ([]*corev1.Secret, error) {
-	secrets, err := s.Client.ListSecrets(ctx, s.Namespace, metadata.Managed)
+	secrets, err := s.Client.ListSecrets(ctx, s.Namespace, kube.Managed)
 	if answer.IsForbidden(err) || answer.PolicyDenied(err) {
 		s.Log.Printf(
 			"note: Secrets may not be listed by the runner's identity: one that outlived its lease, " +

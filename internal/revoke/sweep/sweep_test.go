@@ -18,10 +18,10 @@ import (
 	"github.com/kubemint/kubemint/internal/config"
 	"github.com/kubemint/kubemint/internal/console"
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/kube/metadata"
 	"github.com/kubemint/kubemint/internal/lease"
 	"github.com/kubemint/kubemint/internal/owner"
 	"github.com/kubemint/kubemint/internal/problem"
+	"github.com/kubemint/kubemint/internal/rules"
 	"github.com/kubemint/kubemint/test/kubetest"
 )
 
@@ -65,7 +65,7 @@ func (w *world) putEphemeral(expires time.Time) {
 	desired := access.Desire(config.Access{
 		Namespaces: []string{"web"}, Provisioning: config.Provisioning{CreateServiceAccount: true},
 		ServiceAccount: types.NamespacedName{Namespace: "shop", Name: "ci-abcdefg234"},
-		Namespaced:     config.Grants{Rules: []rbacv1.PolicyRule{kube.NewRule("", "pods", "", "get")}},
+		Namespaced:     config.Grants{Rules: []rbacv1.PolicyRule{rules.NewRule("", "pods", "", "get")}},
 	}, owner.Marks{Transient: owner.Transient{ExpiresAt: expires}})
 	for _, o := range desired.Objects {
 		w.Put(o)
@@ -79,7 +79,7 @@ func TestSweepExpired_LeavesWhatIsCurrent(t *testing.T) {
 	old := w.putLease(2*time.Hour, false)
 	current := w.putLease(30*time.Minute, true)
 	w.Put(&rbacv1.Role{TypeMeta: kube.TypeMeta("Role"), ObjectMeta: metav1.ObjectMeta{ // shared, and never expires
-		Namespace: "shop", Name: "kubemint:shop:ci", Labels: metadata.LabelsFor(account),
+		Namespace: "shop", Name: "kubemint:shop:ci", Labels: kube.LabelsFor(account),
 	}})
 	if err := w.SweepExpired(t.Context()); err != nil {
 		t.Fatal(err)

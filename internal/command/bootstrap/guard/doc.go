@@ -3,5 +3,5 @@
 //
 // In: the declared access and token, and the subjects that are confined. Out:
 // ValidatingAdmissionPolicies and their bindings, one policy a kind, as lines of YAML. It talks to
-// no cluster. It imports access, config, kube, kube/metadata, lease/leasename and lease/lock.
+// no cluster. It imports access, config, kube, lease/leasename, lease/lock and owner.
 package guard

@@ -14,8 +14,9 @@ import (
 
 	"github.com/kubemint/kubemint/internal/access"
 	"github.com/kubemint/kubemint/internal/config"
-	"github.com/kubemint/kubemint/internal/kube/metadata"
+	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/lease/leasename"
+	"github.com/kubemint/kubemint/internal/owner"
 )
 
 // names builds CEL expressions for the names and marks that kubemint gives its objects.
@@ -146,10 +147,10 @@ const (
 // hasLabels is whether an object has our labels.
 func (n names) hasLabels(object string) string {
 	managed := fmt.Sprintf(
-		`%s.metadata.?labels[?%s].orValue("") == %s`, object, quote(metadata.LabelManagedBy),
-		quote(metadata.ManagedBy),
+		`%s.metadata.?labels[?%s].orValue("") == %s`, object, quote(kube.LabelManagedBy),
+		quote(kube.ManagedBy),
 	)
-	label := fmt.Sprintf(`%s.metadata.?labels[?%s].orValue("")`, object, quote(metadata.LabelServiceAccount))
+	label := fmt.Sprintf(`%s.metadata.?labels[?%s].orValue("")`, object, quote(kube.LabelServiceAccount))
 	if n.declared.Ephemeral {
 		pattern := "^(" + regexp.QuoteMeta(
 			n.declared.ServiceAccount.Namespace,
@@ -157,18 +158,18 @@ func (n names) hasLabels(object string) string {
 		return managed + " &&\n" + matches(label, pattern)
 	}
 	return managed + " &&\n" + label + " == " + quote(
-		metadata.LabelsFor(n.declared.ServiceAccount)[metadata.LabelServiceAccount],
+		kube.LabelsFor(n.declared.ServiceAccount)[kube.LabelServiceAccount],
 	)
 }
 
 // owned is whether an object is this owner's; true where bootstrap does not know the owner.
 func (n names) owned(object string) string {
-	owner := n.desired.Marks.Owner
-	if owner == "" {
+	ours := n.desired.Marks.Owner
+	if ours == "" {
 		return "true"
 	}
 	return fmt.Sprintf(`%s.metadata.?annotations[?%s].orValue("").lowerAscii() == %s`,
-		object, quote(metadata.AnnotationOwner), quote(strings.Map(lowerASCII, owner)))
+		object, quote(owner.AnnotationOwner), quote(strings.Map(lowerASCII, ours)))
 }
 
 // wasOwned is whether an object was this owner's: by its id, or by the name that an earlier version
@@ -183,7 +184,7 @@ func (n names) wasOwned() string {
 	for _, name := range marks.Formerly {
 		formerly = append(formerly, quote(strings.Map(lowerASCII, name)))
 	}
-	run := "oldObject.metadata.?annotations[?" + quote(metadata.AnnotationRun) + `].orValue("").lowerAscii()`
+	run := "oldObject.metadata.?annotations[?" + quote(owner.AnnotationRun) + `].orValue("").lowerAscii()`
 	_, rest, _ := strings.Cut(strings.Map(lowerASCII, marks.Run), "://")
 	host, _, _ := strings.Cut(rest, "/")
 	server := matches(run, "^[^:]*://"+regexp.QuoteMeta(host)+"(/|$)")
@@ -192,7 +193,7 @@ func (n names) wasOwned() string {
 	}
 	return expression + fmt.Sprintf(` ||
 (oldObject.metadata.?annotations[?%s].orValue("").lowerAscii() in [%s] &&
-(%s))`, quote(metadata.AnnotationOwner), strings.Join(formerly, ", "), server)
+(%s))`, quote(owner.AnnotationOwner), strings.Join(formerly, ", "), server)
 }
 
 // unheld is a variable: see [names.isUnheld].
@@ -230,7 +231,7 @@ const known = "variables.known"
 // those that it had before: others are orders to other controllers. more are further annotations.
 func (n names) hasKnown(more ...string) string {
 	labels := []string{
-		quote(metadata.LabelManagedBy), quote(metadata.LabelServiceAccount), quote("kubernetes.io/metadata.name"),
+		quote(kube.LabelManagedBy), quote(kube.LabelServiceAccount), quote("kubernetes.io/metadata.name"),
 	}
 	var declared strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(n.desired.Marks.Labels)) {
@@ -262,9 +263,9 @@ func (n names) atHome() string {
 
 // labels are those of a policy, as a line of YAML.
 func (n names) labels() string {
-	account := metadata.LabelsFor(n.declared.ServiceAccount)[metadata.LabelServiceAccount]
+	account := kube.LabelsFor(n.declared.ServiceAccount)[kube.LabelServiceAccount]
 	return fmt.Sprintf(
-		"  labels: {%s: %q, %s: %q}", labelGuard, n.guardID(), metadata.LabelServiceAccount, account,
+		"  labels: {%s: %q, %s: %q}", labelGuard, n.guardID(), kube.LabelServiceAccount, account,
 	)
 }
 

@@ -8,7 +8,6 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/kubemint/kubemint/internal/kube"
-	"github.com/kubemint/kubemint/internal/kube/metadata"
 )
 
 // accounts confines ServiceAccounts to the declared one, which no pod finds mounted.
@@ -45,7 +44,7 @@ func (n names) keepExpiry() []check {
 	if n.declared.Ephemeral {
 		return nil
 	}
-	at := "metadata.?annotations[?" + quote(metadata.AnnotationExpiresAt) + "]"
+	at := "metadata.?annotations[?" + quote(kube.AnnotationExpiresAt) + "]"
 	return []check{{"no expiry: a sweep deletes what has expired", `request.operation == "DELETE" ||
 object.` + at + ` == (request.operation == "UPDATE" ? oldObject.` + at + " : optional.none())"}}
 }
@@ -177,7 +176,7 @@ func (n names) namespaces() policy {
 			{
 				"kubemint's label, and neither finalizer nor owner",
 				fmt.Sprintf(`variables.it.metadata.?labels[?%s].orValue("") == %s &&
-%s`, quote(metadata.LabelManagedBy), quote(metadata.ManagedBy), unheld),
+%s`, quote(kube.LabelManagedBy), quote(kube.ManagedBy), unheld),
 			},
 			{knownOnly, known},
 		},

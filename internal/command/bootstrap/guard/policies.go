@@ -7,7 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/kubemint/kubemint/internal/kube/metadata"
+	"github.com/kubemint/kubemint/internal/kube"
 	"github.com/kubemint/kubemint/internal/lease/leasename"
 	"github.com/kubemint/kubemint/internal/lease/lock"
 )
@@ -218,7 +218,7 @@ func (n names) leaseMarks(isLock string) (checks []check) {
 func (n names) expiry(isLock string) []check {
 	most := fmt.Sprintf(`duration("%ds")`, int64((n.token.Lifetime.Duration+clocks)/time.Second))
 	at := func(object string) string {
-		return fmt.Sprintf("%s.metadata.?annotations[?%s]", object, quote(metadata.AnnotationExpiresAt))
+		return fmt.Sprintf("%s.metadata.?annotations[?%s]", object, quote(kube.AnnotationExpiresAt))
 	}
 	expires := func(object string) string { return "timestamp(" + at(object) + `.orValue(""))` }
 	before := `(request.operation == "CREATE" ? timestamp(object.metadata.creationTimestamp) :

@@ -1,4 +1,4 @@
-package kube
+package rules
 
 import rbacv1 "k8s.io/api/rbac/v1"
 
